@@ -1,0 +1,67 @@
+"""What a route may ask for: one alias for each service, and who the client is."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from app.memory.governor import Governor
+from app.services.analysis import Analysis
+from app.services.delivery import Delivery
+from app.services.services import Services
+from app.services.streams import Streams
+from app.services.uploads import Uploads
+from app.storage.store import MediaStore
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Return the services that the lifespan opened."""
+    return cast("Services", connection.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+def _analysis(services: ServicesDep) -> Analysis:
+    return services.analysis
+
+
+def _delivery(services: ServicesDep) -> Delivery:
+    return services.delivery
+
+
+def _governor(services: ServicesDep) -> Governor:
+    return services.governor
+
+
+def _store(services: ServicesDep) -> MediaStore:
+    return services.store
+
+
+def _streams(services: ServicesDep) -> Streams:
+    return services.streams
+
+
+def _uploads(services: ServicesDep) -> Uploads:
+    return services.uploads
+
+
+AnalysisDep = Annotated[Analysis, Depends(_analysis)]
+DeliveryDep = Annotated[Delivery, Depends(_delivery)]
+GovernorDep = Annotated[Governor, Depends(_governor)]
+StoreDep = Annotated[MediaStore, Depends(_store)]
+StreamsDep = Annotated[Streams, Depends(_streams)]
+UploadsDep = Annotated[Uploads, Depends(_uploads)]
+
+
+def client_of(connection: HTTPConnection) -> str:
+    """Return who asks, for fairness between clients: the key where one is sent, else the address."""
+    key = connection.headers.get("authorization") or connection.query_params.get("key")
+    if key:
+        return f"key:{hash(key):x}"
+    return connection.client.host if connection.client else "unknown"
+
+
+ClientDep = Annotated[str, Depends(client_of)]

@@ -1,0 +1,111 @@
+"""Problem details (RFC 9457): the one place where an error becomes a response."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app import log
+from app.errors import (
+    BadRequest,
+    BallastError,
+    InternalError,
+    InvalidParameter,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+)
+
+logger = logging.getLogger("ballast.api")
+
+MEDIA_TYPE = "application/problem+json"
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "requestId"],
+    "properties": {
+        "type": {"type": "string", "description": "`urn:ballast:problem:<code>`"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "requestId": {"type": "string"},
+    },
+    "additionalProperties": True,
+}
+
+
+def problem(error: BallastError) -> dict[str, object]:
+    """Return the problem document of `error`, for a response body, a stream message or a batch line."""
+    return {
+        "type": f"urn:ballast:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "requestId": log.request_id.get(),
+        **error.extra,
+    }
+
+
+def problem_response(error: BallastError, headers: dict[str, str] | None = None) -> Response:
+    """Return `error` as application/problem+json, with `Retry-After` where it says when to come back."""
+    headers = dict(headers or {})
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = json.dumps(problem(error), ensure_ascii=False).encode()
+    return Response(body, error.status, headers, MEDIA_TYPE)
+
+
+def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI `responses` for these errors (those that every route can give are added to all)."""
+    by_status: dict[int | str, list[str]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}.")
+    return {
+        status: {"description": " ".join(lines), "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status, lines in by_status.items()
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of a route with a problem."""
+    app.add_exception_handler(BallastError, _answer_ballast_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+
+
+def unexpected(error: Exception) -> InternalError:
+    """Log an exception that nobody foresaw and return what the client may know of it."""
+    logger.error("unexpected %s", type(error).__name__, exc_info=error)
+    return InternalError("An unexpected error happened. The request id finds it in the log.")
+
+
+async def _answer_ballast_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, BallastError)
+    return problem_response(error)
+
+
+async def _answer_validation_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    issues = [{"where": list(issue["loc"]), "message": issue["msg"]} for issue in error.errors()]
+    if any(issue["type"] == "json_invalid" for issue in error.errors()):
+        return problem_response(BadRequest("The body is not valid JSON."))
+    first = issues[0] if issues else {"where": [], "message": "not valid"}
+    where = ".".join(str(step) for step in first["where"])
+    return problem_response(InvalidParameter(f"{where}: {first['message']}", errors=issues))
+
+
+async def _answer_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known: dict[int, type[BallastError]] = {404: NotFound, 405: MethodNotAllowed, 413: PayloadTooLarge}
+    cls = known.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
+    return problem_response(cls(f"{error.detail}."), dict(error.headers or {}))

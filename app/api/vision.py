@@ -1,0 +1,125 @@
+"""Vision over HTTP: one picture in, what is in it out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.api.body import incoming_file
+from app.api.deps import ClientDep, ServicesDep
+from app.api.params import described, query_model, to_params
+from app.api.problems import problem_responses
+from app.api.receipts import receipt_headers
+from app.api.schemas import AnalysisSchema, TaskSchema, TasksSchema
+from app.errors import (
+    BadRequest,
+    InvalidMedia,
+    InvalidParameter,
+    MemoryExceedsLimit,
+    ModelMissing,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    ProcessingTimeout,
+    QueueFull,
+    RequestTimeout,
+    TooManyPixels,
+    UnsupportedMedia,
+    WorkerFailed,
+)
+from app.inference.task import VisionTask
+
+PICTURE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+
+_PROBLEMS = problem_responses(
+    BadRequest,
+    RequestTimeout,
+    PayloadTooLarge,
+    TooManyPixels,
+    MemoryExceedsLimit,
+    UnsupportedMedia,
+    InvalidMedia,
+    InvalidParameter,
+    QueueFull,
+    WorkerFailed,
+    Overloaded,
+    ModelMissing,
+    ProcessingTimeout,
+)
+
+
+def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
+    """Return the routes of vision, one typed route for each task."""
+    router = APIRouter(prefix="/v1/vision", tags=["vision"])
+    router.add_api_route(
+        "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
+    )
+    for task in tasks.values():
+        _add_task(router, task)
+    router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
+    return router
+
+
+async def _list_tasks(services: ServicesDep) -> TasksSchema:
+    return TasksSchema(
+        tasks=[
+            TaskSchema(
+                name=status.task,
+                summary=services.vision.tasks[status.task].summary,
+                state=status.state.value,
+                resident_bytes=status.resident_bytes,
+                idle_seconds=status.idle_seconds,
+                parameters=described(services.vision.tasks[status.task]),
+            )
+            for status in services.vision.statuses()
+        ]
+    )
+
+
+async def _unknown_task(task: str, services: ServicesDep) -> None:
+    services.vision.task(task)
+    raise NotFound("There is no task of this name.")
+
+
+def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
+    model = query_model(task)
+
+    async def analyze(
+        request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
+    ) -> Response:
+        limits = services.uploads.limits
+        max_bytes = services.analysis.max_bytes
+        incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
+        async with services.pictures.receive(incoming.chunks, incoming.declared_bytes, max_bytes, client) as picture:
+            result = await services.analysis.analyze(task, to_params(task, params), picture, client=client)
+        return Response(result.to_json(), media_type="application/json", headers=receipt_headers(result.receipt))
+
+    # FastAPI reads the parameters from the annotation, which differs from task to task.
+    analyze.__annotations__["params"] = Annotated[model, Query()]
+    router.add_api_route(
+        f"/{task.name}",
+        analyze,
+        methods=["POST"],
+        name=f"analyze_{task.name.replace('-', '_')}",
+        summary=f"Find {task.summary}",
+        response_class=Response,
+        responses={200: {"model": AnalysisSchema, "description": "What was found."}, **_PROBLEMS},
+        openapi_extra=PICTURE_BODY,
+    )

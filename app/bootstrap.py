@@ -1,0 +1,117 @@
+"""The composition root: everything that runs, built by hand, top down. This is the architecture in one page."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypedDict, Unpack
+
+from app.domain.units import MIB
+from app.inference.assets import ModelAssets
+from app.inference.task import vision_tasks
+from app.inference.vision import Vision
+from app.memory.gauge import MemoryGauge
+from app.memory.governor import Governor
+from app.memory.limit import MemoryLimit, find_limit
+from app.memory.postmortem import BlackBox
+from app.memory.pressure import PressureMonitor
+from app.memory.reclaim import ReclaimRegistry
+from app.memory.trim import MemoryTrimmer
+from app.services.advice import Advisor
+from app.services.analysis import Analysis
+from app.services.delivery import Delivery
+from app.services.lifecycle import Lifecycle
+from app.services.pictures import Pictures
+from app.services.services import Services
+from app.services.streams import Streams
+from app.services.uploads import Uploads
+from app.settings import Settings
+from app.storage.backends.local import LocalStore
+from app.storage.threads import DiskThreads
+from app.workers.pool import PoolLimits
+from app.workers.process import WorkerSpec
+
+VISION_DATA_LIMIT_BYTES = 1024 * MIB
+"""RLIMIT_DATA of a vision worker: anonymous memory and 8 MiB for the stack of each of its threads."""
+
+
+class Overrides(TypedDict, total=False):
+    """What a test may put in place of the real thing."""
+
+    gauge: MemoryGauge
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> AsyncIterator[Services]:
+    """Build the object graph, run its background work, and leave nothing behind.
+
+    Raises:
+        UnusableRoot: the storage root cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        disk = DiskThreads()
+        stack.push_async_callback(disk.aclose)
+        store = LocalStore(settings.storage, disk)
+        stack.push_async_callback(store.aclose)
+        await store.open()
+
+        limit = find_limit(settings.memory.limit)
+        gauge = overrides.get("gauge") or MemoryGauge(limit, detail_seconds=settings.memory.detail_seconds)
+        stack.callback(gauge.close)
+        governor = _build_governor(settings, limit, gauge)
+        stack.push_async_callback(governor.aclose)
+
+        uploads = Uploads(store, settings.upload)
+        delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level)
+
+        vision = _build_vision(settings, governor)
+        stack.push_async_callback(vision.aclose)
+        analysis = Analysis(vision, governor, settings.vision, settings.image)
+        streams = Streams(analysis, governor, settings.vision)
+
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        for name, work in (("governor", governor.run()), ("vision upkeep", vision.upkeep.run())):
+            stack.callback(tasks.create_task(work, name=name).cancel)
+        governor.trimmer.start()
+        yield Services(
+            settings=settings,
+            limit=limit,
+            lifecycle=Lifecycle(),
+            governor=governor,
+            vision=vision,
+            pictures=Pictures(governor.budget, store.temp_files, disk),
+            analysis=analysis,
+            streams=streams,
+            store=store,
+            uploads=uploads,
+            delivery=delivery,
+            advisor=Advisor(governor, analysis, vision.pool.limits.workers),
+        )
+
+
+def _build_governor(settings: Settings, limit: MemoryLimit, gauge: MemoryGauge) -> Governor:
+    return Governor(
+        settings.memory,
+        gauge,
+        PressureMonitor(settings.memory, limit.physical_bytes),
+        ReclaimRegistry(),
+        MemoryTrimmer(),
+        BlackBox(settings.storage.root / "state" / "memory.json"),
+    )
+
+
+def _build_vision(settings: Settings, governor: Governor) -> Vision:
+    spec = WorkerSpec(
+        role="vision",
+        entry="app.inference.engine:build",
+        options={"slots": 1},
+        data_limit_bytes=VISION_DATA_LIMIT_BYTES,
+        start_seconds=settings.vision.load_seconds,
+        log_level=settings.log.level,
+    )
+    limits = PoolLimits(
+        workers=settings.vision.workers or os.cpu_count() or 1, idle_seconds=settings.vision.idle_seconds
+    )
+    return Vision(spec, limits, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)

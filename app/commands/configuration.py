@@ -1,0 +1,33 @@
+"""Reading the settings for a command: what is wrong becomes one sentence a setting, not a traceback."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from app.settings import Settings
+
+
+class SettingsRefused(Exception):
+    """The `BALLAST_*` variables do not make valid settings; one sentence each is in `sentences`."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__("; ".join(sentences))
+        self.sentences = sentences
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsRefused: a value is wrong, or two contradict each other.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsRefused([_sentence(item["loc"], item["msg"]) for item in error.errors()]) from error
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    variable = "BALLAST_" + "__".join(str(part).upper() for part in location)
+    text = message.removeprefix("Value error, ")
+    return f"{variable}: {text}" if len(location) > 1 else text

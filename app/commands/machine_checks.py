@@ -1,0 +1,129 @@
+"""The machine as `ballast doctor` sees it: Python, packages, system libraries, FFmpeg, and the sandbox of children."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import app
+from app.commands.check import Check, failed, passed, warned
+
+_SETUP = "run `make setup`"
+_LEAST_PYTHON = (3, 11)
+_TOOL_SECONDS = 20.0
+
+SERVING_PACKAGES = {
+    "fastapi": "fastapi",
+    "httptools": "httptools",
+    "prometheus-client": "prometheus_client",
+    "psutil": "psutil",
+    "pybase64": "pybase64",
+    "pydantic-settings": "pydantic_settings",
+    "python-multipart": "python_multipart",
+    "uvicorn": "uvicorn",
+    "uvloop": "uvloop",
+    "websockets": "websockets",
+}
+"""What the service cannot start without: distribution and module names."""
+
+VISION_PACKAGES = {"mediapipe": "mediapipe", "numpy": "numpy", "pillow": "PIL", "pillow-heif": "pillow_heif"}
+"""What the children need. They are found here, never imported: this process stays as lean as the API."""
+
+LIBRARIES = {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
+"""What libmediapipe.so loads at its first image or task, and the Debian packages that have it."""
+
+_ENTER_SANDBOX = """
+import dataclasses, json, os
+from app.workers.sandbox import enter
+print(json.dumps(dataclasses.asdict(enter(os.getppid(), None))))
+"""
+
+
+def check_machine() -> Iterator[Check]:
+    """Yield one finding after the other."""
+    yield check_python(sys.version_info[:3])
+    yield check_packages("packages", SERVING_PACKAGES)
+    yield check_packages("vision packages", VISION_PACKAGES)
+    for library, package in LIBRARIES.items():
+        yield check_library(library, package)
+    for tool in ("ffmpeg", "ffprobe"):
+        yield check_tool(tool)
+    yield check_sandbox()
+
+
+def check_python(version: tuple[int, int, int]) -> Check:
+    found = f"{'.'.join(map(str, version))} ({platform.machine()}, {sys.executable})"
+    if version < _LEAST_PYTHON:
+        return failed("python", found, "Ballast needs Python 3.11 or newer: make setup PYTHON=/path/to/python3")
+    return passed("python", found)
+
+
+def check_packages(name: str, modules: dict[str, str]) -> Check:
+    """Look for packages by distribution and module name without importing them."""
+    missing = [package for package, module in modules.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        return failed(name, f"missing: {', '.join(missing)}", _SETUP)
+    return passed(name, ", ".join(f"{package} {_version(package)}" for package in modules))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
+
+
+def check_library(library: str, package: str) -> Check:
+    """Load a shared library, as MediaPipe will."""
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        mend = f"install it (Debian, Ubuntu: apt-get install --no-install-recommends {package}); without it no vision"
+        return failed(library, str(error), mend)
+    return passed(library, "loads")
+
+
+def check_tool(tool: str) -> Check:
+    """Ask an FFmpeg program for its version."""
+    mend = "install it (Debian, Ubuntu: apt-get install --no-install-recommends ffmpeg); without it no video"
+    path = shutil.which(tool)
+    if path is None:
+        return warned(tool, "not on PATH", mend)
+    try:
+        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TOOL_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return warned(tool, f"{path} does not run: {error}", mend)
+    words = answer.stdout.split()
+    return passed(tool, f"{words[2] if len(words) > 2 else 'unknown version'} ({path})")
+
+
+def check_sandbox() -> Check:
+    """Let a child enter the sandbox and tell what of it holds on this machine."""
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-c", _ENTER_SANDBOX],
+            capture_output=True,
+            text=True,
+            timeout=_TOOL_SECONDS,
+            check=True,
+            env=dict(os.environ, PYTHONPATH=str(Path(app.__file__).parent.parent)),
+        )
+        report = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return failed("sandbox", f"a child could not enter it: {error}", "no child can start like this; " + _SETUP)
+    if report["network"]:
+        mend = "allow seccomp filters, or run the service in a network without a way out"
+        return warned("sandbox", "seccomp filters are not to be had: children can reach the network", mend)
+    if not report["parent_death_signal"] or report["oom_score_adj"] is None:
+        mend = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
+        return warned("sandbox", "children have no network, but not the rest of the sandbox", mend)
+    return passed("sandbox", "children have no network, die with the service, and are killed first")

@@ -1,0 +1,132 @@
+"""The service's own ground as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.commands.check import Check, failed, passed, warned
+from app.commands.configuration import SettingsRefused, read_settings
+from app.domain.units import MIB
+from app.inference.assets import ModelAssets, ModelState
+from app.memory.limit import LimitSource, MemoryLimit, find_limit
+from app.settings import StorageSettings, unknown_variables
+from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, refuse_memory
+
+_LEAST_LIMIT_BYTES = 256 * MIB
+"""The API (about 55 MiB) and one worker with a model (about 135 MiB) inside the 0.85 that may be reserved."""
+
+_SOURCES: dict[LimitSource, str] = {
+    "cgroup2": "of the control group (v2)",
+    "cgroup1": "of the control group (v1)",
+    "setting": "from BALLAST_MEMORY__LIMIT",
+    "physical": "half of physical memory",
+}
+
+
+def check_service() -> Iterator[Check]:
+    """Yield one finding after the other; where the settings are refused, nothing else can be looked at."""
+    try:
+        settings = read_settings()
+    except SettingsRefused as refused:
+        mend = "correct the variable (docs/settings.md) and run this again: models, storage and memory come after it"
+        yield failed("settings", "; ".join(refused.sentences), mend)
+        return
+    yield check_variables(unknown_variables())
+    yield from check_models(ModelAssets(settings.models.dir))
+    yield from check_storage(settings.storage)
+    limit = find_limit(settings.memory.limit)
+    yield check_memory_limit(limit)
+    yield check_group_kill(limit)
+
+
+def check_variables(unknown: list[str]) -> Check:
+    if unknown:
+        mend = "correct the name, or unset it; `docs/settings.md` lists the names"
+        return warned("settings", f"valid, but nothing reads {', '.join(unknown)}", mend)
+    return passed("settings", "valid")
+
+
+def check_models(assets: ModelAssets) -> Iterator[Check]:
+    """Compare the digest of each model file; one that is optional and absent is no finding."""
+    for model in assets.manifest.models:
+        verdict = assets.verify(model.name)
+        mend = f"run `ballast models {model.name}`"
+        if verdict.content is not None:
+            yield passed(model.name, f"{verdict.content.origin}, {verdict.size_bytes / MIB:.1f} MiB in {assets.folder}")
+        elif verdict.state is ModelState.DAMAGED:
+            yield failed(model.name, f"damaged: its content is not an accepted one, in {assets.folder}", mend)
+        elif model.default:
+            yield failed(model.name, f"missing in {assets.folder}", mend)
+
+
+def check_storage(settings: StorageSettings) -> Iterator[Check]:
+    root = settings.root.absolute()
+    ground = _nearest_existing(root)
+    problem = _unwritable(ground)
+    if problem:
+        mend = "give the user of the service the right to write there, or set BALLAST_STORAGE__ROOT"
+        yield failed("storage root", f"{root} cannot be used: {problem}", mend)
+    else:
+        yield passed("storage root", f"{root}, {'writable' if ground == root else 'will be made at the first start'}")
+    yield _check_file_system(root, settings.allow_tmpfs)
+    yield _check_free_space(ground, settings.free_floor)
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Return why no file can be made in `folder`; only trying tells (read-only mounts, quotas, root's powers)."""
+    if not folder.is_dir():
+        return f"{folder} is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+
+
+def _check_file_system(root: Path, allowed_in_memory: bool) -> Check:
+    try:
+        refuse_memory(root)
+    except UnusableRoot as refused:
+        report = warned if allowed_in_memory else failed
+        return report("file system", str(refused), "put BALLAST_STORAGE__ROOT on a disk")
+    return passed("file system", file_system_type(root) or "not told by the system")
+
+
+def _check_free_space(ground: Path, floor_bytes: int) -> Check:
+    free = free_bytes(ground)
+    found = f"{free / MIB:,.0f} MiB free, of which {floor_bytes / MIB:,.0f} are never touched"
+    if free <= floor_bytes:
+        return failed("free space", found, "delete something, or set BALLAST_STORAGE__ROOT to a larger disk")
+    return passed("free space", found)
+
+
+def check_memory_limit(limit: MemoryLimit) -> Check:
+    found = f"{limit.limit_bytes / MIB:,.0f} MiB, {_SOURCES[limit.source]}"
+    if limit.limit_bytes < _LEAST_LIMIT_BYTES:
+        mend = f"allow {_LEAST_LIMIT_BYTES // MIB} MiB at least: below, most vision requests are refused"
+        return warned("memory limit", found, mend)
+    if limit.source == "physical":
+        mend = "set BALLAST_MEMORY__LIMIT, or start the service in a control group with a limit"
+        return warned("memory limit", found, mend)
+    return passed("memory limit", found)
+
+
+def check_group_kill(limit: MemoryLimit) -> Check:
+    """Tell whether the kernel, out of memory, would kill one process of the group or all at once."""
+    if limit.group is None:
+        return passed("oom.group", "no control group with the memory controller is visible")
+    for level in limit.group.levels:
+        try:
+            together = (level / "memory.oom.group").read_text().strip() == "1"
+        except OSError:
+            continue
+        if together:
+            mend = "nothing to do: the governor stops the largest child itself before the kernel acts"
+            return warned("oom.group", "1: out of memory, the kernel kills the whole group at once", mend)
+    return passed("oom.group", "0: out of memory, the kernel kills one process, a child first")

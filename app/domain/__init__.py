@@ -1,0 +1,1 @@
+"""Nouns of the field, without I/O."""

@@ -1,0 +1,61 @@
+"""Stored media: what a client sent or a job made, as the store keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A type that is recognised by its bytes: its content type, its kind and our file name extension (with the dot)."""
+
+    content_type: str
+    kind: MediaKind
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDetails:
+    """What a header or a probe tells; None where it is not known. Width and height are those to be shown, in pixels."""
+
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    frame_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MediaItem:
+    """One committed media item. It never changes: new bytes are a new item.
+
+    `path` is the reference below the storage root. `timestamp_key` sorts by the time of the commit. `name` is what the
+    client called it: it is only ever shown, never part of a path. `sha256` is hexadecimal, None if no digest was taken.
+    """
+
+    id: str
+    timestamp_key: str
+    name: str
+    content_type: str
+    kind: MediaKind
+    size_bytes: int
+    sha256: str | None
+    path: str
+    created_at: datetime
+    details: MediaDetails = MediaDetails()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPage:
+    """Items, newest first, and the cursor of the next page (None: this was the last)."""
+
+    items: tuple[MediaItem, ...]
+    next_cursor: str | None

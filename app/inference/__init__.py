@@ -1,0 +1,1 @@
+"""Finding hands, gestures, faces and poses."""

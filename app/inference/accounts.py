@@ -1,0 +1,163 @@
+"""Which worker holds which models, and the ledger entry of each worker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.priority import Priority
+from app.domain.units import MIB
+from app.inference.models import LoadedModel
+from app.inference.task import VisionTask
+from app.memory.governor import EnrolledProcess, Governor
+from app.memory.reservation import Reservation
+from app.workers.process import WorkerProcess
+
+WORKER_BYTES = 40 * MIB
+"""Resident memory of a vision worker without a model: interpreter, numpy, Pillow, MediaPipe (measured: 36 MiB)."""
+
+logger = logging.getLogger("ballast.inference")
+
+GROWTH_BYTES = 64 * MIB
+"""How far a worker may outgrow what was reserved for it before it is replaced."""
+
+
+@dataclass(slots=True)
+class _Account:
+    worker: WorkerProcess
+    models: tuple[LoadedModel, ...] = ()
+    holder: Reservation | None = None
+
+
+class WorkerAccounts:
+    """Keeps one account for each worker; a `WorkerLedger` of the pool."""
+
+    def __init__(self, governor: Governor, role: str) -> None:
+        self._governor = governor
+        self._role = role
+        self._accounts: dict[int, _Account] = {}
+        self._growth: Reservation | None = None
+        self.sandbox: dict[str, Any] = {}
+
+    def parts_to_load(self, task: type[VisionTask], params: dict[str, object]) -> dict[str, int]:
+        """Return what must be reserved before `task` can be served: nothing where a worker has a model for it.
+
+        A worker that has the task's own model with other parameters replaces it (`ModelShelf`); one of the task that
+        serves this one too must have the same.
+        """
+        loaded = [model for account in self._accounts.values() for model in account.models]
+        for model in loaded:
+            if model.task == task.name or (model.task == task.served_by and model.params == params):
+                return {}
+        parts = {f"model:{task.name}": task.instance_bytes if loaded else task.model_bytes}
+        return parts if self._accounts else {"worker": WORKER_BYTES, **parts}
+
+    def allowed(self, configured: int) -> int:
+        """Return the mode's share of the workers; at least one, but none is started in SURVIVAL."""
+        share = self._governor.policy.worker_share
+        return max(1, int(configured * share)) if share > 0 else 0
+
+    def is_outgrown(self, worker: WorkerProcess) -> bool:
+        """Whether a worker holds more than it was granted, and room to breathe."""
+        account = self._accounts.get(worker.pid)
+        if account is None or account.holder is None:
+            return False
+        return worker.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
+
+    def may_grow(self) -> bool:
+        """Take bytes for one more worker with the models that are in use, if they are free now."""
+        if self._growth is None:
+            largest = max((_models_bytes(account) for account in self._accounts.values()), default=0)
+            self._growth = self._governor.budget.try_reserve(
+                {"worker": WORKER_BYTES, "models": largest}, owner=f"worker:{self._role}", priority=Priority.LIVE
+            )
+        return self._growth is not None
+
+    def started(self, worker: WorkerProcess) -> None:
+        account = self._accounts[worker.pid] = _Account(worker)
+        account.holder, self._growth = self._growth, None
+        self.sandbox = worker.sandbox
+        if worker.sandbox.get("network"):
+            logger.warning("the %s worker can reach the network: seccomp is not possible here", self._role)
+        self._enroll(account)
+
+    def ended(self, worker: WorkerProcess) -> None:
+        account = self._accounts.pop(worker.pid, None)
+        self._governor.dismiss(worker.pid)
+        if account is not None and account.holder is not None:
+            account.holder.release()
+
+    def record_models(self, pid: int, models: Iterable[Mapping[str, Any]]) -> None:
+        """Take note of what a worker said that it has loaded."""
+        account = self._accounts.get(pid)
+        if account is None:
+            return
+        account.models = tuple(LoadedModel(one["task"], one["params"], one["residentBytes"]) for one in models)
+
+    def settle(self, pid: int, reservation: Reservation, parts: list[str]) -> None:
+        """Move `parts` of a request's reservation to the worker, which keeps what they stand for.
+
+        A worker that was started again in the middle of a call has no entry: what it has is entered as it is.
+        """
+        account = self._accounts.get(pid)
+        if account is None:
+            return
+        owner = f"worker:{self._role}"
+        taken = reservation.split(parts, owner=owner) if parts else None
+        if taken is None and account.holder is None:
+            needed = {"worker": WORKER_BYTES, "models": _models_bytes(account)}
+            taken = self._governor.budget.record(needed, owner=owner)
+        if taken is None:
+            return
+        if account.holder is None:
+            account.holder = taken
+        else:
+            account.holder.merge(taken)
+        self._enroll(account)
+
+    def resident_bytes(self, task: str) -> int | None:
+        """Return what the instances of a task's model take in all workers; None where none is loaded."""
+        sizes = [
+            model.resident_bytes
+            for account in self._accounts.values()
+            for model in account.models
+            if model.task == task
+        ]
+        return sum(sizes) if sizes else None
+
+    def models_of(self, pid: int) -> dict[str, int]:
+        """Return the bytes of a worker's models by task."""
+        account = self._accounts.get(pid)
+        sizes: Counter[str] = Counter()
+        for model in account.models if account is not None else ():
+            sizes[model.task] += model.resident_bytes
+        return dict(sizes)
+
+    def age_seconds(self, pid: int) -> float:
+        """Return for how long a worker has had its entry in the ledger; 0 where it has none."""
+        account = self._accounts.get(pid)
+        return account.holder.age_seconds if account is not None and account.holder is not None else 0.0
+
+    def give_back(self, pid: int, nbytes: int) -> None:
+        """Take bytes of unloaded models out of a worker's entry; it keeps what the worker itself needs."""
+        account = self._accounts.get(pid)
+        if account is not None and account.holder is not None:
+            spare = account.holder.reserved_bytes - WORKER_BYTES - _models_bytes(account)
+            account.holder.shrink(max(0, min(nbytes, spare)))
+
+    def close(self) -> None:
+        """Give back what was taken for a worker that never started."""
+        if self._growth is not None:
+            self._growth.release()
+            self._growth = None
+
+    def _enroll(self, account: _Account) -> None:
+        worker = account.worker
+        self._governor.enroll(EnrolledProcess(worker.pid, self._role, account.holder, worker.kill))
+
+
+def _models_bytes(account: _Account) -> int:
+    return sum(model.resident_bytes for model in account.models)

@@ -1,0 +1,95 @@
+"""The vision worker's handler: decodes a picture straight to the analysis size, runs a task, answers plain JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from app.domain.frame import AnalysisSize
+from app.domain.units import MIB
+from app.errors import InvalidMedia
+from app.inference import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
+from app.inference.models import ModelShelf
+from app.inference.task import VisionTask, vision_tasks
+from app.memory.allocator import find_malloc_trim
+from app.pixels.decode import DecodedFrame, decode_frame
+from app.workers.channel import Head
+from app.workers.footprint import resident_bytes
+from app.workers.sandbox import data_allowance
+
+_SLACK_BYTES = 24 * MIB
+"""What decoders map beside the pictures: stacks of their threads (8 MiB each), arenas, tables."""
+
+
+class Engine:
+    """Answers two kinds of calls.
+
+    `{"unload": [task...]}` closes idle models. An analysis is `{"task", "asset", "params", "box": [width, height],
+    "maxPixels", "decodeBytes"}` with the picture as payload; the answer's head has the sizes and times, its payload is
+    the JSON array of detections.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._tasks: dict[str, type[VisionTask]] = vision_tasks()
+        self._shelf = ModelShelf(slots, resident_bytes)
+        self._trim = find_malloc_trim() or (lambda: None)
+
+    def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Answer one call."""
+        return self._unload(head["unload"]) if "unload" in head else self._analyze(head, payload)
+
+    def _unload(self, tasks: list[str]) -> tuple[Head, bytes]:
+        for task in tasks:
+            self._shelf.unload(task)
+        self._trim()
+        return {"models": self._models()}, b""
+
+    def _analyze(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Analyse one picture.
+
+        Raises:
+            InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_frame`.
+        """
+        loads = self._shelf.loads
+        began = time.perf_counter()
+        frame = self._decode(head, payload)
+        decoded = time.perf_counter()
+        task = self._tasks[head["task"]]
+        with self._shelf.lease(task, Path(head["asset"]), task.Params(**head["params"])) as model:
+            loaded = time.perf_counter()
+            detections = model.detect(frame.rgb)
+        done = time.perf_counter()
+        height, width = frame.rgb.shape[:2]
+        answer = {
+            "width": frame.width,
+            "height": frame.height,
+            "analyzedWidth": width,
+            "analyzedHeight": height,
+            "decodeSeconds": round(decoded - began, 6),
+            "loadSeconds": round(loaded - decoded, 6),
+            "loaded": self._shelf.loads != loads,
+            "inferenceSeconds": round(done - loaded, 6),
+            "models": self._models(),
+        }
+        return answer, json.dumps(detections, separators=(",", ":")).encode()
+
+    def _models(self) -> list[dict[str, object]]:
+        return [
+            {"task": one.task, "params": one.params, "residentBytes": one.resident_bytes}
+            for one in self._shelf.loaded()
+        ]
+
+    def _decode(self, head: Head, payload: bytes) -> DecodedFrame:
+        """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
+        try:
+            with data_allowance(head["decodeBytes"] + _SLACK_BYTES):
+                return decode_frame(payload, AnalysisSize(*head["box"]), head["maxPixels"])
+        except MemoryError:
+            raise InvalidMedia("The picture needs more memory than its header says.") from None
+
+
+def build(options: dict[str, Any]) -> Engine:
+    """Entry point of the vision worker; `options` is `{"slots"}`."""
+    return Engine(options["slots"])

@@ -1,0 +1,181 @@
+"""The API's side of vision: which tasks there are, what their models are up to, and one call to a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.domain.frame import AnalysisSize
+from app.domain.priority import Priority
+from app.errors import NotFound
+from app.inference.accounts import WorkerAccounts
+from app.inference.assets import ModelAssets
+from app.inference.task import VisionTask
+from app.inference.upkeep import Upkeep
+from app.inference.usage import ModelUsage
+from app.memory.governor import Governor
+from app.memory.reservation import Reservation
+from app.settings import VisionSettings
+from app.workers.pool import PoolLimits, Reply, WorkerPool
+from app.workers.process import WorkerSpec
+
+
+class ModelState(StrEnum):
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """`resident_bytes` is what loading its instances added to the workers; `idle_seconds` is None if never used."""
+
+    task: str
+    state: ModelState
+    resident_bytes: int
+    idle_seconds: float | None
+
+
+class Vision:
+    """Routes analyses to the vision workers; loads models when they are first needed, one load at a time."""
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        limits: PoolLimits,
+        governor: Governor,
+        assets: ModelAssets,
+        tasks: dict[str, type[VisionTask]],
+        settings: VisionSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.tasks = tasks
+        self._accounts = WorkerAccounts(governor, spec.role)
+        self.pool = WorkerPool(spec, limits, self._accounts, clock)
+        self._assets = assets
+        self._settings = settings
+        self._loads: dict[str, asyncio.Future[None]] = {}
+        self._usage = ModelUsage(clock)
+        self.upkeep = Upkeep(self.pool, self._accounts, self._usage, governor, limits.idle_seconds)
+
+    def task(self, name: str) -> type[VisionTask]:
+        """Return a task by its name.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        try:
+            return self.tasks[name]
+        except KeyError:
+            raise NotFound(f"There is no task of this name; there are {', '.join(self.tasks)}.") from None
+
+    @asynccontextmanager
+    async def lease(self, task: type[VisionTask], params: Any) -> AsyncIterator[ModelLease]:
+        """Lend the task's model for the block. Whoever comes while it is being loaded waits for that, holding nothing.
+
+        `lease.parts` is what the holder must reserve beside its own bytes: the model and the worker, if it is the one
+        that loads them.
+
+        Raises:
+            ModelMissing: the bundle is not installed.
+        """
+        asset = self._assets.path(task.asset)
+        while (load := self._loads.get(task.name)) is not None:
+            await asyncio.shield(load)
+        parts = self._accounts.parts_to_load(task, asdict(params))
+        if parts:
+            self._loads[task.name] = asyncio.get_running_loop().create_future()
+        try:
+            with self._usage.lease(task.name):
+                yield ModelLease(self, task, asdict(params), str(asset), parts)
+        finally:
+            if parts:
+                self._loads.pop(task.name).set_result(None)
+
+    async def analyze(
+        self, lease: ModelLease, head: dict[str, Any], picture: bytes, priority: Priority, client: str
+    ) -> Reply:
+        """Have a worker analyse one encoded picture; see `ModelLease.analyze`."""
+        deadline_seconds = self._settings.deadline_seconds + (self._settings.load_seconds if lease.parts else 0)
+        reply = await self.pool.call(head, picture, deadline_seconds=deadline_seconds, priority=priority, client=client)
+        self._accounts.record_models(reply.pid, reply.head["models"])
+        return reply
+
+    def settle(self, reply: Reply, lease: ModelLease, reservation: Reservation) -> None:
+        """Hand the bytes of a loaded model over to the worker that has it."""
+        self._accounts.settle(reply.pid, reservation, list(lease.parts))
+
+    def statuses(self) -> list[ModelStatus]:
+        """Return the state of each task's model, in the order of their names."""
+        return [self._status(task) for _, task in sorted(self.tasks.items())]
+
+    def troubles(self) -> list[str]:
+        """Why analyses cannot be served now."""
+        return [self.pool.trouble] if self.pool.trouble is not None else []
+
+    def sandbox(self) -> dict[str, Any]:
+        """Return what holds of the workers' cage (`workers.sandbox`): of the last one that was started."""
+        return self._accounts.sandbox
+
+    async def aclose(self) -> None:
+        """Let every worker go."""
+        self.upkeep.close()
+        await self.pool.close()
+        self._accounts.close()
+
+    def _status(self, task: type[VisionTask]) -> ModelStatus:
+        resident_bytes = self._accounts.resident_bytes(task.name)
+        idle_seconds = self._usage.idle_seconds(task.name)
+        if resident_bytes is not None:
+            state = ModelState.READY
+        elif task.name in self._loads:
+            state = ModelState.LOADING
+        else:
+            state = ModelState.UNLOADED if self._assets.present(task.asset) else ModelState.MISSING
+        return ModelStatus(task.name, state, resident_bytes or 0, None if math.isinf(idle_seconds) else idle_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLease:
+    """A model that is used; made by `Vision.lease`. `parts` are bytes to reserve, empty where it is loaded."""
+
+    vision: Vision
+    task: type[VisionTask]
+    params: dict[str, object]
+    asset: str
+    parts: dict[str, int]
+
+    async def analyze(
+        self,
+        picture: bytes,
+        box: AnalysisSize,
+        max_pixels: int,
+        decode_bytes: int,
+        reservation: Reservation,
+        client: str,
+    ) -> Reply:
+        """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
+
+        The worker is held to `decode_bytes` while it decodes.
+
+        Raises:
+            BallastError: see `WorkerPool.call` and `Engine.handle`.
+        """
+        head = {
+            "task": self.task.name,
+            "asset": self.asset,
+            "params": self.params,
+            "box": [box.width, box.height],
+            "maxPixels": max_pixels,
+            "decodeBytes": decode_bytes,
+        }
+        reply = await self.vision.analyze(self, head, picture, reservation.priority, client)
+        self.vision.settle(reply, self, reservation)
+        return reply

@@ -1,0 +1,96 @@
+"""The application: routes, middleware and lifespan put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict, Unpack
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from app import __version__
+from app.api import health, limits, media, memory, problems, stream, vision
+from app.api.middleware import KeyGuard, OriginGuard, RequestContext
+from app.bootstrap import Overrides, open_services
+from app.inference.task import vision_tasks
+from app.services.services import Services
+from app.settings import Settings
+
+EXPOSED_HEADERS = [
+    "Location",
+    "ETag",
+    "Retry-After",
+    "X-Request-Id",
+    "Ballast-Memory",
+    "Ballast-Media-Id",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Expires",
+    "Upload-Metadata",
+    "Upload-Defer-Length",
+    "Upload-Concat",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Tus-Checksum-Algorithm",
+]
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    services: Services
+
+
+def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides]) -> FastAPI:
+    """Return the application; its lifespan opens the services and leaves nothing behind.
+
+    Raises:
+        pydantic.ValidationError: the settings (read from the environment if not given) are wrong.
+    """
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        async with open_services(settings, **overrides) as services:
+            yield {"services": services}
+
+    app = FastAPI(
+        title="Ballast",
+        description="An HTTP media service that cannot run out of memory.",
+        version=__version__,
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    tasks = vision_tasks()
+    for router in (
+        health.router,
+        memory.router,
+        limits.router,
+        media.router,
+        vision.build_router(tasks),
+        stream.build_router(tasks),
+    ):
+        app.include_router(router)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the layers; the last one added is the first to see a request."""
+    open_prefixes = ["/health/"]
+    if settings.server.loopback:
+        open_prefixes.append("/metrics")
+    app.add_middleware(KeyGuard, settings=settings.server, open_prefixes=open_prefixes)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.server.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )
+    app.add_middleware(OriginGuard, settings=settings.server)
+    app.add_middleware(RequestContext)

@@ -1,0 +1,1 @@
+"""The governor: knows bytes, nothing of pixels."""

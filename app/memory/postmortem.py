@@ -1,0 +1,61 @@
+"""What the run before this one was doing when it ended without a word: most often the kernel's OOM killer.
+
+A run writes its last sample and ledger to a small file, again and again, and a mark into it when it ends in order. A
+run that finds the file without the mark reports it as `lastOom`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+logger = logging.getLogger("ballast.memory")
+
+Evidence = Literal["counter", "inferred"]
+
+
+@dataclass(frozen=True, slots=True)
+class LastOom:
+    """How the run before ended. `counter`: the kernel counted an OOM kill since; `inferred`: there is no clean end."""
+
+    evidence: Evidence
+    snapshot: Mapping[str, Any]
+
+
+class BlackBox:
+    """The file of snapshots. `read` it once at start, before the first `write`; file errors are logged, not raised."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, oom_kills: int) -> LastOom | None:
+        """Return what the run before left, if it did not end in order. `oom_kills` is the kernel's counter now.
+
+        The counter is evidence only if it is the same one, in the same boot of the same control group: it never falls.
+        """
+        try:
+            left = json.loads(self._path.read_bytes())
+            clean, snapshot = left["clean"], left["snapshot"]
+            counted = oom_kills > snapshot["oomKills"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("the snapshot of the last run cannot be read: %s", error)
+            return None
+        if clean:
+            return None
+        return LastOom("counter" if counted else "inferred", snapshot)
+
+    def write(self, snapshot: Mapping[str, Any], *, clean: bool = False) -> None:
+        """Replace the file. `snapshot` must have `oomKills`. Call it in a thread: a disk may be slow."""
+        temporary = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({"clean": clean, "snapshot": snapshot}))
+            temporary.replace(self._path)
+        except OSError as error:
+            logger.warning("the snapshot cannot be written: %s", error)

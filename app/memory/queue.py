@@ -1,0 +1,178 @@
+"""The waiting line: who is next, by class, client and arrival.
+
+The order is start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) between the three classes, weighted by
+*bytes*, because bytes are what is scarce: each class has a tag, the class with the smallest tag is next (LIVE on a
+tie), and a grant of n bytes moves its class on by n / weight. While all classes wait, the bytes granted to them are
+therefore in the ratio of the weights, up to one grant each; a class that was not waiting starts at the tag of the class
+that is next, so it neither saved up credit nor has to wait for what others took meanwhile; and a class pays for a
+large grant after it, not before. Inside a class clients take turns, and each client is served in its own order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from app.domain.priority import Priority
+
+
+class Queued(Protocol):
+    """What the line has to know of one that waits. `nbytes` is its weight: bytes, or 1 where everybody counts alike."""
+
+    @property
+    def client(self) -> str: ...
+    @property
+    def priority(self) -> Priority: ...
+    @property
+    def nbytes(self) -> int: ...
+
+
+W = TypeVar("W", bound=Queued)
+
+
+class ClassLine(Generic[W]):
+    """The waiters of one class: clients in a ring, the front one is next."""
+
+    __slots__ = ("clients", "priority", "tag", "weight")
+
+    def __init__(self, priority: Priority, weight: float) -> None:
+        self.priority = priority
+        self.weight = weight
+        self.tag = 0.0
+        self.clients: OrderedDict[str, deque[W]] = OrderedDict()
+
+    @property
+    def rank(self) -> tuple[float, Priority]:
+        return self.tag, self.priority
+
+
+class WaitingLine(Generic[W]):
+    """All waiters. `len()` and `waiting_bytes` cost nothing; finding somebody costs one step per waiting client."""
+
+    def __init__(self, weights: Mapping[Priority, float]) -> None:
+        self._lines: dict[Priority, ClassLine[W]] = {
+            priority: ClassLine(priority, weight) for priority, weight in weights.items()
+        }
+        self._paused: frozenset[Priority] = frozenset()
+        self._length = 0
+        self.waiting_bytes = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, waiter: W) -> None:
+        """Put a waiter behind the others of its client."""
+        line = self._lines[waiter.priority]
+        line.tag = self.start_tag(waiter.priority)
+        line.clients.setdefault(waiter.client, deque()).append(waiter)
+        self._length += 1
+        self.waiting_bytes += waiter.nbytes
+
+    def discard(self, waiter: W) -> bool:
+        """Take a waiter out, wherever it stands; False: it was not in the line."""
+        line = self._lines[waiter.priority]
+        queue = line.clients.get(waiter.client)
+        if queue is None or waiter not in queue:
+            return False
+        queue.remove(waiter)
+        if not queue:
+            del line.clients[waiter.client]
+        self._length -= 1
+        self.waiting_bytes -= waiter.nbytes
+        return True
+
+    def serve(self, waiter: W) -> None:
+        """Take out a waiter that is granted its bytes: its class pays for them, its client goes to the back."""
+        self.discard(waiter)
+        self.charge(waiter.priority, waiter.nbytes)
+        self._rotate(waiter)
+
+    def charge(self, priority: Priority, nbytes: int) -> None:
+        """Move a class on by what it was granted; nobody pays while nobody waits."""
+        if self._length:
+            line = self._lines[priority]
+            line.tag = self.start_tag(priority) + max(nbytes, 1) / line.weight
+        else:
+            for line in self._lines.values():
+                line.tag = 0.0
+
+    def pass_over(self, waiter: W) -> None:
+        """End the turn of a waiter that could not be served: the next client, and the next class, has the next one."""
+        line = self._lines[waiter.priority]
+        others = [other.tag for other in self._active() if other is not line]
+        if others:
+            line.tag = max(line.tag, math.nextafter(min(others), math.inf))
+        self._rotate(waiter)
+
+    def head(self) -> W | None:
+        """Return the waiter whose turn it is."""
+        active = self._active()
+        if not active:
+            return None
+        line = min(active, key=lambda line: line.rank)
+        return next(iter(line.clients.values()))[0]
+
+    def first(self, can_be_served: Callable[[W], bool]) -> W | None:
+        """Return the first in order that can be served; no client passes itself."""
+        for line in sorted(self._active(), key=lambda line: line.rank):
+            for queue in line.clients.values():
+                if can_be_served(queue[0]):
+                    return queue[0]
+        return None
+
+    def first_fitting(self, free_bytes: int, may_pass: Callable[[float], bool]) -> W | None:
+        """Return the first in order that needs at most `free_bytes`, if its class may pass; no client passes itself."""
+        for line in sorted(self._active(), key=lambda line: line.rank):
+            for queue in line.clients.values():
+                if queue[0].nbytes <= free_bytes:
+                    return queue[0] if may_pass(line.tag) else None
+        return None
+
+    def start_tag(self, priority: Priority) -> float:
+        """Return the tag with which a class is served next, or would be if it came to wait now."""
+        line = self._lines[priority]
+        others = [other.tag for other in self._active() if other is not line]
+        return line.tag if line.clients or not others else max(line.tag, min(others))
+
+    def finish_tag(self, waiter: W) -> float:
+        """Return the tag of the waiter's class as it will be after its grant."""
+        line = self._lines[waiter.priority]
+        return line.tag + max(waiter.nbytes, 1) / line.weight
+
+    def pause(self, priorities: Collection[Priority]) -> None:
+        """Let these classes wait, and every other one be served, from now on."""
+        resumed = self._paused.difference(priorities)
+        active_tags = [line.tag for line in self._active()]
+        self._paused = frozenset(priorities)
+        for line in (self._lines[priority] for priority in resumed if active_tags):
+            line.tag = max(line.tag, min(active_tags))
+
+    def longest(self) -> deque[W]:
+        """Return the queue of the client that has most waiters in one class (of the lowest such class)."""
+        queues = (queue for line in self._lines.values() for queue in line.clients.values())
+        return max(queues, key=lambda queue: (len(queue), queue[0].priority))
+
+    def of_client(self, priority: Priority, client: str) -> int:
+        """Return how many waiters a client has in a class."""
+        return len(self._lines[priority].clients.get(client, ()))
+
+    def waiters(self, priority: Priority) -> list[W]:
+        return [waiter for queue in self._lines[priority].clients.values() for waiter in queue]
+
+    def by_client(self) -> dict[str, int]:
+        """Return how many waiters each client has, over all classes."""
+        counts: dict[str, int] = {}
+        for line in self._lines.values():
+            for client, queue in line.clients.items():
+                counts[client] = counts.get(client, 0) + len(queue)
+        return counts
+
+    def _active(self) -> list[ClassLine[W]]:
+        return [line for line in self._lines.values() if line.clients and line.priority not in self._paused]
+
+    def _rotate(self, waiter: W) -> None:
+        clients = self._lines[waiter.priority].clients
+        if waiter.client in clients:
+            clients.move_to_end(waiter.client)

@@ -1,0 +1,1 @@
+"""Pictures: headers in the API, pixels in the child."""

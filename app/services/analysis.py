@@ -1,0 +1,131 @@
+"""One picture, one task, one answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.frame import AnalysisSize, ImageHeader
+from app.domain.receipt import Receipt
+from app.errors import PayloadTooLarge, UnsupportedMedia
+from app.inference.task import VisionTask
+from app.inference.vision import Vision
+from app.memory.governor import Governor
+from app.pixels.cost import check_pixels, decode_bytes
+from app.pixels.header import read_header
+from app.services.pictures import Picture
+from app.settings import ImageSettings, VisionSettings
+from app.workers.pool import Reply
+
+_SMALLEST_SIDE = 256
+"""Hands are lost in pictures smaller than this (measured: a second small hand at 192 pixels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult:
+    """What was found. `detections` is a JSON array as the worker wrote it: it is passed on, not parsed."""
+
+    task: str
+    width: int
+    height: int
+    analyzed_width: int
+    analyzed_height: int
+    detections: bytes
+    queued_seconds: float
+    decode_seconds: float
+    inference_seconds: float
+    receipt: Receipt
+
+    @property
+    def seconds(self) -> float:
+        """How long the worker was busy with it."""
+        return self.decode_seconds + self.inference_seconds
+
+    def to_json(self, **first: object) -> bytes:
+        """Return the answer as JSON, the members `first` before the others."""
+        members: dict[str, object] = {
+            **first,
+            "task": self.task,
+            "width": self.width,
+            "height": self.height,
+            "analyzedWidth": self.analyzed_width,
+            "analyzedHeight": self.analyzed_height,
+            "mode": self.receipt.mode,
+            "timing": {
+                "queuedSeconds": round(self.queued_seconds, 6),
+                "decodeSeconds": self.decode_seconds,
+                "inferenceSeconds": self.inference_seconds,
+            },
+        }
+        return json.dumps(members, separators=(",", ":")).encode()[:-1] + b',"detections":' + self.detections + b"}"
+
+
+class Analysis:
+    """Analyses encoded pictures in the vision workers, admitted by the bytes that they will take."""
+
+    def __init__(self, vision: Vision, governor: Governor, settings: VisionSettings, image: ImageSettings) -> None:
+        self.vision = vision
+        self._governor = governor
+        self._settings = settings
+        self._max_pixels = image.max_pixels
+
+    @property
+    def max_bytes(self) -> int:
+        return self._settings.max_bytes
+
+    def box(self) -> AnalysisSize:
+        """Return the analysis size of the present mode."""
+        scale = self._governor.policy.analysis_scale
+        full = AnalysisSize(self._settings.max_width, self._settings.max_height)
+        smallest = min(1.0, _SMALLEST_SIDE / max(full.width, full.height))
+        return full.scaled(max(scale, smallest))
+
+    async def analyze(self, task: type[VisionTask], params: Any, picture: Picture, *, client: str) -> AnalysisResult:
+        """Run `task` on one encoded picture.
+
+        Raises:
+            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not one we take.
+            BallastError: see `MemoryBudget.reserve` and `ModelLease.analyze`.
+        """
+        header = self._check(picture.data)
+        box = self.box()
+        target = box.fit(*header.upright)
+        check_pixels(header, target, self._max_pixels)
+        operation = f"decode-{header.format}"
+        formula_bytes = decode_bytes(header, target, len(picture.data))
+        predicted_bytes = self._governor.forecast.predict(operation, formula_bytes)
+        mode = self._governor.mode
+        async with self.vision.lease(task, params) as lease:
+            parts = {"decode": predicted_bytes + len(picture.data), **lease.parts}
+            async with picture.granted(parts, f"vision:{task.name}") as reservation:
+                reply = await lease.analyze(picture.data, box, self._max_pixels, predicted_bytes, reservation, client)
+        if reply.peak_bytes is not None and not reply.head["loaded"]:
+            self._governor.forecast.observe(operation, formula_bytes, reply.peak_bytes)
+        self._governor.trimmer.request()
+        return _result(task, reply, Receipt(sum(parts.values()), reply.peak_bytes, mode))
+
+    def _check(self, picture: bytes) -> ImageHeader:
+        if len(picture) > self.max_bytes:
+            raise PayloadTooLarge(
+                f"A picture may have {self.max_bytes} bytes.", maxBytes=self.max_bytes, sizeBytes=len(picture)
+            )
+        if not picture:
+            raise UnsupportedMedia("The body is empty; send one picture.")
+        return read_header(picture)
+
+
+def _result(task: type[VisionTask], reply: Reply, receipt: Receipt) -> AnalysisResult:
+    head = reply.head
+    return AnalysisResult(
+        task=task.name,
+        width=head["width"],
+        height=head["height"],
+        analyzed_width=head["analyzedWidth"],
+        analyzed_height=head["analyzedHeight"],
+        detections=reply.payload,
+        queued_seconds=reply.queued_seconds,
+        decode_seconds=head["decodeSeconds"],
+        inference_seconds=head["inferenceSeconds"],
+        receipt=receipt,
+    )

@@ -1,0 +1,36 @@
+"""Every service together: what the composition root builds and a request may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.inference.vision import Vision
+from app.memory.governor import Governor
+from app.memory.limit import MemoryLimit
+from app.services.advice import Advisor
+from app.services.analysis import Analysis
+from app.services.delivery import Delivery
+from app.services.lifecycle import Lifecycle
+from app.services.pictures import Pictures
+from app.services.streams import Streams
+from app.services.uploads import Uploads
+from app.settings import Settings
+from app.storage.backends.local import LocalStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request may use; lives as long as the application."""
+
+    settings: Settings
+    limit: MemoryLimit
+    lifecycle: Lifecycle
+    governor: Governor
+    vision: Vision
+    pictures: Pictures
+    analysis: Analysis
+    streams: Streams
+    store: LocalStore
+    uploads: Uploads
+    delivery: Delivery
+    advisor: Advisor

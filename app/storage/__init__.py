@@ -1,0 +1,1 @@
+"""Where media and temporary files are kept."""

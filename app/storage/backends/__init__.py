@@ -1,0 +1,1 @@
+"""Storage back ends: one file each."""

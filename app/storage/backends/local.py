@@ -1,0 +1,202 @@
+"""The store on a local disk: plain files, made visible by a rename.
+
+    <root>/media/<kind>/<bucket>/<id><extension>   the bytes
+    <root>/media/<kind>/<bucket>/<id>.json         what is known about them (`metadata`): without it there is no item
+    <root>/tmp/                                    what is being written (`tempfiles`)
+    <root>/lock                                    held while a service uses the root
+
+A bucket holds the items of 9.5 hours, so that a list of the newest reads few names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import heapq
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from app.domain.media import MediaItem, MediaKind, MediaPage
+from app.errors import NotFound
+from app.settings import StorageSettings
+from app.storage import ids, metadata
+from app.storage.filesystem import UnusableRoot, free_bytes, refuse_memory
+from app.storage.localfile import LocalReader, LocalWriter, sync_folder
+from app.storage.pins import Pins
+from app.storage.space import DiskSpace, StorageUsage
+from app.storage.store import Digest, MediaReader, MediaStore, MediaWriter
+from app.storage.tempfiles import TempFiles
+from app.storage.threads import DiskThreads, finish
+
+logger = logging.getLogger("ballast.storage")
+
+
+class LocalStore(MediaStore):
+    """Keeps media below one folder (0700, files 0600). One process at a time may use it."""
+
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        self._settings = settings
+        self._root = settings.root.absolute()
+        self._media = self._root / "media"
+        self._disk = disk
+        self._pins = Pins()
+        self._space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor)
+        self._lock_fd: int | None = None
+        self.temp_files = TempFiles(self._root / "tmp", disk)
+
+    async def open(self) -> None:
+        if not self._settings.allow_tmpfs:
+            refuse_memory(self._root)
+        self._lock_fd = _claim(self._root)
+        await self.temp_files.open()
+        for size_bytes in await self._disk.run_long(_survey, self._media):
+            self._space.added(size_bytes)
+
+    async def aclose(self) -> None:
+        await self.temp_files.aclose()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    @asynccontextmanager
+    async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
+        reservation = await self._space.reserve(declared_bytes)
+        try:
+            async with self.temp_files.file("upload") as temp_file:
+                writer = LocalWriter(temp_file, self._root, self._disk, reservation, digest, self._settings.fsync)
+                try:
+                    yield writer
+                finally:
+                    await writer.aclose()
+                    if writer.committed is not None:
+                        self._space.added(writer.committed.size_bytes)
+        finally:
+            reservation.release()
+
+    @asynccontextmanager
+    async def reader(self, media_id: str) -> AsyncIterator[MediaReader]:
+        with self._pins.hold(media_id):
+            item = await self.get(media_id)
+            reader = LocalReader(item, self._root / item.path, self._disk)
+            try:
+                await reader.open()
+                yield reader
+            finally:
+                await reader.aclose()
+
+    async def get(self, media_id: str) -> MediaItem:
+        return await self._disk.run(_read_item, self._metadata_path(media_id))
+
+    async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
+        kinds = tuple(MediaKind) if kind is None else (kind,)
+        first_bucket = "" if cursor is None else ids.bucket_of_cursor(cursor)
+        return await self._disk.run(self._read_page, limit, cursor or "", first_bucket, kinds)
+
+    async def delete(self, media_id: str) -> None:
+        path = self._metadata_path(media_id)
+        with self._pins.leaving(media_id):
+            deletion = self._disk.start(_delete, path, self._root, self._settings.fsync)
+            try:
+                await finish(deletion)
+            finally:
+                if deletion.exception() is None:
+                    self._space.removed(deletion.result())
+
+    def pin(self, media_id: str) -> AbstractContextManager[None]:
+        return self._pins.hold(media_id)
+
+    def local_path(self, item: MediaItem) -> Path | None:
+        return self._root / item.path
+
+    def usage(self) -> StorageUsage:
+        return self._space.usage()
+
+    async def _free_bytes(self) -> int:
+        return await self._disk.run(free_bytes, self._root)
+
+    def _metadata_path(self, media_id: str) -> Path:
+        kind = ids.kind_of(media_id)
+        return self._media / kind / ids.bucket_of(media_id) / f"{media_id}{metadata.SUFFIX}"
+
+    def _read_page(self, limit: int, cursor: str, first_bucket: str, kinds: tuple[MediaKind, ...]) -> MediaPage:
+        newest_first = heapq.merge(
+            *(_listing(self._media / kind, first_bucket) for kind in kinds), key=lambda media_id: media_id[1:]
+        )
+        items = (item for media_id in newest_first if media_id[1:] > cursor for item in self._peek(media_id))
+        found = tuple(islice(items, limit + 1))
+        next_cursor = ids.cursor_after(found[limit - 1].id) if len(found) > limit else None
+        return MediaPage(found[:limit], next_cursor)
+
+    def _peek(self, media_id: str) -> Iterator[MediaItem]:
+        """Give the item, or nothing where it was deleted meanwhile or is broken."""
+        with suppress(NotFound):
+            yield _read_item(self._metadata_path(media_id))
+
+
+def _claim(root: Path) -> int:
+    """Make the root and lock it: two services that sweep one root would remove each other's files."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock_fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnusableRoot(f"the storage root {root} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock_fd)
+        raise UnusableRoot(f"the storage root {root} is in use by another running service") from error
+    return lock_fd
+
+
+def _survey(media: Path) -> list[int]:
+    """Return the sizes of all committed items; remove objects without metadata, and metadata without object."""
+    sizes: list[int] = []
+    for bucket in _buckets(media):
+        names = {entry.name: entry for entry in os.scandir(bucket)}
+        described = {name.removesuffix(metadata.SUFFIX) for name in names if name.endswith(metadata.SUFFIX)}
+        objects = {name.partition(".")[0]: entry for name, entry in names.items() if not name.endswith(metadata.SUFFIX)}
+        sizes += [entry.stat().st_size for media_id, entry in objects.items() if media_id in described]
+        orphans = [entry.name for media_id, entry in objects.items() if media_id not in described]
+        orphans += [media_id + metadata.SUFFIX for media_id in described - objects.keys()]
+        for name in orphans:
+            (bucket / name).unlink(missing_ok=True)
+            logger.warning("removed an unfinished media item of an earlier run", extra={"file": name})
+        if len(orphans) == len(names):
+            bucket.rmdir()
+    return sizes
+
+
+def _buckets(media: Path) -> Iterable[Path]:
+    return [bucket for kind in MediaKind if (media / kind).is_dir() for bucket in (media / kind).iterdir()]
+
+
+def _listing(folder: Path, first_bucket: str) -> Iterator[str]:
+    """Give the ids below one kind's folder, newest first, from a bucket on; one bucket is in memory at a time."""
+    buckets = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
+    for bucket in buckets:
+        if bucket >= first_bucket:
+            names = (entry.name for entry in os.scandir(folder / bucket))
+            yield from sorted(name.removesuffix(metadata.SUFFIX) for name in names if name.endswith(metadata.SUFFIX))
+
+
+def _read_item(path: Path) -> MediaItem:
+    try:
+        return metadata.decode(path.read_bytes())
+    except FileNotFoundError:
+        raise NotFound("There is no media item with this id.") from None
+    except ValueError as error:
+        logger.error("the metadata of a media item is broken", extra={"file": path.name, "error": str(error)})
+        raise NotFound("There is no media item with this id.") from None
+
+
+def _delete(path: Path, root: Path, synced: bool) -> int:
+    """Remove the metadata first, so that what a crash leaves is an orphan and not a broken item; return the size."""
+    item = _read_item(path)
+    path.unlink()
+    (root / item.path).unlink(missing_ok=True)
+    if synced:
+        sync_folder(path.parent)
+    return item.size_bytes

@@ -1,0 +1,131 @@
+"""The media store, as the services see it. A back end (`backends/`) keeps the bytes on a disk or in an object store."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage, MediaType
+from app.storage.space import StorageUsage
+
+Chunk: TypeAlias = bytes | memoryview
+Digest: TypeAlias = Literal["sha256", "none"]
+
+CHUNK_BYTES = 1024 * 1024
+"""How much a reader gives at a time: large enough to reach nginx on one connection (measured)."""
+
+
+class MediaWriter(ABC):
+    """One item on its way in. Made by `MediaStore.writer`; what is not committed when its block ends is gone."""
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """The bytes written so far."""
+
+    @abstractmethod
+    async def write(self, chunk: Chunk) -> None:
+        """Take the next bytes. The chunk is kept without a copy until it is written: do not change it.
+
+        Raises:
+            StorageFull: there is no room for them.
+        """
+
+    @abstractmethod
+    async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
+        """Make the item visible, all of it at once, and return it. Where syncing is on, it survives a power cut.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+
+
+class MediaReader(ABC):
+    """One open item; while it is open the item cannot be deleted. Made by `MediaStore.reader`."""
+
+    item: MediaItem
+
+    @abstractmethod
+    def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
+        """Give `length` bytes from `offset` in pieces of `chunk_bytes` (the last may be shorter).
+
+        Raises:
+            OSError: the bytes cannot be read.
+        """
+
+
+class MediaStore(ABC):
+    """Keeps committed media items. Items never change, so a reader needs no lock."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Prepare the store: sweep what a run that was killed left behind, count what is stored.
+
+        Raises:
+            UnusableRoot: it cannot be used; the message says why in one sentence.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Leave nothing behind but committed items."""
+
+    @abstractmethod
+    def writer(self, declared_bytes: int | None, digest: Digest) -> AbstractAsyncContextManager[MediaWriter]:
+        """Begin a new item of about `declared_bytes` (None: unknown); the space is reserved at once.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+
+    @abstractmethod
+    def reader(self, media_id: str) -> AbstractAsyncContextManager[MediaReader]:
+        """Open an item for reading.
+
+        Raises:
+            NotFound: there is no such item.
+            OSError: its bytes cannot be opened.
+        """
+
+    @abstractmethod
+    async def get(self, media_id: str) -> MediaItem:
+        """Return one item.
+
+        Raises:
+            NotFound: there is no such item.
+        """
+
+    @abstractmethod
+    async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
+        """Return up to `limit` items, newest first, after `cursor`.
+
+        Raises:
+            InvalidParameter: the cursor is none of ours.
+        """
+
+    @abstractmethod
+    async def delete(self, media_id: str) -> None:
+        """Remove an item.
+
+        Raises:
+            NotFound: there is no such item.
+            Conflict: a reader or a job still needs it.
+        """
+
+    @abstractmethod
+    def pin(self, media_id: str) -> AbstractContextManager[None]:
+        """Keep an item from being deleted for the block: a job's input.
+
+        Raises:
+            NotFound: it is being deleted.
+        """
+
+    @abstractmethod
+    def local_path(self, item: MediaItem) -> Path | None:
+        """Return the absolute path of the item on this machine, None where there is none."""
+
+    @abstractmethod
+    def usage(self) -> StorageUsage:
+        """Return what is stored and reserved; no system call is made."""

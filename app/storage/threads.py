@@ -1,0 +1,59 @@
+"""Threads for file I/O: nothing that can block on a disk runs on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class DiskThreads:
+    """A small pool of threads. Its width bounds how many buffers are on their way to the disk at a time."""
+
+    def __init__(self, width: int = 8, syncing: int = 3) -> None:
+        """`syncing` is how many of the `width` threads may be in a long call (fsync, a large unlink) at a time."""
+        self._executor = ThreadPoolExecutor(width, thread_name_prefix="disk")
+        self._long = asyncio.Semaphore(syncing)
+
+    def start(self, function: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """Start `function` in a thread and return at once. Whoever starts it must wait for it with `finish`."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run `function` in a thread; a cancellation is delivered only after it has ended."""
+        return await finish(self.start(function, *args))
+
+    async def run_long(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Like `run`, for calls that may take seconds: they never take all threads away from the short ones."""
+        async with self._long:
+            return await self.run(function, *args)
+
+    async def aclose(self) -> None:
+        """End the threads after what they are doing."""
+        await anyio.to_thread.run_sync(self._executor.shutdown)
+
+
+async def finish(future: asyncio.Future[T]) -> T:
+    """Wait for `future` whatever cancels us meanwhile (a scope of anyio or the task itself), then let that happen.
+
+    A thread cannot be stopped: closing its file or leaving its buffer before it ends would be worse than waiting.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not future.done():
+            try:
+                await asyncio.wait((future,))
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        if not future.cancelled():
+            future.exception()  # marks it as seen
+        raise cancelled
+    return future.result()

@@ -1,0 +1,73 @@
+"""Messages between the API and a child: a JSON head and raw bytes, over a Unix stream socket. The child's end is here.
+
+A frame is two little-endian u32 (head length, payload length), then the head, then the payload.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+PREFIX = struct.Struct("<II")
+MAX_HEAD_BYTES = 1 << 20
+MAX_PAYLOAD_BYTES = 256 << 20
+
+Head = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    head: Head
+    payload: bytes
+
+
+def pack_head(head: Head, payload_bytes: int) -> bytes:
+    """Return the prefix and head of a frame whose payload has `payload_bytes` bytes."""
+    encoded = json.dumps(head, separators=(",", ":")).encode()
+    return PREFIX.pack(len(encoded), payload_bytes) + encoded
+
+
+class BlockingChannel:
+    """The child's end: one reader, any number of writing threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._reader = sock.makefile("rb", buffering=1 << 18)
+        self._write_lock = threading.Lock()
+
+    def receive(self) -> Frame | None:
+        """Return the next frame, or None when the other end is closed."""
+        prefix = self._reader.read(PREFIX.size)
+        if len(prefix) < PREFIX.size:
+            return None
+        head_bytes, payload_bytes = PREFIX.unpack(prefix)
+        head = self._reader.read(head_bytes)
+        payload = self._reader.read(payload_bytes)
+        if len(head) < head_bytes or len(payload) < payload_bytes:
+            return None
+        return Frame(json.loads(head), payload)
+
+    def send(self, head: Head, payload: bytes = b"") -> None:
+        """Send one frame whole.
+
+        Raises:
+            OSError: the other end is closed.
+        """
+        message = pack_head(head, len(payload))
+        with self._write_lock:
+            if payload:
+                self._send_both(message, payload)
+            else:
+                self._socket.sendall(message)
+
+    def _send_both(self, message: bytes, payload: bytes) -> None:
+        sent = self._socket.sendmsg((message, payload))
+        if sent < len(message):
+            self._socket.sendall(message[sent:])
+            sent = len(message)
+        if (rest := sent - len(message)) < len(payload):
+            self._socket.sendall(memoryview(payload)[rest:])

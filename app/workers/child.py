@@ -1,0 +1,116 @@
+"""The child's side: enter the sandbox, build the handler, then answer calls until the parent is gone."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from app import log
+from app.errors import BallastError, WorkerFailed
+from app.workers import sandbox
+from app.workers.channel import BlockingChannel, Frame, Head
+from app.workers.footprint import Footprint
+
+logger = logging.getLogger("ballast.child")
+
+
+class Handler(Protocol):
+    """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
+
+    def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Answer one call; raise a BallastError for what the caller should be told."""
+        ...
+
+
+def run(descriptor: int, parent_pid: int) -> None:
+    """Serve calls that come over the socket `descriptor`, until the other end is closed; then exit the process.
+
+    The exit is at once (`os._exit`): whatever runs has nobody left to answer, and the kernel takes memory back faster
+    than native libraries would free it.
+    """
+    channel = BlockingChannel(socket.socket(fileno=descriptor))
+    if (opening := channel.receive()) is not None:
+        _open(channel, opening, parent_pid)
+    os._exit(0)
+
+
+def _open(channel: BlockingChannel, opening: Frame, parent_pid: int) -> None:
+    report = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
+    log.configure(opening.head["logLevel"], _own_stderr())
+    handler = _build(opening.head["entry"], opening.head["options"])
+    # What start-up made lives for ever: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    channel.send({"ready": True, "pid": os.getpid(), "sandbox": report.as_dict()})
+    _serve(channel, handler, opening.head["slots"])
+
+
+def _own_stderr() -> Any:
+    """Keep standard error for our own lines and silence it for the native libraries, which no setting quietens."""
+    own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    sys.stderr = own
+    return own
+
+
+def _build(entry: str, options: dict[str, Any]) -> Handler:
+    module, _, name = entry.partition(":")
+    build: Callable[[dict[str, Any]], Handler] = getattr(importlib.import_module(module), name)
+    return build(options)
+
+
+def _serve(channel: BlockingChannel, handler: Handler, slots: int) -> None:
+    calls: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+    footprint = Footprint()
+    server = _CallServer(channel, handler, footprint)
+    for number in range(slots):
+        threading.Thread(target=server.run, args=(calls,), name=f"slot-{number}", daemon=True).start()
+    while (frame := channel.receive()) is not None:
+        calls.put(frame)
+
+
+class _CallServer:
+    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint) -> None:
+        self._channel = channel
+        self._handler = handler
+        self._footprint = footprint
+
+    def run(self, calls: queue.SimpleQueue[Frame]) -> None:
+        while True:
+            self._answer(calls.get())
+            gc.collect()
+
+    def _answer(self, call: Frame) -> None:
+        log.request_id.set(call.head.pop("requestId", None))
+        number = call.head.pop("call")
+        with self._footprint.measure() as measurement:
+            head, payload = self._handle(call)
+        head |= {"call": number, "pid": os.getpid()}
+        head["memory"] = measurement.as_dict()
+        self._channel.send(head, payload)
+
+    def _handle(self, call: Frame) -> tuple[Head, bytes]:
+        try:
+            return self._handler.handle(call.head, call.payload)
+        except BallastError as error:
+            return {"error": error.code, "detail": error.detail, "extra": error.extra}, b""
+        except MemoryError:
+            # The data limit held. The heap may be in pieces: the parent replaces this process.
+            return {
+                "error": WorkerFailed.code,
+                "detail": "The work needs more memory than it may have.",
+                "fatal": True,
+            }, b""
+        except Exception:
+            logger.exception("a call failed")
+            return {"error": WorkerFailed.code, "detail": "The worker could not process this input."}, b""

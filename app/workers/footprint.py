@@ -1,0 +1,87 @@
+"""What a call cost in memory, seen by the child itself.
+
+VmHWM only ever rises; writing 5 to clear_refs sets it back to VmRSS (proc(5)), which makes a peak per call. It is
+not `ru_maxrss`, which a child inherits from its parent. Both are of the process: a peak belongs to a call only when no
+other call ran beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Measurement:
+    """`peak_bytes` is how far the process rose above its size at the start, None if other calls ran beside."""
+
+    start_bytes: int = 0
+    peak_bytes: int | None = None
+    resident_bytes: int = 0
+
+    def as_dict(self) -> dict[str, int | None]:
+        return {"peakBytes": self.peak_bytes, "residentBytes": self.resident_bytes}
+
+
+@dataclass(slots=True)
+class Footprint:
+    """Measures calls of one process; may be used from several threads."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _running: int = 0
+    _entered: int = 0
+
+    @contextmanager
+    def measure(self) -> Iterator[Measurement]:
+        """Measure what happens inside the block."""
+        measurement = Measurement()
+        with self._lock:
+            self._running += 1
+            self._entered += 1
+            alone, entered = self._running == 1, self._entered
+            if alone:
+                _reset_peak()
+            measurement.start_bytes, _ = _read_status()
+        try:
+            yield measurement
+        finally:
+            measurement.resident_bytes, peak_bytes = _read_status()
+            with self._lock:
+                alone = alone and self._entered == entered
+                self._running -= 1
+            measurement.peak_bytes = max(0, peak_bytes - measurement.start_bytes) if alone else None
+
+
+def resident_bytes() -> int:
+    """Return VmRSS of this process."""
+    return _read_status()[0]
+
+
+def _reset_peak() -> None:
+    try:
+        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
+    except OSError:
+        return
+    try:
+        os.write(descriptor, b"5")
+    finally:
+        os.close(descriptor)
+
+
+def _read_status() -> tuple[int, int]:
+    """Return (VmRSS, VmHWM) in bytes; zeros where there is no /proc."""
+    resident = peak = 0
+    try:
+        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - twice a call: Path costs more than the read
+            for line in status:
+                if line.startswith(b"VmHWM:"):
+                    peak = int(line.split()[1]) * 1024
+                elif line.startswith(b"VmRSS:"):
+                    resident = int(line.split()[1]) * 1024
+                    break
+    except OSError:
+        pass
+    return resident, peak

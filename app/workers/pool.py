@@ -1,0 +1,256 @@
+"""A pool of children of one kind: calls wait in line until one of them is free."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.priority import Priority
+from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
+from app.memory.queue import WaitingLine
+from app.workers.answer import error_of
+from app.workers.brake import RestartBrake
+from app.workers.channel import Frame, Head
+from app.workers.crew import Crew, CrewCounters, FreeLedger, Seat, WorkerLedger
+from app.workers.process import WorkerGone, WorkerProcess, WorkerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a child answered. `peak_bytes` is None where other calls ran beside this one."""
+
+    head: Head
+    payload: bytes
+    pid: int
+    queued_seconds: float
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """`workers` children at most; `waiting` calls in line at most, each for `wait_seconds` at most."""
+
+    workers: int = 1
+    idle_seconds: float = 300.0
+    waiting: int = 256
+    wait_seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class PoolCounters:
+    calls: int = 0
+    retried: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call on its way; `nbytes` is its weight in the line, where every call counts the same."""
+
+    head: Head
+    payload: bytes
+    deadline_seconds: float
+    repeatable: bool
+    priority: Priority
+    client: str
+    result: asyncio.Future[Reply]
+    submitted: float
+    nbytes: int = 1
+    started: float = 0.0
+    attempts: int = 0
+
+
+class WorkerPool:
+    """Runs calls in killable children.
+
+    Calls are served in the ledger's order: classes by weight, clients of a class in turn, each client first come first
+    served. A child that dies takes nothing with it: each of its calls is repeated once in another child if it is
+    repeatable, else it ends with `WorkerFailed`.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        limits: PoolLimits,
+        ledger: WorkerLedger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        weights: tuple[float, float, float] = (70, 25, 5),
+    ) -> None:
+        self.spec = spec
+        self.limits = limits
+        self.counters = PoolCounters()
+        self._clock = clock
+        self._brake = RestartBrake(clock)
+        self._line: WaitingLine[_Call] = WaitingLine(dict(zip(Priority, weights, strict=True)))
+        self._again: deque[_Call] = deque()
+        self._closed = False
+        self.crew = Crew(
+            spec,
+            limits.workers,
+            limits.idle_seconds,
+            ledger or FreeLedger(),
+            self._brake,
+            self._dispatch,
+            self._fail_next,
+        )
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """The children that are up."""
+        return self.crew.workers
+
+    @property
+    def statistics(self) -> CrewCounters:
+        return self.crew.counters
+
+    @property
+    def waiting(self) -> int:
+        return len(self._line) + len(self._again)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be started now, or None."""
+        if (seconds := self._brake.closed_seconds) > 0:
+            return f"the {self.spec.role} worker died too often; the next start is in {seconds:.0f} s"
+        return None
+
+    async def call(
+        self,
+        head: Head,
+        payload: bytes,
+        *,
+        deadline_seconds: float,
+        repeatable: bool = True,
+        priority: Priority = Priority.REQUEST,
+        client: str = "",
+    ) -> Reply:
+        """Have a child answer; cancelling gives up the place in line.
+
+        Raises:
+            QueueFull: too many calls wait.
+            Overloaded: no child was free in time, or none may be started now.
+            ProcessingTimeout: the work took longer than `deadline_seconds`; its child was killed.
+            WorkerFailed: the child died on it (twice, if repeatable), or could not process it.
+            BallastError: what the handler raised.
+        """
+        if self._closed:
+            raise Overloaded("The service is shutting down.", retry_after_seconds=5)
+        if self.waiting >= self.limits.waiting:
+            raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[Reply] = loop.create_future()
+        call = _Call(head, payload, deadline_seconds, repeatable, priority, client, result, self._clock())
+        impatience = loop.call_later(self.limits.wait_seconds, _give_up, call)
+        self.counters.calls += 1
+        self._line.push(call)
+        self._dispatch()
+        try:
+            return await result
+        finally:
+            impatience.cancel()
+            result.cancel()
+
+    async def stop_idle(self, spared: Callable[[WorkerProcess], bool] = lambda _: False) -> int:
+        """Let every child go that works on nothing; their memory is back when this returns. Return how many bytes."""
+        return await self.crew.vacate_idle(spared)
+
+    async def close(self) -> None:
+        """Let every child go; calls in flight end with `WorkerFailed`, waiting ones with `Overloaded`."""
+        self._closed = True
+        self._refuse_line("The service is shutting down.")
+        await self.crew.close()
+
+    def _dispatch(self) -> None:
+        """Give waiting calls to free slots, and start a child where calls are left."""
+        while (call := self._peek()) is not None:
+            seat = self.crew.free_seat()
+            if seat is None:
+                self._start_or_refuse()
+                return
+            self._take(call)
+            self._begin(call, seat)
+
+    def _start_or_refuse(self) -> None:
+        if self._closed:
+            return
+        self.crew.grow()
+        if not self.crew.seats and (seconds := self._brake.closed_seconds) > 0:
+            self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
+
+    def _peek(self) -> _Call | None:
+        """Return the next call that somebody still waits for."""
+        while (call := self._again[0] if self._again else self._line.head()) is not None:
+            if not call.result.done():
+                return call
+            self._take(call)
+        return None
+
+    def _take(self, call: _Call) -> None:
+        if self._again and self._again[0] is call:
+            self._again.popleft()
+        elif call.result.done():
+            self._line.discard(call)
+        else:
+            self._line.serve(call)
+
+    def _begin(self, call: _Call, seat: Seat) -> None:
+        assert seat.worker is not None
+        seat.stay()
+        call.started = self._clock()
+        call.attempts += 1
+        answer = seat.worker.call(call.head, call.payload, call.deadline_seconds)
+        answer.add_done_callback(lambda answer: self._end(call, seat, answer))
+
+    def _end(self, call: _Call, seat: Seat, answer: asyncio.Future[Frame]) -> None:
+        error = answer.exception()
+        if error is None:
+            self._deliver(call, seat, answer.result())
+        elif isinstance(error, WorkerGone) and call.repeatable and call.attempts == 1 and not self._closed:
+            self.counters.retried += 1
+            self._again.append(call)
+        elif not call.result.done():
+            call.result.set_exception(_public(error))
+        self.crew.rest(seat)
+        self._dispatch()
+
+    def _deliver(self, call: _Call, seat: Seat, frame: Frame) -> None:
+        if frame.head.pop("fatal", False) and seat.worker is not None:
+            seat.worker.kill()
+        if call.result.done():
+            return
+        if "error" in frame.head:
+            call.result.set_exception(error_of(frame.head))
+            return
+        call.result.set_result(
+            Reply(
+                head=frame.head,
+                payload=frame.payload,
+                pid=frame.head.pop("pid"),
+                queued_seconds=call.started - call.submitted,
+                peak_bytes=frame.head.pop("memory")["peakBytes"],
+            )
+        )
+
+    def _fail_next(self) -> None:
+        """A child could not be started: the next call in line learns of it, the others try again."""
+        if (call := self._peek()) is not None:
+            self._take(call)
+            call.result.set_exception(WorkerFailed("The worker could not be started."))
+
+    def _refuse_line(self, detail: str, retry_after_seconds: int = 5) -> None:
+        while (call := self._peek()) is not None:
+            self._take(call)
+            call.result.set_exception(Overloaded(detail, retry_after_seconds=retry_after_seconds))
+
+
+def _give_up(call: _Call) -> None:
+    if not call.started and not call.result.done():
+        call.result.set_exception(Overloaded("No worker was free in time.", retry_after_seconds=1))
+
+
+def _public(error: BaseException) -> BallastError:
+    if isinstance(error, TimeoutError):
+        return ProcessingTimeout("The work was given up at its deadline.")
+    return WorkerFailed("The worker died on this input.")

@@ -1,0 +1,72 @@
+"""The API's end of the channel. Apart from the child's, so that no child loads asyncio (4.5 MB)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import cast
+
+from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, PREFIX, Frame, Head, pack_head
+
+
+class FrameProtocol(asyncio.Protocol):
+    """The API's end: calls `on_frame` for each frame and `on_close` once when the child is gone.
+
+    A frame above the limits above is a broken or hijacked child: the connection is cut.
+    """
+
+    def __init__(self, on_frame: Callable[[Frame], None], on_close: Callable[[], None]) -> None:
+        self._on_frame = on_frame
+        self._on_close = on_close
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+
+    def send(self, head: Head, payload: bytes = b"") -> None:
+        """Queue one frame; nothing happens when the child is gone (`on_close` tells)."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.write(pack_head(head, len(payload)))
+        if payload:
+            self._transport.write(payload)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (frame := self._take_frame()) is not None:
+            self._on_frame(frame)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._on_close()
+
+    def _take_frame(self) -> Frame | None:
+        buffer = self._buffer
+        if len(buffer) < PREFIX.size:
+            return None
+        head_bytes, payload_bytes = PREFIX.unpack_from(buffer)
+        if head_bytes > MAX_HEAD_BYTES or payload_bytes > MAX_PAYLOAD_BYTES:
+            self._abort()
+            return None
+        head_end = PREFIX.size + head_bytes
+        end = head_end + payload_bytes
+        if len(buffer) < end:
+            return None
+        try:
+            head = json.loads(buffer[PREFIX.size : head_end])
+        except ValueError:
+            self._abort()
+            return None
+        payload = bytes(memoryview(buffer)[head_end:end])
+        del buffer[:end]
+        return Frame(head, payload)
+
+    def _abort(self) -> None:
+        self._buffer.clear()
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,1 @@
+"""Measurements side by side with peers; each prints its numbers under the command that made them."""

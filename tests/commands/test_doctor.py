@@ -1,0 +1,198 @@
+"""`ballast doctor`: each finding has a state, and what is wrong comes with how to mend it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.commands import doctor
+from app.commands.check import Status
+from app.commands.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
+from app.commands.service_checks import (
+    check_group_kill,
+    check_memory_limit,
+    check_models,
+    check_storage,
+    check_variables,
+)
+from app.domain.units import GIB, MIB
+from app.inference.assets import ModelAssets
+from app.memory.cgroup import Cgroup
+from app.memory.limit import MemoryLimit
+from app.settings import StorageSettings
+
+
+def run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    return doctor.run(parser.parse_args(arguments))
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_python_that_is_too_old_fails() -> None:
+    assert check_python((3, 10, 9)).status is Status.FAIL
+    assert check_python((3, 11, 0)).status is Status.OK
+
+
+def test_an_absent_package_fails_and_a_present_one_shows_its_version_without_being_imported() -> None:
+    absent = check_packages("packages", {"no-such-thing": "no_such_thing"})
+    present = check_packages("packages", {"mypy": "mypy"})
+
+    assert absent.status is Status.FAIL
+    assert "no-such-thing" in absent.found
+    assert present.status is Status.OK
+    assert present.found.startswith("mypy ")
+    assert "mypy" not in sys.modules
+
+
+def test_a_library_that_does_not_load_fails_with_the_package_that_has_it() -> None:
+    check = check_library("libNoSuchThing.so.1", "libnosuchthing1")
+
+    assert check.status is Status.FAIL
+    assert "apt-get install --no-install-recommends libnosuchthing1" in check.mend
+
+
+def test_a_library_of_every_system_loads() -> None:
+    assert check_library("libc.so.6", "libc6").status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "found"),
+    [
+        ("echo ffmpeg version 5.1.9 Copyright", Status.OK, "5.1.9"),
+        ("exit 3", Status.WARN, "does not run"),
+        (None, Status.WARN, "not on PATH"),
+    ],
+)
+def test_ffmpeg_is_asked_for_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, status: Status, found: str
+) -> None:
+    if script is not None:
+        program(tmp_path, "ffmpeg", script)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    check = check_tool("ffmpeg")
+
+    assert check.status is status
+    assert found in check.found
+
+
+def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:
+    check = check_sandbox()
+
+    score = Path("/proc/self/oom_score_adj").read_text()
+    assert check.status in (Status.OK, Status.WARN)
+    assert int(score) < 900
+
+
+def test_default_models_must_be_there_and_optional_ones_need_not(tmp_path: Path) -> None:
+    names = [check.name for check in check_models(ModelAssets(tmp_path))]
+
+    assert names == ["hand_landmarker.task", "gesture_recognizer.task"]
+
+
+def test_a_damaged_optional_model_fails(tmp_path: Path) -> None:
+    (tmp_path / "face_landmarker.task").write_bytes(b"damaged")
+
+    by_name = {check.name: check for check in check_models(ModelAssets(tmp_path))}
+
+    assert by_name["face_landmarker.task"].status is Status.FAIL
+    assert "ballast models face_landmarker.task" in by_name["face_landmarker.task"].mend
+
+
+def test_a_storage_root_that_is_not_there_yet_will_be_made(tmp_path: Path) -> None:
+    root, _, free = check_storage(StorageSettings(root=tmp_path / "a" / "b", free_floor=1))
+
+    assert root.status is Status.OK
+    assert "will be made" in root.found
+    assert not (tmp_path / "a").exists()
+    assert free.status is Status.OK
+
+
+def test_a_storage_root_in_the_place_of_a_file_fails(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    root, *_ = check_storage(StorageSettings(root=tmp_path / "file"))
+
+    assert root.status is Status.FAIL
+
+
+def test_a_disk_below_the_floor_fails(tmp_path: Path) -> None:
+    *_, free = check_storage(StorageSettings(root=tmp_path, free_floor=1 << 60))
+
+    assert free.status is Status.FAIL
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no tmpfs at hand")
+@pytest.mark.parametrize(("allowed", "status"), [(False, Status.FAIL), (True, Status.WARN)])
+def test_a_storage_root_in_memory_is_told_of(allowed: bool, status: Status) -> None:
+    _, file_system, _ = check_storage(StorageSettings(root=Path("/dev/shm/ballast"), allow_tmpfs=allowed))
+
+    assert file_system.status is status
+    assert "memory" in file_system.found
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [
+        (MemoryLimit(512 * MIB, "cgroup2", 8 * GIB), Status.OK),
+        (MemoryLimit(512 * MIB, "setting", 8 * GIB), Status.OK),
+        (MemoryLimit(100 * MIB, "setting", 8 * GIB), Status.WARN),
+        (MemoryLimit(4 * GIB, "physical", 8 * GIB), Status.WARN),
+    ],
+)
+def test_the_memory_limit_is_told_with_its_source(limit: MemoryLimit, status: Status) -> None:
+    check = check_memory_limit(limit)
+
+    assert check.status is status
+    assert f"{limit.limit_bytes // MIB:,} MiB" in check.found
+
+
+@pytest.mark.parametrize(("text", "status"), [("1\n", Status.WARN), ("0\n", Status.OK), (None, Status.OK)])
+def test_a_kernel_that_would_kill_the_whole_group_is_told_of(tmp_path: Path, text: str | None, status: Status) -> None:
+    if text is not None:
+        (tmp_path / "memory.oom.group").write_text(text)
+    limit = MemoryLimit(512 * MIB, "cgroup2", 8 * GIB, Cgroup(2, (tmp_path,)))
+
+    assert check_group_kill(limit).status is status
+
+
+def test_a_misspelt_variable_is_told_of() -> None:
+    assert check_variables([]).status is Status.OK
+    assert "BALLAST_MEMRY__LIMIT" in check_variables(["BALLAST_MEMRY__LIMIT"]).found
+
+
+def test_refused_settings_fail_and_the_exit_code_is_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BALLAST_SERVER__HOST", "0.0.0.0")
+    monkeypatch.delenv("BALLAST_SERVER__API_KEYS", raising=False)
+
+    code = run()
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 1
+    assert any(line.startswith(" FAIL  settings") and "BALLAST_SERVER__API_KEYS" in line for line in lines)
+
+
+def test_what_is_wrong_always_says_how_to_mend_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BALLAST_MODELS__DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    code = run("--json")
+
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert code == 1
+    assert {"ffmpeg", "hand_landmarker.task"} <= {check["name"] for check in checks if check["status"] != "ok"}
+    assert all(check["mend"] for check in checks if check["status"] != "ok")

@@ -1,0 +1,62 @@
+"""Fixtures for every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inference.assets import ModelAssets
+from app.inference.task import vision_tasks
+from tests.leaks import Leaks
+from tests.media_files import REPOSITORY, media_folder
+
+MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes some seconds because real time has to go by")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what cannot run here; in continuous integration (`CI` set) that is a failure."""
+    if item.get_closest_marker("photo") is not None and not media_folder().is_dir():
+        _cannot_run(f"there are no photos in {media_folder()}")
+    if item.get_closest_marker("model") is not None and (missing := _missing_models()):
+        _cannot_run(f"not installed in {MODELS_FOLDER}: {', '.join(missing)} (make setup)")
+
+
+def _cannot_run(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(f"may not be skipped in continuous integration: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def _missing_models() -> list[str]:
+    assets = ModelAssets(MODELS_FOLDER)
+    return sorted({task.asset for task in vision_tasks().values() if not assets.present(task.asset)})
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return ("asyncio", {})
+
+
+@pytest.fixture(autouse=True)
+def leaks(request: pytest.FixtureRequest) -> Iterator[Leaks]:
+    """Leaks are loud: a child, a descriptor, a temporary file or a reservation that is left fails the test.
+
+    Temporary files are looked for below the test's `tmp_path`; budgets are those that were registered with `watch`.
+    """
+    storage: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    before = Leaks(storage)
+    yield before
+    before.check()
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """Where the model bundles are; tests that use it are marked `model`."""
+    return MODELS_FOLDER

@@ -1,0 +1,294 @@
+"""In which order waiters are served, who may pass whom, and that nobody starves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.priority import Priority
+from app.errors import Overloaded
+from app.memory.budget import MemoryBudget
+from tests.memory.virtual_time import settle, virtual
+from tests.memory.work import Work, WorkingSet, make_budget
+
+
+@virtual
+async def grant_shares(sizes: dict[Priority, int], grants: int) -> dict[Priority, float]:
+    """Keep every class waiting and return its share of the bytes of the first grants."""
+    granted: list[Work] = []
+    enough = asyncio.Event()
+    budget = make_budget(100, max_waiting=100_000, wait_seconds=1e6)
+
+    def replace(work: Work) -> None:
+        granted.append(work)
+        if len(granted) >= grants:
+            enough.set()
+        Work(budget, work.nbytes, work.priority, seconds=1, on_grant=replace)
+
+    for priority, size in sizes.items():
+        for _ in range(200 // size):
+            Work(budget, size, priority, seconds=1, on_grant=replace)
+    await enough.wait()
+
+    taken: Counter[Priority] = Counter()
+    for work in granted[:grants]:
+        taken[work.priority] += work.nbytes
+    return {priority: taken[priority] / taken.total() for priority in Priority}
+
+
+@pytest.mark.parametrize(("live", "request_", "batch"), [(1, 1, 1), (2, 10, 40), (40, 5, 1)])
+def test_classes_that_all_wait_get_bytes_by_weight(live: int, request_: int, batch: int) -> None:
+    sizes = {Priority.LIVE: live, Priority.REQUEST: request_, Priority.BATCH: batch}
+
+    shares = grant_shares(sizes, grants=6000)
+
+    assert shares[Priority.LIVE] == pytest.approx(0.70, abs=0.03)
+    assert shares[Priority.REQUEST] == pytest.approx(0.25, abs=0.03)
+    assert shares[Priority.BATCH] == pytest.approx(0.05, abs=0.02)
+
+
+@virtual
+async def test_a_live_frame_goes_before_requests_that_wait_already() -> None:
+    budget = make_budget(100)
+    running = Work(budget, 100)
+    requests = [Work(budget, 100) for _ in range(3)]
+    await settle()
+    live = Work(budget, 100, Priority.LIVE)
+    await settle()
+    # The first request has its turn already, so the frame comes after it and before the others.
+    running.finish()
+    await settle()
+    requests[0].finish()
+    await settle()
+
+    assert live.is_running
+    assert requests[1].is_waiting
+
+
+@virtual
+async def test_batch_work_is_served_while_frames_and_requests_keep_coming() -> None:
+    budget = make_budget(100, max_waiting=1000, wait_seconds=1000)
+
+    def again(work: Work) -> None:
+        Work(budget, work.nbytes, work.priority, seconds=0.1, on_grant=again)
+
+    for priority in (Priority.LIVE, Priority.REQUEST):
+        for _ in range(40):
+            Work(budget, 10, priority, seconds=0.1, on_grant=again)
+    batch = Work(budget, 10, Priority.BATCH)
+
+    await asyncio.sleep(5)
+
+    assert batch.is_running
+
+
+@virtual
+async def test_a_client_is_served_in_its_own_order() -> None:
+    order: list[int] = []
+    budget = make_budget(100)
+    Work(budget, 100, seconds=1)
+    works = [
+        Work(budget, size, client="a", seconds=1, on_grant=lambda w: order.append(w.nbytes)) for size in (90, 5, 6)
+    ]
+
+    await asyncio.sleep(5)
+
+    assert order == [90, 5, 6]
+    assert all(work.task.done() for work in works)
+
+
+@virtual
+async def test_one_greedy_client_does_not_starve_the_others() -> None:
+    order: list[str] = []
+    budget = make_budget(100, wait_seconds=1000)
+    for client, count in (("greedy", 100), ("first", 2), ("second", 2)):
+        for _ in range(count):
+            Work(budget, 100, client=client, seconds=1, on_grant=lambda work: order.append(work.client))
+
+    await asyncio.sleep(7.5)
+
+    assert order == ["greedy", "greedy", "first", "second", "greedy", "first", "second", "greedy"]
+
+
+@virtual
+async def test_small_work_passes_a_large_waiter_only_for_a_while() -> None:
+    budget = make_budget(100, overtake_seconds=2, wait_seconds=60)
+    Work(budget, 50, seconds=1.5)
+    large = Work(budget, 90, client="large")
+    await asyncio.sleep(1)
+    running = Work(budget, 50, client="small")
+    await asyncio.sleep(0.6)
+    early = Work(budget, 5, client="small")
+    await asyncio.sleep(0.9)
+
+    late = Work(budget, 5, client="small")
+    tried = budget.try_reserve({"tracker": 5}, owner="stream", priority=Priority.LIVE)
+    await settle()
+
+    assert early.is_running
+    assert running.reservation is not None
+    assert (tried, running.reservation.grow({"decode": 1})) == (None, False)
+    assert late.is_waiting
+    assert large.is_waiting
+    assert budget.statistics().draining
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    size=st.integers(1, 40),
+    seconds=st.floats(0.05, 7.9),
+    every=st.floats(0.05, 1.0),
+    priority=st.sampled_from(Priority),
+    large_priority=st.sampled_from(Priority),
+)
+def test_a_large_waiter_is_not_starved_by_a_stream_of_small_work(
+    size: int, seconds: float, every: float, priority: Priority, large_priority: Priority
+) -> None:
+    @virtual
+    async def granted_after() -> float | None:
+        budget = make_budget(100, overtake_seconds=2, wait_seconds=120, max_waiting=10_000)
+        stream = asyncio.create_task(arrivals(budget, size, priority, seconds, every))
+        await asyncio.sleep(10)
+        arrived_at = asyncio.get_running_loop().time()
+        large = Work(budget, 95, large_priority, "large")
+        await asyncio.sleep(100)
+        stream.cancel()
+        return None if large.granted_at is None else large.granted_at - arrived_at
+
+    after = granted_after()
+
+    # At most: three turns (2 + 2, 4 + 4, 8 + 8 seconds), and one more for the class order.
+    assert after is not None
+    assert after <= 45
+
+
+async def arrivals(budget: MemoryBudget, size: int, priority: Priority, seconds: float, every: float) -> None:
+    for number in range(100_000):
+        Work(budget, size, priority, f"client {number % 5}", seconds=seconds)
+        await asyncio.sleep(every)
+
+
+@virtual
+async def test_what_will_not_leave_stops_nobody() -> None:
+    budget = make_budget(100, overtake_seconds=2, wait_seconds=1000)
+    model = budget.try_reserve({"model": 50}, owner="worker", priority=Priority.REQUEST)
+    assert model is not None
+    await asyncio.sleep(10)
+    large = Work(budget, 60, Priority.BATCH, "job")
+
+    waited: list[float] = []
+    for _ in range(100):
+        asked_at = asyncio.get_running_loop().time()
+        small = Work(budget, 20, Priority.LIVE, "stream", seconds=0.2)
+        await asyncio.wait([small.task])
+        assert small.granted_at is not None
+        waited.append(small.granted_at - asked_at)
+    model.release()
+    await settle()
+
+    assert max(waited) == 0
+    assert large.is_running
+
+
+@virtual
+async def test_a_drain_that_does_not_help_ends() -> None:
+    budget = make_budget(100, overtake_seconds=2, wait_seconds=1000)
+    Work(budget, 50)  # young, but it never ends
+    large = Work(budget, 60, client="large")
+    await asyncio.sleep(1.9)
+    small = Work(budget, 60, client="other")
+    tiny = Work(budget, 10, client="tiny")
+
+    await asyncio.sleep(6)
+
+    assert tiny.is_running
+    assert large.is_waiting
+    assert small.is_waiting
+
+
+@virtual
+async def test_another_waiter_has_its_turn_after_one_that_cannot_be_served() -> None:
+    working_set = WorkingSet(0)
+    budget = make_budget(100, working_set, overtake_seconds=2, wait_seconds=1000)
+    working_set.nbytes = 30
+    impossible = Work(budget, 90, Priority.BATCH, "job")
+    await settle()
+    for number in range(6):
+        Work(budget, 12, client=f"small {number}", seconds=1)
+    possible = Work(budget, 70, Priority.REQUEST, "large")
+    stream = asyncio.create_task(arrivals(budget, 12, Priority.REQUEST, 1.0, 0.3))
+
+    await asyncio.sleep(20)
+    stream.cancel()
+
+    assert possible.granted_at is not None
+    assert impossible.is_waiting
+
+
+@virtual
+async def test_the_next_one_has_its_turn_when_the_first_is_gone() -> None:
+    budget = make_budget(100, overtake_seconds=2, wait_seconds=1000)
+    Work(budget, 60, seconds=1)
+    large = Work(budget, 90, client="large")
+    await asyncio.sleep(0.9)
+    running = Work(budget, 40, client="other")
+    await asyncio.sleep(1.5)
+    blocked = Work(budget, 50, client="blocked")
+    await settle()
+    assert running.is_running
+    assert blocked.is_waiting
+
+    large.task.cancel()
+    await settle()
+
+    assert blocked.is_running
+    running.finish()
+
+
+@virtual
+async def test_closed_requests_are_shed_and_closed_batches_wait() -> None:
+    budget = make_budget(100, wait_seconds=60)
+    running = Work(budget, 80)
+    request, batch = Work(budget, 100), Work(budget, 90, Priority.BATCH)
+    await settle()
+
+    budget.set_closed({Priority.REQUEST, Priority.BATCH})
+    await settle()
+    late, live = Work(budget, 1), Work(budget, 1, Priority.LIVE)
+    tried = budget.try_reserve({"cache": 1}, owner="cache", priority=Priority.BATCH)
+    running.finish()
+    await settle()
+
+    for shed in (request, late):
+        assert isinstance(shed.error, Overloaded)
+        assert 5 <= (shed.error.retry_after_seconds or 0) <= 60
+    assert tried is None
+    assert live.is_running
+    assert batch.is_waiting
+    assert budget.statistics().shed_total == {"closed": 2}
+
+    budget.set_closed(())
+    await settle()
+
+    assert batch.is_running
+
+
+@virtual
+async def test_a_batch_that_was_closed_for_long_has_saved_up_no_credit() -> None:
+    order: list[Priority] = []
+    budget = make_budget(100, wait_seconds=1000, max_waiting=1000)
+    budget.set_closed({Priority.BATCH})
+    for priority in (Priority.BATCH, Priority.REQUEST):
+        for _ in range(60):
+            Work(budget, 100, priority, seconds=1, on_grant=lambda work: order.append(work.priority))
+    await asyncio.sleep(30)
+
+    budget.set_closed(())
+    await asyncio.sleep(25)
+
+    assert order[:30] == [Priority.REQUEST] * 30
+    assert Counter(order[30:])[Priority.BATCH] in (4, 5)

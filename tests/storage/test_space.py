@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import StorageFull
+from app.storage.space import STEP_BYTES, DiskSpace
+
+
+class Disk:
+    """A disk with so many free bytes."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    async def free_bytes(self) -> int:
+        return self.free
+
+
+async def test_more_than_the_quota_is_refused_before_anything_is_written() -> None:
+    space = DiskSpace(Disk(10**12).free_bytes, quota_bytes=1000, floor_bytes=0)
+    space.added(600)
+
+    with pytest.raises(StorageFull) as refusal:
+        await space.reserve(401)
+
+    assert refusal.value.extra == {"neededBytes": 401, "freeBytes": 400}
+    assert space.usage().reserved_bytes == 0
+
+
+async def test_two_uploads_do_not_get_the_same_bytes() -> None:
+    space = DiskSpace(Disk(10**12).free_bytes, quota_bytes=1000, floor_bytes=0)
+    first = await space.reserve(700)
+
+    with pytest.raises(StorageFull):
+        await space.reserve(301)
+    first.release()
+
+    assert (await space.reserve(1000)).reserved_bytes == 1000
+
+
+async def test_the_floor_of_free_space_is_kept() -> None:
+    space = DiskSpace(Disk(1000).free_bytes, quota_bytes=None, floor_bytes=900)
+
+    with pytest.raises(StorageFull):
+        await space.reserve(101)
+
+    assert (await space.reserve(100)).reserved_bytes == 100
+
+
+async def test_bytes_already_written_are_not_counted_twice() -> None:
+    disk = Disk(1000)
+    space = DiskSpace(disk.free_bytes, quota_bytes=None, floor_bytes=0)
+    first = await space.reserve(600)
+    await first.count(500)
+    disk.free -= 500
+
+    second = await space.reserve(400)
+
+    assert second.reserved_bytes == 400
+
+
+async def test_an_upload_of_unknown_length_grows_until_the_quota() -> None:
+    space = DiskSpace(Disk(10**12).free_bytes, quota_bytes=2 * STEP_BYTES + 10, floor_bytes=0)
+    reservation = await space.reserve(None)
+    for _ in range(2):
+        await reservation.count(STEP_BYTES)
+    await reservation.count(10)
+
+    with pytest.raises(StorageFull):
+        await reservation.count(1)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["reserve", "unknown", "count", "release"]), st.integers(0, 5000))))
+async def test_whatever_happens_nothing_stays_reserved_at_the_end(steps: list[tuple[str, int]]) -> None:
+    disk = Disk(20_000)
+    space = DiskSpace(disk.free_bytes, quota_bytes=15_000, floor_bytes=100)
+    held = []
+    for action, size in steps:
+        try:
+            if action in ("reserve", "unknown"):
+                held.append(await space.reserve(size if action == "reserve" else None))
+            elif held and action == "count":
+                await held[size % len(held)].count(size)
+            elif held:
+                held.pop(size % len(held)).release()
+        except StorageFull:
+            pass
+        assert 0 <= space.usage().reserved_bytes <= 15_000
+
+    for reservation in held:
+        reservation.release()
+        reservation.release()
+
+    assert space.usage().reserved_bytes == 0
+    assert (await space.reserve(15_000)).reserved_bytes == 15_000

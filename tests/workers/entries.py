@@ -1,0 +1,171 @@
+"""Handlers that the tests run in real children."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from app.errors import InvalidMedia
+from app.workers.channel import Head
+
+
+class Probe:
+    """Does what the head of a call says."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        self._together = threading.Barrier(options.get("together", 1))
+        self._notes: list[object] = []
+
+    def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        answer: tuple[Head, bytes] = getattr(self, head["do"])(head, payload)
+        return answer
+
+    def echo(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        return {"options": self._options, "value": head.get("value")}, payload
+
+    def note(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Keep a value; answer all that were kept so far."""
+        self._notes.append(head["value"])
+        return {"notes": list(self._notes)}, b""
+
+    def meet(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Return only when `together` calls are here at the same time."""
+        self._together.wait(20)
+        return {}, b""
+
+    def hold(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Say that this call has begun with the file `NAME.begun`, and work until there is `NAME.release`."""
+        begun, release = Path(head["name"] + ".begun"), Path(head["name"] + ".release")
+        begun.write_text(str(os.getpid()))
+        while not release.exists():
+            time.sleep(0.002)
+        return {}, b""
+
+    def sleep(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        time.sleep(head["seconds"])
+        return {}, b""
+
+    def crash(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        os.kill(os.getpid(), getattr(signal, head["signal"]))
+        time.sleep(30)
+        return {}, b""
+
+    def crash_once(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Crash unless the file `mark` is there; leave it."""
+        mark = Path(head["mark"])
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {}, b""
+
+    def leave(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        os._exit(head["code"])
+
+    def refuse(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        raise InvalidMedia("The picture is truncated.", where=3)
+
+    def blunder(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        raise RuntimeError("not foreseen, at /home/somebody")
+
+    def mumble(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Answer what JSON has no words for."""
+        return {"value": object()}, b""
+
+    def allocate(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        block = bytearray(head["nbytes"])
+        block[::4096] = b"x" * len(block[::4096])
+        return {"nbytes": len(block)}, b""
+
+    def say(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Write `payload` into the channel as it is, as a hijacked child could, and then keep quiet."""
+        channel = socket.socket(fileno=os.dup(int(sys.argv[2])))
+        channel.sendall(payload)
+        time.sleep(30)
+        return {}, b""
+
+    def sockets(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Try to make a socket of each family; answer what became of it, as the name of the error or `made`."""
+        wanted = {
+            "AF_UNIX": (socket.AF_UNIX, socket.SOCK_STREAM),
+            "AF_INET": (socket.AF_INET, socket.SOCK_STREAM),
+            "AF_INET datagram": (socket.AF_INET, socket.SOCK_DGRAM),
+            "AF_INET6": (socket.AF_INET6, socket.SOCK_STREAM),
+            "AF_NETLINK": (socket.AF_NETLINK, socket.SOCK_RAW),
+            "AF_PACKET": (socket.AF_PACKET, socket.SOCK_RAW),
+        }
+        return {"outcomes": {name: _attempt(*kind) for name, kind in wanted.items()}}, b""
+
+    def system_call(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Make one system call without arguments; answer the name of its error, or `done`."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        returned = libc.syscall(*(ctypes.c_long(number) for number in [head["number"], *head.get("arguments", ())]))
+        return {"outcome": "done" if returned >= 0 else errno.errorcode[ctypes.get_errno()]}, b""
+
+    def describe(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        return {
+            "descriptors": _descriptors(),
+            "channel": int(sys.argv[2]),
+            "environment": sorted(os.environ),
+            "oomScoreAdj": int(Path("/proc/self/oom_score_adj").read_text()),
+            "parent": os.getppid(),
+            "session": os.getsid(0),
+            "coreBytes": resource.getrlimit(resource.RLIMIT_CORE)[0],
+            "dataBytes": resource.getrlimit(resource.RLIMIT_DATA)[0],
+        }, b""
+
+
+def _attempt(family: int, kind: int) -> str:
+    try:
+        socket.socket(family, kind).close()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "made"
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            found[link.name] = str(link.readlink())
+        except OSError:  # that of the listing itself
+            continue
+    return found
+
+
+def framed(head: bytes, payload: bytes = b"", *, head_bytes: int | None = None, payload_bytes: int | None = None) -> bytes:
+    """Return a frame as the channel writes it, with other lengths in its prefix where they are given."""
+    lengths = (len(head) if head_bytes is None else head_bytes, len(payload) if payload_bytes is None else payload_bytes)
+    return struct.pack("<II", *lengths) + head + payload
+
+
+def build(options: dict[str, Any]) -> Probe:
+    return Probe(options)
+
+
+def build_and_fail(_options: dict[str, Any]) -> Probe:
+    raise RuntimeError("the handler cannot be built")
+
+
+def build_once_in_two(options: dict[str, Any]) -> Probe:
+    """Fail unless the file `mark` is there; leave it."""
+    mark = Path(options["mark"])
+    if not mark.exists():
+        mark.touch()
+        raise RuntimeError("the handler cannot be built the first time")
+    return Probe(options)
+
+
+def build_never(_options: dict[str, Any]) -> Probe:
+    while True:
+        time.sleep(1)

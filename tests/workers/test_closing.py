@@ -1,0 +1,101 @@
+"""Closing a pool: everybody is told, and nothing is left (the fixture `leaks` looks)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.errors import Overloaded, WorkerFailed
+from tests.workers.pools import PATIENCE_SECONDS, Held, answered, ask, is_gone, open_pool, until
+
+
+async def test_calls_at_work_and_in_line_are_told(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path)
+        pid = await held.begun()
+        waiting = [ask(pool, "echo") for _ in range(3)]
+        await asyncio.sleep(0)
+
+        await pool.close()
+
+        outcomes = await asyncio.wait_for(
+            asyncio.gather(held.reply, *waiting, return_exceptions=True), PATIENCE_SECONDS
+        )
+    assert [type(outcome) for outcome in outcomes] == [WorkerFailed, Overloaded, Overloaded, Overloaded]
+    assert is_gone(pid)
+
+
+async def test_a_call_after_it_is_refused() -> None:
+    async with open_pool() as pool:
+        await answered(ask(pool, "echo"))
+        await pool.close()
+
+        with pytest.raises(Overloaded):
+            await answered(ask(pool, "echo"))
+
+
+async def test_it_may_be_closed_twice_and_unused() -> None:
+    async with open_pool() as pool:
+        await pool.close()
+        await pool.close()
+
+    assert pool.statistics.started == 0
+
+
+async def test_a_child_that_is_just_starting_is_gone() -> None:
+    async with open_pool(entry="tests.workers.entries:build_never") as pool:
+        call = ask(pool, "echo")
+        await until(lambda: pool.statistics.started == 1)
+        await asyncio.sleep(0.05)
+
+        await pool.close()
+
+        with pytest.raises(Overloaded):
+            await answered(call)
+
+
+async def test_a_child_that_was_only_asked_for_is_never_started() -> None:
+    async with open_pool() as pool:
+        call = ask(pool, "echo")
+        await asyncio.sleep(0)
+
+        await pool.close()
+
+        with pytest.raises(Overloaded):
+            await answered(call)
+
+
+async def test_a_child_that_does_not_go_is_killed() -> None:
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+        os.kill(first.pid, signal.SIGSTOP)
+
+        await pool.close()
+
+        assert is_gone(first.pid)
+
+
+async def test_a_child_that_is_on_its_way_out_is_waited_for() -> None:
+    async with open_pool(idle_seconds=0.05) as pool:
+        first = await answered(ask(pool, "echo"))
+        os.kill(first.pid, signal.SIGSTOP)
+        await until(lambda: not pool.workers)
+
+        await pool.close()
+
+        assert is_gone(first.pid)
+
+
+async def test_a_child_that_was_killed_at_a_deadline_is_waited_for(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path, deadline=0.3)
+        pid = await held.begun()
+        await asyncio.gather(held.reply, return_exceptions=True)
+
+        await pool.close()
+
+        assert is_gone(pid)

@@ -1,0 +1,220 @@
+"""What a child can do wrong, and what the caller is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.domain.units import MIB
+from app.errors import InvalidMedia, ProcessingTimeout, WorkerFailed
+from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES
+from tests.workers.entries import framed
+from tests.workers.pools import Held, answered, ask, is_gone, open_pool, until
+
+_MEMORY = {"peakBytes": 0, "residentBytes": 0}
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGABRT", "SIGBUS", "SIGTERM"])
+async def test_a_child_that_dies_twice_on_a_call_fails_it_and_the_next_call_works(name: str) -> None:
+    async with open_pool() as pool:
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "crash", signal=name))
+
+        reply = await answered(ask(pool, "echo", b"after"))
+
+    assert reply.payload == b"after"
+    assert (pool.statistics.died, pool.counters.retried) == (2, 1)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+async def test_a_child_that_exits_in_a_call_fails_it(code: int) -> None:
+    async with open_pool() as pool:
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "leave", code=code))
+
+        reply = await answered(ask(pool, "echo", b"after"))
+
+    assert reply.payload == b"after"
+
+
+async def test_a_call_is_repeated_once_and_silently(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        await answered(ask(pool, "crash_once", mark=str(tmp_path / "crashed")))
+
+    assert (tmp_path / "crashed").exists()
+    assert (pool.statistics.died, pool.counters.retried, pool.counters.calls) == (1, 1, 1)
+
+
+async def test_a_call_that_must_not_be_repeated_fails_at_the_first_death(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "crash_once", mark=str(tmp_path / "crashed"), repeatable=False))
+
+    assert (pool.statistics.died, pool.counters.retried) == (1, 0)
+
+
+async def test_calls_beside_the_one_that_killed_the_child_are_repeated(tmp_path: Path) -> None:
+    async with open_pool(slots=3) as pool:
+        bystanders = [Held(pool, tmp_path, f"held{number}") for number in range(2)]
+        for bystander in bystanders:
+            await bystander.begun()
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "crash", signal="SIGKILL", repeatable=False))
+        for bystander in bystanders:
+            bystander.release()
+
+        replies = await asyncio.gather(*(answered(bystander.reply) for bystander in bystanders))
+
+    assert len(replies) == 2
+    assert pool.counters.retried == 2
+
+
+async def test_what_a_handler_refuses_is_told_as_it_said_it() -> None:
+    async with open_pool() as pool:
+        with pytest.raises(InvalidMedia) as refusal:
+            await answered(ask(pool, "refuse"))
+
+        await answered(ask(pool, "echo"))
+
+    assert refusal.value.detail == "The picture is truncated."
+    assert refusal.value.extra == {"where": 3}
+    assert (pool.statistics.started, pool.counters.retried) == (1, 0)
+
+
+async def test_an_exception_nobody_foresaw_fails_the_call_without_its_words() -> None:
+    async with open_pool(log_level="error") as pool:
+        with pytest.raises(WorkerFailed) as failure:
+            await answered(ask(pool, "blunder"))
+
+        await answered(ask(pool, "echo"))
+
+    assert "somebody" not in failure.value.detail
+    assert pool.statistics.started == 1
+
+
+async def test_an_answer_that_json_has_no_words_for_fails_the_call() -> None:
+    async with open_pool() as pool:
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "mumble", deadline=2))
+
+        reply = await answered(ask(pool, "echo", b"after"))
+
+    assert reply.payload == b"after"
+
+
+async def test_the_data_limit_holds_and_the_child_is_replaced() -> None:
+    async with open_pool(data_limit_bytes=200 * MIB) as pool:
+        before = await answered(ask(pool, "allocate", nbytes=64 * MIB))
+
+        with pytest.raises(WorkerFailed, match="memory"):
+            await answered(ask(pool, "allocate", nbytes=400 * MIB))
+
+        await until(lambda: is_gone(before.pid))
+        after = await answered(ask(pool, "allocate", nbytes=64 * MIB))
+
+    assert after.pid != before.pid
+
+
+async def test_a_call_that_hangs_ends_at_its_deadline_and_its_child_is_gone(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path, deadline=0.4)
+        pid = await held.begun()
+
+        with pytest.raises(ProcessingTimeout):
+            await answered(held.reply)
+
+        await until(lambda: is_gone(pid))
+        assert (await answered(ask(pool, "echo", b"after"))).payload == b"after"
+    assert pool.counters.retried == 0
+
+
+async def test_a_child_that_is_stopped_ends_its_call_at_the_deadline() -> None:
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+        os.kill(first.pid, signal.SIGSTOP)
+
+        with pytest.raises(ProcessingTimeout):
+            await answered(ask(pool, "echo", deadline=0.2))
+
+        await until(lambda: is_gone(first.pid))
+        assert (await answered(ask(pool, "echo", b"after"))).payload == b"after"
+
+
+async def test_a_call_cancelled_at_work_still_ends_at_its_deadline(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path, deadline=0.4)
+        pid = await held.begun()
+        held.reply.cancel()
+        await asyncio.gather(held.reply, return_exceptions=True)
+
+        reply = await answered(ask(pool, "echo", b"after"))
+
+    assert is_gone(pid)
+    assert reply.payload == b"after"
+
+
+async def test_an_idle_child_that_is_killed_from_outside_is_not_given_a_call() -> None:
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: pool.statistics.died == 1)
+
+        reply = await answered(ask(pool, "echo", repeatable=False))
+
+    assert reply.pid != first.pid
+
+
+def _answer(**members: object) -> bytes:
+    """Return an answer to the second call of a child, right but for `members` (None: left out)."""
+    whole = {"call": 2, "pid": 1, "memory": _MEMORY} | members
+    return framed(json.dumps({name: value for name, value in whole.items() if value is not None}).encode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(framed(b"{}", head_bytes=MAX_HEAD_BYTES + 1), id="a head above the limit"),
+        pytest.param(framed(b"{}", payload_bytes=MAX_PAYLOAD_BYTES + 1), id="a payload above the limit"),
+        pytest.param(framed(b"{not json"), id="no JSON"),
+        pytest.param(framed(b"\xff\xfe"), id="no UTF-8"),
+        pytest.param(framed(b"[1, 2]"), id="no object"),
+        pytest.param(framed(b"[" * 100_000), id="nested beyond reason"),
+        pytest.param(framed(b"{}"), id="no call"),
+        pytest.param(_answer(call=[2]), id="a call that is no number"),
+        pytest.param(_answer(memory=None), id="no memory"),
+        pytest.param(_answer(memory=7), id="memory that is a number"),
+        pytest.param(_answer(memory={"residentBytes": "all"}), id="memory in words"),
+        pytest.param(_answer(pid=None), id="no pid"),
+        pytest.param(_answer(error="invalid_media"), id="an error without words"),
+        pytest.param(_answer(error=["x"], detail="x"), id="an error that is no code"),
+        pytest.param(_answer(error="invalid_media", detail="x", extra={"detail": "y"}), id="an error said twice"),
+    ],
+)
+async def test_a_hijacked_child_is_cut_off_and_costs_one_call(said: bytes) -> None:
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "say", said, repeatable=False))
+
+        reply = await answered(ask(pool, "echo", b"after"))
+        await until(lambda: is_gone(first.pid))
+
+    assert reply.payload == b"after"
+
+
+async def test_an_answer_to_a_call_that_nobody_made_changes_nothing() -> None:
+    async with open_pool(slots=2) as pool:
+        await answered(ask(pool, "echo"))
+        liar = ask(pool, "say", _answer(call=99), repeatable=False, deadline=1.0)
+
+        replies = [await answered(ask(pool, "echo", value=number)) for number in range(5)]
+
+        with pytest.raises(ProcessingTimeout):
+            await answered(liar)
+    assert [reply.head["value"] for reply in replies] == list(range(5))
