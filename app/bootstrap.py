@@ -26,6 +26,7 @@ from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
 from app.services.services import Services
 from app.services.streams import Streams
+from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
 from app.storage.backends.local import LocalStore
@@ -85,6 +86,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             analysis=analysis,
             streams=streams,
             store=store,
+            transfers=Transfers(governor.budget),
             uploads=uploads,
             delivery=delivery,
             advisor=Advisor(governor, analysis, vision.pool.limits.workers),

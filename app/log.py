@@ -41,3 +41,5 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
     logging.captureWarnings(True)
     # Its words at start-up say less than ours, and its errors come through.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # It warns of every broken form, which any client can send as often as it likes.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

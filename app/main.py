@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
 from app.api import health, limits, media, memory, problems, stream, vision
+from app.api.linger import LingeringClose
 from app.api.middleware import KeyGuard, OriginGuard, RequestContext
 from app.bootstrap import Overrides, open_services
 from app.inference.task import vision_tasks
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         description="An HTTP media service that cannot run out of memory.",
         version=__version__,
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     problems.install(app)
     tasks = vision_tasks()
@@ -94,3 +96,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     )
     app.add_middleware(OriginGuard, settings=settings.server)
     app.add_middleware(RequestContext)
+    app.add_middleware(LingeringClose)

@@ -54,7 +54,7 @@ def measure(idle_seconds: float) -> Footprint:
         idle = service.highest_memory(_SETTLE_SECONDS)
         with_hands = _use(service, "hands", picture)
         with_gestures = _use(service, "gestures", picture)
-        service.wait_for_children(0, idle_seconds + 10)
+        service.wait_for_children(0, 2 * idle_seconds + 10)
         after = service.highest_memory(_SETTLE_SECONDS)
         return Footprint(service.ready_seconds, idle, with_hands, with_gestures, after)
 

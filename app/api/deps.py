@@ -12,11 +12,12 @@ from app.services.analysis import Analysis
 from app.services.delivery import Delivery
 from app.services.services import Services
 from app.services.streams import Streams
+from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.storage.store import MediaStore
 
 
-def services_of(connection: HTTPConnection) -> Services:
+async def services_of(connection: HTTPConnection) -> Services:
     """Return the services that the lifespan opened."""
     return cast("Services", connection.state.services)
 
@@ -24,27 +25,31 @@ def services_of(connection: HTTPConnection) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
-def _analysis(services: ServicesDep) -> Analysis:
+async def _analysis(services: ServicesDep) -> Analysis:
     return services.analysis
 
 
-def _delivery(services: ServicesDep) -> Delivery:
+async def _delivery(services: ServicesDep) -> Delivery:
     return services.delivery
 
 
-def _governor(services: ServicesDep) -> Governor:
+async def _governor(services: ServicesDep) -> Governor:
     return services.governor
 
 
-def _store(services: ServicesDep) -> MediaStore:
+async def _store(services: ServicesDep) -> MediaStore:
     return services.store
 
 
-def _streams(services: ServicesDep) -> Streams:
+async def _streams(services: ServicesDep) -> Streams:
     return services.streams
 
 
-def _uploads(services: ServicesDep) -> Uploads:
+async def _transfers(services: ServicesDep) -> Transfers:
+    return services.transfers
+
+
+async def _uploads(services: ServicesDep) -> Uploads:
     return services.uploads
 
 
@@ -53,10 +58,11 @@ DeliveryDep = Annotated[Delivery, Depends(_delivery)]
 GovernorDep = Annotated[Governor, Depends(_governor)]
 StoreDep = Annotated[MediaStore, Depends(_store)]
 StreamsDep = Annotated[Streams, Depends(_streams)]
+TransfersDep = Annotated[Transfers, Depends(_transfers)]
 UploadsDep = Annotated[Uploads, Depends(_uploads)]
 
 
-def client_of(connection: HTTPConnection) -> str:
+async def client_of(connection: HTTPConnection) -> str:
     """Return who asks, for fairness between clients: the key where one is sent, else the address."""
     key = connection.headers.get("authorization") or connection.query_params.get("key")
     if key:

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from app.api.body import incoming_file
 from app.api.content import UntilSent, content_response
-from app.api.deps import DeliveryDep, StoreDep, UploadsDep
+from app.api.deps import ClientDep, DeliveryDep, StoreDep, TransfersDep, UploadsDep
 from app.api.media_schema import UPLOAD_BODY, ClipAnswer, MediaAnswer, MediaList
 from app.api.problems import problem_responses
 from app.domain.media import MediaKind
@@ -19,8 +19,10 @@ from app.errors import (
     Conflict,
     InvalidParameter,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     PreconditionFailed,
+    QueueFull,
     RangeNotSatisfiable,
     RequestTimeout,
     StorageFull,
@@ -39,7 +41,7 @@ _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The bytes.", **_BYTES},
     206: {"description": "The part of the bytes that Range asks for.", **_BYTES},
     304: {"description": "The client has them already."},
-    **problem_responses(NotFound, PreconditionFailed, RangeNotSatisfiable),
+    **problem_responses(NotFound, PreconditionFailed, RangeNotSatisfiable, QueueFull, Overloaded),
 }
 
 
@@ -49,13 +51,22 @@ _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     response_model=MediaAnswer | ClipAnswer,
     openapi_extra=UPLOAD_BODY,
     responses=problem_responses(
-        BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, InvalidParameter, StorageFull
+        BadRequest,
+        RequestTimeout,
+        PayloadTooLarge,
+        UnsupportedMedia,
+        InvalidParameter,
+        QueueFull,
+        Overloaded,
+        StorageFull,
     ),
 )
 async def create_media(
     request: Request,
     uploads: UploadsDep,
     delivery: DeliveryDep,
+    transfers: TransfersDep,
+    client: ClientDep,
     until_sent: UntilSent,
     inline: InlineQuery = Inline.AUTO,
     shape: ShapeQuery = Shape.ITEM,
@@ -67,6 +78,7 @@ async def create_media(
     """
     limits = uploads.limits
     incoming = await incoming_file(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
+    await until_sent.enter_async_context(transfers.upload(client))
     item = await uploads.receive(incoming.chunks, name or incoming.name, incoming.declared_bytes)
     answer = await until_sent.enter_async_context(delivery.answer(item, inline, shape))
     return _json(answer, 201, {"Location": f"/v1/media/{item.id}"})
@@ -91,19 +103,32 @@ async def read_media(
     media_id: str,
     store: StoreDep,
     delivery: DeliveryDep,
+    transfers: TransfersDep,
+    client: ClientDep,
     until_sent: UntilSent,
     inline: InlineQuery = Inline.NEVER,
     shape: ShapeQuery = Shape.ITEM,
 ) -> Response:
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await store.get(media_id)
+    if inline is not Inline.NEVER:
+        await until_sent.enter_async_context(transfers.download(client))
     return _json(await until_sent.enter_async_context(delivery.answer(item, inline, shape)), 200, {})
 
 
 @router.get("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
 @router.head("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
-async def read_content(request: Request, media_id: str, store: StoreDep, until_sent: UntilSent) -> Response:
+async def read_content(
+    request: Request,
+    media_id: str,
+    store: StoreDep,
+    transfers: TransfersDep,
+    client: ClientDep,
+    until_sent: UntilSent,
+) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
+    if request.method == "GET":
+        await until_sent.enter_async_context(transfers.download(client))
     return content_response(request, await until_sent.enter_async_context(store.reader(media_id)))
 
 

@@ -24,6 +24,8 @@ from app.settings import Settings
 
 logger = logging.getLogger("ballast.server")
 
+STALL_SECONDS = 30
+
 
 class Server:
     """Serves one application until SIGTERM or SIGINT."""
@@ -71,6 +73,7 @@ class _Listener(uvicorn.Server):
         await super().startup(sockets)
         for server in self.servers:
             for listener in server.sockets:
+                _drop_stalled(listener)
                 host, port = listener.getsockname()[:2]
                 host = f"[{host}]" if ":" in host else host
                 logger.info("%s on http://%s:%d", self._words, host, port, extra={"port": port})
@@ -128,6 +131,15 @@ class _Probe:
             await self._app(as_probe(scope), receive, send)
         else:
             await problem_response(NotFound("Only /health and /metrics are answered here."))(scope, receive, send)
+
+
+def _drop_stalled(listener: socket.socket) -> None:
+    """Have the kernel cut connections whose client takes nothing for `STALL_SECONDS`; accepted sockets inherit it.
+
+    Whoever asks for a large answer and does not read it would hold its buffers for ever (TCP_USER_TIMEOUT, tcp(7)).
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
 
 
 def _config(app: Any, settings: Settings, port: int) -> uvicorn.Config:

@@ -8,10 +8,10 @@ from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, Field, create_model
 from starlette.websockets import WebSocketState
 
-from app.api.deps import client_of, services_of
+from app.api.deps import ClientDep, ServicesDep
 from app.api.params import query_model, read_params
 from app.inference.task import VisionTask
-from app.services.streams import StreamOptions
+from app.services.session import StreamOptions
 
 FrameRate = Annotated[float | None, Field(gt=0, le=120)]
 
@@ -44,8 +44,7 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
     router = APIRouter()
 
     @router.websocket("/v1/vision/{name}/stream")
-    async def stream(websocket: WebSocket, name: str) -> None:
-        services = services_of(websocket)
+    async def stream(websocket: WebSocket, name: str, services: ServicesDep, client: ClientDep) -> None:
         task = services.vision.task(name)
         values = {key: value for key, value in websocket.query_params.items() if key != "key"}
         options = _options(task, read_params(models[name], values))
@@ -54,7 +53,7 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
             return _options(task, read_params(models[name], {**_values(models[name], present), **change}))
 
         await websocket.accept()
-        await services.streams.serve(WebSocketConnection(websocket), task, options, configure, client_of(websocket))
+        await services.streams.serve(WebSocketConnection(websocket), task, options, configure, client)
 
     return router
 

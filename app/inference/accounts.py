@@ -141,12 +141,23 @@ class WorkerAccounts:
         account = self._accounts.get(pid)
         return account.holder.age_seconds if account is not None and account.holder is not None else 0.0
 
-    def give_back(self, pid: int, nbytes: int) -> None:
-        """Take bytes of unloaded models out of a worker's entry; it keeps what the worker itself needs."""
+    def is_settled(self, pid: int) -> bool:
+        """Whether a worker has an entry in the ledger: it has answered its first call."""
+        account = self._accounts.get(pid)
+        return account is not None and account.holder is not None
+
+    def adopt(self, pid: int, reservation: Reservation) -> None:
+        """Let a worker that is settled take over a whole reservation."""
+        holder = self._accounts[pid].holder
+        assert holder is not None
+        holder.merge(reservation)
+
+    def give_back(self, pid: int, parts: Iterable[str]) -> None:
+        """Take parts out of a worker's entry: what they stand for is gone."""
         account = self._accounts.get(pid)
         if account is not None and account.holder is not None:
-            spare = account.holder.reserved_bytes - WORKER_BYTES - _models_bytes(account)
-            account.holder.shrink(max(0, min(nbytes, spare)))
+            present = account.holder.parts
+            account.holder.shrink({part: present[part] for part in parts if part in present})
 
     def close(self) -> None:
         """Give back what was taken for a worker that never started."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from app.domain.frame import AnalysisSize
+from app.domain.landmarks import Detection
 from app.domain.units import MIB
 from app.errors import InvalidMedia
 from app.inference import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
-from app.inference.models import ModelShelf
+from app.inference.models import ModelShelf, TrackerShelf
 from app.inference.task import VisionTask, vision_tasks
 from app.memory.allocator import find_malloc_trim
-from app.pixels.decode import DecodedFrame, decode_frame
+from app.pixels.decode import DecodedFrame, RgbArray, decode_frame
 from app.workers.channel import Head
 from app.workers.footprint import resident_bytes
 from app.workers.sandbox import data_allowance
@@ -24,21 +27,32 @@ _SLACK_BYTES = 24 * MIB
 
 
 class Engine:
-    """Answers two kinds of calls.
+    """Answers the calls of the API.
 
-    `{"unload": [task...]}` closes idle models. An analysis is `{"task", "asset", "params", "box": [width, height],
-    "maxPixels", "decodeBytes"}` with the picture as payload; the answer's head has the sizes and times, its payload is
-    the JSON array of detections.
+    `{"unload": [task...]}` closes idle models, `{"dropTracker": id}` a stream's tracker. An analysis is `{"task",
+    "asset", "params", "box": [width, height], "maxPixels", "decodeBytes"}`, for a stream with a tracker also
+    `"tracker"` (its id) and `"timestampMs"`, with the picture as payload; the answer's head has the sizes and times,
+    its payload is the JSON array of detections.
     """
 
     def __init__(self, slots: int) -> None:
         self._tasks: dict[str, type[VisionTask]] = vision_tasks()
         self._shelf = ModelShelf(slots, resident_bytes)
+        self._trackers = TrackerShelf()
         self._trim = find_malloc_trim() or (lambda: None)
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Answer one call."""
-        return self._unload(head["unload"]) if "unload" in head else self._analyze(head, payload)
+        if "unload" in head:
+            return self._unload(head["unload"])
+        if "dropTracker" in head:
+            return self._drop_tracker(head["dropTracker"])
+        return self._analyze(head, payload)
+
+    def _drop_tracker(self, tracker: str) -> tuple[Head, bytes]:
+        self._trackers.drop(tracker)
+        self._trim()
+        return {}, b""
 
     def _unload(self, tasks: list[str]) -> tuple[Head, bytes]:
         for task in tasks:
@@ -52,14 +66,14 @@ class Engine:
         Raises:
             InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_frame`.
         """
-        loads = self._shelf.loads
+        loads = self._loads
         began = time.perf_counter()
         frame = self._decode(head, payload)
         decoded = time.perf_counter()
         task = self._tasks[head["task"]]
-        with self._shelf.lease(task, Path(head["asset"]), task.Params(**head["params"])) as model:
+        with self._model(head, task) as detect:
             loaded = time.perf_counter()
-            detections = model.detect(frame.rgb)
+            detections = task.narrow(detect(frame.rgb))
         done = time.perf_counter()
         height, width = frame.rgb.shape[:2]
         answer = {
@@ -69,11 +83,26 @@ class Engine:
             "analyzedHeight": height,
             "decodeSeconds": round(decoded - began, 6),
             "loadSeconds": round(loaded - decoded, 6),
-            "loaded": self._shelf.loads != loads,
+            "loaded": self._loads != loads,
             "inferenceSeconds": round(done - loaded, 6),
             "models": self._models(),
         }
         return answer, json.dumps(detections, separators=(",", ":")).encode()
+
+    @property
+    def _loads(self) -> int:
+        return self._shelf.loads + self._trackers.loads
+
+    @contextmanager
+    def _model(self, head: Head, task: type[VisionTask]) -> Iterator[Callable[[RgbArray], list[Detection]]]:
+        """Lend the stream's tracker if the call names one, else a shared model."""
+        asset, params = Path(head["asset"]), task.Params(**head["params"])
+        if "tracker" in head:
+            model = self._trackers.get(head["tracker"], task, asset, params)
+            yield lambda rgb: model.track(rgb, head["timestampMs"])
+            return
+        with self._shelf.lease(task, asset, params) as shared:
+            yield shared.detect
 
     def _models(self) -> list[dict[str, object]]:
         return [

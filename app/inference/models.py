@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.inference.task import Model, VisionTask
+from app.inference.task import Model, TrackingModel, VisionTask
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +97,30 @@ class ModelShelf:
             self.loads += 1
             self._instances.append(instance)
         return instance
+
+
+@dataclass(slots=True)
+class TrackerShelf:
+    """The trackers of this worker by their ids; `loads` counts how often one was loaded.
+
+    A tracker belongs to one stream, which sends one frame at a time, so it is not leased.
+    """
+
+    loads: int = 0
+    _trackers: dict[str, TrackingModel] = field(default_factory=dict)
+
+    def get(self, tracker: str, task: type[VisionTask], asset: Path, params: Any) -> TrackingModel:
+        """Return a tracker, loaded when it is first asked for."""
+        if tracker not in self._trackers:
+            self.loads += 1
+            self._trackers[tracker] = task.load_tracker(asset, params)
+        return self._trackers[tracker]
+
+    def drop(self, tracker: str) -> None:
+        """Close a tracker, if it was ever used."""
+        model = self._trackers.pop(tracker, None)
+        if model is not None:
+            model.close()
 
 
 def _alike(first: Any, second: Any) -> bool:

@@ -29,6 +29,17 @@ class Model(abc.ABC):
         """Free the native side. MediaPipe answers nothing, without an error, after this."""
 
 
+class TrackingModel(abc.ABC):
+    """A model that follows what it found from frame to frame of one video, in the worker."""
+
+    @abc.abstractmethod
+    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> list[Detection]:
+        """Find things in the next frame; `rgb` as for `Model.detect`, `timestamp_ms` must rise from call to call."""
+
+    @abc.abstractmethod
+    def close(self) -> None: ...
+
+
 class VisionTask(abc.ABC):
     """One thing that can be found.
 
@@ -39,6 +50,7 @@ class VisionTask(abc.ABC):
         Params: a frozen dataclass of the request's parameters; `Annotated` with bounds of `annotated_types`.
         model_bytes: what the first loaded model takes, in bytes of the worker's resident memory.
         instance_bytes: what each further instance takes.
+        tracker_bytes: what a tracker takes; 0 where the task has none.
         served_by: a task whose models answer this one too, with the same parameters.
     """
 
@@ -48,12 +60,27 @@ class VisionTask(abc.ABC):
     Params: ClassVar[type[Any]]
     model_bytes: ClassVar[int]
     instance_bytes: ClassVar[int]
+    tracker_bytes: ClassVar[int] = 0
     served_by: ClassVar[str | None] = None
 
     @classmethod
     @abc.abstractmethod
     def load(cls, asset: Path, params: Any) -> Model:
         """Load a model that analyses single pictures (MediaPipe's IMAGE mode)."""
+
+    @classmethod
+    def load_tracker(cls, asset: Path, params: Any) -> TrackingModel:  # noqa: ARG003 - the form of all tasks
+        """Load a model that follows one video (MediaPipe's VIDEO mode); where `tracker_bytes` is not 0.
+
+        Raises:
+            LookupError: the task has none.
+        """
+        raise LookupError(f"{cls.name} has no tracker")
+
+    @classmethod
+    def narrow(cls, detections: list[Detection]) -> list[Detection]:
+        """Return what belongs to this task of what a model of `served_by` found."""
+        return detections
 
 
 def vision_tasks() -> dict[str, type[VisionTask]]:

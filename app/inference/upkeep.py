@@ -75,8 +75,11 @@ class Upkeep:
 
     async def _unload(self, worker: WorkerProcess, tasks: set[str]) -> int:
         before = self._accounts.models_of(worker.pid)
+        unloading = self._pool.command(worker.pid, {"unload": sorted(tasks)}, _UNLOAD_SECONDS)
+        if unloading is None:
+            return 0
         try:
-            frame = await worker.call({"unload": sorted(tasks)}, b"", _UNLOAD_SECONDS)
+            frame = await unloading
         except (WorkerGone, TimeoutError):
             return 0
         if "models" not in frame.head:
@@ -84,9 +87,8 @@ class Upkeep:
             return 0
         self._accounts.record_models(worker.pid, frame.head["models"])
         after = self._accounts.models_of(worker.pid)
-        freed_bytes = sum(before.values()) - sum(after.values())
-        self._accounts.give_back(worker.pid, freed_bytes)
-        return freed_bytes
+        self._accounts.give_back(worker.pid, [f"model:{task}" for task in tasks if task not in after])
+        return sum(before.values()) - sum(after.values())
 
     async def _reclaim_models(self, _wanted_bytes: int | None) -> int:
         return await self.unload_idle(_REST_SECONDS)

@@ -17,6 +17,7 @@ from app.errors import NotFound
 from app.inference.accounts import WorkerAccounts
 from app.inference.assets import ModelAssets
 from app.inference.task import VisionTask
+from app.inference.trackers import Tracker, Trackers
 from app.inference.upkeep import Upkeep
 from app.inference.usage import ModelUsage
 from app.memory.governor import Governor
@@ -61,6 +62,7 @@ class Vision:
         self.pool = WorkerPool(spec, limits, self._accounts, clock)
         self._assets = assets
         self._settings = settings
+        self.trackers = Trackers(self.pool, self._accounts, governor, clock)
         self._loads: dict[str, asyncio.Future[None]] = {}
         self._usage = ModelUsage(clock)
         self.upkeep = Upkeep(self.pool, self._accounts, self._usage, governor, limits.idle_seconds)
@@ -100,11 +102,13 @@ class Vision:
                 self._loads.pop(task.name).set_result(None)
 
     async def analyze(
-        self, lease: ModelLease, head: dict[str, Any], picture: bytes, priority: Priority, client: str
+        self, lease: ModelLease, head: dict[str, Any], picture: bytes, priority: Priority, client: str, pid: int | None
     ) -> Reply:
         """Have a worker analyse one encoded picture; see `ModelLease.analyze`."""
         deadline_seconds = self._settings.deadline_seconds + (self._settings.load_seconds if lease.parts else 0)
-        reply = await self.pool.call(head, picture, deadline_seconds=deadline_seconds, priority=priority, client=client)
+        reply = await self.pool.call(
+            head, picture, deadline_seconds=deadline_seconds, priority=priority, client=client, pid=pid
+        )
         self._accounts.record_models(reply.pid, reply.head["models"])
         return reply
 
@@ -160,6 +164,7 @@ class ModelLease:
         decode_bytes: int,
         reservation: Reservation,
         client: str,
+        tracker: Tracker | None = None,
     ) -> Reply:
         """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
 
@@ -176,6 +181,9 @@ class ModelLease:
             "maxPixels": max_pixels,
             "decodeBytes": decode_bytes,
         }
-        reply = await self.vision.analyze(self, head, picture, reservation.priority, client)
+        if tracker is not None:
+            head |= {"tracker": tracker.id, "timestampMs": tracker.next_ms()}
+        pid = tracker.pid if tracker is not None else None
+        reply = await self.vision.analyze(self, head, picture, reservation.priority, client, pid)
         self.vision.settle(reply, self, reservation)
         return reply

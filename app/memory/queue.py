@@ -81,22 +81,22 @@ class WaitingLine(Generic[W]):
             del line.clients[waiter.client]
         self._length -= 1
         self.waiting_bytes -= waiter.nbytes
+        if not self._length:
+            for emptied in self._lines.values():
+                emptied.tag = 0.0
         return True
 
     def serve(self, waiter: W) -> None:
         """Take out a waiter that is granted its bytes: its class pays for them, its client goes to the back."""
-        self.discard(waiter)
         self.charge(waiter.priority, waiter.nbytes)
         self._rotate(waiter)
+        self.discard(waiter)
 
     def charge(self, priority: Priority, nbytes: int) -> None:
-        """Move a class on by what it was granted; nobody pays while nobody waits."""
+        """Move a class on by what it is granted; nobody pays while nobody waits."""
         if self._length:
             line = self._lines[priority]
             line.tag = self.start_tag(priority) + max(nbytes, 1) / line.weight
-        else:
-            for line in self._lines.values():
-                line.tag = 0.0
 
     def pass_over(self, waiter: W) -> None:
         """End the turn of a waiter that could not be served: the next client, and the next class, has the next one."""

@@ -10,6 +10,7 @@ from app.domain.frame import AnalysisSize, ImageHeader
 from app.domain.receipt import Receipt
 from app.errors import PayloadTooLarge, UnsupportedMedia
 from app.inference.task import VisionTask
+from app.inference.trackers import Tracker
 from app.inference.vision import Vision
 from app.memory.governor import Governor
 from app.pixels.cost import check_pixels, decode_bytes
@@ -81,8 +82,16 @@ class Analysis:
         smallest = min(1.0, _SMALLEST_SIDE / max(full.width, full.height))
         return full.scaled(max(scale, smallest))
 
-    async def analyze(self, task: type[VisionTask], params: Any, picture: Picture, *, client: str) -> AnalysisResult:
-        """Run `task` on one encoded picture.
+    async def analyze(
+        self,
+        task: type[VisionTask],
+        params: Any,
+        picture: Picture,
+        *,
+        client: str,
+        tracker: Tracker | None = None,
+    ) -> AnalysisResult:
+        """Run `task` on one encoded picture: with a stream's tracker, else with a shared model.
 
         Raises:
             PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not one we take.
@@ -99,7 +108,9 @@ class Analysis:
         async with self.vision.lease(task, params) as lease:
             parts = {"decode": predicted_bytes + len(picture.data), **lease.parts}
             async with picture.granted(parts, f"vision:{task.name}") as reservation:
-                reply = await lease.analyze(picture.data, box, self._max_pixels, predicted_bytes, reservation, client)
+                reply = await lease.analyze(
+                    picture.data, box, self._max_pixels, predicted_bytes, reservation, client, tracker
+                )
         if reply.peak_bytes is not None and not reply.head["loaded"]:
             self._governor.forecast.observe(operation, formula_bytes, reply.peak_bytes)
         self._governor.trimmer.request()

@@ -13,6 +13,7 @@ from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
 from app.services.streams import Streams
+from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
 from app.storage.backends.local import LocalStore
@@ -31,6 +32,7 @@ class Services:
     analysis: Analysis
     streams: Streams
     store: LocalStore
+    transfers: Transfers
     uploads: Uploads
     delivery: Delivery
     advisor: Advisor

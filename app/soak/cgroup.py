@@ -48,6 +48,11 @@ class MemoryGroup:
         text = read_once(self.path / self._usage).strip()
         return int(text) if text.isdigit() else 0
 
+    def mapped_bytes(self) -> int:
+        """Return the mapped file pages that are charged to the group."""
+        stat = parse_table(read_once(self.path / "memory.stat"))
+        return stat.get(b"file_mapped", stat.get(b"total_mapped_file", 0))
+
     def oom_kills(self) -> int:
         """Return how many processes of the group the kernel has killed."""
         return self._reader.oom_kills()

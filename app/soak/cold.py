@@ -1,8 +1,8 @@
 """Dropping the program's files from the page cache, so that a soak begins as a fresh container does.
 
-The kernel charges a page of a file to the control group that reads it first. Where the files of Python, the packages and
-the models are in the cache already, a service in a new group maps them for nothing: its working set was 50 MiB too small
-(116 instead of 167 MiB of 300; libmediapipe, numpy and the models).
+The kernel charges a page of a file to the control group that reads it first. Where the files of Python, the packages
+and the models are cached already, a service in a new group maps them for nothing, and its working set reads too low:
+116 instead of 167 MiB (measured; libmediapipe, numpy and the models).
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.units import KIB
+
 _HOST = "127.0.0.1"
+_PIECE_BYTES = 256 * KIB
 _STALE_SECONDS = 2.0  # a server closes idle connections (uvicorn: after 5 s); one as old as this is not used again
 
 LOST = (ConnectionError, asyncio.IncompleteReadError, TimeoutError)
@@ -91,6 +94,18 @@ class HttpClient:
         if headers.get("connection", "").lower() == "close":
             self.close()
         return Answer(status, headers, body)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body of one answer that has a Content-Length piece by piece; it is not kept."""
+        _, headers = await self._read_head()
+        assert self._streams is not None
+        left = int(headers["content-length"])
+        while left > 0:
+            piece = await self._streams[0].read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise ConnectionError("the service closed the connection")
+            left -= len(piece)
+            yield piece
 
     async def events(self, path: str) -> AsyncIterator[Any]:
         """Yield the data of server-sent events until the service ends them."""

@@ -155,7 +155,7 @@ class Load:
             async with asyncio.timeout(_UPLOAD_SECONDS):
                 writer = await client.open()
                 writer.write(client.head("POST", "/v1/media?inline=never&name=soak.mp4", size, "video/mp4"))
-                await _send_file(writer, size, self._count_upload)
+                await send_file(writer, size, self._count_upload)
                 answer = await client.answer()
             tally.upload_status = answer.status
             if answer.status not in (201, 503):
@@ -199,7 +199,8 @@ def _pause_seconds(answer: Answer) -> float:
     return float(text) if text.isdigit() else 1.0
 
 
-async def _send_file(writer: asyncio.StreamWriter, size: int, count: Callable[[int], None]) -> None:
+async def send_file(writer: asyncio.StreamWriter, size: int, count: Callable[[int], None]) -> None:
+    """Write `size` bytes that begin as an MP4 file does, holding one piece of them; `count` is told of each piece."""
     noise = random.Random(0).randbytes(_UPLOAD_PIECE_BYTES)
     piece = _UPLOAD_HEAD + noise[len(_UPLOAD_HEAD) :]
     left = size

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.memory.process import ProcessTree
+from app.memory.process import ProcessMemory, ProcessTree
 from app.soak.cgroup import MemoryGroup
 from app.soak.http import LOST, HttpClient
 from app.soak.service import Service
@@ -18,11 +19,16 @@ _PERIOD_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look. `working_set_bytes` is the kernel's figure in a control group, else what the service says."""
+    """One look. `working_set_bytes` is the kernel's figure in a control group, else what the service says.
+
+    `uncharged_bytes` are mapped file pages that are charged to another group, because it read them first: at least so
+    many more would be ours in a container with files of its own.
+    """
 
     at_seconds: float
     photos_done: int
     working_set_bytes: int
+    uncharged_bytes: int
     usage_bytes: int
     reserved_bytes: int
     unaccounted_bytes: int
@@ -94,6 +100,7 @@ class Watch:
             at_seconds=time.monotonic() - self._tally.started,
             photos_done=self._tally.photos_done,
             working_set_bytes=group.working_set_bytes() if group is not None else report["workingSetBytes"],
+            uncharged_bytes=_uncharged_bytes(processes, group) if group is not None else 0,
             usage_bytes=group.usage_bytes() if group is not None else report["workingSetBytes"],
             reserved_bytes=report["budget"]["reservedBytes"],
             unaccounted_bytes=report["unaccountedBytes"],
@@ -110,3 +117,9 @@ class Watch:
                 self.seen.levels.append((at, event["level"], list(event["reasons"])))
         except LOST as error:
             self._tally.lose("events", error)
+
+
+def _uncharged_bytes(processes: Iterable[ProcessMemory], group: MemoryGroup) -> int:
+    """Return the file pages of the process that maps most of them, less those that are charged to the group."""
+    file_bytes = (one.rss_bytes - one.anonymous_bytes - one.shared_bytes for one in processes)
+    return max(0, max(file_bytes, default=0) - group.mapped_bytes())

@@ -115,6 +115,10 @@ class Crew:
         """Return a seat that can take a call: the one with the fewest."""
         return min((seat for seat in self.seats if seat.free_slots > 0), key=lambda seat: seat.calls, default=None)
 
+    def seat_of(self, pid: int) -> Seat | None:
+        """Return the seat of the child with this process id, if it stays."""
+        return next((seat for seat in self.seats if not seat.leaving and seat.worker and seat.worker.pid == pid), None)
+
     def grow(self) -> None:
         """Start one more child, if none is starting, one more may be there, and its memory is granted."""
         staying = [seat for seat in self.seats if not seat.leaving]

@@ -55,6 +55,7 @@ class _Call:
     repeatable: bool
     priority: Priority
     client: str
+    pid: int | None
     result: asyncio.Future[Reply]
     submitted: float
     nbytes: int = 1
@@ -125,8 +126,9 @@ class WorkerPool:
         repeatable: bool = True,
         priority: Priority = Priority.REQUEST,
         client: str = "",
+        pid: int | None = None,
     ) -> Reply:
-        """Have a child answer; cancelling gives up the place in line.
+        """Have a child answer, the one of process id `pid` if it lives; cancelling gives up the place in line.
 
         Raises:
             QueueFull: too many calls wait.
@@ -141,7 +143,7 @@ class WorkerPool:
             raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Reply] = loop.create_future()
-        call = _Call(head, payload, deadline_seconds, repeatable, priority, client, result, self._clock())
+        call = _Call(head, payload, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
         impatience = loop.call_later(self.limits.wait_seconds, _give_up, call)
         self.counters.calls += 1
         self._line.push(call)
@@ -151,6 +153,15 @@ class WorkerPool:
         finally:
             impatience.cancel()
             result.cancel()
+
+    def command(self, pid: int, head: Head, deadline_seconds: float) -> asyncio.Future[Frame] | None:
+        """Send a call past the line to one child; None if it is not there. See `WorkerProcess.call`."""
+        seat = self.crew.seat_of(pid)
+        if seat is None or seat.worker is None:
+            return None
+        answer = seat.worker.call(head, b"", deadline_seconds)
+        answer.add_done_callback(lambda _: self._rest(seat))
+        return answer
 
     async def stop_idle(self, spared: Callable[[WorkerProcess], bool] = lambda _: False) -> int:
         """Let every child go that works on nothing; their memory is back when this returns. Return how many bytes."""
@@ -164,32 +175,34 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         """Give waiting calls to free slots, and start a child where calls are left."""
-        while (call := self._peek()) is not None:
-            seat = self.crew.free_seat()
-            if seat is None:
-                self._start_or_refuse()
-                return
-            self._take(call)
-            self._begin(call, seat)
+        while (found := self._next()) is not None:
+            self._begin(*found)
+        if self.waiting and not self._closed:
+            self.crew.grow()
+            if not self.crew.seats and (seconds := self._brake.closed_seconds) > 0:
+                self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
 
-    def _start_or_refuse(self) -> None:
-        if self._closed:
-            return
-        self.crew.grow()
-        if not self.crew.seats and (seconds := self._brake.closed_seconds) > 0:
-            self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
-
-    def _peek(self) -> _Call | None:
-        """Return the next call that somebody still waits for."""
-        while (call := self._again[0] if self._again else self._line.head()) is not None:
-            if not call.result.done():
-                return call
+    def _next(self) -> tuple[_Call, Seat] | None:
+        """Take the first call out of the line that a slot is free for; those that nobody waits for any more go too."""
+        while (call := self._first(lambda call: call.result.done() or self._seat_for(call) is not None)) is not None:
             self._take(call)
+            if not call.result.done() and (seat := self._seat_for(call)) is not None:
+                return call, seat
         return None
 
+    def _first(self, wanted: Callable[[_Call], bool]) -> _Call | None:
+        return next((call for call in self._again if wanted(call)), None) or self._line.first(wanted)
+
+    def _seat_for(self, call: _Call) -> Seat | None:
+        """Return a free seat: the one of the child that the call is for, if that one lives, else any."""
+        own = self.crew.seat_of(call.pid) if call.pid is not None else None
+        if own is not None:
+            return own if own.free_slots > 0 else None
+        return self.crew.free_seat()
+
     def _take(self, call: _Call) -> None:
-        if self._again and self._again[0] is call:
-            self._again.popleft()
+        if call in self._again:
+            self._again.remove(call)
         elif call.result.done():
             self._line.discard(call)
         else:
@@ -212,6 +225,10 @@ class WorkerPool:
             self._again.append(call)
         elif not call.result.done():
             call.result.set_exception(_public(error))
+        self._rest(seat)
+
+    def _rest(self, seat: Seat) -> None:
+        """A slot is free again."""
         self.crew.rest(seat)
         self._dispatch()
 
@@ -235,14 +252,18 @@ class WorkerPool:
 
     def _fail_next(self) -> None:
         """A child could not be started: the next call in line learns of it, the others try again."""
-        if (call := self._peek()) is not None:
+        if (call := self._first(_is_wanted)) is not None:
             self._take(call)
             call.result.set_exception(WorkerFailed("The worker could not be started."))
 
     def _refuse_line(self, detail: str, retry_after_seconds: int = 5) -> None:
-        while (call := self._peek()) is not None:
+        while (call := self._first(_is_wanted)) is not None:
             self._take(call)
             call.result.set_exception(Overloaded(detail, retry_after_seconds=retry_after_seconds))
+
+
+def _is_wanted(call: _Call) -> bool:
+    return not call.result.done()
 
 
 def _give_up(call: _Call) -> None:

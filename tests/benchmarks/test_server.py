@@ -40,7 +40,8 @@ def test_settings_of_this_process_do_not_reach_the_service(monkeypatch: pytest.M
     monkeypatch.setenv("BALLAST_VISION__MAX_WIDTH", "320")
 
     with run_service({"BALLAST_VISION__MAX_HEIGHT": "240"}) as service, service.connect() as client:
-        limits = client.get("/v1/limits").body
+        limits = client.get("/v1/limits").json()
 
-    assert b'"maxHeight":240' in limits
-    assert b'"maxWidth":640' in limits
+    values = {setting["name"]: setting["value"] for setting in limits["settings"]}
+    assert values["BALLAST_VISION__MAX_HEIGHT"] == 240
+    assert values["BALLAST_VISION__MAX_WIDTH"] == 640

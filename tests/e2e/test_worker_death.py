@@ -18,13 +18,20 @@ from tests.e2e.server import RunningServer, descendants, eventually, problem_of,
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
 DEADLINE_SECONDS = 2.0
+SETTINGS = {"VISION__DEADLINE_SECONDS": str(DEADLINE_SECONDS), "VISION__WORKERS": "1"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One service for the tests that kill one worker: at the fifth death within a minute it makes a pause."""
+    with run_server(tmp_path_factory.mktemp("deaths"), SETTINGS) as server:
+        yield server
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A service of its own for each test, with one worker that has its model: deaths are counted by the minute."""
-    settings = {"VISION__DEADLINE_SECONDS": str(DEADLINE_SECONDS), "VISION__WORKERS": "1"}
-    with run_server(tmp_path, settings) as server:
+def own(tmp_path: Path) -> Iterator[RunningServer]:
+    """A service for one test, with a worker that has its model."""
+    with run_server(tmp_path, SETTINGS) as server:
         assert analyze(server).status_code == 200
         yield server
 
@@ -50,7 +57,8 @@ def in_flight(server: RunningServer) -> bool:
 
 
 def call_that_hangs(server: RunningServer, threads: ThreadPoolExecutor) -> tuple[int, Future[httpx.Response]]:
-    """Stop the worker and begin a call: it is in flight when this returns."""
+    """Stop the worker (one that has its model) and begin a call: it is in flight when this returns."""
+    assert analyze(server).status_code == 200
     pid = only_worker(server)
     os.kill(pid, signal.SIGSTOP)
     answer = threads.submit(analyze, server)
@@ -58,20 +66,21 @@ def call_that_hangs(server: RunningServer, threads: ThreadPoolExecutor) -> tuple
     return pid, answer
 
 
-def test_a_worker_that_dies_between_calls_is_replaced(server: RunningServer) -> None:
-    pid = only_worker(server)
+def test_a_worker_that_dies_between_calls_is_replaced(shared: RunningServer) -> None:
+    assert analyze(shared).status_code == 200
+    pid = only_worker(shared)
     os.kill(pid, signal.SIGKILL)
 
-    answer = analyze(server)
+    answer = analyze(shared)
 
     assert answer.status_code == 200
-    assert only_worker(server) != pid
+    assert only_worker(shared) != pid
 
 
 def test_a_call_whose_worker_is_killed_is_repeated_in_silence(
-    server: RunningServer, threads: ThreadPoolExecutor
+    shared: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
-    pid, answer = call_that_hangs(server, threads)
+    pid, answer = call_that_hangs(shared, threads)
 
     os.kill(pid, signal.SIGKILL)
 
@@ -80,15 +89,15 @@ def test_a_call_whose_worker_is_killed_is_repeated_in_silence(
 
 
 def test_a_call_that_kills_two_workers_has_failed_and_the_next_one_works(
-    server: RunningServer, threads: ThreadPoolExecutor
+    own: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
-    first, answer = call_that_hangs(server, threads)
+    first, answer = call_that_hangs(own, threads)
 
     os.kill(first, signal.SIGKILL)
-    _stop_next_worker_with_its_call(server, first)
+    _stop_next_worker_with_its_call(own, first)
 
     problem_of(answer.result(), 500, "worker_failed")
-    assert analyze(server).status_code == 200
+    assert analyze(own).status_code == 200
 
 
 def _stop_next_worker_with_its_call(server: RunningServer, dead: int) -> None:
@@ -103,20 +112,20 @@ def _stop_next_worker_with_its_call(server: RunningServer, dead: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_a_call_without_end_is_given_up_at_its_deadline(server: RunningServer, threads: ThreadPoolExecutor) -> None:
+def test_a_call_without_end_is_given_up_at_its_deadline(shared: RunningServer, threads: ThreadPoolExecutor) -> None:
     began = time.monotonic()
-    _, answer = call_that_hangs(server, threads)
+    _, answer = call_that_hangs(shared, threads)
 
     problem_of(answer.result(), 504, "processing_timeout")
 
     assert time.monotonic() - began >= DEADLINE_SECONDS
-    assert analyze(server).status_code == 200
-    assert not in_flight(server)
+    assert analyze(shared).status_code == 200
+    assert not in_flight(shared)
 
 
-def test_calls_that_wait_behind_a_killed_worker_are_served(server: RunningServer, threads: ThreadPoolExecutor) -> None:
-    pid, first = call_that_hangs(server, threads)
-    others = [threads.submit(analyze, server) for _ in range(4)]
+def test_calls_that_wait_behind_a_killed_worker_are_served(shared: RunningServer, threads: ThreadPoolExecutor) -> None:
+    pid, first = call_that_hangs(shared, threads)
+    others = [threads.submit(analyze, shared) for _ in range(4)]
 
     os.kill(pid, signal.SIGKILL)
 
@@ -124,55 +133,55 @@ def test_calls_that_wait_behind_a_killed_worker_are_served(server: RunningServer
 
 
 def test_a_client_that_gives_up_does_not_take_the_worker_with_it(
-    server: RunningServer, threads: ThreadPoolExecutor
+    shared: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
     del threads
-    pid = only_worker(server)
+    pid = only_worker(shared)
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=0.3)
+        httpx.post(f"{shared.url}/v1/vision/hands", content=thumb(), timeout=0.3)
 
     os.kill(pid, signal.SIGCONT)
 
-    assert analyze(server).status_code == 200
-    assert only_worker(server) == pid
-    eventually(lambda: not in_flight(server))
+    assert analyze(shared).status_code == 200
+    assert only_worker(shared) == pid
+    eventually(lambda: not in_flight(shared))
 
 
-def test_a_worker_that_keeps_dying_gets_a_pause_and_the_probe_says_so(server: RunningServer) -> None:
+def test_a_worker_that_keeps_dying_gets_a_pause_and_the_probe_says_so(own: RunningServer) -> None:
     for _ in range(5):
-        assert analyze(server).status_code == 200
-        os.kill(only_worker(server), signal.SIGKILL)
-        eventually(lambda: not descendants(server.process.pid))
+        assert analyze(own).status_code == 200
+        os.kill(only_worker(own), signal.SIGKILL)
+        eventually(lambda: not descendants(own.process.pid))
 
-    answer = analyze(server)
+    answer = analyze(own)
 
     problem_of(answer, 503, "overloaded")
-    ready = httpx.get(f"{server.url}/health/ready")
+    ready = httpx.get(f"{own.url}/health/ready")
     assert ready.status_code == 503
     assert "died too often" in ready.json()["reasons"][0]
-    assert httpx.get(f"{server.url}/health/live").status_code == 200
+    assert httpx.get(f"{own.url}/health/live").status_code == 200
 
 
-def test_a_stopped_worker_does_not_hold_up_the_end(server: RunningServer) -> None:
-    os.kill(only_worker(server), signal.SIGSTOP)
+def test_a_stopped_worker_does_not_hold_up_the_end(own: RunningServer) -> None:
+    os.kill(only_worker(own), signal.SIGSTOP)
 
-    server.stop()
+    own.stop()
 
 
-def test_a_call_in_flight_ends_with_an_answer_at_the_end(server: RunningServer, threads: ThreadPoolExecutor) -> None:
-    _, answer = call_that_hangs(server, threads)
+def test_a_call_in_flight_ends_with_an_answer_at_the_end(own: RunningServer, threads: ThreadPoolExecutor) -> None:
+    _, answer = call_that_hangs(own, threads)
 
-    server.stop()
+    own.stop()
 
     problem_of(answer.result(), 504, "processing_timeout")
 
 
-def test_the_workers_die_with_a_service_that_is_killed(server: RunningServer) -> None:
-    pid = only_worker(server)
+def test_the_workers_die_with_a_service_that_is_killed(own: RunningServer) -> None:
+    pid = only_worker(own)
 
-    server.process.kill()
-    server.process.wait()
+    own.process.kill()
+    own.process.wait()
 
     eventually(lambda: not Path(f"/proc/{pid}").exists())
 

@@ -66,6 +66,22 @@ async def test_bytes_that_were_seen_are_not_counted_twice() -> None:
 
 
 @virtual
+async def test_seeing_a_holder_serves_waiters() -> None:
+    budget = make_budget(100, WorkingSet(50))
+    worker = budget.try_reserve({"model": 50}, owner="worker", priority=Priority.REQUEST)
+    assert worker is not None
+    work = Work(budget, 50)
+    await settle()
+    assert work.is_waiting
+
+    worker.observe(50)
+    await settle()
+
+    assert work.is_running
+    worker.release()
+
+
+@virtual
 async def test_waiters_do_not_see_half_a_sample() -> None:
     working_set = WorkingSet(80)
     budget = make_budget(100, working_set)

@@ -87,7 +87,7 @@ class Probe:
         block[::4096] = b"x" * len(block[::4096])
         return {"nbytes": len(block)}, b""
 
-    def say(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+    def say(self, _head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Write `payload` into the channel as it is, as a hijacked child could, and then keep quiet."""
         channel = socket.socket(fileno=os.dup(int(sys.argv[2])))
         channel.sendall(payload)
@@ -143,10 +143,13 @@ def _descriptors() -> dict[str, str]:
     return found
 
 
-def framed(head: bytes, payload: bytes = b"", *, head_bytes: int | None = None, payload_bytes: int | None = None) -> bytes:
+def framed(
+    head: bytes, payload: bytes = b"", *, head_bytes: int | None = None, payload_bytes: int | None = None
+) -> bytes:
     """Return a frame as the channel writes it, with other lengths in its prefix where they are given."""
-    lengths = (len(head) if head_bytes is None else head_bytes, len(payload) if payload_bytes is None else payload_bytes)
-    return struct.pack("<II", *lengths) + head + payload
+    head_bytes = len(head) if head_bytes is None else head_bytes
+    payload_bytes = len(payload) if payload_bytes is None else payload_bytes
+    return struct.pack("<II", head_bytes, payload_bytes) + head + payload
 
 
 def build(options: dict[str, Any]) -> Probe:

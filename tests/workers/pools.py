@@ -15,7 +15,7 @@ from app.workers.crew import WorkerLedger
 from app.workers.pool import PoolLimits, Reply, WorkerPool
 from app.workers.process import WorkerProcess, WorkerSpec
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 10.0
 """Until a test gives up waiting for what should happen at once."""
 
 
@@ -119,7 +119,7 @@ class Ledger:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until `condition` holds; fail if it does not in a time that is long for anything here."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
             await asyncio.sleep(0.005)
 
 

@@ -104,7 +104,7 @@ async def test_the_idle_time_begins_anew_with_each_call() -> None:
         pair += [ask(pool, "echo"), ask(pool, "echo")]
         await asyncio.sleep(0)
         time.sleep(0.2)  # noqa: ASYNC251 - both answers are there before the loop reads one
-        first = [await answered(call) for call in pair][0]
+        first, *_ = [await answered(call) for call in pair]
         await asyncio.sleep(idle_seconds * 0.6)
         asked_at = time.monotonic()
         await answered(ask(pool, "echo"))

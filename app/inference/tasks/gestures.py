@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from app.domain.landmarks import Detection
 from app.domain.units import MIB
-from app.inference.task import Model, VisionTask
+from app.inference.task import Model, TrackingModel, VisionTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,20 +33,15 @@ class Gestures(VisionTask):
     Params = GesturesParams
     # Measured with mediapipe 1.2.2: 35 MB after import, 127 after the first call; each further one +43.
     model_bytes = 93 * MIB
-    instance_bytes = 43 * MIB
+    tracker_bytes = instance_bytes = 43 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
-        from app.inference import runtime
+        return GestureModel(_open(asset, params, "IMAGE"))
 
-        options = runtime.vision.GestureRecognizerOptions(
-            base_options=runtime.base_options(asset),
-            running_mode=runtime.vision.RunningMode.IMAGE,
-            num_hands=params.max_hands,
-            min_hand_detection_confidence=params.min_confidence,
-            min_hand_presence_confidence=params.min_confidence,
-        )
-        return GestureModel(runtime.vision.GestureRecognizer.create_from_options(options))
+    @classmethod
+    def load_tracker(cls, asset: Path, params: GesturesParams) -> TrackingModel:
+        return GestureTracker(_open(asset, params, "VIDEO"))
 
 
 class GestureModel(Model):
@@ -56,18 +51,49 @@ class GestureModel(Model):
     def detect(self, rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         from app.inference import runtime
 
-        found = self._recognizer.recognize(runtime.picture(rgb))
-        return [
-            {
-                "landmarks": runtime.landmarks(points),
-                "worldLandmarks": runtime.landmarks(world),
-                "handedness": runtime.best_label(side),
-                "gesture": runtime.best_label(gesture),
-            }
-            for points, world, side, gesture in zip(
-                found.hand_landmarks, found.hand_world_landmarks, found.handedness, found.gestures, strict=True
-            )
-        ]
+        return _detections(self._recognizer.recognize(runtime.picture(rgb)))
 
     def close(self) -> None:
         self._recognizer.close()
+
+
+class GestureTracker(TrackingModel):
+    def __init__(self, recognizer: Any) -> None:
+        self._recognizer = recognizer
+
+    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> list[Detection]:
+        from app.inference import runtime
+
+        return _detections(self._recognizer.recognize_for_video(runtime.picture(rgb), timestamp_ms))
+
+    def close(self) -> None:
+        self._recognizer.close()
+
+
+def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
+    from app.inference import runtime
+
+    options = runtime.vision.GestureRecognizerOptions(
+        base_options=runtime.base_options(asset),
+        running_mode=runtime.vision.RunningMode[running_mode],
+        num_hands=params.max_hands,
+        min_hand_detection_confidence=params.min_confidence,
+        min_hand_presence_confidence=params.min_confidence,
+    )
+    return runtime.vision.GestureRecognizer.create_from_options(options)
+
+
+def _detections(found: Any) -> list[Detection]:
+    from app.inference import runtime
+
+    return [
+        {
+            "landmarks": runtime.landmarks(points),
+            "worldLandmarks": runtime.landmarks(world),
+            "handedness": runtime.best_label(side),
+            "gesture": runtime.best_label(gesture),
+        }
+        for points, world, side, gesture in zip(
+            found.hand_landmarks, found.hand_world_landmarks, found.handedness, found.gestures, strict=True
+        )
+    ]

@@ -1,0 +1,42 @@
+"""Bytes on their way in and out: the buffers that one transfer holds, in the ledger for as long as it lasts."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from app.domain.priority import Priority
+from app.domain.units import KIB, MIB
+from app.memory.budget import MemoryBudget
+from app.memory.reservation import Reservation
+
+UPLOAD_BYTES = 2560 * KIB
+"""An upload: what the server and the writer hold of it, and the pieces of the answer that carries it back."""
+
+DOWNLOAD_BYTES = 2 * MIB
+"""A download: the piece that is read ahead, and what the socket has not taken yet."""
+
+
+class Transfers:
+    """Admits uploads and downloads."""
+
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
+
+    def upload(self, client: str) -> AbstractAsyncContextManager[Reservation]:
+        """Reserve what an upload and its answer need, until the answer is sent.
+
+        Raises:
+            BallastError: see `MemoryBudget.reserve`.
+        """
+        return self._reserve("upload", UPLOAD_BYTES, client)
+
+    def download(self, client: str) -> AbstractAsyncContextManager[Reservation]:
+        """Reserve what sending stored bytes needs, until they are sent.
+
+        Raises:
+            BallastError: see `MemoryBudget.reserve`.
+        """
+        return self._reserve("download", DOWNLOAD_BYTES, client)
+
+    def _reserve(self, owner: str, nbytes: int, client: str) -> AbstractAsyncContextManager[Reservation]:
+        return self._budget.reserve({"buffers": nbytes}, owner=owner, priority=Priority.REQUEST, client=client)

@@ -1,0 +1,133 @@
+"""What the service refuses to start with: one clear line, exit code 2."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.storage.filesystem import file_system_type
+from tests.e2e.server import run_server, run_to_its_end
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"SERVER__HOST": "0.0.0.0"}, ["0.0.0.0", "BALLAST_SERVER__API_KEYS", "BALLAST_SERVER__AUTH"]),
+        ({"SERVER__HOST": "::"}, ["BALLAST_SERVER__API_KEYS"]),
+        ({"SERVER__HOST": "0.0.0.0", "SERVER__API_KEYS": " , "}, ["BALLAST_SERVER__API_KEYS"]),
+        ({"SERVER__PORT": "eighty"}, ["BALLAST_SERVER__PORT"]),
+        ({"MEMORY__LIMIT": "lots"}, ["BALLAST_MEMORY__LIMIT", "300M"]),
+        ({"UPLOAD__MAX_BYTES": "1M"}, ["inline_max_bytes"]),
+        ({"MEMORY__HIGH_SHARE": "0.5"}, ["moderate < high"]),
+        ({"SERVER": "garbage"}, ["BALLAST_SERVER"]),
+        ({"SERVER__PROT": "8000"}, ["BALLAST_SERVER__PROT"]),
+    ],
+)
+def test_what_contradicts_itself_is_told_in_one_line(tmp_path: Path, settings: dict[str, str], words: list[str]) -> None:
+    ended = run_to_its_end(tmp_path, settings)
+
+    assert ended.returncode == 2, ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("ballast: ")
+    assert all(word in line for word in words)
+    assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(file_system_type(SHARED_MEMORY) != "tmpfs", reason="there is no tmpfs here")
+def test_a_storage_root_in_memory_is_refused(tmp_path: Path) -> None:
+    root = SHARED_MEMORY / f"ballast-{tmp_path.name}"
+
+    ended = run_to_its_end(tmp_path, {"STORAGE__ROOT": str(root)})
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert "tmpfs" in line
+    assert "BALLAST_STORAGE__ROOT" in line
+    assert not root.exists()
+
+
+def test_a_storage_root_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    ended = run_to_its_end(tmp_path, {"STORAGE__ROOT": str(tmp_path / "file" / "var")})
+
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("ballast: the storage root")
+
+
+def test_two_services_do_not_share_a_storage_root(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server:
+        ended = run_to_its_end(tmp_path, {})
+
+        assert ended.returncode == 2
+        assert "in use by another running service" in ended.stderr
+        assert httpx.get(f"{server.url}/health/live").status_code == 200
+
+
+def test_a_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = run_to_its_end(tmp_path, {"SERVER__PORT": str(port)})
+
+    assert ended.returncode not in (0, -signal.SIGKILL)
+    assert "address already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list((tmp_path / "var" / "tmp").iterdir()) == []
+
+
+def test_a_probe_port_that_is_taken_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        ended = run_to_its_end(tmp_path, {"SERVER__PROBE_PORT": str(port)})
+
+    assert ended.returncode not in (0, -signal.SIGKILL)
+    assert "address already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_auth_off_listens_everywhere_without_keys(tmp_path: Path) -> None:
+    settings = {"SERVER__HOST": "0.0.0.0", "SERVER__AUTH": "off", "SERVER__HOSTS": "media.lan,localhost"}
+    with run_server(tmp_path, settings) as server:
+        named = httpx.get(f"{server.url}/v1/limits", headers={"Host": "media.lan:8000"})
+        foreign = httpx.get(f"{server.url}/v1/limits", headers={"Host": "evil.example"})
+
+        assert (named.status_code, foreign.status_code) == (200, 403)
+
+
+def test_metrics_need_a_key_where_others_can_reach_them(tmp_path: Path) -> None:
+    settings = {"SERVER__HOST": "0.0.0.0", "SERVER__API_KEYS": "k-1"}
+    with run_server(tmp_path, settings) as server:
+        bare = httpx.get(f"{server.url}/metrics/memory")
+        keyed = httpx.get(f"{server.url}/metrics/memory", headers={"Authorization": "Bearer k-1"})
+        health = httpx.get(f"{server.url}/health/ready")
+
+        assert (bare.status_code, keyed.status_code, health.status_code) == (401, 200, 200)
+
+
+def test_it_ends_in_order_at_ctrl_c_too(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server:
+        server.stop(signal.SIGINT)
+
+
+def test_an_unknown_section_is_warned_of(tmp_path: Path) -> None:
+    with run_server(tmp_path, {"SERVR__PORT": "1"}) as server:
+        warnings = [line["message"] for line in server.log_lines() if line["level"] == "warning"]
+
+        assert any("BALLAST_SERVR__PORT" in warning for warning in warnings)
+
+
+def test_a_null_origin_is_warned_of(tmp_path: Path) -> None:
+    with run_server(tmp_path, {"SERVER__ORIGINS": "null"}) as server:
+        warnings = [line["message"] for line in server.log_lines() if line["level"] == "warning"]
+
+        assert any("null" in warning for warning in warnings)

@@ -1,0 +1,230 @@
+"""What the stress tests share: the service in its group, an eater beside it, callers, and a look for what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from app.domain.units import MIB
+from app.settings import Settings
+from app.soak.cgroup import MemoryGroup
+from app.soak.cold import drop_from_cache, program_folders
+from app.soak.http import LOST, Answer, HttpClient
+from app.soak.service import Service, run_service
+from app.soak.soak import unfinished
+from tests.media_files import photo
+
+LIMIT_BYTES = 300 * MIB
+HANDS = "/v1/vision/hands"
+
+_EATER = """
+import mmap, sys
+held = []
+for line in sys.stdin:
+    wanted = int(line)
+    while len(held) < wanted:
+        held.append(mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        held[-1].write(b"x" * (1 << 20))
+    while len(held) > wanted:
+        held.pop().close()
+    print(wanted, flush=True)
+"""
+
+
+class Eater:
+    """A process that holds as many MiB as it is told to: pressure from outside the service."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.held_mib = 0
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def inside(cls, group: MemoryGroup) -> AsyncIterator[Self]:
+        command = group.joining([sys.executable, "-S", "-E", "-c", _EATER])
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        eater = cls(process)
+        try:
+            await eater.hold(0)
+            yield eater
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.wait_closed()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def hold(self, mib: int) -> None:
+        """Grow or shrink to so many MiB, and return when that is done.
+
+        Raises:
+            ConnectionError: the kernel has killed it.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{mib}\n".encode())
+        await self._process.stdin.drain()
+        if not await self._process.stdout.readline():
+            raise ConnectionError("the eater is gone")
+        self.held_mib = mib
+
+
+@dataclass(slots=True)
+class Stand:
+    """Runs the service in one control group, with one storage folder."""
+
+    folder: Path
+    group: MemoryGroup
+
+    @asynccontextmanager
+    async def serve(
+        self, settings: Mapping[str, str] | None = None, log: str = "service.log"
+    ) -> AsyncIterator[Subject]:
+        """Start it as a fresh container does: with none of its files in the page cache."""
+        await asyncio.to_thread(drop_from_cache, program_folders(Settings().models.dir))
+        async with run_service(self.folder, self.group, settings or {}, log_name=log) as service:
+            subject = Subject(service, self.group, self.folder)
+            try:
+                yield subject
+            finally:
+                subject.client.close()
+
+
+class Subject:
+    """The running service and what is asked of it."""
+
+    def __init__(self, service: Service, group: MemoryGroup, folder: Path) -> None:
+        self.service = service
+        self.group = group
+        self.folder = folder
+        self.client = HttpClient(service.port)
+
+    def connect(self) -> HttpClient:
+        return HttpClient(self.service.port)
+
+    async def memory(self) -> dict[str, Any]:
+        answer = await self.client.get("/metrics/memory")
+        assert answer.status == 200
+        document: dict[str, Any] = answer.json()
+        return document
+
+    async def level(self) -> str:
+        level: str = (await self.memory())["level"]
+        return level
+
+    async def pids(self, role: str) -> list[int]:
+        return [process["pid"] for process in (await self.memory())["processes"] if process["role"] == role]
+
+    async def until(self, seen: Callable[[dict[str, Any]], bool], seconds: float = 15.0) -> dict[str, Any]:
+        """Return the first memory report that `seen` likes.
+
+        Raises:
+            AssertionError: there was none for so long; the last report is in the text.
+        """
+        give_up_at = time.monotonic() + seconds
+        while not seen(report := await self.memory()):
+            assert time.monotonic() < give_up_at, f"it did not happen in time: {summary(report)}\n{self.service.tail()}"
+            await asyncio.sleep(0.1)
+        return report
+
+    def fingerprint(self) -> tuple[int, int]:
+        """Return how many descriptors the API has open, and how many processes there are in the group."""
+        return len(list(Path(f"/proc/{self.service.pid}/fd").iterdir())), len(self.group.pids())
+
+    async def assert_nothing_is_left(self, before: tuple[int, int]) -> None:
+        """Assert that ledger, streams, uploads and files are those of an idle service, as many descriptors as before.
+
+        A descriptor more for each worker that is up now and was not then; a few that come and go are waited for.
+        """
+        report = await self.until(lambda report: not unfinished(report))
+        assert list((self.folder / "var" / "tmp").rglob("*.*")) == []
+        workers = sum(process["role"] != "api" for process in report["processes"])
+        assert workers == sum(holder["owner"].startswith("worker:") for holder in report["budget"]["holders"])
+        give_up_at = time.monotonic() + 10
+        while (now := self.fingerprint()) > before:
+            assert time.monotonic() < give_up_at, f"descriptors, processes: {before} before, {now} after"
+            await asyncio.sleep(0.1)
+
+
+@dataclass(slots=True)
+class Caller:
+    """Sends photos, `in_flight` at a time, for as long as it is wanted, and counts the answers."""
+
+    subject: Subject
+    in_flight: int = 4
+    answers: Counter[str] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    widths: Counter[int] = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    done: int = 0
+
+    async def send(self, count: int) -> None:
+        """Send so many photos; one that is shed is sent again when the service says."""
+        wanted = self.done + count
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.in_flight):
+                tasks.create_task(self._work(lambda: self.done < wanted))
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[Self]:
+        """Send without an end while the block runs."""
+        running = True
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.in_flight):
+                tasks.create_task(self._work(lambda: running))
+            try:
+                yield self
+            finally:
+                running = False
+
+    async def _work(self, wanted: Callable[[], bool]) -> None:
+        picture = photo("thumb_up.jpg").read()
+        client = self.subject.connect()
+        try:
+            while wanted():
+                self.done += 1
+                try:
+                    answer = await client.post(HANDS, picture, "image/jpeg")
+                except LOST as error:
+                    self.lost.append(repr(error))
+                    await asyncio.sleep(0.5)
+                    continue
+                self._count(answer)
+                if answer.status == 503:
+                    await asyncio.sleep(min(1.0, float(answer.headers.get("retry-after", 1))))
+        finally:
+            client.close()
+
+    def _count(self, answer: Answer) -> None:
+        words = answer.json()
+        self.answers[str(answer.status) if answer.status == 200 else f"{answer.status} {words.get('code')}"] += 1
+        if answer.status == 200:
+            self.modes[words["mode"]] += 1
+            self.widths[words["analyzedWidth"]] += 1
+        elif answer.status != 503 or "retry-after" not in answer.headers:
+            self.bad.append(f"{answer.status} {words.get('code')}: {words.get('detail')}")
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Return the numbers of a memory report that one wants to see where a test fails."""
+    holders: Sequence[Mapping[str, Any]] = report["budget"]["holders"]
+    mib = {name: f"{report[name] / MIB:.0f}" for name in ("workingSetBytes", "limitBytes", "unaccountedBytes")}
+    owners = [f"{h['owner']} {h['reservedBytes'] / MIB:.0f}/{h['residentBytes'] / MIB:.0f}" for h in holders]
+    processes = [f"{p['role']} {p['pid']} {p['rssBytes'] / MIB:.0f}" for p in report["processes"]]
+    return f"{report['level']} {report['reasons']} {mib} holders {owners} processes {processes}"

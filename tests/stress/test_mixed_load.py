@@ -1,0 +1,69 @@
+"""What Ballast exists for: photos, streams and a large upload at once, within 300 MiB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.domain.units import GIB, MIB
+from app.memory.cgroup import find_cgroup
+from app.settings import Settings
+from app.soak.cgroup import MemoryGroup
+from app.soak.plan import SoakPlan
+from app.soak.soak import soak
+from app.soak.tally import Tally
+from app.soak.verdict import Verdict, render
+from app.soak.watch import Watched
+from tests.media_files import media_folder
+from tests.stress.running import LIMIT_BYTES
+
+pytestmark = [pytest.mark.model, pytest.mark.photo]
+
+_TIMES = {"/health/live p50/p95/p99"}
+"""Rows that are of times: a busy machine is no fault of the short form."""
+
+SHORT = SoakPlan(LIMIT_BYTES, photos=100, photos_folder=media_folder(), streams=2, upload_bytes=200 * MIB)
+FULL = SoakPlan(LIMIT_BYTES, photos=1000, photos_folder=media_folder(), streams=4, upload_bytes=GIB)
+
+
+@pytest.mark.usefixtures("group")  # skips where there can be none
+async def test_a_short_mixed_load_stays_within_300_mib(folder: Path) -> None:
+    verdict = await _run(SHORT, folder)
+
+    assert not _missed(verdict) - _TIMES, render(verdict)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("group")
+async def test_a_thousand_photos_four_streams_and_a_gibibyte_stay_within_300_mib(folder: Path) -> None:
+    verdict = await _run(FULL, folder)
+
+    assert not _missed(verdict), render(verdict)
+
+
+async def _run(plan: SoakPlan, folder: Path) -> Verdict:
+    settings = Settings()
+    settings = settings.model_copy(update={"storage": settings.storage.model_copy(update={"root": folder})})
+    seen: list[tuple[Tally, Watched]] = []
+
+    outcome = await soak(plan, settings, lambda *progress: seen.append(progress))
+
+    assert seen
+    assert any(remark.startswith("in a memory control group") for remark in outcome.verdict.remarks)
+    return outcome.verdict
+
+
+def _missed(verdict: Verdict) -> set[str]:
+    """Return the names of the promises that were not kept."""
+    return {row.name for row in verdict.rows if row.passed is False}
+
+
+def test_the_group_is_really_limited(group: MemoryGroup) -> None:
+    found = find_cgroup()
+    assert found is not None
+
+    name = "memory.max" if found.version == 2 else "memory.limit_in_bytes"
+
+    assert int((group.path / name).read_text()) == LIMIT_BYTES

@@ -1,0 +1,125 @@
+"""Pressure that the service did not make: the level rises, the modes act in order, and everything comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+
+from app.domain.units import MIB
+from app.soak.cgroup import MemoryGroup
+from tests.media_files import photo
+from tests.stress.running import HANDS, Caller, Eater, Stand, Subject, summary
+
+pytestmark = [pytest.mark.model, pytest.mark.photo]
+
+LEVELS = ("LOW", "MODERATE", "HIGH", "CRITICAL")
+_STEP_MIB = 4
+
+
+async def test_pressure_from_outside_is_answered_step_by_step_and_recovery_is_automatic(
+    stand: Stand, group: MemoryGroup
+) -> None:
+    async with stand.serve() as subject:
+        before = subject.fingerprint()
+        caller, told = Caller(subject), list[str]()
+        await caller.send(4)
+        listening = asyncio.create_task(_listen(subject, told))
+        stream = asyncio.create_task(_stream(subject))
+        async with Eater.inside(group) as eater, caller.sending():
+            await _raise_to(subject, eater, "MODERATE")
+            await _answered_with(caller, "BALANCED")
+
+            await _raise_to(subject, eater, "HIGH")
+            await _answered_with(caller, "MEMORY_OPTIMIZED")
+            assert min(caller.widths) <= 320 < max(caller.widths)
+
+            await _raise_to(subject, eater, "CRITICAL")
+            await _assert_critical(subject)
+
+            await eater.hold(0)
+            await subject.until(lambda report: report["level"] == "LOW", seconds=20)
+            assert (await subject.client.get("/health/ready")).status == 200
+            caller.modes.clear()
+            await _answered_with(caller, "FULL_QUALITY")
+        stream.cancel()
+        frames = await asyncio.gather(stream, return_exceptions=True)
+        listening.cancel()
+
+        assert isinstance(frames[0], asyncio.CancelledError), f"the stream was lost: {frames[0]!r}"
+        assert [level for level in told if level == "CRITICAL"]
+        assert _in_order(told), told
+        assert caller.lost == []
+        assert caller.bad == []
+        assert group.oom_kills() == 0
+        await subject.assert_nothing_is_left(before)
+
+
+async def _raise_to(subject: Subject, eater: Eater, level: str) -> None:
+    """Eat step by step until the level is reached, and stays while two more samples are taken."""
+    wanted = LEVELS.index(level)
+    for _ in range(120):
+        report = await subject.memory()
+        if LEVELS.index(report["level"]) >= wanted:
+            await asyncio.sleep(0.6)
+            if LEVELS.index(await subject.level()) >= wanted:
+                return
+        elif report["workingSetBytes"] < 0.93 * report["limitBytes"]:
+            await eater.hold(eater.held_mib + _STEP_MIB)
+            await asyncio.sleep(0.3 if report["level"] != "LOW" else 0.1)
+        else:
+            await asyncio.sleep(0.3)
+    raise AssertionError(f"{level} was not reached: {summary(await subject.memory())}")
+
+
+async def _answered_with(caller: Caller, mode: str, seconds: float = 15) -> None:
+    """Wait until a photo was answered in this mode."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not caller.modes[mode]:
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        report = summary(await caller.subject.memory())
+        raise AssertionError(f"no answer in {mode}: {caller.modes} {caller.answers} {report}") from None
+
+
+async def _assert_critical(subject: Subject) -> None:
+    client = subject.connect()
+    try:
+        ready = await client.get("/health/ready")
+        live = await client.get("/health/live")
+        refused = await client.post(HANDS, photo("thumb_up.jpg").read(), "image/jpeg")
+    finally:
+        client.close()
+    assert ready.status == 503
+    assert any("memory" in reason for reason in ready.json()["reasons"])
+    assert live.status == 200
+    assert (refused.status, refused.json()["code"]) == (503, "overloaded")
+    assert int(refused.headers["retry-after"]) >= 1
+
+
+async def _listen(subject: Subject, told: list[str]) -> None:
+    client = subject.connect()
+    async for event in client.events("/v1/memory/events"):
+        told.append(event["level"])
+
+
+async def _stream(subject: Subject) -> None:
+    """Send frames and read answers for ever; raises where the connection ends."""
+    address = f"ws://127.0.0.1:{subject.service.port}{HANDS}/stream"
+    frame = photo("thumb_up.jpg").read()
+    async with connect(address, compression=None, max_size=16 * MIB) as connection:
+        await connection.recv()
+        while True:
+            await connection.send(frame)
+            answer = json.loads(await connection.recv())
+            assert answer["type"] in ("result", "skipped") or answer["code"] in ("overloaded", "queue_full"), answer
+            await asyncio.sleep(0.1)
+
+
+def _in_order(told: list[str]) -> bool:
+    """Whether MODERATE was told before HIGH, and HIGH before CRITICAL, when they first came."""
+    first = [told.index(level) for level in LEVELS[1:] if level in told]
+    return first == sorted(first)

@@ -1,0 +1,78 @@
+"""A vision worker that dies, however it dies, costs the calls in flight at most, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from app.domain.units import MIB
+from app.soak.cgroup import MemoryGroup
+from tests.stress.running import Caller, Eater, Stand, Subject
+
+pytestmark = [pytest.mark.model, pytest.mark.photo]
+
+_IN_FLIGHT = 4
+_SETTINGS = {"BALLAST_VISION__DEADLINE_SECONDS": "2"}
+
+CALLS = [100, pytest.param(1000, marks=[pytest.mark.stress, pytest.mark.timeout(900)])]
+
+
+@pytest.mark.parametrize("calls", CALLS)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP], ids=lambda number: number.name)
+async def test_a_worker_that_is_hit_by_a_signal_costs_the_calls_in_flight_at_most(
+    stand: Stand, group: MemoryGroup, number: signal.Signals, calls: int
+) -> None:
+    async with stand.serve(_SETTINGS) as subject:
+        caller = Caller(subject, in_flight=_IN_FLIGHT)
+        await caller.send(8)
+        before = subject.fingerprint()
+        sending = asyncio.create_task(caller.send(calls // 5))
+        await asyncio.sleep(0.3)
+
+        victim = (await subject.pids("vision"))[0]
+        os.kill(victim, number)
+
+        await sending
+        assert victim not in await subject.pids("vision")
+        assert len(caller.bad) <= _IN_FLIGHT
+        await _assert_well(subject, caller, calls, before)
+        assert group.oom_kills() == 0
+
+
+@pytest.mark.parametrize("calls", CALLS)
+async def test_a_worker_that_the_kernel_kills_for_memory_costs_the_calls_in_flight_at_most(
+    stand: Stand, group: MemoryGroup, calls: int
+) -> None:
+    async with stand.serve(_SETTINGS) as subject:
+        caller = Caller(subject, in_flight=_IN_FLIGHT)
+        await caller.send(8)
+        before = subject.fingerprint()
+        victims = set(await subject.pids("vision"))
+
+        async with caller.sending(), Eater.inside(group) as eater:
+            await eater.hold(205)  # at once: the next sample of the governor would come too late
+            await asyncio.sleep(0.5)
+
+        assert group.oom_kills() >= 1, f"nothing was killed at {group.working_set_bytes() / MIB:.0f} MiB"
+        assert subject.service.exit_code is None
+        assert eater.held_mib == 205
+        await subject.until(lambda report: report["level"] == "LOW", seconds=20)
+        assert len(caller.bad) <= _IN_FLIGHT
+        await _assert_well(subject, caller, calls, before)
+        assert not victims & set(await subject.pids("vision"))
+
+
+async def _assert_well(subject: Subject, caller: Caller, calls: int, before: tuple[int, int]) -> None:
+    """Send further calls, all of which must be answered, and look for what is left."""
+    bad = len(caller.bad)
+    caller.answers.clear()
+
+    await caller.send(calls)
+
+    assert caller.bad[bad:] == []
+    assert caller.lost == []
+    assert caller.answers["200"] >= 0.95 * calls, caller.answers
+    await subject.assert_nothing_is_left(before)

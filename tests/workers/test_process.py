@@ -1,0 +1,149 @@
+"""What a child inherits, and that it never outlives its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from app.workers.process import CHILD_ENVIRONMENT, WorkerProcess
+from tests.media_files import REPOSITORY
+from tests.workers.pools import answered, ask, is_gone, open_pool, probe_spec
+
+GONE_WITHIN_SECONDS = 1.0
+
+
+async def test_a_child_inherits_its_channel_and_the_standard_streams_only() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as secret:
+        os.set_inheritable(secret.fileno(), True)
+        async with open_pool() as pool:
+            head = (await answered(ask(pool, "describe"))).head
+
+    descriptors = dict(head["descriptors"])
+    channel = descriptors.pop(str(head["channel"]))
+    streams = {descriptors.pop(str(number)) for number in (0, 1, 2)}
+    assert channel.startswith("socket:")
+    assert streams == {"/dev/null"}
+    assert len(descriptors) <= 1  # its own copy of standard error
+    assert not any(target.startswith(("socket:", "anon_inode:")) for target in descriptors.values())
+
+
+async def test_a_child_has_none_of_our_settings_and_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BALLAST_SERVER__API_KEYS", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "LD_PRELOAD", "PYTHONSTARTUP"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+
+    async with open_pool() as pool:
+        environment = set((await answered(ask(pool, "describe"))).head["environment"])
+
+    assert environment <= {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", *CHILD_ENVIRONMENT}
+    assert {"LANG", *CHILD_ENVIRONMENT} <= environment
+
+
+async def test_a_child_is_ours_and_in_its_own_session() -> None:
+    async with open_pool() as pool:
+        reply = await answered(ask(pool, "describe"))
+
+    assert reply.head["parent"] == os.getpid()
+    assert reply.head["session"] == reply.pid  # so that Ctrl-C at the terminal does not reach it
+
+
+@pytest.mark.parametrize("do", ["echo", "sleep"])
+def test_a_child_dies_with_its_parent_idle_or_at_work(do: str) -> None:
+    with _parent(do) as (parent, child_pid):
+        parent.kill()
+        parent.wait()
+
+        assert _gone_soon(child_pid)
+
+
+def test_a_child_that_cannot_run_dies_with_its_parent_by_the_signal() -> None:
+    """A stopped child does not see that its channel is closed."""
+    with _parent("echo") as (parent, child_pid):
+        os.kill(child_pid, signal.SIGSTOP)
+
+        parent.kill()
+        parent.wait()
+
+        assert _gone_soon(child_pid)
+
+
+def test_a_child_exits_when_its_channel_closes_though_its_parent_lives() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "app", "worker", str(theirs.fileno()), str(os.getpid())],
+            pass_fds=(theirs.fileno(),),
+            cwd=REPOSITORY,
+        )
+
+    ours.close()
+
+    assert child.wait(timeout=10) == 0
+
+
+async def test_a_child_is_started_from_the_main_thread_only() -> None:
+    """A parent-death signal fires when the *thread* that started the child ends (prctl(2))."""
+
+    def start() -> None:
+        asyncio.run(WorkerProcess.start(probe_spec(), lambda _: None))
+
+    with pytest.raises(AssertionError, match="main thread"):
+        await asyncio.to_thread(start)
+
+
+async def test_a_child_survives_the_threads_of_its_parent() -> None:
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+        threads = [threading.Thread(target=time.sleep, args=(0.01,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        second = await answered(ask(pool, "echo", repeatable=False))
+
+    assert second.pid == first.pid
+
+
+@pytest.mark.slow
+async def test_a_child_that_was_idle_for_seconds_still_answers() -> None:
+    """What kills idle children is the end of the thread that started them: an executor's thread lives for 60 s at most.
+    Here children cannot be started from such a thread (tested above), so a few seconds stand for those 60.
+    """
+    async with open_pool() as pool:
+        first = await answered(ask(pool, "echo"))
+        await asyncio.sleep(4)
+
+        second = await answered(ask(pool, "echo", repeatable=False))
+
+    assert second.pid == first.pid
+    assert pool.statistics.died == 0
+
+
+@contextmanager
+def _parent(do: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Give a running parent of one child, and the child's process id."""
+    command = [sys.executable, "-m", "tests.workers.orphaning_parent", do]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as parent:
+        try:
+            assert parent.stdout is not None
+            yield parent, int(parent.stdout.readline())
+        finally:
+            parent.kill()
+
+
+def _gone_soon(pid: int) -> bool:
+    give_up_at = time.monotonic() + GONE_WITHIN_SECONDS
+    while not is_gone(pid) and time.monotonic() < give_up_at:
+        time.sleep(0.005)
+    return is_gone(pid)

@@ -1,0 +1,99 @@
+"""What a child cannot do, tried from inside a real one."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from app.domain.units import MIB
+from app.workers.sandbox import OOM_SCORE_ADJ
+from tests.workers.pools import answered, ask, open_pool
+
+_IO_URING_SETUP = 425
+_X32_SOCKET = 0x40000000 | 41
+
+
+async def test_a_child_can_make_unix_sockets_only() -> None:
+    async with open_pool() as pool:
+        outcomes = (await answered(ask(pool, "sockets"))).head["outcomes"]
+
+    assert outcomes.pop("AF_UNIX") == "made"
+    assert set(outcomes.values()) == {"EACCES"}
+    assert len(outcomes) == 5
+
+
+async def test_a_child_has_no_io_uring_which_makes_sockets_too() -> None:
+    async with open_pool() as pool:
+        outcome = (await answered(ask(pool, "system_call", number=_IO_URING_SETUP, arguments=[1, 0]))).head["outcome"]
+
+    assert outcome == "ENOSYS"
+    assert _io_uring_here() != "ENOSYS", "this kernel has no io_uring: the filter was not tried"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 is a table of system calls of x86-64")
+async def test_a_child_has_no_second_table_of_system_calls() -> None:
+    async with open_pool() as pool:
+        reply = await answered(ask(pool, "system_call", number=_X32_SOCKET, arguments=[2, 1, 0]))
+
+    assert reply.head["outcome"] == "ENOSYS"
+
+
+async def test_the_report_tells_what_holds() -> None:
+    async with open_pool(data_limit_bytes=300 * MIB) as pool:
+        described = (await answered(ask(pool, "describe"))).head
+        report = pool.workers[0].sandbox
+
+    assert report == {
+        "network": False,
+        "dataLimitBytes": 300 * MIB,
+        "oomScoreAdj": OOM_SCORE_ADJ,
+        "parentDeathSignal": True,
+    }
+    assert described["dataBytes"] == 300 * MIB
+    assert described["oomScoreAdj"] == OOM_SCORE_ADJ
+    assert described["coreBytes"] == 0
+
+
+async def test_the_score_of_the_api_is_not_touched() -> None:
+    async with open_pool() as pool:
+        await answered(ask(pool, "echo"))
+
+        with open("/proc/self/oom_score_adj") as score:  # noqa: ASYNC230, PTH123 - one read of a kernel file
+            assert int(score.read()) < OOM_SCORE_ADJ
+
+
+def test_a_process_whose_parent_is_gone_already_ends() -> None:
+    """The parent may die between fork and prctl: the signal would never come."""
+    no_parent = 2**22 + 1
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", f"from app.workers import sandbox; sandbox.enter({no_parent}, None); print('lives')"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert (outcome.returncode, outcome.stdout) == (0, "")
+
+
+def test_an_unknown_machine_is_reported_as_open() -> None:
+    program = (
+        "import os, platform; platform.machine = lambda: 'riscv64'\n"
+        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None).network)"
+    )
+
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+
+    assert outcome.stdout.strip() == "True"
+
+
+def _io_uring_here() -> str:
+    """Return the error of the same call in this process: bad arguments, or not permitted."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return "done" if libc.syscall(_IO_URING_SETUP, 1, None) >= 0 else errno.errorcode[ctypes.get_errno()]
