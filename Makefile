@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON_IN_VENV := .venv/bin/python
-BENCHMARKS ?= $(sort $(wildcard benchmarks/[a-z]*.py))
+BENCHMARKS ?=
 
 .PHONY: help setup setup-dev run test check fmt bench stress lock clean
 
@@ -30,8 +30,8 @@ fmt: setup-dev ## Format, and mend what the linter can
 	@$(PYTHON_IN_VENV) -m ruff format .
 	@$(PYTHON_IN_VENV) -m ruff check --fix .
 
-bench: setup-dev ## Run the benchmarks (BENCHMARKS=benchmarks/footprint.py for one)
-	@set -e; for file in $(BENCHMARKS); do echo "== $$file"; $(PYTHON_IN_VENV) "$$file"; done
+bench: setup-dev ## Run the benchmarks (BENCHMARKS="footprint stream" for some, BENCHMARKS=--short for a quick look)
+	@$(PYTHON_IN_VENV) -m benchmarks $(BENCHMARKS)
 
 stress: setup-dev ## Heavy load in a real memory cgroup
 	@$(PYTHON_IN_VENV) -m pytest tests/stress -m stress $(ARGS)

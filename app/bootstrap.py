@@ -24,6 +24,7 @@ from app.services.analysis import Analysis
 from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
+from app.services.recycling import Recycler
 from app.services.services import Services
 from app.services.streams import Streams
 from app.services.transfers import Transfers
@@ -73,13 +74,15 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         streams = Streams(analysis, governor, settings.vision)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        for name, work in (("governor", governor.run()), ("vision upkeep", vision.upkeep.run())):
-            stack.callback(tasks.create_task(work, name=name).cancel)
+        lifecycle = Lifecycle()
+        recycler = Recycler(governor, lifecycle, settings.memory.recycle_share)
+        for work in (governor.run, vision.upkeep.run, recycler.run):
+            stack.callback(tasks.create_task(work(), name=work.__qualname__).cancel)
         governor.trimmer.start()
         yield Services(
             settings=settings,
             limit=limit,
-            lifecycle=Lifecycle(),
+            lifecycle=lifecycle,
             governor=governor,
             vision=vision,
             pictures=Pictures(governor.budget, store.temp_files, disk),

@@ -4,9 +4,9 @@
 
 The lag of an answer is the time from sending its frame to having the answer. The bound is twice the median of the
 worker's decode and inference time, plus 20 ms: a frame waits at most for the one before it. An answer is for the newest
-frame if no later frame had been sent when the answer before it came; as a frame may still have been on its way then,
-"or the one before" allows for one. Beside it a server without the slot, which answers every frame in its order: it is
-calculated, from the times that the same answers took and the least that was added to one of them.
+frame if no later frame had been sent when the answer before it came; "or nearly" allows for those of the last 1/60 s,
+which may still have been on their way. Beside it a server without the slot, which answers every frame in its order: it
+is calculated, from the times that the same answers took and the least that was added to one of them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.table import Measure, percentile, print_heading, print_measures,
 
 VIDEO, WIDTH, HEIGHT = "hand_202_frames.mp4", 640, 360
 _ALLOWED_SECONDS = 0.020
+_FLIGHT_SECONDS = 1 / 60
 _SILENCE_SECONDS = 5.0
 
 
@@ -63,13 +64,15 @@ class Round:
         pairs = pairwise(self.answers)
         return [answer.lag_seconds - answer.busy_seconds - before.busy_seconds for before, answer in pairs]
 
-    def behind(self) -> list[int]:
-        """Return for each answer how many frames newer than its own had been sent when the server could take it."""
-        lags = [0] * bool(self.answers)
-        for before, answer in pairwise(self.answers):
-            newest = max((seq for seq, sent in self.sent.items() if sent <= before.received), default=0)
-            lags.append(max(0, newest - answer.seq))
-        return lags
+    def outdated(self, flight_seconds: float) -> int:
+        """Return how many answers are for a frame that was not the newest when the server could take it.
+
+        Frames sent in the `flight_seconds` before that do not count: they may not have arrived.
+        """
+        return sum(
+            any(sent <= before.received - flight_seconds for seq, sent in self.sent.items() if seq > answer.seq)
+            for before, answer in pairwise(self.answers)
+        )
 
 
 def main() -> None:
@@ -196,13 +199,9 @@ def _summarize(results: list[Round]) -> list[Measure]:
     return [
         Measure("lag p95 (bound: 2 x median inference + 20 ms)", lags, "ms", bound_ms),
         Measure("lag beyond its own and the previous inference, p95", beyond, "ms", 1e3 * _ALLOWED_SECONDS),
-        Measure("answers behind the newest frame by more than one", [_behind(one, 1) for one in results], "", 0, 0),
+        Measure("answers for an outdated frame", [one.outdated(_FLIGHT_SECONDS) for one in results], "", 0, 0),
         Measure("frames not accounted for", [abs(one.unaccounted) for one in results], "", 0, 0),
     ]
-
-
-def _behind(result: Round, allowed: int) -> int:
-    return sum(behind > allowed for behind in result.behind())
 
 
 def _print_counts(results: list[Round]) -> None:
@@ -214,7 +213,7 @@ def _print_counts(results: list[Round]) -> None:
         "skipped",
         "errors",
         "for the newest",
-        "or the one before",
+        "or nearly",
         "with a hand",
     ]
     rows = []
@@ -228,8 +227,8 @@ def _print_counts(results: list[Round]) -> None:
                 result.answers[-1].dropped,
                 result.skipped,
                 result.errors,
-                answered - _behind(result, 0),
-                answered - _behind(result, 1),
+                answered - result.outdated(0),
+                answered - result.outdated(_FLIGHT_SECONDS),
                 sum(answer.hands > 0 for answer in result.answers),
             ]
         )

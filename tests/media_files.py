@@ -1,4 +1,4 @@
-"""Real photos with known answers, from `../shared/media` or BALLAST_TEST_MEDIA; tests that use them are marked `photo`."""
+"""Real photos with known answers: `../shared/media`, or BALLAST_TEST_MEDIA. Tests that use them are marked `photo`."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ class _Account:
 class WorkerAccounts:
     """Keeps one account for each worker; a `WorkerLedger` of the pool."""
 
-    def __init__(self, governor: Governor, role: str) -> None:
+    def __init__(self, governor: Governor, role: str, tasks: Mapping[str, type[VisionTask]]) -> None:
+        self._tasks = tasks
         self._governor = governor
         self._role = role
         self._accounts: dict[int, _Account] = {}
@@ -127,6 +128,13 @@ class WorkerAccounts:
             if model.task == task
         ]
         return sum(sizes) if sizes else None
+
+    def redundant(self, pid: int) -> set[str]:
+        """Return the tasks of a worker that another of its models answers with the same parameters."""
+        account = self._accounts.get(pid)
+        models = account.models if account is not None else ()
+        kept = {(model.task, repr(model.params)) for model in models}
+        return {model.task for model in models if (self._tasks[model.task].served_by, repr(model.params)) in kept}
 
     def models_of(self, pid: int) -> dict[str, int]:
         """Return the bytes of a worker's models by task."""

@@ -60,11 +60,15 @@ class Upkeep:
             await self.unload_idle(self._idle_seconds)
 
     async def unload_idle(self, idle_seconds: float) -> int:
-        """Unload what was unused for so long from workers that have other models too; return the bytes freed."""
+        """Unload what was unused for so long from workers that have other models too; return the bytes freed.
+
+        A model that another one serves as well goes too: `hands`, once `gestures` is there.
+        """
         freed_bytes = 0
         for worker in self._pool.workers:
             sizes = self._accounts.models_of(worker.pid)
             idle = {task for task in sizes if self._usage.idle_seconds(task) >= idle_seconds}
+            idle |= {task for task in self._accounts.redundant(worker.pid) if self._usage.idle_seconds(task) > 0}
             if idle and len(idle) < len(sizes):
                 freed_bytes += await self._unload(worker, idle)
         return freed_bytes

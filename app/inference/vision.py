@@ -58,7 +58,7 @@ class Vision:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tasks = tasks
-        self._accounts = WorkerAccounts(governor, spec.role)
+        self._accounts = WorkerAccounts(governor, spec.role, tasks)
         self.pool = WorkerPool(spec, limits, self._accounts, clock)
         self._assets = assets
         self._settings = settings

@@ -78,9 +78,11 @@ class MemoryTrimmer:
         self._collected_objects = 0
 
     def start(self) -> None:
-        """Collect once, and take what is alive now out of all later collections; call it when the service is built."""
+        """Collect and trim once, and take what is alive now out of all later collections: when the service is built."""
         self._collect()
         gc.freeze()
+        if self._trim is not None:
+            self._trim()
 
     def request(self) -> None:
         """Ask for a collection and a trim soon: after the last byte of each media answer."""

@@ -26,7 +26,10 @@ class Handler(Protocol):
     """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call; raise a BallastError for what the caller should be told."""
+        """Answer one call; raise a BallastError for what the caller should be told.
+
+        A true `loaded` in the head says that something was made that will stay: later collections pass it over.
+        """
         ...
 
 
@@ -87,10 +90,12 @@ class _CallServer:
 
     def run(self, calls: queue.SimpleQueue[Frame]) -> None:
         while True:
-            self._answer(calls.get())
+            head = self._answer(calls.get())
             gc.collect()
+            if head.get("loaded"):
+                gc.freeze()
 
-    def _answer(self, call: Frame) -> None:
+    def _answer(self, call: Frame) -> Head:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
         with self._footprint.measure() as measurement:
@@ -98,6 +103,7 @@ class _CallServer:
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()
         self._channel.send(head, payload)
+        return head
 
     def _handle(self, call: Frame) -> tuple[Head, bytes]:
         try:

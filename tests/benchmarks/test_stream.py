@@ -22,11 +22,13 @@ def test_frames_are_accounted_for_when_answered_dropped_skipped_or_refused() -> 
     assert result.unaccounted == 1
 
 
-def test_an_answer_is_behind_by_the_newer_frames_that_had_been_sent_when_its_work_could_begin() -> None:
-    sent = {1: 0.01, 2: 0.02, 3: 0.03, 4: 0.04}
-    result = Round(sent, [answer(1, 0.035, 0.01), answer(2, 0.05, 0.02), answer(4, 0.06, 0.04)])
+def test_an_answer_is_outdated_if_a_newer_frame_had_been_sent_when_its_work_could_begin() -> None:
+    sent = {1: 0.010, 2: 0.020, 3: 0.030, 4: 0.040}
+    result = Round(sent, [answer(1, 0.035, 0.010), answer(2, 0.050, 0.020), answer(4, 0.060, 0.040)])
 
-    assert result.behind() == [0, 1, 0]
+    assert result.outdated(0) == 1
+    assert result.outdated(0.004) == 1
+    assert result.outdated(0.006) == 0
 
 
 def test_without_a_slot_the_lag_grows_with_each_frame_that_takes_longer_than_the_frame_time() -> None:

@@ -75,7 +75,7 @@ def close_code(connection: ClientConnection) -> int:
     """Read until the service closes, and return its code."""
     with pytest.raises(ConnectionClosed) as caught:
         while True:
-            connection.recv(timeout=15)
+            connection.recv(timeout=5)
     assert caught.value.rcvd is not None
     return caught.value.rcvd.code
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import sys
 import time
 from collections import Counter
@@ -142,23 +144,47 @@ class Subject:
             await asyncio.sleep(0.1)
         return report
 
-    def fingerprint(self) -> tuple[int, int]:
-        """Return how many descriptors the API has open, and how many processes there are in the group."""
-        return len(list(Path(f"/proc/{self.service.pid}/fd").iterdir())), len(self.group.pids())
+    async def footprint(self) -> Footprint:
+        """Return what the service has open, once it has seen all its processes."""
+        report = await self.until(lambda report: {one["pid"] for one in report["processes"]} == set(self.group.pids()))
+        return Footprint(_open_files(self.service.pid), len(report["processes"]) - 1)
 
-    async def assert_nothing_is_left(self, before: tuple[int, int]) -> None:
-        """Assert that ledger, streams, uploads and files are those of an idle service, as many descriptors as before.
-
-        A descriptor more for each worker that is up now and was not then; a few that come and go are waited for.
-        """
+    async def assert_nothing_is_left(self, before: Footprint) -> None:
+        """Assert that the ledger, streams, uploads, temporary files and descriptors are those of an idle service."""
         report = await self.until(lambda report: not unfinished(report))
-        assert list((self.folder / "var" / "tmp").rglob("*.*")) == []
-        workers = sum(process["role"] != "api" for process in report["processes"])
-        assert workers == sum(holder["owner"].startswith("worker:") for holder in report["budget"]["holders"])
+        assert _temporary_files(self.folder) == []
+        workers = [process["pid"] for process in report["processes"] if process["role"] != "api"]
+        assert len(workers) >= sum(holder["owner"].startswith("worker:") for holder in report["budget"]["holders"])
         give_up_at = time.monotonic() + 10
-        while (now := self.fingerprint()) > before:
-            assert time.monotonic() < give_up_at, f"descriptors, processes: {before} before, {now} after"
-            await asyncio.sleep(0.1)
+        while left := (now := await self.footprint()).beyond(before):
+            assert time.monotonic() < give_up_at, f"left open: {left}; before {before}, now {now}"
+            await asyncio.sleep(0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Open files of the API by kind, and how many children it has."""
+
+    files: Counter[str]
+    children: int
+
+    def beyond(self, before: Footprint) -> Counter[str]:
+        """Return what there is more than before, less what each further child takes: its channel and its status."""
+        more = max(0, self.children - before.children)
+        return self.files - before.files - Counter({"socket": more, "/proc/N/status": more})
+
+
+def _open_files(pid: int) -> Counter[str]:
+    found = Counter[str]()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # closed in between
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            found[re.sub(r":\[\d+\]$", "", re.sub(r"^/proc/\d+/", "/proc/N/", target))] += 1
+    return found
+
+
+def _temporary_files(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "var" / "tmp").rglob("*") if path.is_file()]
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ async def test_two_hundred_hostile_pictures_are_refused_or_answered(stand: Stand
     async with stand.serve() as subject:
         caller = Caller(subject)
         await caller.send(4)
-        before = subject.fingerprint()
+        before = await subject.footprint()
         workers = await subject.pids("vision")
         answers, wrong = Counter[str](), list[str]()
 

@@ -33,7 +33,7 @@ async def test_a_run_that_the_kernel_killed_for_memory_is_known_by_the_counter(
 ) -> None:
     async with stand.serve(log="first.log") as subject, Eater.inside(group) as eater:
         await _snapshot(subject)
-        Path(f"/proc/{subject.service.pid}/oom_score_adj").write_text("1000")  # before the eater, which is larger
+        _kill_first(subject.service.pid)  # before the eater, which is larger
 
         with contextlib.suppress(ConnectionError):
             await eater.hold(400)
@@ -53,3 +53,8 @@ async def _snapshot(subject: Subject) -> None:
     async with asyncio.timeout(15):
         while not file.exists():  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(0.1)
+
+
+def _kill_first(pid: int) -> None:
+    """Have the kernel choose this process before all others (proc(5))."""
+    Path(f"/proc/{pid}/oom_score_adj").write_text("1000")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -10,7 +11,7 @@ import pytest
 
 from app.domain.units import MIB
 from app.soak.cgroup import MemoryGroup
-from tests.stress.running import Caller, Eater, Stand, Subject
+from tests.stress.running import Caller, Eater, Footprint, Stand, Subject
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
@@ -28,11 +29,12 @@ async def test_a_worker_that_is_hit_by_a_signal_costs_the_calls_in_flight_at_mos
     async with stand.serve(_SETTINGS) as subject:
         caller = Caller(subject, in_flight=_IN_FLIGHT)
         await caller.send(8)
-        before = subject.fingerprint()
+        before = await subject.footprint()
+        victims = await subject.pids("vision")
         sending = asyncio.create_task(caller.send(calls // 5))
         await asyncio.sleep(0.3)
 
-        victim = (await subject.pids("vision"))[0]
+        victim = victims.pop()
         os.kill(victim, number)
 
         await sending
@@ -49,23 +51,24 @@ async def test_a_worker_that_the_kernel_kills_for_memory_costs_the_calls_in_flig
     async with stand.serve(_SETTINGS) as subject:
         caller = Caller(subject, in_flight=_IN_FLIGHT)
         await caller.send(8)
-        before = subject.fingerprint()
+        before = await subject.footprint()
         victims = set(await subject.pids("vision"))
 
         async with caller.sending(), Eater.inside(group) as eater:
-            await eater.hold(205)  # at once: the next sample of the governor would come too late
-            await asyncio.sleep(0.5)
+            # At once: the next sample of the governor comes too late. The kernel may take the eater, too, where it does
+            # not wait for the memory of the first one that it killed.
+            with contextlib.suppress(ConnectionError):
+                await eater.hold(round((group.limit_bytes - group.working_set_bytes()) / MIB) + 20)
 
-        assert group.oom_kills() >= 1, f"nothing was killed at {group.working_set_bytes() / MIB:.0f} MiB"
+        assert group.oom_kills() >= 1
         assert subject.service.exit_code is None
-        assert eater.held_mib == 205
         await subject.until(lambda report: report["level"] == "LOW", seconds=20)
         assert len(caller.bad) <= _IN_FLIGHT
         await _assert_well(subject, caller, calls, before)
         assert not victims & set(await subject.pids("vision"))
 
 
-async def _assert_well(subject: Subject, caller: Caller, calls: int, before: tuple[int, int]) -> None:
+async def _assert_well(subject: Subject, caller: Caller, calls: int, before: Footprint) -> None:
     """Send further calls, all of which must be answered, and look for what is left."""
     bad = len(caller.bad)
     caller.answers.clear()

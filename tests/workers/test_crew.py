@@ -135,7 +135,9 @@ async def test_a_call_made_while_idle_children_are_let_go_is_answered() -> None:
     async with open_pool() as pool:
         await answered(ask(pool, "echo"))
 
-        _, reply = await asyncio.gather(pool.stop_idle(), ask(pool, "echo", repeatable=False, value="served"))
+        stopping = asyncio.create_task(pool.stop_idle())
+        reply = await answered(ask(pool, "echo", repeatable=False, value="served"))
+        await stopping
 
     assert reply.head["value"] == "served"
 

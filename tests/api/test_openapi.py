@@ -1,0 +1,181 @@
+"""The description of the interface: valid, and complete for every route that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app.main import create_app
+from app.settings import Settings, StorageSettings
+
+METHODS = {"get", "post", "put", "patch", "delete", "head"}
+
+# API.md: method and path of what is built so far.
+ROUTES = {
+    ("post", "/v1/media"), ("get", "/v1/media"), ("get", "/v1/media/{media_id}"), ("delete", "/v1/media/{media_id}"),
+    ("get", "/v1/media/{media_id}/content"), ("head", "/v1/media/{media_id}/content"),
+    ("get", "/v1/vision"), ("post", "/v1/vision/hands"), ("post", "/v1/vision/gestures"),
+    ("get", "/health/live"), ("get", "/health/ready"), ("get", "/health/startup"),
+    ("get", "/metrics/memory"), ("get", "/v1/limits"),
+}  # fmt: skip
+
+WITH_BODY = {("post", "/v1/media"), ("post", "/v1/vision/hands"), ("post", "/v1/vision/gestures")}
+
+VISION_PROBLEMS = {"400", "408", "413", "415", "422", "429", "500", "503", "504"}
+UPLOAD_PROBLEMS = {"400", "408", "413", "415", "422", "507"}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    return create_app(Settings(storage=StorageSettings(root=tmp_path_factory.mktemp("root"))))
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method in METHODS & item.keys():
+            yield (method, path), item[method]
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_it_is_a_valid_description_of_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_every_route_of_the_contract_is_described(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} >= ROUTES
+
+
+def test_nothing_is_referred_to_that_is_not_there(document: dict[str, Any]) -> None:
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+
+    assert set(references(document)) <= known
+
+
+def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+
+    assert len(names) == len(set(names))
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    silent = [name for name, operation in operations(document) if not operation.get("summary")]
+
+    assert silent == []
+
+
+def test_bodies_are_described_raw_and_as_a_form(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        if name in WITH_BODY:
+            body = operation["requestBody"]
+            form = body["content"]["multipart/form-data"]["schema"]
+            raw = body["content"].keys() - {"multipart/form-data"}
+            assert body["required"] is True
+            assert form["required"] == ["file"]
+            assert raw
+        else:
+            assert "requestBody" not in operation, name
+
+
+def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
+    """FastAPI would describe its own 422 where a route does not."""
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400 and name[1] != "/health/ready":
+                assert list(response["content"]) == ["application/problem+json"], (name, status)
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("route", "statuses"),
+    [
+        (("post", "/v1/vision/hands"), VISION_PROBLEMS),
+        (("post", "/v1/vision/gestures"), VISION_PROBLEMS),
+        (("post", "/v1/media"), UPLOAD_PROBLEMS),
+        (("get", "/v1/media"), {"422"}),
+        (("get", "/v1/media/{media_id}"), {"404", "422"}),
+        (("delete", "/v1/media/{media_id}"), {"404", "409"}),
+        (("get", "/v1/media/{media_id}/content"), {"206", "304", "404", "412", "416"}),
+    ],
+)
+def test_the_problems_of_a_route_are_all_there(
+    document: dict[str, Any], route: tuple[str, str], statuses: set[str]
+) -> None:
+    assert dict(operations(document))[route]["responses"].keys() >= statuses
+
+
+def test_who_may_not_is_described_everywhere_but_for_health(document: dict[str, Any]) -> None:
+    silent = [
+        name
+        for name, operation in operations(document)
+        if not name[1].startswith("/health") and not {"401", "403"} <= operation["responses"].keys()
+    ]
+
+    assert silent == []
+
+
+def test_keys_are_a_security_scheme(document: dict[str, Any]) -> None:
+    schemes = document["components"].get("securitySchemes", {}).values()
+
+    assert [(scheme["type"], scheme.get("scheme")) for scheme in schemes] == [("http", "bearer")]
+
+
+def test_the_members_of_a_problem_are_described(document: dict[str, Any]) -> None:
+    responses = dict(operations(document))["post", "/v1/media"]["responses"]
+
+    schema = responses["415"]["content"]["application/problem+json"]["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    assert set(schema["required"]) == {"type", "title", "status", "detail", "code", "requestId"}
+
+
+def test_names_outside_are_camel_case(document: dict[str, Any]) -> None:
+    names = {
+        name
+        for schema in document["components"]["schemas"].values()
+        for name in schema.get("properties", {})
+    } | {
+        parameter["name"]
+        for _, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    }
+
+    assert [name for name in names if "_" in name or name[0].isupper()] == []
+
+
+def test_parameters_have_their_bounds(document: dict[str, Any]) -> None:
+    parameters = {
+        parameter["name"]: parameter["schema"]
+        for parameter in dict(operations(document))["post", "/v1/vision/hands"]["parameters"]
+    }
+
+    assert parameters.keys() == {"maxHands", "minConfidence"}
+    assert (parameters["maxHands"]["minimum"], parameters["maxHands"]["maximum"]) == (1, 8)
+    assert parameters["minConfidence"]["default"] == 0.5
+
+
+def test_no_path_of_this_machine_is_in_it(document: dict[str, Any], app: FastAPI) -> None:
+    del app
+
+    assert str(Path(__file__).parents[2]) not in str(document)

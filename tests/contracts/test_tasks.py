@@ -1,0 +1,197 @@
+"""What every vision task promises, asked of each one that is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pytest
+from annotated_types import Ge, Gt, Le, Lt
+
+from app.api.params import described, query_model
+from app.api.schemas import DetectionSchema
+from app.domain.units import MIB
+from app.errors import InvalidMedia
+from app.inference.assets import load_manifest
+from app.inference.task import VisionTask, vision_tasks
+from tests.inference.engines import Engines, open_engines
+from tests.media_files import REPOSITORY, photo
+
+TASKS = vision_tasks()
+
+every_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+
+
+def test_the_tasks_that_are_promised_are_found() -> None:
+    assert {"hands", "gestures"} <= TASKS.keys()
+
+
+@every_task
+def test_its_name_can_stand_in_an_address(task: type[VisionTask]) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", task.name)
+    assert task.summary.strip()
+    assert "\n" not in task.summary
+
+
+@every_task
+def test_its_bundle_is_in_the_manifest(task: type[VisionTask]) -> None:
+    assert load_manifest()[task.asset].accepted
+
+
+@every_task
+def test_its_sizes_are_plausible(task: type[VisionTask]) -> None:
+    assert 4 * MIB <= task.instance_bytes <= task.model_bytes <= 400 * MIB
+    assert 0 <= task.tracker_bytes <= 400 * MIB
+
+
+@every_task
+def test_its_tracker_is_there_if_it_has_a_size(task: type[VisionTask]) -> None:
+    has_tracker = task.load_tracker.__func__ is not VisionTask.load_tracker.__func__  # type: ignore[attr-defined]
+
+    assert has_tracker == (task.tracker_bytes > 0)
+
+
+@every_task
+def test_its_parameters_are_a_frozen_dataclass_with_defaults_and_bounds(task: type[VisionTask]) -> None:
+    hints = get_type_hints(task.Params, include_extras=True)
+
+    assert dataclasses.is_dataclass(task.Params)
+    assert task.Params.__dataclass_params__.frozen
+    for field in dataclasses.fields(task.Params):
+        assert field.default is not dataclasses.MISSING, f"{field.name} has no default"
+        assert _is_bounded(hints[field.name]), f"{field.name} has no bounds"
+
+
+def _is_bounded(hint: Any) -> bool:
+    if get_origin(hint) is not Annotated:
+        return hint is bool
+    lower = [one for one in get_args(hint) if isinstance(one, Ge | Gt)]
+    upper = [one for one in get_args(hint) if isinstance(one, Le | Lt)]
+    return bool(lower and upper)
+
+
+@every_task
+def test_its_defaults_are_within_the_bounds_and_described(task: type[VisionTask]) -> None:
+    model = query_model(task)
+
+    defaults = model.model_validate({}).model_dump()
+
+    model.model_validate({field.alias or name: defaults[name] for name, field in model.model_fields.items()})
+    assert task.Params(**defaults) == task.Params()
+    assert described(task).keys() == {field.alias for field in model.model_fields.values()}
+    assert all("default" in schema for schema in described(task).values())
+
+
+@every_task
+def test_the_task_that_serves_it_has_the_same_parameters(task: type[VisionTask]) -> None:
+    if task.served_by is None:
+        assert task.narrow.__func__ is VisionTask.narrow.__func__, "nobody serves it"  # type: ignore[attr-defined]
+        return
+
+    server = TASKS[task.served_by]
+
+    assert server.served_by is None
+    assert get_type_hints(server.Params, include_extras=True) == get_type_hints(task.Params, include_extras=True)
+
+
+@every_task
+def test_its_module_is_light(task: type[VisionTask]) -> None:
+    program = f"import sys, json; import {task.__module__}; json.dump(sorted(sys.modules), sys.stdout)"
+
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, check=True, timeout=30
+    )
+
+    loaded = {name.partition(".")[0] for name in json.loads(outcome.stdout)}
+    assert not loaded & {"mediapipe", "numpy", "PIL", "fastapi", "starlette", "cv2"}
+
+
+@every_task
+def test_what_it_loads_is_a_model_of_its_own(task: type[VisionTask]) -> None:
+    assert not inspect.isabstract(task)
+    assert task.load.__func__ is not VisionTask.load.__func__  # type: ignore[attr-defined]
+
+
+@pytest.mark.model
+@every_task
+async def test_it_answers_a_picture_with_nothing_in_it(task: type[VisionTask], models_folder: Path) -> None:
+    async with open_engines(models_folder) as engines:
+        found = await engines.analyze(task.name, _plain_picture())
+
+    assert found.detections == []
+
+
+@pytest.mark.model
+@pytest.mark.photo
+@every_task
+async def test_its_answer_is_what_the_schema_says(task: type[VisionTask], models_folder: Path) -> None:
+    async with open_engines(models_folder) as engines:
+        found = await engines.analyze(task.name, photo("business_person.png").read())
+
+    assert found.detections, "the photo shows a face, a body and a hand"
+    for detection in found.detections:
+        read = DetectionSchema.model_validate(detection)
+        assert read.model_dump(by_alias=True, exclude_none=True, mode="json") == detection
+        assert all(-0.5 <= point.x <= 1.5 and -0.5 <= point.y <= 1.5 for point in read.landmarks)
+
+
+@pytest.mark.model
+@pytest.mark.photo
+@every_task
+async def test_loading_it_takes_what_it_declares(task: type[VisionTask], models_folder: Path) -> None:
+    picture = photo("business_person.png").read()
+
+    async with open_engines(models_folder) as engines:
+        base_bytes = await _bytes_without_a_model(engines, task)
+        await engines.analyze(task.name, picture)
+        growth_bytes = engines.resident_bytes - base_bytes
+
+    assert task.model_bytes / 2 <= growth_bytes <= task.model_bytes
+
+
+@pytest.mark.model
+@pytest.mark.photo
+@every_task
+async def test_one_more_instance_takes_what_it_declares(task: type[VisionTask], models_folder: Path) -> None:
+    """Two slots: the second set of parameters gets an instance of its own."""
+    picture = photo("business_person.png").read()
+    (name, other), *_ = _another_value(task).items()
+
+    async with open_engines(models_folder, slots=2) as engines:
+        await engines.analyze(task.name, picture)
+        base_bytes = engines.resident_bytes
+        found = await engines.analyze(task.name, picture, **{name: other})
+        growth_bytes = engines.resident_bytes - base_bytes
+
+    assert found.loaded == [task.name, task.name]
+    assert task.instance_bytes / 2 <= growth_bytes <= task.instance_bytes
+
+
+async def _bytes_without_a_model(engines: Engines, task: type[VisionTask]) -> int:
+    """Return the size of a worker that has decoded pictures of both formats, and loaded nothing."""
+    for name in ("thumb_up.jpg", "business_person.png"):
+        whole = photo(name).read()
+        with pytest.raises(InvalidMedia):
+            await engines.analyze(task.name, whole[: len(whole) // 2])
+    return engines.resident_bytes
+
+
+def _another_value(task: type[VisionTask]) -> dict[str, Any]:
+    """Return another value than the default of one whole-number parameter."""
+    numbers = [field for field in dataclasses.fields(task.Params) if isinstance(field.default, int)]
+    return {numbers[0].name: numbers[0].default + 1}
+
+
+def _plain_picture() -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 240), (40, 90, 140)).save(buffer, "JPEG")
+    return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""MediaPipe is fed only with what it reads rightly. In a process of its own: the import is large and leaves stubs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.media_files import REPOSITORY
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("mediapipe") is None, reason="mediapipe is not installed")
+
+_PROGRAM = """
+import json, sys
+import numpy as np
+from app.inference import runtime
+
+whole = np.zeros((8, 6, 3), np.uint8)
+candidates = {
+    "right": whole,
+    "flipped": whole[::-1],
+    "column by column": np.asfortranarray(whole),
+    "every second": np.zeros((16, 12, 3), np.uint8)[::2, ::2],
+    "with alpha": np.zeros((8, 6, 4), np.uint8),
+    "grey": np.zeros((8, 6), np.uint8),
+    "one channel": np.zeros((8, 6, 1), np.uint8),
+    "float": whole.astype(np.float32),
+    "signed": whole.astype(np.int8),
+    "16 bits": whole.astype(np.uint16),
+}
+
+def outcome(rgb):
+    try:
+        image = runtime.picture(rgb)
+    except ValueError:
+        return "refused"
+    return f"{image.width}x{image.height}"
+
+libraries = ("matplotlib", "cv2", "absl", "sounddevice", "jax")
+json.dump({
+    "outcomes": {name: outcome(rgb) for name, rgb in candidates.items()},
+    "real": [name for name in libraries if getattr(sys.modules.get(name), "__file__", None)],
+}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, dict[str, str]]:
+    outcome = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=50, check=True
+    )
+    answer: dict[str, dict[str, str]] = json.loads(outcome.stdout)
+    return answer
+
+
+def test_a_contiguous_rgb_array_of_bytes_is_taken(seen: dict[str, dict[str, str]]) -> None:
+    assert seen["outcomes"]["right"] == "6x8"
+
+
+def test_everything_that_mediapipe_would_misread_is_refused(seen: dict[str, dict[str, str]]) -> None:
+    others = {name: outcome for name, outcome in seen["outcomes"].items() if name != "right"}
+
+    assert set(others.values()) == {"refused"}
+    assert len(others) == 9
+
+
+def test_the_libraries_it_does_not_need_are_not_loaded(seen: dict[str, dict[str, str]]) -> None:
+    assert seen["real"] == []
