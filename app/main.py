@@ -10,10 +10,13 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import health, limits, media, memory, problems, stream, vision
+from app.api import health, limits, media, memory, page, problems, stream, vision
 from app.api.linger import LingeringClose
 from app.api.middleware import KeyGuard, OriginGuard, RequestContext
+from app.api.openapi import Document
+from app.api.problems import problem_responses
 from app.bootstrap import Overrides, open_services
+from app.errors import Forbidden, InvalidParameter, Unauthorized
 from app.inference.task import vision_tasks
 from app.services.services import Services
 from app.settings import Settings
@@ -67,25 +70,20 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     )
     problems.install(app)
     tasks = vision_tasks()
-    for router in (
-        health.router,
-        memory.router,
-        limits.router,
-        media.router,
-        vision.build_router(tasks),
-        stream.build_router(tasks),
-    ):
-        app.include_router(router)
+    app.include_router(health.router)
+    for router in (memory.router, limits.router, media.router, vision.build_router(tasks), stream.build_router(tasks)):
+        app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))
+    app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     _add_middleware(app, settings)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers; the last one added is the first to see a request."""
-    open_prefixes = ["/health/"]
+    open_prefixes = ["/health/", *page.OPEN_PREFIXES]
     if settings.server.loopback:
         open_prefixes.append("/metrics")
-    app.add_middleware(KeyGuard, settings=settings.server, open_prefixes=open_prefixes)
+    app.add_middleware(KeyGuard, settings=settings.server, open_prefixes=open_prefixes, open_paths=page.OPEN_PATHS)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.server.origins,

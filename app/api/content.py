@@ -17,7 +17,7 @@ from app.domain.media import MediaItem
 from app.errors import RangeNotSatisfiable
 from app.storage.store import MediaReader
 
-# Stored bytes come from strangers: nothing in them may run as a page of ours (field.md, security (f)).
+# Stored bytes come from strangers: nothing in them may run as a page of ours.
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": (

@@ -117,12 +117,19 @@ class OriginGuard:
 
 
 class KeyGuard:
-    """Asks for a key where keys are set."""
+    """Asks for a key where keys are set, but for what may be seen by all: by its path, or how that begins."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings, open_prefixes: Iterable[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServerSettings,
+        open_prefixes: Iterable[str],
+        open_paths: Iterable[str] = (),
+    ) -> None:
         self._app = app
         self._keys = tuple(key.encode() for key in settings.api_keys)
         self._open_prefixes = tuple(open_prefixes)
+        self._open_paths = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._keys and scope["type"] in ("http", "websocket") and not self._is_open(scope):
@@ -130,7 +137,8 @@ class KeyGuard:
         await self._app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        return _is_probe(scope) or scope["path"].startswith(self._open_prefixes)
+        path = scope["path"]
+        return _is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
 
     def _check(self, scope: Scope) -> None:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")

@@ -28,8 +28,20 @@ class Box(TypedDict):
     height: float
 
 
+class Mask(TypedDict):
+    """Which pixels show it: size of the mask, the part of the picture that it covers (0..1), and maybe itself.
+
+    `png` is the mask in base64, 8-bit grey: white where it is surely shown.
+    """
+
+    width: int
+    height: int
+    coverage: float
+    png: NotRequired[str]
+
+
 class Detection(TypedDict):
-    """One hand, face or body."""
+    """One hand, face or body; or the pixels that show people."""
 
     landmarks: list[Landmark]
     worldLandmarks: NotRequired[list[Landmark]]
@@ -38,3 +50,4 @@ class Detection(TypedDict):
     box: NotRequired[Box]
     score: NotRequired[float]
     blendshapes: NotRequired[dict[str, float]]
+    mask: NotRequired[Mask]

@@ -110,4 +110,4 @@ POLICIES: dict[PressureLevel, ModePolicy] = {
         serves_batches=False,
     ),
 }
-"""The one table that every room obeys (DESIGN.md section 2)."""
+"""The one table that every room obeys (docs/architecture.md)."""

@@ -1,13 +1,13 @@
 """MediaPipe in the worker: imported slim, fed with pictures it reads rightly, its results made plain.
 
-Imported by the engine and, inside `load`, by the tasks; never by the API.
+Imported by the engine and, inside their functions, by the tasks; never by the API.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.domain.landmarks import Label, Landmark
+from app.inference.task import Found, Model, TrackingModel
 
 # Only MediaPipe's drawing helpers use these two; without them the worker is 66 MB smaller.
 for _name in ("cv2", "matplotlib", "matplotlib.pyplot"):
@@ -44,9 +45,66 @@ def picture(rgb: npt.NDArray[np.uint8]) -> Any:
     return mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)
 
 
+class NativeModel(Model):
+    """A MediaPipe task in IMAGE mode. `detect` has it look at one `picture`."""
+
+    def __init__(self, native: Any, detect: Callable[[Any], Found]) -> None:
+        self._native = native
+        self._detect = detect
+        self._closed = False
+
+    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
+        _check_open(self._closed)
+        return self._detect(picture(rgb))
+
+    def close(self) -> None:
+        self._closed = True
+        self._native.close()
+
+
+class NativeTracker(TrackingModel):
+    """A MediaPipe task in VIDEO mode. `track` has it look at the next `picture`, with its timestamp."""
+
+    def __init__(self, native: Any, track: Callable[[Any, int], Found]) -> None:
+        self._native = native
+        self._track = track
+        self._closed = False
+
+    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
+        _check_open(self._closed)
+        return self._track(picture(rgb), timestamp_ms)
+
+    def close(self) -> None:
+        self._closed = True
+        self._native.close()
+
+
+def _check_open(closed: bool) -> None:
+    if closed:
+        raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
+
+
+def connections(pairs: Iterable[Any]) -> list[tuple[int, int]]:
+    """Return MediaPipe's list of connections as pairs of indexes."""
+    return [(pair.start, pair.end) for pair in pairs]
+
+
 def landmarks(found: Iterable[Any]) -> list[Landmark]:
     """Return landmarks as plain numbers, to 6 decimals (a thousandth of a pixel at 1000 pixels)."""
     return [{"x": round(point.x, 6), "y": round(point.y, 6), "z": round(point.z, 6)} for point in found]
+
+
+def visible_landmarks(found: Iterable[Any]) -> list[Landmark]:
+    """Return landmarks with the likelihood that each is seen, and not hidden behind something."""
+    return [
+        {
+            "x": round(point.x, 6),
+            "y": round(point.y, 6),
+            "z": round(point.z, 6),
+            "visibility": round(point.visibility, 6),
+        }
+        for point in found
+    ]
 
 
 def best_label(categories: list[Any]) -> Label:

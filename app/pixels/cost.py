@@ -24,7 +24,7 @@ from __future__ import annotations
 from app.domain.frame import ImageFormat, ImageHeader
 from app.errors import TooManyPixels
 
-# The last step of a reduction is at least this large; `Image.resize` has the rest of it (facts/data-path.md section 3).
+# The last step of a reduction is at least this large; `Image.resize` has the rest of it (see `decode_frame`).
 REDUCING_GAP = 1.5
 
 # Largest picture that is opened at all, whatever the scale: libavif's own default (AVIF_DEFAULT_IMAGE_SIZE_LIMIT).

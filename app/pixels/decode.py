@@ -62,7 +62,7 @@ def decode_frame(data: bytes | bytearray | memoryview, box: AnalysisSize, max_pi
 
     A baseline JPEG is decoded at the smallest of the scales 1/1 to 1/8 that still covers the target (`Image.draft`);
     the rest is `Image.resize` with BILINEAR and reducing_gap 1.5: half the CPU time of `Image.thumbnail` for 5 dB of
-    PSNR that models do not see (facts/data-path.md section 3). What is transparent is laid over white, as a page in a
+    PSNR that models do not see (measured). What is transparent is laid over white, as a page in a
     browser shows it: the colours stored under transparent pixels are arbitrary, and black would swallow dark hair.
 
     Raises:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from app.domain.sketch import Point, Sketch
 from app.pixels.decode import RgbArray
 
-Point = tuple[float, float]
+MaskArray = npt.NDArray[np.uint8]
+"""Grey, (H, W): 255 where something is surely shown, 0 where it is not."""
 
 _COLOURS = ((0, 230, 118), (255, 167, 38), (41, 182, 246), (236, 64, 122), (255, 238, 88), (171, 71, 188))
 _POINT_COLOUR = (255, 255, 255)
@@ -21,19 +23,7 @@ _LINE_SHARE = 1 / 160
 _TEXT_SHARE = 1 / 24
 _SMALLEST_TEXT = 11
 _FAR = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """What is drawn for one detection, in coordinates 0..1 of the picture; what lies outside is cut off.
-
-    `connections` are pairs of indexes into `points`; `box` is (left, top, width, height).
-    """
-
-    points: Sequence[Point] = ()
-    connections: Sequence[tuple[int, int]] = ()
-    box: tuple[float, float, float, float] | None = None
-    label: str = ""
+_SHADE = 0.7
 
 
 def draw_sketches(rgb: RgbArray, sketches: Sequence[Sketch]) -> RgbArray:
@@ -50,6 +40,25 @@ def draw_sketches(rgb: RgbArray, sketches: Sequence[Sketch]) -> RgbArray:
     for index, sketch in enumerate(sketches):
         pen.sketch(sketch, _COLOURS[index % len(_COLOURS)])
     return np.asarray(image)
+
+
+def shade_background(rgb: RgbArray, mask: MaskArray) -> RgbArray:
+    """Return a copy of an RGB picture, uint8 (H, W, 3), darkened where `mask`, of any size, shows nothing."""
+    image = Image.fromarray(rgb)
+    shade = Image.fromarray(fit_mask(mask, image.size)).point(_shade)
+    image.paste(_CONTRAST, mask=shade)
+    return np.asarray(image)
+
+
+def fit_mask(mask: MaskArray, size: tuple[int, int]) -> MaskArray:
+    """Return a mask in this width and height, its soft edge kept."""
+    if mask.shape == size[::-1]:
+        return mask
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR))
+
+
+def _shade(value: int) -> int:
+    return round((255 - value) * _SHADE)
 
 
 class _Pen:

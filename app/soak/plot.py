@@ -99,7 +99,7 @@ class _Frame:
     def strip(self) -> Iterable[str]:
         """Yield one bar for each stretch of time that had one level."""
         y = _HEIGHT - _BOTTOM + 2
-        ends = [sample.at_seconds for sample in self._samples[1:]] + [self._seconds]
+        ends = [*(sample.at_seconds for sample in self._samples[1:]), self._seconds][: len(self._samples)]
         stretches: list[tuple[str, float, float]] = []
         for sample, end in zip(self._samples, ends, strict=True):
             if stretches and stretches[-1][0] == sample.level:

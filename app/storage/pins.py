@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ class Pins:
     def __init__(self) -> None:
         self._pinned: Counter[str] = Counter()
         self._leaving: set[str] = set()
+        self._released = asyncio.Event()
 
     @contextmanager
     def hold(self, media_id: str) -> Iterator[None]:
@@ -32,6 +34,17 @@ class Pins:
             self._pinned[media_id] -= 1
             if not self._pinned[media_id]:
                 del self._pinned[media_id]
+                self._released.set()
+
+    async def free(self, media_id: str, patience_seconds: float) -> None:
+        """Wait for those who need the item to let go of it, for a while: an answer just sent holds on for a moment."""
+        try:
+            async with asyncio.timeout(patience_seconds):
+                while media_id in self._pinned:
+                    self._released.clear()
+                    await self._released.wait()
+        except TimeoutError:
+            pass
 
     @contextmanager
     def leaving(self, media_id: str) -> Iterator[None]:

@@ -102,8 +102,16 @@ class _CallServer:
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()
-        self._channel.send(head, payload)
+        self._send(head, payload)
         return head
+
+    def _send(self, head: Head, payload: bytes) -> None:
+        try:
+            self._channel.send(head, payload)
+        except (TypeError, ValueError):
+            logger.exception("an answer cannot be written as JSON")
+            kept = {name: head[name] for name in ("call", "pid", "memory")}
+            self._channel.send({**kept, "error": WorkerFailed.code, "detail": "The worker's answer is broken."})
 
     def _handle(self, call: Frame) -> tuple[Head, bytes]:
         try:

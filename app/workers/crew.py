@@ -104,6 +104,7 @@ class Crew:
     on_start_failed: Callable[[], None]
     counters: CrewCounters = field(default_factory=CrewCounters)
     seats: list[Seat] = field(default_factory=list)
+    _living: set[WorkerProcess] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
@@ -166,6 +167,8 @@ class Crew:
         idle = [seat for seat in self.seats if seat.worker is not None and seat.calls == 0]
         idle = [seat for seat in idle if seat.worker is not None and not spared(seat.worker)]
         freed_bytes = sum(_resident_bytes(seat) for seat in idle)
+        for seat in idle:
+            seat.leaving = True
         await asyncio.gather(*(self._vacate(seat) for seat in idle))
         return freed_bytes
 
@@ -175,6 +178,7 @@ class Crew:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(self._vacate(seat) for seat in list(self.seats)))
+        await asyncio.gather(*(worker.stop() for worker in list(self._living)))
 
     def _recycle(self, seat: Seat) -> None:
         """Replace a child that has outgrown: the new one beside it if the ledger grants that, else after it."""
@@ -191,7 +195,10 @@ class Crew:
         try:
             await asyncio.sleep(self.brake.backoff_seconds)
             self.counters.started += 1
-            seat.worker = await WorkerProcess.start(self.spec, lambda worker: self._lose(seat, worker))
+            worker = WorkerProcess(self.spec, lambda worker: self._lose(seat, worker))
+            self._living.add(worker)
+            await worker.open()
+            seat.worker = worker
         except WorkerGone as error:
             logger.error("worker did not start: %s", error, extra={"role": self.spec.role})
             self._remove(seat)
@@ -207,6 +214,7 @@ class Crew:
 
     def _lose(self, seat: Seat, worker: WorkerProcess) -> None:
         """A child is gone, whether it was let go or died. Its calls are told after this."""
+        self._living.discard(worker)
         self.ledger.ended(worker)
         if not worker.released:
             self.brake.record_death()

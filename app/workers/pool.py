@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from app.domain.priority import Priority
 from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
 from app.memory.queue import WaitingLine
-from app.workers.answer import error_of
+from app.workers.answer import Answer
 from app.workers.brake import RestartBrake
-from app.workers.channel import Frame, Head
+from app.workers.channel import Head
 from app.workers.crew import Crew, CrewCounters, FreeLedger, Seat, WorkerLedger
 from app.workers.process import WorkerGone, WorkerProcess, WorkerSpec
 
@@ -153,8 +153,10 @@ class WorkerPool:
         finally:
             impatience.cancel()
             result.cancel()
+            if not call.started:
+                self._line.discard(call)
 
-    def command(self, pid: int, head: Head, deadline_seconds: float) -> asyncio.Future[Frame] | None:
+    def command(self, pid: int, head: Head, deadline_seconds: float) -> asyncio.Future[Answer] | None:
         """Send a call past the line to one child; None if it is not there. See `WorkerProcess.call`."""
         seat = self.crew.seat_of(pid)
         if seat is None or seat.worker is None:
@@ -216,7 +218,7 @@ class WorkerPool:
         answer = seat.worker.call(call.head, call.payload, call.deadline_seconds)
         answer.add_done_callback(lambda answer: self._end(call, seat, answer))
 
-    def _end(self, call: _Call, seat: Seat, answer: asyncio.Future[Frame]) -> None:
+    def _end(self, call: _Call, seat: Seat, answer: asyncio.Future[Answer]) -> None:
         error = answer.exception()
         if error is None:
             self._deliver(call, seat, answer.result())
@@ -232,23 +234,16 @@ class WorkerPool:
         self.crew.rest(seat)
         self._dispatch()
 
-    def _deliver(self, call: _Call, seat: Seat, frame: Frame) -> None:
-        if frame.head.pop("fatal", False) and seat.worker is not None:
+    def _deliver(self, call: _Call, seat: Seat, answer: Answer) -> None:
+        if answer.fatal and seat.worker is not None:
             seat.worker.kill()
         if call.result.done():
             return
-        if "error" in frame.head:
-            call.result.set_exception(error_of(frame.head))
-            return
-        call.result.set_result(
-            Reply(
-                head=frame.head,
-                payload=frame.payload,
-                pid=frame.head.pop("pid"),
-                queued_seconds=call.started - call.submitted,
-                peak_bytes=frame.head.pop("memory")["peakBytes"],
-            )
-        )
+        if answer.error is not None:
+            call.result.set_exception(answer.error)
+        else:
+            queued_seconds = call.started - call.submitted
+            call.result.set_result(Reply(answer.head, answer.payload, answer.pid, queued_seconds, answer.peak_bytes))
 
     def _fail_next(self) -> None:
         """A child could not be started: the next call in line learns of it, the others try again."""

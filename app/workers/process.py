@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import app
+from app.workers.answer import Answer, MalformedAnswer, answer_of
 from app.workers.channel import Frame, Head
 from app.workers.protocol import FrameProtocol
 
@@ -54,58 +55,48 @@ class WorkerSpec:
 
 
 class WorkerProcess:
-    """A started child. Create it with `start`, on the main thread: a parent-death signal follows the thread."""
+    """A started child. Make it on the main thread: a parent-death signal follows the thread."""
 
-    def __init__(
-        self, spec: WorkerSpec, process: subprocess.Popen[bytes], on_exit: Callable[[WorkerProcess], None]
-    ) -> None:
+    def __init__(self, spec: WorkerSpec, on_exit: Callable[[WorkerProcess], None]) -> None:
+        """Start the process; `on_exit` is called once, when it is gone.
+
+        Raises:
+            WorkerGone: it cannot be started.
+        """
+        assert threading.current_thread() is threading.main_thread(), "children are started from the main thread"
         self.spec = spec
-        self.pid = process.pid
         self.sandbox: dict[str, Any] = {}
         self.resident_bytes = 0
         self.stopping = False
         self.released = False
-        self._process = process
         self._on_exit = on_exit
-        self._calls: dict[int, asyncio.Future[Frame]] = {}
+        self._calls: dict[int, asyncio.Future[Answer]] = {}
         self._numbers = itertools.count(1)
         self._protocol = FrameProtocol(self._take_frame, self._lose_channel)
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
-        self._exited: asyncio.Future[int] = loop.create_future()
+        self._exited: asyncio.Future[None] = loop.create_future()
         self._reaper: asyncio.Task[None] | None = None
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            try:
+                self._process = _spawn(theirs)
+            except OSError as error:
+                self._channel.close()
+                raise WorkerGone(f"the {spec.role} worker could not be started: {error.strerror}") from error
+        self.pid = self._process.pid
 
-    @classmethod
-    async def start(cls, spec: WorkerSpec, on_exit: Callable[[WorkerProcess], None]) -> WorkerProcess:
-        """Start a child and wait until its handler is built. `on_exit` is called once, when the child is gone.
+    async def open(self) -> None:
+        """Wait until the child's handler is built. If that fails, or is cancelled, the child is killed.
 
         Raises:
             WorkerGone: it ended, or was not ready within `spec.start_seconds`.
         """
-        assert threading.current_thread() is threading.main_thread(), "children are started from the main thread"
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            try:
-                worker = cls(spec, _spawn(theirs), on_exit)
-            except OSError as error:
-                ours.close()
-                raise WorkerGone(f"the {spec.role} worker could not be started: {error.strerror}") from error
-        await asyncio.get_running_loop().create_unix_connection(lambda: worker._protocol, sock=ours)
-        await worker._open()
-        return worker
-
-    async def _open(self) -> None:
-        self._protocol.send(
-            {
-                "entry": self.spec.entry,
-                "options": self.spec.options,
-                "slots": self.spec.slots,
-                "dataLimitBytes": self.spec.data_limit_bytes,
-                "logLevel": self.spec.log_level,
-            }
-        )
         try:
             async with asyncio.timeout(self.spec.start_seconds):
+                loop = asyncio.get_running_loop()
+                await loop.create_unix_connection(lambda: self._protocol, sock=self._channel)
+                self._protocol.send(self._opening())
                 await asyncio.shield(self._ready)
         except TimeoutError as error:
             self.kill()
@@ -113,6 +104,15 @@ class WorkerProcess:
         except BaseException:
             self.kill()
             raise
+
+    def _opening(self) -> Head:
+        return {
+            "entry": self.spec.entry,
+            "options": self.spec.options,
+            "slots": self.spec.slots,
+            "dataLimitBytes": self.spec.data_limit_bytes,
+            "logLevel": self.spec.log_level,
+        }
 
     @property
     def calls_in_flight(self) -> int:
@@ -122,7 +122,7 @@ class WorkerProcess:
     def free_slots(self) -> int:
         return 0 if self.stopping else self.spec.slots - len(self._calls)
 
-    def call(self, head: Head, payload: bytes, deadline_seconds: float) -> asyncio.Future[Frame]:
+    def call(self, head: Head, payload: bytes, deadline_seconds: float) -> asyncio.Future[Answer]:
         """Send a call; the future ends with the answer, `WorkerGone`, or `TimeoutError` at the deadline.
 
         At the deadline the child is killed: nothing else stops a native call. Cancelling the future does not stop
@@ -130,7 +130,7 @@ class WorkerProcess:
         """
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
-        answer: asyncio.Future[Frame] = loop.create_future()
+        answer: asyncio.Future[Answer] = loop.create_future()
         timer = loop.call_later(deadline_seconds, self._expire, number)
         answer.add_done_callback(lambda _: None if answer.cancelled() else timer.cancel())
         self._calls[number] = answer
@@ -142,58 +142,70 @@ class WorkerProcess:
         self.stopping = True
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
+        self._begin_reaping()
 
     async def stop(self) -> None:
         """Let the child go: it exits when its channel closes. One that does not is killed."""
         self.stopping = self.released = True
         self._protocol.close()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.shield(self._exited)
-        except TimeoutError:
-            self.kill()
-            await asyncio.shield(self._exited)
+        self._begin_reaping()
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until the process has ended and its calls are told."""
+        await asyncio.shield(self._exited)
 
     def _take_frame(self, frame: Frame) -> None:
-        if "ready" in frame.head:
-            self.sandbox = frame.head["sandbox"]
-            if not self._ready.done():
-                self._ready.set_result(None)
+        if "ready" in frame.head and not self._ready.done():
+            self.sandbox = frame.head.get("sandbox", {})
+            self._ready.set_result(None)
             return
-        answer = self._calls.pop(frame.head.pop("call"), None)
-        self.resident_bytes = frame.head["memory"]["residentBytes"]
-        if answer is not None and not answer.done():
-            answer.set_result(frame)
+        try:
+            answer = answer_of(frame)
+        except MalformedAnswer:
+            self._protocol.abort()
+            self.kill()
+            return
+        self.resident_bytes = answer.resident_bytes
+        waiting = self._calls.pop(answer.call, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
 
     def _expire(self, number: int) -> None:
-        answer = self._calls.pop(number, None)
-        if answer is None:
+        waiting = self._calls.pop(number, None)
+        if waiting is None:
             return
-        if not answer.done():
-            answer.set_exception(TimeoutError())
+        if not waiting.done():
+            waiting.set_exception(TimeoutError())
         self.kill()
 
     def _lose_channel(self) -> None:
         self.stopping = True
-        self._reaper = asyncio.get_running_loop().create_task(self._reap(), name=f"reap-{self.pid}")
+        self._begin_reaping()
+
+    def _begin_reaping(self) -> None:
+        if self._reaper is None:
+            self._reaper = asyncio.get_running_loop().create_task(self._reap(), name=f"reap-{self.pid}")
 
     async def _reap(self) -> None:
-        """The channel is closed: wait for the exit, then tell those who wait for answers."""
+        """Wait for the exit, for a while or after a kill, then tell those who wait for answers."""
         try:
             code = await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
             code = await asyncio.to_thread(self._process.wait)
+        self._protocol.close()
+        self._channel.close()
         gone = WorkerGone(f"the {self.spec.role} worker ended with {_exit_words(code)}")
         if not self._ready.done():
             self._ready.set_exception(gone)
-        if not self._exited.done():
-            self._exited.set_result(code)
+            self._ready.exception()  # nobody may be waiting for it any more
         waiting, self._calls = self._calls, {}
         self._on_exit(self)
         for answer in waiting.values():
             if not answer.done():
                 answer.set_exception(gone)
+        self._exited.set_result(None)
 
 
 def _spawn(control: socket.socket) -> subprocess.Popen[bytes]:

@@ -20,6 +20,7 @@ class FrameProtocol(asyncio.Protocol):
         self._on_frame = on_frame
         self._on_close = on_close
         self._buffer = bytearray()
+        self._is_cut = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -38,6 +39,8 @@ class FrameProtocol(asyncio.Protocol):
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_cut:
+            return
         self._buffer += data
         while (frame := self._take_frame()) is not None:
             self._on_frame(frame)
@@ -51,7 +54,7 @@ class FrameProtocol(asyncio.Protocol):
             return None
         head_bytes, payload_bytes = PREFIX.unpack_from(buffer)
         if head_bytes > MAX_HEAD_BYTES or payload_bytes > MAX_PAYLOAD_BYTES:
-            self._abort()
+            self.abort()
             return None
         head_end = PREFIX.size + head_bytes
         end = head_end + payload_bytes
@@ -59,14 +62,18 @@ class FrameProtocol(asyncio.Protocol):
             return None
         try:
             head = json.loads(buffer[PREFIX.size : head_end])
-        except ValueError:
-            self._abort()
+        except (ValueError, RecursionError):
+            head = None
+        if not isinstance(head, dict):
+            self.abort()
             return None
         payload = bytes(memoryview(buffer)[head_end:end])
         del buffer[:end]
         return Frame(head, payload)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
+        """Cut the connection: what came is not to be trusted."""
+        self._is_cut = True
         self._buffer.clear()
         if self._transport is not None:
             self._transport.abort()

@@ -1,6 +1,6 @@
 """The cage a child puts itself into before it touches any input: no network, a data limit, first to be killed.
 
-Sources: seccomp(2), prctl(2), proc(5); the filter was measured with mediapipe 1.2.2 (facts in docs/decisions/0004).
+Sources: seccomp(2), prctl(2), proc(5); the filter was tried with mediapipe 1.2.2 (docs/decisions/0004-sandbox.md).
 """
 
 from __future__ import annotations

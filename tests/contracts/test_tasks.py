@@ -63,7 +63,7 @@ def test_its_parameters_are_a_frozen_dataclass_with_defaults_and_bounds(task: ty
     hints = get_type_hints(task.Params, include_extras=True)
 
     assert dataclasses.is_dataclass(task.Params)
-    assert task.Params.__dataclass_params__.frozen
+    assert vars(task.Params)["__dataclass_params__"].frozen
     for field in dataclasses.fields(task.Params):
         assert field.default is not dataclasses.MISSING, f"{field.name} has no default"
         assert _is_bounded(hints[field.name]), f"{field.name} has no bounds"
@@ -185,8 +185,9 @@ async def _bytes_without_a_model(engines: Engines, task: type[VisionTask]) -> in
 
 def _another_value(task: type[VisionTask]) -> dict[str, Any]:
     """Return another value than the default of one whole-number parameter."""
-    numbers = [field for field in dataclasses.fields(task.Params) if isinstance(field.default, int)]
-    return {numbers[0].name: numbers[0].default + 1}
+    defaults = dataclasses.asdict(task.Params())
+    name = next(name for name, default in defaults.items() if type(default) is int)
+    return {name: defaults[name] + 1}
 
 
 def _plain_picture() -> bytes:

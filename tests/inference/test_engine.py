@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import InvalidMedia, UnsupportedMedia, WorkerFailed
 from tests.inference.engines import BOX, Found, open_engines
-from tests.media_files import PHOTO_NAMES, Photo, photo, photos
+from tests.media_files import PHOTO_NAMES, photo, photos
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
@@ -47,25 +48,32 @@ json.dump({
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of each array, and which libraries were really loaded."""
+
+    outcomes: dict[str, str]
+    real: list[str]
+
+
 @pytest.fixture(scope="module")
-def seen() -> dict[str, dict[str, str]]:
+def seen() -> Seen:
     outcome = subprocess.run(
         [sys.executable, "-c", _PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=50, check=True
     )
-    answer: dict[str, dict[str, str]] = json.loads(outcome.stdout)
-    return answer
+    return Seen(**json.loads(outcome.stdout))
 
 
-def test_a_contiguous_rgb_array_of_bytes_is_taken(seen: dict[str, dict[str, str]]) -> None:
-    assert seen["outcomes"]["right"] == "6x8"
+def test_a_contiguous_rgb_array_of_bytes_is_taken(seen: Seen) -> None:
+    assert seen.outcomes["right"] == "6x8"
 
 
-def test_everything_that_mediapipe_would_misread_is_refused(seen: dict[str, dict[str, str]]) -> None:
-    others = {name: outcome for name, outcome in seen["outcomes"].items() if name != "right"}
+def test_everything_that_mediapipe_would_misread_is_refused(seen: Seen) -> None:
+    others = {name: outcome for name, outcome in seen.outcomes.items() if name != "right"}
 
     assert set(others.values()) == {"refused"}
     assert len(others) == 9
 
 
-def test_the_libraries_it_does_not_need_are_not_loaded(seen: dict[str, dict[str, str]]) -> None:
-    assert seen["real"] == []
+def test_the_libraries_it_does_not_need_are_not_loaded(seen: Seen) -> None:
+    assert seen.real == []

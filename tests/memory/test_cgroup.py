@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,16 @@ def test_a_machine_without_proc_has_a_limit_all_the_same(tmp_path: Path) -> None
     assert limit.limit_bytes > 0
 
 
+_OPEN: list[CgroupReader] = []
+
+
+@pytest.fixture(autouse=True)
+def _readers_are_closed() -> Iterator[None]:
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
 def _reader(root: Path, version: int, stat: str, **files: str) -> CgroupReader:
     folder = V2 if version == 2 else V1
     membership = "0::/app\n" if version == 2 else "4:memory:/app\n"
@@ -188,7 +199,9 @@ def _reader(root: Path, version: int, stat: str, **files: str) -> CgroupReader:
     write_tree(root, {f"{folder}/app/{name.replace('__', '.')}": text for name, text in files.items()})
     group = find_cgroup(root)
     assert group is not None
-    return CgroupReader(group, find_cgroup_limit(group), root)
+    reader = CgroupReader(group, find_cgroup_limit(group), root)
+    _OPEN.append(reader)
+    return reader
 
 
 def test_v2_counts_anonymous_shared_kernel_and_mapped_memory_but_no_cache(tmp_path: Path) -> None:
@@ -254,6 +267,7 @@ def test_an_oom_group_of_the_limiting_ancestor_is_seen(tmp_path: Path) -> None:
     assert group is not None
 
     reader = CgroupReader(group, find_cgroup_limit(group), tmp_path)
+    _OPEN.append(reader)
 
     assert reader.oom_group
 

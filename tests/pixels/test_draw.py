@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.sketch import Sketch
 from app.pixels.decode import RgbArray
-from app.pixels.draw import Sketch, draw_sketches
+from app.pixels.draw import draw_sketches, fit_mask, shade_background
 
 anywhere = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -77,6 +78,35 @@ def test_a_point_that_is_no_number_is_left_out_with_its_lines() -> None:
     drawn = draw_sketches(canvas(), [Sketch(points=points, connections=[(0, 1)])])
 
     assert (drawn == draw_sketches(canvas(), [Sketch(points=points[1:])])).all()
+
+
+def test_what_a_mask_shows_stays_and_the_rest_is_darkened() -> None:
+    mask = np.zeros((24, 32), np.uint8)
+    mask[:, :16] = 255
+
+    shaded = shade_background(canvas(), mask)
+
+    assert shaded.shape == canvas().shape
+    assert (shaded[:, :150] == 128).all()
+    assert (shaded[:, 170:] < 64).all()
+
+
+def test_a_mask_of_another_size_keeps_its_place_and_its_soft_edge() -> None:
+    mask = np.zeros((24, 32), np.uint8)
+    mask[12:, :] = 255
+
+    fitted = fit_mask(mask, (320, 240))
+
+    assert fitted.shape == (240, 320)
+    assert (fitted[:110] == 0).all()
+    assert (fitted[130:] == 255).all()
+    assert 0 < fitted[119, 0] < 255
+
+
+def test_a_mask_of_the_right_size_is_left_as_it_is() -> None:
+    mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
+
+    assert (fit_mask(mask, (4, 3)) == mask).all()
 
 
 def test_a_connection_to_nowhere_is_an_error() -> None:

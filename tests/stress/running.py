@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import sys
 import time
@@ -151,10 +150,8 @@ class Subject:
 
     async def assert_nothing_is_left(self, before: Footprint) -> None:
         """Assert that the ledger, streams, uploads, temporary files and descriptors are those of an idle service."""
-        report = await self.until(lambda report: not unfinished(report))
+        await self.until(lambda report: not unfinished(report) and _has_as_many_workers_as_entries(report))
         assert _temporary_files(self.folder) == []
-        workers = [process["pid"] for process in report["processes"] if process["role"] != "api"]
-        assert len(workers) >= sum(holder["owner"].startswith("worker:") for holder in report["budget"]["holders"])
         give_up_at = time.monotonic() + 10
         while left := (now := await self.footprint()).beyond(before):
             assert time.monotonic() < give_up_at, f"left open: {left}; before {before}, now {now}"
@@ -174,11 +171,17 @@ class Footprint:
         return self.files - before.files - Counter({"socket": more, "/proc/N/status": more})
 
 
+def _has_as_many_workers_as_entries(report: Mapping[str, Any]) -> bool:
+    workers = sum(process["role"] not in ("api", "other") for process in report["processes"])
+    owners: list[str] = [holder["owner"] for holder in report["budget"]["holders"]]
+    return workers == sum(owner.startswith("worker:") for owner in owners)
+
+
 def _open_files(pid: int) -> Counter[str]:
     found = Counter[str]()
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):  # closed in between
-            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            target = str(link.readlink())
             found[re.sub(r":\[\d+\]$", "", re.sub(r"^/proc/\d+/", "/proc/N/", target))] += 1
     return found
 

@@ -16,7 +16,10 @@ from tests.stress.running import HANDS, Caller, Eater, Stand, Subject, summary
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
 LEVELS = ("LOW", "MODERATE", "HIGH", "CRITICAL")
-_STEP_MIB = 4
+_SHARES = {"MODERATE": 0.72, "HIGH": 0.81, "CRITICAL": 0.92}
+"""Shares of the limit, a little above the thresholds of the levels."""
+
+_STEP_MIB = 8
 
 
 async def test_pressure_from_outside_is_answered_step_by_step_and_recovery_is_automatic(
@@ -58,19 +61,14 @@ async def test_pressure_from_outside_is_answered_step_by_step_and_recovery_is_au
 
 
 async def _raise_to(subject: Subject, eater: Eater, level: str) -> None:
-    """Eat step by step until the level is reached, and stays while two more samples are taken."""
-    wanted = LEVELS.index(level)
-    for _ in range(120):
-        report = await subject.memory()
-        if LEVELS.index(report["level"]) >= wanted:
-            await asyncio.sleep(0.6)
-            if LEVELS.index(await subject.level()) >= wanted:
-                return
-        elif report["workingSetBytes"] < 0.93 * report["limitBytes"]:
-            await eater.hold(eater.held_mib + _STEP_MIB)
-            await asyncio.sleep(0.3 if report["level"] != "LOW" else 0.1)
-        else:
-            await asyncio.sleep(0.3)
+    """Have the eater fill the group up to a little above the level's threshold, and follow what the service frees."""
+    group, wanted_bytes = subject.group, _SHARES[level] * subject.group.limit_bytes
+    for _ in range(60):
+        missing = round((wanted_bytes - group.working_set_bytes()) / MIB)
+        await eater.hold(max(0, eater.held_mib + min(missing, _STEP_MIB)))
+        if abs(missing) <= 1 and await subject.level() == level:
+            return
+        await asyncio.sleep(0.25 if missing < _STEP_MIB else 0.05)
     raise AssertionError(f"{level} was not reached: {summary(await subject.memory())}")
 
 

@@ -94,11 +94,11 @@ def test_a_child_exits_when_its_channel_closes_though_its_parent_lives() -> None
 async def test_a_child_is_started_from_the_main_thread_only() -> None:
     """A parent-death signal fires when the *thread* that started the child ends (prctl(2))."""
 
-    def start() -> None:
-        asyncio.run(WorkerProcess.start(probe_spec(), lambda _: None))
+    async def start() -> None:
+        WorkerProcess(probe_spec(), lambda _: None)
 
     with pytest.raises(AssertionError, match="main thread"):
-        await asyncio.to_thread(start)
+        await asyncio.to_thread(asyncio.run, start())
 
 
 async def test_a_child_survives_the_threads_of_its_parent() -> None:

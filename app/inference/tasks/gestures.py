@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
-from app.domain.landmarks import Detection
 from app.domain.units import MIB
-from app.inference.task import Model, TrackingModel, VisionTask
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from app.inference.task import Found, Model, TrackingModel, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +33,25 @@ class Gestures(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
-        return GestureModel(_open(asset, params, "IMAGE"))
+        from app.inference import runtime
+
+        recognizer = _open(asset, params, "IMAGE")
+        return runtime.NativeModel(recognizer, lambda picture: _found(recognizer.recognize(picture)))
 
     @classmethod
     def load_tracker(cls, asset: Path, params: GesturesParams) -> TrackingModel:
-        return GestureTracker(_open(asset, params, "VIDEO"))
-
-
-class GestureModel(Model):
-    def __init__(self, recognizer: Any) -> None:
-        self._recognizer = recognizer
-
-    def detect(self, rgb: npt.NDArray[np.uint8]) -> list[Detection]:
         from app.inference import runtime
 
-        return _detections(self._recognizer.recognize(runtime.picture(rgb)))
+        recognizer = _open(asset, params, "VIDEO")
+        return runtime.NativeTracker(
+            recognizer, lambda picture, ms: _found(recognizer.recognize_for_video(picture, ms))
+        )
 
-    def close(self) -> None:
-        self._recognizer.close()
-
-
-class GestureTracker(TrackingModel):
-    def __init__(self, recognizer: Any) -> None:
-        self._recognizer = recognizer
-
-    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> list[Detection]:
+    @classmethod
+    def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return _detections(self._recognizer.recognize_for_video(runtime.picture(rgb), timestamp_ms))
-
-    def close(self) -> None:
-        self._recognizer.close()
+        return runtime.connections(runtime.vision.HandLandmarksConnections.HAND_CONNECTIONS)
 
 
 def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
@@ -83,17 +67,19 @@ def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
     return runtime.vision.GestureRecognizer.create_from_options(options)
 
 
-def _detections(found: Any) -> list[Detection]:
+def _found(result: Any) -> Found:
     from app.inference import runtime
 
-    return [
-        {
-            "landmarks": runtime.landmarks(points),
-            "worldLandmarks": runtime.landmarks(world),
-            "handedness": runtime.best_label(side),
-            "gesture": runtime.best_label(gesture),
-        }
-        for points, world, side, gesture in zip(
-            found.hand_landmarks, found.hand_world_landmarks, found.handedness, found.gestures, strict=True
-        )
-    ]
+    return Found(
+        [
+            {
+                "landmarks": runtime.landmarks(points),
+                "worldLandmarks": runtime.landmarks(world),
+                "handedness": runtime.best_label(side),
+                "gesture": runtime.best_label(gesture),
+            }
+            for points, world, side, gesture in zip(
+                result.hand_landmarks, result.hand_world_landmarks, result.handedness, result.gestures, strict=True
+            )
+        ]
+    )

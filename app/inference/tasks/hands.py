@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le
 
 from app.domain.landmarks import Detection
 from app.domain.units import MIB
-from app.inference.task import Model, TrackingModel, VisionTask
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from app.inference.task import Found, Model, TrackingModel, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +32,17 @@ class Hands(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: HandsParams) -> Model:
-        return HandModel(_open(asset, params, "IMAGE"))
+        from app.inference import runtime
+
+        landmarker = _open(asset, params, "IMAGE")
+        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
 
     @classmethod
     def load_tracker(cls, asset: Path, params: HandsParams) -> TrackingModel:
-        return HandTracker(_open(asset, params, "VIDEO"))
+        from app.inference import runtime
+
+        landmarker = _open(asset, params, "VIDEO")
+        return runtime.NativeTracker(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
 
     @classmethod
     def narrow(cls, detections: list[Detection]) -> list[Detection]:
@@ -47,31 +50,11 @@ class Hands(VisionTask):
             detection.pop("gesture", None)
         return detections
 
-
-class HandModel(Model):
-    def __init__(self, landmarker: Any) -> None:
-        self._landmarker = landmarker
-
-    def detect(self, rgb: npt.NDArray[np.uint8]) -> list[Detection]:
+    @classmethod
+    def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return _detections(self._landmarker.detect(runtime.picture(rgb)))
-
-    def close(self) -> None:
-        self._landmarker.close()
-
-
-class HandTracker(TrackingModel):
-    def __init__(self, landmarker: Any) -> None:
-        self._landmarker = landmarker
-
-    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> list[Detection]:
-        from app.inference import runtime
-
-        return _detections(self._landmarker.detect_for_video(runtime.picture(rgb), timestamp_ms))
-
-    def close(self) -> None:
-        self._landmarker.close()
+        return runtime.connections(runtime.vision.HandLandmarksConnections.HAND_CONNECTIONS)
 
 
 def _open(asset: Path, params: HandsParams, running_mode: str) -> Any:
@@ -87,14 +70,18 @@ def _open(asset: Path, params: HandsParams, running_mode: str) -> Any:
     return runtime.vision.HandLandmarker.create_from_options(options)
 
 
-def _detections(found: Any) -> list[Detection]:
+def _found(result: Any) -> Found:
     from app.inference import runtime
 
-    return [
-        {
-            "landmarks": runtime.landmarks(points),
-            "worldLandmarks": runtime.landmarks(world),
-            "handedness": runtime.best_label(side),
-        }
-        for points, world, side in zip(found.hand_landmarks, found.hand_world_landmarks, found.handedness, strict=True)
-    ]
+    return Found(
+        [
+            {
+                "landmarks": runtime.landmarks(points),
+                "worldLandmarks": runtime.landmarks(world),
+                "handedness": runtime.best_label(side),
+            }
+            for points, world, side in zip(
+                result.hand_landmarks, result.hand_world_landmarks, result.handedness, strict=True
+            )
+        ]
+    )

@@ -33,6 +33,9 @@ from app.storage.threads import DiskThreads, finish
 
 logger = logging.getLogger("ballast.storage")
 
+_DELETE_PATIENCE_SECONDS = 1.0
+"""How long a deletion waits for readers: whoever has just read an item and deletes it is not refused."""
+
 
 class LocalStore(MediaStore):
     """Keeps media below one folder (0700, files 0600). One process at a time may use it."""
@@ -97,6 +100,7 @@ class LocalStore(MediaStore):
 
     async def delete(self, media_id: str) -> None:
         path = self._metadata_path(media_id)
+        await self._pins.free(media_id, _DELETE_PATIENCE_SECONDS)
         with self._pins.leaving(media_id):
             deletion = self._disk.start(_delete, path, self._root, self._settings.fsync)
             try:

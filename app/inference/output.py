@@ -1,0 +1,48 @@
+"""In which form an analysis is answered. Both sides of the channel use it; nothing heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.domain.frame import AnalysisSize
+
+
+class Output(StrEnum):
+    """The detections as JSON, the picture with a drawing of them, or the mask."""
+
+    DETECTIONS = "detections"
+    PICTURE = "picture"
+    MASK = "mask"
+
+    @property
+    def content_type(self) -> str:
+        return _CONTENT_TYPES[self]
+
+
+_CONTENT_TYPES = {
+    Output.DETECTIONS: "application/json",
+    Output.PICTURE: "image/jpeg",
+    Output.MASK: "image/png",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a picture or mask is answered: fitted into `canvas`, encoded with this effort (0..1)."""
+
+    output: Output
+    canvas: AnalysisSize
+    effort: float
+
+    @classmethod
+    def of(cls, head: dict[str, Any]) -> Rendering | None:
+        """Return the one that a call asks for; None where it asks for the detections."""
+        if "output" not in head:
+            return None
+        return cls(Output(head["output"]), AnalysisSize(*head["canvas"]), head["effort"])
+
+    def as_head(self) -> dict[str, Any]:
+        """Return it as members of a call."""
+        return {"output": self.output, "canvas": [self.canvas.width, self.canvas.height], "effort": self.effort}

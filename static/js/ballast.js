@@ -1,0 +1,23 @@
+/**
+ * The kit for web and Electron front ends of Ballast. It needs this file and the folder `kit/`, and nothing else: no build
+ * step, no package, nothing of Node. Types are in the comments (JSDoc), where an editor and `tsc --checkJs` find them.
+ *
+ * ```js
+ * import { BallastClient } from './ballast.js';
+ *
+ * const client = new BallastClient({ baseUrl: 'http://127.0.0.1:8000' });
+ * const item = await client.upload(file).done;
+ * video.src = await client.mediaUrl(item);
+ * ```
+ */
+
+export { Backoff } from './kit/backoff.js';
+export { blobOfBase64 } from './kit/base64.js';
+export { BlobUrls } from './kit/blobs.js';
+export { BallastClient } from './kit/client.js';
+export { EventStream } from './kit/events.js';
+export { FrameGrabber, encodePicture, fitInside } from './kit/frames.js';
+export { LevelEvents } from './kit/levels.js';
+export { BallastProblem, ConnectionProblem } from './kit/problem.js';
+export { FrameStream } from './kit/stream.js';
+export { Upload } from './kit/upload.js';

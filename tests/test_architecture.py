@@ -1,0 +1,305 @@
+"""The rules of the house that a program can check."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.media_files import REPOSITORY
+
+APP = REPOSITORY / "app"
+FILE_LINES, FILE_LINES_HARD, FUNCTION_LINES = 250, 300, 60
+
+
+@cache
+def _trees() -> dict[str, ast.Module]:
+    """Return the syntax tree of each module, by its path below the repository."""
+    return {
+        path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_text(), str(path))
+        for path in sorted(APP.rglob("*.py"))
+    }
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _dotted(node: ast.expr) -> str:
+    """Return `a.b.c` for such an expression, else nothing."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (left := _dotted(node.value)):
+        return f"{left}.{node.attr}"
+    return ""
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Yield every name and dotted name that is used."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            yield _dotted(node)
+
+
+def _is_under(path: str, *allowed: str) -> bool:
+    return path.startswith(tuple(allowed))
+
+
+def _using(name: str, *allowed: str) -> list[str]:
+    """Return the modules outside `allowed` that use a name."""
+    return [
+        path
+        for path, tree in _trees().items()
+        if not _is_under(path, *allowed) and any(used == name or used.endswith(f".{name}") for used in _names(tree))
+    ]
+
+
+def _importing(library: str, *allowed: str) -> list[str]:
+    """Return the modules outside `allowed` that import a library."""
+    return [
+        path
+        for path, tree in _trees().items()
+        if not _is_under(path, *allowed) and any(one.partition(".")[0] == library for one in _imports(tree))
+    ]
+
+
+def test_the_checks_see_something() -> None:
+    assert _importing("numpy") != []
+    assert _using("os.environ") != []
+
+
+def test_imports_flow_one_way() -> None:
+    outcome = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "0 broken" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        (
+            "mediapipe",
+            (
+                "app/inference/engine.py",
+                "app/inference/runtime.py",
+                "app/inference/tasks/",
+                "app/inference/gesture_bundle.py",
+            ),
+        ),
+        ("fastapi", ("app/api/", "app/main.py")),
+        ("starlette", ("app/api/", "app/main.py")),
+        ("uvicorn", ("app/api/server.py",)),
+        ("PIL", ("app/pixels/", "app/media/operations/")),
+        ("psutil", ("app/memory/gauge.py",)),
+        ("cv2", ()),
+        ("multiprocessing", ()),
+    ],
+)
+def test_a_library_is_imported_only_where_it_belongs(library: str, allowed: tuple[str, ...]) -> None:
+    assert _importing(library, *allowed) == []
+
+
+def test_numpy_is_imported_on_the_child_side_only() -> None:
+    """At run time: annotations may name it."""
+    child_side = ("app/pixels/", "app/inference/runtime.py", "app/media/operations/")
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in _trees().items()
+        if not _is_under(path, *child_side)
+        for node in _run_time_imports(tree)
+        if any(name.partition(".")[0] == "numpy" for name in _imports(ast.Module([node], [])))
+    ]
+
+    assert found == []
+
+
+def _run_time_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield imports that are not below `if TYPE_CHECKING`."""
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and _dotted(node.test).endswith("TYPE_CHECKING"):
+            skipped.update(inner for statement in node.body for inner in ast.walk(statement))
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in skipped:
+            yield node
+
+
+def test_upload_file_is_used_nowhere() -> None:
+    assert _using("UploadFile") == []
+    assert [path for path, tree in _trees().items() if any(n.endswith("UploadFile") for n in _imports(tree))] == []
+
+
+def test_pillow_opens_pictures_in_its_own_room_only() -> None:
+    assert _using("Image.open", "app/pixels/") == []
+
+
+def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_only() -> None:
+    starters = ("app/workers/process.py", "app/inference/sources.py", "app/soak/")  # sources.py runs pip
+    allowed = ("app/settings.py", "app/commands/", "app/__main__.py", *starters)
+
+    assert _using("os.environ", *allowed) == []
+    assert _using("os.getenv", *allowed) == []
+
+
+def test_processes_are_started_by_workers_ffmpeg_and_the_installer_only() -> None:
+    installer = ("app/inference/installer.py", "app/inference/sources.py")
+    allowed = ("app/workers/process.py", "app/media/ffmpeg.py", "app/commands/", "app/soak/", *installer)
+
+    for name in ("subprocess.Popen", "subprocess.run", "create_subprocess_exec", "create_subprocess_shell", "os.fork"):
+        assert _using(name, *allowed) == []
+
+
+def test_nothing_runs_between_fork_and_exec() -> None:
+    found = [
+        f"{path}:{node.value.lineno}"
+        for path, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg == "preexec_fn"
+    ]
+
+    assert found == []
+
+
+def test_nothing_goes_through_a_shell() -> None:
+    found = [
+        f"{path}:{node.value.lineno}"
+        for path, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg == "shell"
+    ]
+
+    assert found == []
+    assert _using("os.system") == []
+
+
+def test_code_is_not_made_from_text() -> None:
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _dotted(node.func) in ("eval", "exec", "pickle.loads", "pickle.load")
+    ]
+
+    assert found == []
+
+
+def test_files_are_short() -> None:
+    lengths = {path: len((REPOSITORY / path).read_text().splitlines()) for path in _trees()}
+    long = {path: lines for path, lines in lengths.items() if lines > FILE_LINES}
+
+    assert all(lines <= FILE_LINES_HARD for lines in lengths.values()), long
+    assert len(long) <= len(lengths) // 20, f"too many files above {FILE_LINES} lines: {long}"
+
+
+def test_functions_are_short() -> None:
+    long = [
+        f"{path}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1}"
+        for path, tree in _trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > FUNCTION_LINES
+    ]
+
+    assert long == []
+
+
+def test_modules_hold_no_state() -> None:
+    """Nothing at module level is an empty container that is meant to be filled."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in _trees().items()
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and _is_empty_container(node.value)
+    ]
+
+    assert found == []
+
+
+def _is_empty_container(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.List | ast.Set):
+        return not value.elts
+    if isinstance(value, ast.Dict):
+        return not value.keys
+    return (
+        isinstance(value, ast.Call)
+        and _dotted(value.func) in ("list", "dict", "set", "deque", "defaultdict", "Counter")
+        and not value.args
+    )
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [path for path, tree in _trees().items() if not ast.get_docstring(tree)] == []
+
+
+_SERVE_ONE_REQUEST = """
+import asyncio, json, sys
+from pathlib import Path
+import httpx
+before = set(sys.modules)
+from app.main import create_app
+from app.settings import Settings, StorageSettings, MemorySettings, ModelSettings
+from tests.samples import png
+
+async def main():
+    app = create_app(Settings(
+        storage=StorageSettings(root=Path(sys.argv[1])), models=ModelSettings(dir=Path(sys.argv[2])),
+        memory=MemorySettings(limit="2G"),
+    ))
+    async with app.router.lifespan_context(app) as state:
+        async def with_state(scope, receive, send):
+            await app({**scope, "state": dict(state)}, receive, send)
+        transport = httpx.ASGITransport(app=with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            statuses = {
+                path: (await client.get(path)).status_code
+                for path in ("/health/live", "/v1/vision", "/metrics/memory", "/openapi.json")
+            }
+            picture = png(300, 200)
+            statuses["vision"] = (await client.post("/v1/vision/hands", content=picture)).status_code
+            headers = {"content-type": "image/png"}
+            statuses["media"] = (await client.post("/v1/media", content=picture, headers=headers)).status_code
+    json.dump({"statuses": statuses, "modules": sorted(set(sys.modules) - before)}, sys.stdout)
+
+asyncio.run(main())
+"""
+
+
+def test_the_api_process_never_imports_what_handles_pixels(tmp_path: Path, models_folder: Path) -> None:
+    """A request is served by each: with a model installed the picture is analysed, without one it is refused."""
+    outcome = subprocess.run(
+        [sys.executable, "-c", _SERVE_ONE_REQUEST, str(tmp_path / "var"), str(models_folder)],
+        cwd=REPOSITORY,
+        env={name: value for name, value in os.environ.items() if not name.startswith("BALLAST_")},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert outcome.returncode == 0, outcome.stderr
+    answer = json.loads(outcome.stdout)
+    loaded = {name.partition(".")[0] for name in answer["modules"]}
+    statuses = answer["statuses"]
+    assert statuses.pop("vision") in (200, 503)
+    assert set(statuses.values()) == {200, 201}
+    assert not loaded & {"numpy", "PIL", "pillow_heif", "mediapipe", "cv2", "matplotlib", "multiprocessing"}

@@ -1,0 +1,178 @@
+"""The documentation against the code: what it lists is all there is, and what it refers to is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.api.metrics import render
+from app.domain.pressure import PressureLevel, ProcessingMode
+from app.errors import BallastError
+from app.inference.task import vision_tasks
+from app.main import create_app
+from app.settings import Settings, environment_names
+from tests.media_files import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md")])
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+SOURCES = ("app", "benchmarks", "scripts", "tests", "static", "requirements", ".ci")
+HEADINGS = ["## Context", "## Decision", "## Consequences", "## Alternatives"]
+
+_ERROR_ROW = re.compile(r"^\| `([a-z_]+)` \| (\d{3}) \|", re.MULTILINE)
+_VARIABLE = re.compile(r"\bBALLAST_[A-Z]+__[A-Z_]+\b")
+_LINK = re.compile(r"\]\(([^)#][^)]*)\)")
+_ENDPOINT = re.compile(r"`(GET|POST|HEAD|DELETE|PUT|PATCH) (/[^`?]*)`")
+
+# Working papers that whoever has only this repository cannot read.
+_PAPERS = re.compile("|".join(("facts" + "/", "DESIGN" + r"\.md", "API" + r"\.md", "field" + r"\.md", "data-path")))
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text()
+
+
+def _contract() -> str:
+    return _text(DOCS / "contract.md")
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    document: dict[str, Any] = create_app(Settings()).openapi()
+    for path, operations in document["paths"].items():
+        for method in operations:
+            yield method.upper(), path
+
+
+def _names(pages: list[Path]) -> list[str]:
+    return [path.relative_to(REPOSITORY).as_posix() for path in pages]
+
+
+@pytest.mark.parametrize("name", [name for name, _, _ in environment_names()])
+def test_every_setting_is_documented(name: str) -> None:
+    row = next((line for line in _text(DOCS / "settings.md").splitlines() if line.startswith(f"| `{name}` |")), "")
+
+    assert len(row.split("|")[3].strip() if row else "") > 10
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_names(PAGES))
+def test_a_page_names_only_settings_that_there_are(path: Path) -> None:
+    known = {name for name, _, _ in environment_names()}
+
+    assert set(_VARIABLE.findall(_text(path))) <= known
+
+
+def test_every_error_is_in_the_contract_with_its_status_and_no_other() -> None:
+    documented = {code: int(status) for code, status in _ERROR_ROW.findall(_contract())}
+
+    assert documented == {error.code: error.status for error in BallastError.__subclasses__()}
+
+
+def test_every_route_is_in_the_contract() -> None:
+    missing = [f"{method} {path}" for method, path in _routes() if f"`{method} {path}`" not in _contract()]
+
+    assert missing == []
+
+
+def test_the_contract_claims_no_route_that_is_not_built() -> None:
+    built = {*_routes(), ("GET", "/openapi.json"), ("GET", "/docs")}
+
+    assert set(_ENDPOINT.findall(_contract())) <= built
+
+
+@pytest.mark.parametrize("name", sorted(vision_tasks()))
+def test_every_task_and_its_parameters_are_in_the_contract(name: str) -> None:
+    params = [_camel(field) for field in vision_tasks()[name].Params.__dataclass_fields__]
+
+    assert [word for word in (name, *params) if f"`{word}`" not in _contract()] == []
+
+
+def test_the_contract_names_every_member_of_every_answer() -> None:
+    schemas = create_app(Settings()).openapi()["components"]["schemas"]
+    members = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    # Not given by a task that there is, and the members of FastAPI's own description of an error.
+    others = {"box", "visibility", "blendshapes", "ctx", "input", "loc", "msg", "type"}
+
+    assert [name for name in sorted(members - others) if not re.search(rf"\b{name}\b", _contract())] == []
+
+
+def test_levels_and_modes_are_told_side_by_side() -> None:
+    for level, mode in zip(PressureLevel, ProcessingMode, strict=True):
+        assert f"| {level.name} | {mode.value} |" in _text(DOCS / "architecture.md")
+
+
+def test_every_metric_is_documented(exposed_metrics: set[str]) -> None:
+    documented = set(re.findall(r"`([a-z_]+)(?:\{[a-z]+\})?`", _text(DOCS / "operations.md")))
+
+    assert exposed_metrics
+    assert exposed_metrics - documented == set()
+
+
+@pytest.fixture
+async def exposed_metrics(tmp_path: Path) -> set[str]:
+    """The names of all metrics without the prefix, also of those that have no sample yet."""
+    settings = Settings.model_validate({"storage": {"root": tmp_path / "var", "allow_tmpfs": True}})
+    app = create_app(settings)
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+        body, _ = render(state["services"])
+    return set(re.findall(r"^# TYPE ballast_(\w+)", body.decode(), re.MULTILINE))
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=_names(DECISIONS))
+def test_a_decision_says_why(path: Path) -> None:
+    headings = [line for line in _text(path).splitlines() if line.startswith("## ")]
+
+    assert headings == HEADINGS
+    assert _text(path).startswith(f"# {path.name[:4]}: ")
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_names(PAGES))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = [target.partition("#")[0] for target in _LINK.findall(_text(path)) if "://" not in target]
+
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=_names(PAGES))
+def test_files_that_are_named_are_there(path: Path) -> None:
+    pattern = r"`((?:app|tests|benchmarks|scripts|docs|requirements)/[\w./-]+\.\w+)`"
+
+    assert [name for name in re.findall(pattern, _text(path)) if not (REPOSITORY / name).exists()] == []
+
+
+def test_decisions_that_are_referred_to_are_there() -> None:
+    numbers = {path.name[:4] for path in DECISIONS}
+    named = {match for path in _sources() for match in re.findall(r"docs/decisions/(\d{4})", _text(path))}
+
+    assert named <= numbers
+
+
+def test_nothing_refers_to_papers_that_are_not_here() -> None:
+    found = [path.relative_to(REPOSITORY).as_posix() for path in _sources() if _PAPERS.search(_text(path))]
+
+    assert found == []
+
+
+def _sources() -> Iterator[Path]:
+    """Give every text file that people read."""
+    yield from PAGES
+    yield from (REPOSITORY / name for name in ("Dockerfile", "Makefile", "docker-compose.yml", "pyproject.toml"))
+    for folder in SOURCES:
+        for path in sorted((REPOSITORY / folder).rglob("*")):
+            if path.is_file() and path.suffix in (".py", ".sh", ".js", ".css", ".html", ".txt", ""):
+                yield path
