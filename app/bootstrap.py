@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict, Unpack
 
+from app.domain.pressure import POLICIES
+from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.inference.assets import ModelAssets
 from app.inference.task import vision_tasks
@@ -17,10 +19,11 @@ from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit, find_limit
 from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
-from app.memory.reclaim import ReclaimRegistry
+from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
 from app.services.advice import Advisor
 from app.services.analysis import Analysis
+from app.services.batches import Batches
 from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
@@ -31,9 +34,17 @@ from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
 from app.storage.backends.local import LocalStore
+from app.storage.cache import Cache
 from app.storage.threads import DiskThreads
 from app.workers.pool import PoolLimits
 from app.workers.process import WorkerSpec
+
+CACHE_SHARE = 0.04
+CACHE_MAX_BYTES = 64 * MIB
+"""The cache's part of the limit, where no setting says otherwise."""
+
+BATCH_WAIT_SECONDS = 600.0
+"""How long a picture of a batch waits for its bytes: a batch waits where a single request is told to come back."""
 
 VISION_DATA_LIMIT_BYTES = 1024 * MIB
 """RLIMIT_DATA of a vision worker: anonymous memory and 8 MiB for the stack of each of its threads."""
@@ -68,10 +79,15 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         uploads = Uploads(store, settings.upload)
         delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level)
 
+        cache = _build_cache(settings, limit, governor)
+        stack.callback(cache.close)
+
         vision = _build_vision(settings, governor)
         stack.push_async_callback(vision.aclose)
         analysis = Analysis(vision, governor, settings.vision, settings.image)
         streams = Streams(analysis, governor, settings.vision)
+
+        waiting_pictures = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         lifecycle = Lifecycle()
@@ -85,9 +101,11 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             lifecycle=lifecycle,
             governor=governor,
             vision=vision,
-            pictures=Pictures(governor.budget, store.temp_files, disk),
+            pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST),
+            batches=Batches(analysis, waiting_pictures, store, disk),
             analysis=analysis,
             streams=streams,
+            cache=cache,
             store=store,
             transfers=Transfers(governor.budget),
             uploads=uploads,
@@ -105,6 +123,14 @@ def _build_governor(settings: Settings, limit: MemoryLimit, gauge: MemoryGauge) 
         MemoryTrimmer(),
         BlackBox(settings.storage.root / "state" / "memory.json"),
     )
+
+
+def _build_cache(settings: Settings, limit: MemoryLimit, governor: Governor) -> Cache:
+    share_bytes = min(CACHE_MAX_BYTES, int(limit.limit_bytes * CACHE_SHARE))
+    cache = Cache(share_bytes if settings.memory.cache is None else settings.memory.cache, governor.budget)
+    governor.subscribe(lambda level: cache.limit_to(POLICIES[level].cache_share))
+    governor.reclaim.register("cache", ReclaimPriority.CACHE, cache.evict)
+    return cache
 
 
 def _build_vision(settings: Settings, governor: Governor) -> Vision:

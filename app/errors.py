@@ -24,6 +24,7 @@
       x Overloaded              503 overloaded
       x ModelMissing            503 model_missing
       x ProcessingTimeout       504 processing_timeout
+      x StorageUnavailable      503 storage_unavailable
       x StorageFull             507 storage_full
 
 `code` is stable: it is the problem's `code`, the metric label and the WebSocket error code.
@@ -142,6 +143,10 @@ class ModelMissing(BallastError):
 
 class ProcessingTimeout(BallastError):
     code, status, title = "processing_timeout", 504, "The work took too long"
+
+
+class StorageUnavailable(BallastError):
+    code, status, title = "storage_unavailable", 503, "The storage does not answer"
 
 
 class StorageFull(BallastError):

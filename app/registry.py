@@ -27,6 +27,21 @@ def discover(package: str, base: type[T]) -> dict[str, type[T]]:
     return found
 
 
+def load(package: str, name: str, base: type[T]) -> type[T]:
+    """Return the one concrete subclass of `base` in the module `name` of `package`; other modules are not imported.
+
+    Raises:
+        LookupError: there is no such module; the message says which there are.
+        TypeError: it defines no such class or more than one.
+    """
+    folder = importlib.import_module(package)
+    names = sorted(info.name for info in pkgutil.iter_modules(folder.__path__))
+    if name not in names:
+        raise LookupError(f"there is no {name!r}, only {', '.join(names)}")
+    module = importlib.import_module(f"{package}.{name}")
+    return _only_class(module.__name__, vars(module), base)
+
+
 def _only_class(module: str, members: dict[str, object], base: type[T]) -> type[T]:
     classes = [
         member

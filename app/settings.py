@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.domain.units import GIB, KIB, MIB
@@ -58,6 +59,7 @@ class MemorySettings(Section):
     sample_seconds: float = Field(1.0, gt=0, description="Sampling period at LOW.")
     fast_sample_seconds: float = Field(0.25, gt=0, description="Sampling period above LOW.")
     detail_seconds: float = Field(10.0, gt=0, description="Period of the dear samples (USS).")
+    cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
     recycle_share: float = Field(
@@ -79,6 +81,26 @@ class StorageSettings(Section):
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
+    backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")
+    s3_endpoint: str = Field("", description="URL of the object store; empty: Amazon's in the region.")
+    s3_public_endpoint: str = Field("", description="The same as clients reach it; empty: the endpoint.")
+    s3_bucket: str = Field("", description="Bucket of the object store; it must be there.")
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key: SecretStr = Field(
+        SecretStr(""), description="Access key id; empty: the machine's role.", json_schema_extra={"secret": True}
+    )
+    s3_secret_key: SecretStr = Field(
+        SecretStr(""), description="Secret access key of the same.", json_schema_extra={"secret": True}
+    )
+    s3_prefix: str = Field("", description="Folder in the bucket below which everything is kept.")
+    s3_redirect: bool = Field(False, description="Downloads are always sent to the object store (as ?redirect=true).")
+    s3_link_seconds: int = Field(3600, gt=0, le=604800, description="How long a link to the object store is valid.")
+
+    @model_validator(mode="after")
+    def _object_store_is_named(self) -> StorageSettings:
+        if self.backend == "s3" and not self.s3_bucket:
+            raise ValueError("the back end s3 needs a bucket: set BALLAST_STORAGE__S3_BUCKET")
+        return self
 
 
 class UploadSettings(Section):
@@ -86,6 +108,8 @@ class UploadSettings(Section):
     inline_max_bytes: Bytes = Field(50 * MIB, description="Size up to which an answer carries the bytes themselves.")
     idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
     digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
+    expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
+    max_resumable: int = Field(1000, ge=1, description="Resumable uploads that may be unfinished at a time.")
 
 
 class ImageSettings(Section):
@@ -119,7 +143,14 @@ class ServerSettings(Section):
     )
     origins: Names = Field((), description="Origins allowed besides our own, comma separated.")
     max_connections: int = Field(512, ge=8, description="Connections held at a time.")
+    header_seconds: float = Field(10.0, gt=0, description="Time that the head of a request may take to come.")
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")
+    url_secrets: Names = Field(
+        (),
+        description="Secrets of signed URLs, comma separated: the first signs, all are accepted; unset: made here.",
+        json_schema_extra={"secret": True},
+    )
+    url_seconds: float = Field(86400.0, ge=1, description="Time for which a signed URL is good, at least.")
 
     @property
     def loopback(self) -> bool:
@@ -178,12 +209,26 @@ class Settings(BaseSettings):
 
 def environment_names() -> Iterator[tuple[str, str, Any]]:
     """Yield (variable, description, default) of every setting."""
+    for variable, field in _fields():
+        yield variable, field.description or "", field.default
+
+
+def secret_variables() -> frozenset[str]:
+    """Return the variables whose values are shown to nobody."""
+    return frozenset(
+        variable
+        for variable, field in _fields()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("secret")
+    )
+
+
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
     for section, field in Settings.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
         assert issubclass(model, Section)
         for name, inner in model.model_fields.items():
-            yield f"BALLAST_{section}__{name}".upper(), inner.description or "", inner.default
+            yield f"BALLAST_{section}__{name}".upper(), inner
 
 
 def unknown_variables() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.inference.assets import ModelAssets
-from app.inference.task import vision_tasks
+from app.inference.task import VisionTask, vision_tasks
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
 
@@ -24,7 +24,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here; in continuous integration (`CI` set) that is a failure."""
     if item.get_closest_marker("photo") is not None and not media_folder().is_dir():
         _cannot_run(f"there are no photos in {media_folder()}")
-    if item.get_closest_marker("model") is not None and (missing := _missing_models()):
+    if item.get_closest_marker("model") is not None and (missing := _missing_models(item)):
         _cannot_run(f"not installed in {MODELS_FOLDER}: {', '.join(missing)} (make setup)")
 
 
@@ -34,9 +34,18 @@ def _cannot_run(reason: str) -> None:
     pytest.skip(reason)
 
 
-def _missing_models() -> list[str]:
+def _missing_models(item: pytest.Item) -> list[str]:
+    """Return what is not installed of the bundles that the mark names, or that the test's `task` needs, or of all."""
+    marker = item.get_closest_marker("model")
+    callspec = getattr(item, "callspec", None)
+    task = callspec.params.get("task") if callspec is not None else None
+    wanted = {one.asset for one in vision_tasks().values()}
+    if marker is not None and marker.args:
+        wanted = set(marker.args)
+    elif isinstance(task, type) and issubclass(task, VisionTask):
+        wanted = {task.asset} & wanted
     assets = ModelAssets(MODELS_FOLDER)
-    return sorted({task.asset for task in vision_tasks().values() if not assets.present(task.asset)})
+    return sorted(name for name in wanted if not assets.present(name))
 
 
 @pytest.fixture

@@ -37,8 +37,7 @@ async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float
         BadRequest: the form is broken (see `file_part`).
         RequestTimeout: no byte came for `idle_seconds`.
     """
-    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise UnsupportedMedia("Compressed request bodies are not accepted; send the bytes as they are.")
+    _refuse_compressed(request)
     content_type = request.headers.get("content-type")
     is_form = content_type is not None and content_type.strip().lower().startswith("multipart/form-data")
     declared_bytes = _content_length(request)
@@ -66,6 +65,20 @@ async def read_file(request: Request, *, max_bytes: int, idle_seconds: float) ->
         if len(data) > max_bytes:
             raise _too_large(max_bytes)
     return bytes(data)
+
+
+def plain_body(request: Request, *, max_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
+    """Return the request's body as it comes, whatever is in it, with the same checks as `incoming_file`."""
+    _refuse_compressed(request)
+    declared_bytes = _content_length(request)
+    if declared_bytes is not None and declared_bytes > max_bytes:
+        raise _too_large(max_bytes)
+    return _counted(_timed(request.stream(), idle_seconds), max_bytes, max_bytes)
+
+
+def _refuse_compressed(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMedia("Compressed request bodies are not accepted; send the bytes as they are.")
 
 
 async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIterator[bytes]:

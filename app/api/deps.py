@@ -62,11 +62,12 @@ TransfersDep = Annotated[Transfers, Depends(_transfers)]
 UploadsDep = Annotated[Uploads, Depends(_uploads)]
 
 
-async def client_of(connection: HTTPConnection) -> str:
-    """Return who asks, for fairness between clients: the key where one is sent, else the address."""
-    key = connection.headers.get("authorization") or connection.query_params.get("key")
-    if key:
-        return f"key:{hash(key):x}"
+async def client_of(connection: HTTPConnection, services: ServicesDep) -> str:
+    """Return who asks, for fairness between clients: the key where keys are set (it was checked), else the address."""
+    if services.settings.server.api_keys:
+        key = connection.headers.get("authorization") or connection.query_params.get("key")
+        if key:
+            return f"key:{hash(key):x}"
     return connection.client.host if connection.client else "unknown"
 
 

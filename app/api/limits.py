@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app.api.deps import ServicesDep
-from app.settings import Settings, environment_names
+from app.settings import Settings, environment_names, secret_variables
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 
@@ -29,26 +29,26 @@ async def limits(services: ServicesDep) -> dict[str, Any]:
 
 
 def _settings(settings: Settings) -> list[dict[str, Any]]:
-    """Return name, description, default and value of each setting; secrets as how many there are."""
+    """Return name, description, default and value of each setting; of secrets only that they are set."""
     effective = settings.model_dump(mode="json")
+    secrets = secret_variables()
     return [
         {
             "name": variable,
             "description": description,
             "default": _plain(default),
-            "value": _value(effective, variable),
+            "value": _value(effective, variable, variable in secrets),
         }
         for variable, description, default in environment_names()
     ]
 
 
-def _value(effective: dict[str, Any], variable: str) -> Any:
+def _value(effective: dict[str, Any], variable: str, secret: bool) -> Any:
     section, _, name = variable.removeprefix("BALLAST_").lower().partition("__")
     value = effective[section][name]
-    return f"{len(value)} set" if variable in SECRETS and value else value
-
-
-SECRETS = frozenset({"BALLAST_SERVER__API_KEYS"})
+    if not secret or not value:
+        return value
+    return "set" if isinstance(value, str) else f"{len(value)} set"
 
 
 def _plain(default: object) -> object:

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import GovernorDep, ServicesDep
 from app.api.memory_report import memory_report
-from app.api.schemas import AdviceSchema, MemorySchema, ReclaimerSchema, ReclaimReportSchema
+from app.api.memory_schema import AdviceSchema, MemorySchema, ReclaimerSchema, ReclaimReportSchema
 from app.domain.pressure import PressureLevel
 from app.services.services import Services
 

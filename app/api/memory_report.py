@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from app.api.schemas import (
+from app.api.memory_schema import (
     BudgetSchema,
+    CacheSchema,
     ForecastSchema,
     GcSchema,
     HolderSchema,
@@ -44,6 +45,7 @@ def memory_report(services: Services) -> MemorySchema:
         unaccounted_bytes=sample.working_set_bytes - sum(holder.resident_bytes for holder in budget.holders),
         processes=_processes(governor),
         models=_models(services),
+        cache=_cache(services),
         temp_files=_temp_files(services),
         uploads=_uploads(services),
         streams=_streams(services),
@@ -110,6 +112,18 @@ def _models(services: Services) -> list[ModelSchema]:
         )
         for status in services.vision.statuses()
     ]
+
+
+def _cache(services: Services) -> CacheSchema:
+    cache = services.cache.statistics()
+    return CacheSchema(
+        entries=cache.entries,
+        size_bytes=cache.size_bytes,
+        limit_bytes=cache.limit_bytes,
+        hits=cache.hits,
+        misses=cache.misses,
+        hit_rate=round(cache.hit_rate, 4),
+    )
 
 
 def _temp_files(services: Services) -> TempFilesSchema:

@@ -90,6 +90,11 @@ class _ServiceCollector(Collector):
         by_source = {name: source.total_bytes for name, source in files.by_source.items()}
         yield _gauge("tempfiles_count", "Temporary files.", files.count)
         yield _gauges("tempfiles_bytes", "Bytes in temporary files by source.", "source", by_source)
+        cache = services.cache.statistics()
+        yield _gauge("cache_entries", "Entries of the cache.", cache.entries)
+        yield _gauge("cache_bytes", "Bytes of the cache.", cache.size_bytes)
+        yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
+        yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
         usage = services.store.usage()
         yield _gauge("storage_stored_bytes", "Bytes of stored media.", usage.stored_bytes)
 

@@ -50,7 +50,7 @@ async def file_part(body: AsyncIterator[bytes], content_type: str) -> FilePart:
         BadRequest: no form, a wrong boundary, no part named `file` or (while reading) a second one, too many or too
             large parts or part headers, an end before the end.
     """
-    form = _Form(_boundary(content_type))
+    form = _Form(boundary_of(content_type))
     async for data in body:
         form.feed(data)
         if form.in_file:
@@ -149,8 +149,8 @@ class _Form:
         if self._headers.get(b"content-transfer-encoding", b"binary").strip().lower() not in _PLAIN_ENCODINGS:
             raise BadRequest("The file is encoded; send its bytes as they are (RFC 7578, section 4.7).")
         self._seen_file = self.in_file = self._in_part_of_file = True
-        self.file_name = _text(options[b"filename"]) if b"filename" in options else None
-        self.file_type = _text(self._headers[b"content-type"]) if b"content-type" in self._headers else None
+        self.file_name = text_of(options[b"filename"]) if b"filename" in options else None
+        self.file_type = text_of(self._headers[b"content-type"]) if b"content-type" in self._headers else None
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_part_of_file:
@@ -164,7 +164,12 @@ class _Form:
         self._ended = True
 
 
-def _boundary(content_type: str) -> bytes:
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary of a form by the request's content type.
+
+    Raises:
+        BadRequest: it is no form, or has none.
+    """
     media_type, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if media_type != b"multipart/form-data" or not boundary:
@@ -172,7 +177,7 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-def _text(value: bytes) -> str:
+def text_of(value: bytes) -> str:
     """Read a name as browsers write it (UTF-8, with `"`, CR and LF percent-encoded: HTML, multipart/form-data)."""
     text = value.decode("utf-8", "replace")
     for escape, character in (("%22", '"'), ("%0D", ""), ("%0A", "")):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from app.errors import InvalidParameter
+from app.inference.output import Output
 from app.inference.task import VisionTask
+
+_Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]
+_Form = Annotated[
+    Literal["png", "json"] | None,
+    Field(alias="as", description="png, the default: the mask; json: its size and coverage."),
+]
 
 
 def query_model(task: type[VisionTask]) -> type[BaseModel]:
@@ -25,9 +32,30 @@ def query_model(task: type[VisionTask]) -> type[BaseModel]:
     return create_model(task.Params.__name__, __config__=config, **fields)
 
 
+def answer_model(task: type[VisionTask]) -> type[BaseModel]:
+    """Return `query_model` and, beside it, in which form the answer is wanted."""
+    form: dict[str, Any] = {"form": (_Form, None)} if task.has_mask else {}
+    name = f"{task.Params.__name__}Query"
+    return create_model(name, __base__=query_model(task), annotate=(_Annotate, False), **form)
+
+
 def to_params(task: type[VisionTask], query: BaseModel) -> Any:
     """Return the task's own parameters."""
-    return task.Params(**query.model_dump())
+    return task.Params(**{field.name: getattr(query, field.name) for field in dataclasses.fields(task.Params)})
+
+
+def to_output(task: type[VisionTask], query: BaseModel) -> Output:
+    """Return the form that an `answer_model` asks for.
+
+    Raises:
+        InvalidParameter: it asks for two.
+    """
+    form = getattr(query, "form", None)
+    if not getattr(query, "annotate", False):
+        return Output.MASK if task.has_mask and form != "json" else Output.DETECTIONS
+    if form is not None:
+        raise InvalidParameter("annotate=true answers a picture: leave `as` out.")
+    return Output.PICTURE
 
 
 def described(task: type[VisionTask]) -> dict[str, Any]:

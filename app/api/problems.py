@@ -26,6 +26,9 @@ logger = logging.getLogger("ballast.api")
 
 MEDIA_TYPE = "application/problem+json"
 
+_RETRY_SECONDS = 30
+"""`Retry-After` where nothing better is known, such as for a model that somebody has to install."""
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "requestId"],
@@ -57,8 +60,8 @@ def problem(error: BallastError) -> dict[str, object]:
 def problem_response(error: BallastError, headers: dict[str, str] | None = None) -> Response:
     """Return `error` as application/problem+json, with `Retry-After` where it says when to come back."""
     headers = dict(headers or {})
-    if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status in (429, 503) or error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds or _RETRY_SECONDS)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = json.dumps(problem(error), ensure_ascii=False).encode()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.api.body import incoming_file
 from app.api.deps import ClientDep, ServicesDep
-from app.api.params import described, query_model, to_params
+from app.api.params import answer_model, described, to_output, to_params
 from app.api.problems import problem_responses
 from app.api.receipts import receipt_headers
 from app.api.schemas import AnalysisSchema, TaskSchema, TasksSchema
@@ -30,6 +30,7 @@ from app.errors import (
     UnsupportedMedia,
     WorkerFailed,
 )
+from app.inference.output import Output
 from app.inference.task import VisionTask
 
 PICTURE_BODY: dict[str, Any] = {
@@ -99,17 +100,20 @@ async def _unknown_task(task: str, services: ServicesDep) -> None:
 
 
 def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
-    model = query_model(task)
+    model = answer_model(task)
 
     async def analyze(
         request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
     ) -> Response:
+        output = to_output(task, params)
         limits = services.uploads.limits
         max_bytes = services.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
         async with services.pictures.receive(incoming.chunks, incoming.declared_bytes, max_bytes, client) as picture:
-            result = await services.analysis.analyze(task, to_params(task, params), picture, client=client)
-        return Response(result.to_json(), media_type="application/json", headers=receipt_headers(result.receipt))
+            result = await services.analysis.analyze(
+                task, to_params(task, params), picture, client=client, output=output
+            )
+        return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze.__annotations__["params"] = Annotated[model, Query()]
@@ -120,6 +124,19 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         name=f"analyze_{task.name.replace('-', '_')}",
         summary=f"Find {task.summary}",
         response_class=Response,
-        responses={200: {"model": AnalysisSchema, "description": "What was found."}, **_PROBLEMS},
+        responses={200: _answers(task), **_PROBLEMS},
         openapi_extra=PICTURE_BODY,
     )
+
+
+def _answers(task: type[VisionTask]) -> dict[str, Any]:
+    """Return the description of a 200: JSON and, by `annotate` and `as`, pictures."""
+    outputs = [Output.PICTURE, Output.MASK] if task.has_mask else [Output.PICTURE]
+    pictures = {output.content_type: {"schema": {"type": "string", "format": "binary"}} for output in outputs}
+    description = (
+        "What was found; with `annotate=true` the picture with a drawing of it, in its own size but at most 1920 "
+        "pixels wide and high."
+    )
+    if task.has_mask:
+        description += " The mask, 8-bit grey, has the same size."
+    return {"model": AnalysisSchema, "description": description, "content": pictures}

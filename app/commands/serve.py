@@ -37,8 +37,11 @@ def _serve(settings: Settings) -> int:
     from app.storage.filesystem import UnusableRoot
 
     log.configure(settings.log.level)
+    logger = logging.getLogger("ballast")
     for name in unknown_variables():
-        logging.getLogger("ballast").warning("no setting reads %s: a typing error?", name)
+        logger.warning("no setting reads %s: a typing error?", name)
+    if "null" in settings.server.origins:
+        logger.warning("the Origin `null` is allowed: every sandboxed page and local file has it")
     try:
         return Server(create_app(settings), settings).run()
     except UnusableRoot as error:

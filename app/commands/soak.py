@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.soak.watch import Watched
 
 REFUSED = 2
+INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +64,9 @@ def run(options: argparse.Namespace) -> int:
         line.clear()
         print(f"ballast soak: {error}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:  # everything is stopped and removed by now
+        line.clear()
+        return INTERRUPTED
     line.clear()
     return _report(outcome, plan, settings, options)
 

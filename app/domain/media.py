@@ -25,12 +25,16 @@ class MediaType:
 
 @dataclass(frozen=True, slots=True)
 class MediaDetails:
-    """What a header or a probe tells; None where it is not known. Width and height are those to be shown, in pixels."""
+    """What a header or a probe tells; None where it is not known. Width and height are those to be shown, in pixels.
+
+    `rotation` is by how many degrees clockwise a video's frames have to be turned for that: 0, 90, 180 or 270.
+    """
 
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
     frame_rate: float | None = None
+    rotation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class ModePolicy:
     `analysis_scale` multiplies the configured analysis size (640x480 becomes 320x240 at 0.5). Of a stream's frames
     every `frame_stride`-th is analysed. `cache_share` is the part of the cache's limit that may be used.
     `encoder_effort` is the part of the default encoder effort. `worker_share` is the part of the configured workers.
+    With `light_models` a task that has several models uses the one that takes least memory.
     """
 
     mode: ProcessingMode
@@ -44,6 +45,7 @@ class ModePolicy:
     grants_trackers: bool
     keeps_trackers: bool
     keeps_idle_models: bool
+    light_models: bool
     cache_share: float
     encoder_effort: float
     worker_share: float
@@ -60,6 +62,7 @@ POLICIES: dict[PressureLevel, ModePolicy] = {
         grants_trackers=True,
         keeps_trackers=True,
         keeps_idle_models=True,
+        light_models=False,
         cache_share=1.0,
         encoder_effort=1.0,
         worker_share=1.0,
@@ -74,6 +77,7 @@ POLICIES: dict[PressureLevel, ModePolicy] = {
         grants_trackers=False,
         keeps_trackers=True,
         keeps_idle_models=True,
+        light_models=False,
         cache_share=0.5,
         encoder_effort=0.5,
         worker_share=1.0,
@@ -88,6 +92,7 @@ POLICIES: dict[PressureLevel, ModePolicy] = {
         grants_trackers=False,
         keeps_trackers=False,
         keeps_idle_models=False,
+        light_models=True,
         cache_share=0.0,
         encoder_effort=0.25,
         worker_share=0.5,
@@ -102,6 +107,7 @@ POLICIES: dict[PressureLevel, ModePolicy] = {
         grants_trackers=False,
         keeps_trackers=False,
         keeps_idle_models=False,
+        light_models=True,
         cache_share=0.0,
         encoder_effort=0.0,
         worker_share=0.0,

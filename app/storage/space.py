@@ -24,10 +24,18 @@ class StorageUsage:
 class DiskSpace:
     """Grants disk space within the quota and above the floor of free space. Lives on the event loop: no locks."""
 
-    def __init__(self, free_bytes: Callable[[], Awaitable[int]], quota_bytes: int | None, floor_bytes: int) -> None:
+    def __init__(
+        self,
+        free_bytes: Callable[[], Awaitable[int]],
+        quota_bytes: int | None,
+        floor_bytes: int,
+        other_bytes: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`other_bytes` are those of files that count for the quota and were never reserved: what a job is writing."""
         self._free_bytes = free_bytes
         self._quota_bytes = quota_bytes
         self._floor_bytes = floor_bytes
+        self._other_bytes = other_bytes
         self._items = 0
         self._stored_bytes = 0
         self._reserved_bytes = 0
@@ -42,6 +50,15 @@ class DiskSpace:
         reservation = SpaceReservation(self)
         needed_bytes = 1 if declared_bytes is None else declared_bytes
         await self._grow(reservation, needed_bytes, STEP_BYTES if declared_bytes is None else declared_bytes)
+        return reservation
+
+    def restore(self, promised_bytes: int, written_bytes: int) -> SpaceReservation:
+        """Enter what a run before this one had promised to a file and written of it; never refused."""
+        reservation = SpaceReservation(self)
+        reservation.reserved_bytes = max(promised_bytes, written_bytes)
+        reservation.written_bytes = written_bytes
+        self._reserved_bytes += reservation.reserved_bytes
+        self._unwritten_bytes += reservation.reserved_bytes - written_bytes
         return reservation
 
     def added(self, size_bytes: int) -> None:
@@ -60,7 +77,8 @@ class DiskSpace:
     async def _grow(self, reservation: SpaceReservation, needed_bytes: int, wanted_bytes: int) -> None:
         left_bytes = await self._free_bytes() - self._floor_bytes - self._unwritten_bytes
         if self._quota_bytes is not None:
-            left_bytes = min(left_bytes, self._quota_bytes - self._stored_bytes - self._reserved_bytes)
+            taken_bytes = self._stored_bytes + self._reserved_bytes + self._other_bytes()
+            left_bytes = min(left_bytes, self._quota_bytes - taken_bytes)
         if needed_bytes > left_bytes:
             raise StorageFull(
                 "There is not enough room for it. Delete something, or raise the quota.",
@@ -100,6 +118,21 @@ class SpaceReservation:
             await self._space._grow(self, missing_bytes, max(missing_bytes, STEP_BYTES))
         self.written_bytes += size_bytes
         self._space._wrote(size_bytes)
+
+    async def promise(self, size_bytes: int) -> None:
+        """Reserve so much in all, now that it is known.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+        missing_bytes = size_bytes - self.reserved_bytes
+        if missing_bytes > 0:
+            await self._space._grow(self, missing_bytes, missing_bytes)
+
+    def uncount(self, size_bytes: int) -> None:
+        """Take back what was counted: bytes that were cut off again. They stay promised."""
+        self.written_bytes -= size_bytes
+        self._space._wrote(-size_bytes)
 
     def release(self) -> None:
         """Give back what was promised; a second call does nothing."""

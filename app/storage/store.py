@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -43,6 +45,22 @@ class MediaWriter(ABC):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class FinishedFile:
+    """A whole file on the local disk that is to become an item: its bytes are synced, its digest is taken.
+
+    `media_id` is the id that it gets where the store can give it; `sha256` is None if no digest is wanted.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str | None
+    media_id: str
+    name: str
+    media_type: MediaType
+    details: MediaDetails
+
+
 class MediaReader(ABC):
     """One open item; while it is open the item cannot be deleted. Made by `MediaStore.reader`."""
 
@@ -79,6 +97,22 @@ class MediaStore(ABC):
         Raises:
             StorageFull: there is no room for it.
         """
+
+    async def adopt(self, file: FinishedFile) -> MediaItem:
+        """Make a finished file an item and return it. The file is its owner's to remove afterwards.
+
+        A store that keeps its bytes elsewhere copies them, as here.
+
+        Raises:
+            StorageFull: there is no room for it.
+            OSError: the file cannot be read.
+        """
+        digest: Digest = "none" if file.sha256 is None else "sha256"
+        async with self.writer(file.size_bytes, digest) as writer:
+            with await asyncio.to_thread(file.path.open, "rb", 0) as source:
+                while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
+                    await writer.write(chunk)
+            return await writer.commit(file.name, file.media_type, file.details)
 
     @abstractmethod
     def reader(self, media_id: str) -> AbstractAsyncContextManager[MediaReader]:

@@ -112,6 +112,11 @@ class Crew:
         """The children that are up."""
         return [seat.worker for seat in self.seats if seat.worker is not None]
 
+    @property
+    def may_start(self) -> bool:
+        """Whether there may be any child at all now."""
+        return self.ledger.allowed(self.workers_max) > 0
+
     def free_seat(self) -> Seat | None:
         """Return a seat that can take a call: the one with the fewest."""
         return min((seat for seat in self.seats if seat.free_slots > 0), key=lambda seat: seat.calls, default=None)

@@ -181,8 +181,16 @@ class WorkerPool:
             self._begin(*found)
         if self.waiting and not self._closed:
             self.crew.grow()
-            if not self.crew.seats and (seconds := self._brake.closed_seconds) > 0:
-                self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
+            self._refuse_in_vain()
+
+    def _refuse_in_vain(self) -> None:
+        """Tell those who wait that there is no child and will be none for a while."""
+        if self.crew.seats:
+            return
+        if (seconds := self._brake.closed_seconds) > 0:
+            self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
+        elif not self.crew.may_start:
+            self._refuse_line("Memory is critical: no worker is started now.")
 
     def _next(self) -> tuple[_Call, Seat] | None:
         """Take the first call out of the line that a slot is free for; those that nobody waits for any more go too."""

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import AnalysisSchema, MemorySchema, TasksSchema
+from app.api.memory_schema import MemorySchema
+from app.api.schemas import AnalysisSchema, TasksSchema
 from app.settings import environment_names
 from tests.e2e.pictures import thumb
 from tests.e2e.server import RunningServer, descendants, eventually, run_server

@@ -51,10 +51,11 @@ class Engines:
         self, task: str, picture: bytes, *, box: tuple[int, int] = BOX, asset: Path | None = None, **params: object
     ) -> Found:
         kind = vision_tasks()[task]
+        settled = kind.settle(kind.Params(**params), False, lambda name: (self._models_folder / name).exists())
         head = {
             "task": task,
-            "asset": str(asset or self._models_folder / kind.asset),
-            "params": asdict(kind.Params(**params)),
+            "asset": str(asset or self._models_folder / kind.bundle(settled)),
+            "params": asdict(settled),
             "box": list(box),
             "maxPixels": MAX_PIXELS,
             "decodeBytes": DECODE_BYTES,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -79,3 +81,26 @@ def write_wheel(folder: Path, name: str, members: dict[str, bytes]) -> str:
     )
     (folder / f"{name}-1.0-py3-none-any.whl").write_bytes(content)
     return sha256(content)
+
+
+def write_npm(folder: Path, package: str, members: dict[str, bytes]) -> str:
+    """Write an `npm` that packs the one package it knows into where it is told to; return the sha256 of its archive.
+
+    It stands for npm and its registry: the real one may not be there.
+    """
+    archive = folder / "package.tgz"
+    with tarfile.open(archive, "w:gz") as tarball:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tarball.addfile(info, io.BytesIO(content))
+    program = folder / "npm"
+    program.write_text(f"""#!{sys.executable}
+import shutil, sys
+command, wanted, option, destination, *_ = sys.argv[1:]
+if (command, wanted, option) != ("pack", {package!r}, "--pack-destination"):
+    sys.exit(f"npm error 404 {{wanted}} is not here")
+shutil.copy({str(archive)!r}, destination)
+""")
+    program.chmod(0o755)
+    return sha256(archive.read_bytes())

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.errors import ModelMissing
 from app.inference.assets import Manifest, ModelAssets, ModelState, load_manifest
+from app.inference.task import vision_tasks
 from tests.inference.model_sources import sha256
 
 CONTENT = b"a model" * 100
@@ -29,12 +30,18 @@ def assets(tmp_path: Path) -> ModelAssets:
     return ModelAssets(tmp_path, manifest_of(model()))
 
 
-def test_the_manifest_that_comes_with_ballast_installs_hands_and_gestures_by_default() -> None:
-    assert [entry.name for entry in load_manifest().defaults()] == ["hand_landmarker.task", "gesture_recognizer.task"]
+def test_the_manifest_that_comes_with_ballast_installs_every_task_by_default() -> None:
+    defaults = {entry.name for entry in load_manifest().defaults()}
+
+    assert defaults == {task.asset for task in vision_tasks().values()}
 
 
-def test_every_default_model_has_a_second_source() -> None:
-    assert all(entry.fallback is not None for entry in load_manifest().defaults())
+def test_the_larger_pose_model_is_optional() -> None:
+    assert not load_manifest()["pose_landmarker_full.task"].default
+
+
+def test_every_model_has_a_second_source() -> None:
+    assert all(entry.fallback is not None for entry in load_manifest().models)
 
 
 def test_an_installed_file_is_found_by_its_absolute_path(assets: ModelAssets) -> None:

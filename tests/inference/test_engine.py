@@ -11,7 +11,7 @@ from app.errors import InvalidMedia, UnsupportedMedia, WorkerFailed
 from tests.inference.engines import BOX, Found, open_engines
 from tests.media_files import PHOTO_NAMES, photo, photos
 
-pytestmark = [pytest.mark.model, pytest.mark.photo]
+pytestmark = [pytest.mark.model("hand_landmarker.task", "gesture_recognizer.task"), pytest.mark.photo]
 
 WRIST_TOLERANCE = 0.03
 

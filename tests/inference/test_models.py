@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from app.domain.landmarks import Detection
 from app.inference.models import ModelShelf
-from app.inference.task import Model, VisionTask
+from app.inference.task import Found, Model, VisionTask
 
 ASSET = Path("model.task")
 
@@ -34,9 +33,9 @@ class CountedModel(Model):
         self.params = params
         self.is_closed = False
 
-    def detect(self, rgb: Any) -> list[Detection]:  # noqa: ARG002 - the form of a model
+    def detect(self, rgb: Any) -> Found:  # noqa: ARG002 - the form of a model
         assert not self.is_closed
-        return []
+        return Found([])
 
     def close(self) -> None:
         assert not self.is_closed, "closed twice"

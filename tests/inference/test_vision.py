@@ -24,6 +24,7 @@ from app.services.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from tests.leaks import Leaks
 from tests.media_files import photo
+from tests.samples import png
 from tests.workers.pools import until
 
 
@@ -69,11 +70,9 @@ async def test_a_task_that_does_not_exist_is_not_found(tmp_path: Path) -> None:
 async def test_a_missing_bundle_is_told_and_starts_nothing(tmp_path: Path) -> None:
     async with open_services(_settings(tmp_path, tmp_path / "nothing")) as services:
         states = set(_states(services).values())
-        kind = services.vision.task("hands")
 
         with pytest.raises(ModelMissing) as missing:
-            async with services.vision.lease(kind, kind.Params()):
-                pass
+            await _analyze(services, "hands", png(64, 64))
 
         assert services.vision.pool.statistics.started == 0
     assert states == {ModelState.MISSING}
@@ -81,7 +80,7 @@ async def test_a_missing_bundle_is_told_and_starts_nothing(tmp_path: Path) -> No
     assert str(tmp_path) not in missing.value.detail
 
 
-@pytest.mark.model
+@pytest.mark.model("hand_landmarker.task", "gesture_recognizer.task")
 @pytest.mark.photo
 class TestWithModels:
     async def test_a_model_is_unloaded_until_it_is_used(self, services: Services) -> None:
@@ -94,7 +93,7 @@ class TestWithModels:
         assert status.state is ModelState.READY
         assert status.resident_bytes > 0
         assert status.idle_seconds is not None
-        assert len(json.loads(result.detections)) == 1
+        assert len(json.loads(result.payload)) == 1
 
     async def test_many_first_calls_load_one_model_and_reserve_it_once(self, services: Services) -> None:
         picture = photo("thumb_up.jpg").read()
@@ -102,7 +101,7 @@ class TestWithModels:
 
         results = await asyncio.gather(*(_analyze(services, "hands", picture) for _ in range(6)))
 
-        assert len({result.detections for result in results}) == 1
+        assert len({result.payload for result in results}) == 1
         assert _worker_bytes(services) <= 2 * (WORKER_BYTES + hands.model_bytes)
         assert _worker_bytes(services) >= WORKER_BYTES + hands.model_bytes
 
@@ -185,7 +184,7 @@ class TestWithModels:
 
         result = await _analyze(services, "hands", picture)
 
-        assert len(json.loads(result.detections)) == 1
+        assert len(json.loads(result.payload)) == 1
         assert _worker_bytes(services) >= WORKER_BYTES
 
     async def test_an_idle_worker_goes_and_takes_its_reservation_along(
@@ -203,3 +202,13 @@ class TestWithModels:
         await _analyze(services, "hands", photo("thumb_up.jpg").read())
 
         assert services.vision.sandbox()["network"] is False
+
+    @pytest.mark.model
+    async def test_a_worker_is_not_replaced_for_the_model_that_it_was_just_asked_to_load(
+        self, services: Services
+    ) -> None:
+        for task in ("hands", "pose", "hands", "pose"):
+            await _analyze(services, task, photo("business_person.png").read())
+
+        assert services.vision.pool.statistics.recycled == 0
+        assert services.vision.pool.statistics.started == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.domain.sketch import Sketch
 from app.pixels.decode import RgbArray
-from app.pixels.draw import draw_sketches, fit_mask, shade_background
+from app.pixels.draw import draw_sketches, fit_mask
 
 anywhere = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -84,7 +84,7 @@ def test_what_a_mask_shows_stays_and_the_rest_is_darkened() -> None:
     mask = np.zeros((24, 32), np.uint8)
     mask[:, :16] = 255
 
-    shaded = shade_background(canvas(), mask)
+    shaded = draw_sketches(canvas(), [], mask)
 
     assert shaded.shape == canvas().shape
     assert (shaded[:, :150] == 128).all()

@@ -15,9 +15,9 @@ from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
 from app.errors import Conflict, InvalidParameter, NotFound, StorageFull
 from app.media.sniff import MP4, PNG, WAV
 from app.settings import StorageSettings
+from app.storage.appender import BATCH_BYTES, BATCH_CHUNKS
 from app.storage.backends.local import LocalStore
 from app.storage.filesystem import UnusableRoot
-from app.storage.localfile import BATCH_BYTES, BATCH_CHUNKS
 from app.storage.threads import DiskThreads
 from tests.samples import mp4
 

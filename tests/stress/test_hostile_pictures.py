@@ -18,6 +18,7 @@ _IN_FLIGHT = 8
 _REFUSALS = {400, 413, 415, 422}
 
 
+@pytest.mark.timeout(180)
 async def test_two_hundred_hostile_pictures_are_refused_or_answered(stand: Stand, group: MemoryGroup) -> None:
     pictures = await asyncio.to_thread(hostile_pictures, 200)
     async with stand.serve() as subject:

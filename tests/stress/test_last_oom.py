@@ -8,7 +8,8 @@ from pathlib import Path
 
 from app.domain.units import MIB
 from app.soak.cgroup import MemoryGroup
-from tests.stress.running import Eater, Stand, Subject
+from tests.stress.eater import Eater
+from tests.stress.running import Stand, Subject
 
 
 async def test_a_run_that_was_killed_is_inferred_by_the_next_and_a_clean_one_is_not(stand: Stand) -> None:

@@ -9,7 +9,8 @@ import pytest
 from app.domain.units import MIB
 from app.soak.cgroup import MemoryGroup
 from app.soak.load import send_file
-from tests.stress.running import Eater, Stand, Subject
+from tests.stress.eater import Eater
+from tests.stress.running import Stand, Subject
 
 
 async def test_250_mib_held_in_all_read_high(stand: Stand, group: MemoryGroup) -> None:

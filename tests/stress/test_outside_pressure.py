@@ -11,7 +11,8 @@ from websockets.asyncio.client import connect
 from app.domain.units import MIB
 from app.soak.cgroup import MemoryGroup
 from tests.media_files import photo
-from tests.stress.running import HANDS, Caller, Eater, Stand, Subject, summary
+from tests.stress.eater import Eater
+from tests.stress.running import HANDS, Caller, Stand, Subject, summary
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 

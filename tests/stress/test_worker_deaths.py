@@ -11,7 +11,8 @@ import pytest
 
 from app.domain.units import MIB
 from app.soak.cgroup import MemoryGroup
-from tests.stress.running import Caller, Eater, Footprint, Stand, Subject
+from tests.stress.eater import Eater
+from tests.stress.running import Caller, Footprint, Stand, Subject
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 

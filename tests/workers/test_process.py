@@ -122,7 +122,7 @@ async def test_a_child_that_was_idle_for_seconds_still_answers() -> None:
     """
     async with open_pool() as pool:
         first = await answered(ask(pool, "echo"))
-        await asyncio.sleep(4)
+        await asyncio.sleep(3)
 
         second = await answered(ask(pool, "echo", repeatable=False))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Overloaded, WorkerFailed
-from tests.workers.pools import Ledger, answered, ask, open_pool, until
+from tests.workers.pools import Held, Ledger, answered, ask, open_pool, until
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,20 @@ async def test_calls_in_line_are_told_when_the_brake_closes() -> None:
     assert [type(outcome) for outcome in outcomes] == [WorkerFailed] * 5 + [Overloaded] * 3
 
 
-async def test_a_child_that_is_up_goes_on_while_the_brake_is_closed() -> None:
-    async with open_pool(workers=2, slots=1) as pool:
+async def test_a_child_that_is_up_goes_on_while_the_brake_is_closed(tmp_path: Path) -> None:
+    async with open_pool(workers=2) as pool:
         for _ in range(4):
             with pytest.raises(WorkerFailed):
                 await answered(ask(pool, "crash", signal="SIGKILL", repeatable=False))
-        steady = ask(pool, "sleep", seconds=1.5)
-        victim = ask(pool, "crash", signal="SIGKILL", repeatable=False)
+        steady = Held(pool, tmp_path)
         with pytest.raises(WorkerFailed):
-            await answered(victim)
+            await answered(ask(pool, "crash", signal="SIGKILL", repeatable=False))
+        behind = ask(pool, "echo", value="served")
+        await asyncio.sleep(0)
+        steady.release()
 
-        reply = await answered(ask(pool, "echo", value="served"))
+        reply = await answered(behind)
 
-        assert reply.pid == (await answered(steady)).pid
+        assert reply.pid == (await answered(steady.reply)).pid
     assert reply.head["value"] == "served"
+    assert pool.statistics.died == 5

@@ -10,6 +10,7 @@ A bucket holds the items of 9.5 hours, so that a list of the newest reads few na
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import heapq
 import logging
@@ -24,10 +25,10 @@ from app.errors import NotFound
 from app.settings import StorageSettings
 from app.storage import ids, metadata
 from app.storage.filesystem import UnusableRoot, free_bytes, refuse_memory
-from app.storage.localfile import LocalReader, LocalWriter, sync_folder
+from app.storage.localfile import LocalReader, LocalWriter, Publisher, describe, sync_folder
 from app.storage.pins import Pins
 from app.storage.space import DiskSpace, StorageUsage
-from app.storage.store import Digest, MediaReader, MediaStore, MediaWriter
+from app.storage.store import Digest, FinishedFile, MediaReader, MediaStore, MediaWriter
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads, finish
 
@@ -46,9 +47,10 @@ class LocalStore(MediaStore):
         self._media = self._root / "media"
         self._disk = disk
         self._pins = Pins()
-        self._space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor)
+        self._publisher = Publisher(self._root, disk, settings.fsync)
         self._lock_fd: int | None = None
         self.temp_files = TempFiles(self._root / "tmp", disk)
+        self.space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor, self._unpromised_bytes)
 
     async def open(self) -> None:
         if not self._settings.allow_tmpfs:
@@ -56,7 +58,7 @@ class LocalStore(MediaStore):
         self._lock_fd = _claim(self._root)
         await self.temp_files.open()
         for size_bytes in await self._disk.run_long(_survey, self._media):
-            self._space.added(size_bytes)
+            self.space.added(size_bytes)
 
     async def aclose(self) -> None:
         await self.temp_files.aclose()
@@ -66,18 +68,28 @@ class LocalStore(MediaStore):
 
     @asynccontextmanager
     async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
-        reservation = await self._space.reserve(declared_bytes)
+        reservation = await self.space.reserve(declared_bytes)
         try:
             async with self.temp_files.file("upload") as temp_file:
-                writer = LocalWriter(temp_file, self._root, self._disk, reservation, digest, self._settings.fsync)
+                writer = LocalWriter(temp_file, self._publisher, reservation, digest)
                 try:
                     yield writer
                 finally:
                     await writer.aclose()
                     if writer.committed is not None:
-                        self._space.added(writer.committed.size_bytes)
+                        self.space.added(writer.committed.size_bytes)
         finally:
             reservation.release()
+
+    async def adopt(self, file: FinishedFile) -> MediaItem:
+        item = describe(file.media_id, file.name, file.media_type, file.details, file.size_bytes, file.sha256)
+
+        def link(target: Path) -> None:
+            _link(file.path, target)
+
+        draft = self._root / "tmp" / f"{file.media_id}{metadata.SUFFIX}"
+        await self._publisher.publish(link, draft, item, lambda: self.space.added(item.size_bytes))
+        return item
 
     @asynccontextmanager
     async def reader(self, media_id: str) -> AsyncIterator[MediaReader]:
@@ -107,7 +119,7 @@ class LocalStore(MediaStore):
                 await finish(deletion)
             finally:
                 if deletion.exception() is None:
-                    self._space.removed(deletion.result())
+                    self.space.removed(deletion.result())
 
     def pin(self, media_id: str) -> AbstractContextManager[None]:
         return self._pins.hold(media_id)
@@ -116,10 +128,15 @@ class LocalStore(MediaStore):
         return self._root / item.path
 
     def usage(self) -> StorageUsage:
-        return self._space.usage()
+        return self.space.usage()
 
     async def _free_bytes(self) -> int:
         return await self._disk.run(free_bytes, self._root)
+
+    def _unpromised_bytes(self) -> int:
+        """Return the bytes in temporary files that nobody reserved: all but those of uploads."""
+        by_source = self.temp_files.statistics().by_source
+        return sum(source.total_bytes for name, source in by_source.items() if name != "upload")
 
     def _metadata_path(self, media_id: str) -> Path:
         kind = ids.kind_of(media_id)
@@ -153,6 +170,16 @@ def _claim(root: Path) -> int:
         os.close(lock_fd)
         raise UnusableRoot(f"the storage root {root} is in use by another running service") from error
     return lock_fd
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, so that a crash leaves it the first one; where there are no links, move it."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        source.rename(target)
 
 
 def _survey(media: Path) -> list[int]:

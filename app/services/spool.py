@@ -1,0 +1,72 @@
+"""Lines that wait on the disk for a client to read them, so that any number of them takes no memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.storage.tempfiles import TempFile, TempFiles
+from app.storage.threads import DiskThreads
+
+_PIECE_BYTES = 64 * 1024
+
+
+class Spool:
+    """A queue of bytes in a tracked temporary file: many writers, one reader. Made by `open_spool`."""
+
+    def __init__(self, temp_file: TempFile, descriptor: int, disk: DiskThreads) -> None:
+        self._temp_file = temp_file
+        self._descriptor = descriptor
+        self._disk = disk
+        self._writing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._ended = False
+
+    @property
+    def size_bytes(self) -> int:
+        return self._temp_file.size_bytes
+
+    async def write(self, line: bytes) -> None:
+        """Append a whole line."""
+        async with self._writing:
+            await self._disk.run(_append, self._descriptor, line)
+            self._temp_file.size_bytes += len(line)
+        self._changed.set()
+
+    def end(self) -> None:
+        """Say that nothing more will be written."""
+        self._ended = True
+        self._changed.set()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give everything that is written, in order, until the end."""
+        offset = 0
+        while True:
+            self._changed.clear()
+            if offset < self._temp_file.size_bytes:
+                piece = await self._disk.run(os.pread, self._descriptor, _PIECE_BYTES, offset)
+                offset += len(piece)
+                yield piece
+            elif self._ended:
+                return
+            else:
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def open_spool(source: str, temp_files: TempFiles, disk: DiskThreads) -> AsyncIterator[Spool]:
+    """Give a spool for the block; its file is gone afterwards."""
+    async with temp_files.file(source) as temp_file:
+        descriptor = await disk.run(os.open, temp_file.path, os.O_RDWR | os.O_APPEND)
+        try:
+            yield Spool(temp_file, descriptor, disk)
+        finally:
+            await disk.run(os.close, descriptor)
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    rest = memoryview(line)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

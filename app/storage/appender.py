@@ -1,0 +1,189 @@
+"""Appending to one file on the local disk while the next bytes come in; every call that may block runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from app.errors import StorageFull
+from app.storage.store import Chunk
+from app.storage.threads import DiskThreads, finish
+
+BATCH_BYTES = 512 * 1024
+"""How much goes to a thread at a time: large enough that the hop costs nothing, small enough for many uploads."""
+
+BATCH_CHUNKS = 256
+"""At most so many pieces in a batch (`IOV_MAX` is 1024), so that a flood of tiny ones is not kept."""
+
+WRITE_BACK_BYTES = 8 * 1024 * 1024
+"""How much is written before the kernel is asked to begin with bringing it to the disk."""
+
+_SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2): start write-out of dirty pages, do not wait for it
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class Hash(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: Chunk, /) -> None: ...
+    def copy(self) -> Hash: ...
+    def digest(self) -> bytes: ...
+    def hexdigest(self) -> str: ...
+
+
+class Appender:
+    """Writes a file from `start_bytes` on.
+
+    At most one batch is being written and one collected, so a slow disk slows the client down and memory stays flat.
+    Where `synced`, the kernel begins to bring what is written to the disk long before `sync` asks for the rest of it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        disk: DiskThreads,
+        count: Callable[[int], Awaitable[None]],
+        digests: Sequence[Hash],
+        *,
+        synced: bool,
+        start_bytes: int = 0,
+    ) -> None:
+        """`count` is told how many bytes are about to be written, and may refuse. `digests` are fed with them."""
+        self._path = path
+        self._disk = disk
+        self._count = count
+        self._digests = tuple(digests)
+        self._synced = synced
+        self._fd = -1
+        self._batch: list[Chunk] = []
+        self._batch_bytes = 0
+        self._in_flight: asyncio.Future[None] | None = None
+        self._start_bytes = start_bytes
+        self._flushed_to = start_bytes
+        self.size_bytes = start_bytes
+        self.written_bytes = start_bytes
+
+    async def write(self, chunk: Chunk) -> None:
+        """Take the next bytes. They are kept without a copy until they are written: do not change them.
+
+        Raises:
+            StorageFull: there is no room for them.
+        """
+        self._batch.append(chunk)
+        self._batch_bytes += len(chunk)
+        self.size_bytes += len(chunk)
+        if self._batch_bytes >= BATCH_BYTES or len(self._batch) >= BATCH_CHUNKS:
+            await self._hand_over()
+
+    async def flush(self) -> None:
+        """Write everything that was taken.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+        await self._hand_over()
+        await self._settle()
+
+    async def sync(self) -> None:
+        """Write everything, and where syncing is on, wait until it is on the disk.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+        await self.flush()
+        if self._synced and self._fd >= 0:
+            with full_disk():
+                await self._disk.run_long(os.fdatasync, self._fd)
+
+    async def aclose(self) -> None:
+        """Wait for the thread and close the file, whatever happened; what is not flushed is dropped."""
+        try:
+            if self._in_flight is not None:
+                with suppress(OSError):
+                    await finish(self._in_flight)
+        finally:
+            if self._fd >= 0:
+                await self._disk.run(os.close, self._fd)
+
+    async def _hand_over(self) -> None:
+        """Let a thread write the batch, after the one before it has been written."""
+        batch, batch_bytes = self._batch, self._batch_bytes
+        self._batch, self._batch_bytes = [], 0
+        await self._settle()
+        await self._count(batch_bytes)
+        self._in_flight = self._disk.start(self._write_batch, batch)
+
+    async def _settle(self) -> None:
+        if self._in_flight is not None:
+            in_flight, self._in_flight = self._in_flight, None
+            with full_disk():
+                await finish(in_flight)
+
+    def _write_batch(self, batch: list[Chunk]) -> None:
+        """Runs in a thread. The chunks are written as they came, without a copy."""
+        if self._fd < 0:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            os.lseek(self._fd, self._start_bytes, os.SEEK_SET)
+        write_all(self._fd, batch)
+        for digest in self._digests:
+            for chunk in batch:
+                digest.update(chunk)
+        self.written_bytes += sum(map(len, batch))
+        if self._synced and self.written_bytes - self._flushed_to >= WRITE_BACK_BYTES:
+            _begin_write_back(self._fd, self._flushed_to, self.written_bytes - self._flushed_to)
+            self._flushed_to = self.written_bytes
+
+
+def write_all(fd: int, batch: list[Chunk]) -> None:
+    """Write every byte of the batch: `writev` may take only a part, most often when the disk is nearly full."""
+    rest = batch
+    while rest:
+        written = os.writev(fd, rest)
+        at = 0
+        while at < len(rest) and written >= len(rest[at]):
+            written -= len(rest[at])
+            at += 1
+        rest = rest[at:]
+        if written:
+            rest = [memoryview(rest[0])[written:], *rest[1:]]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Turn the system's word for a full disk into ours.
+
+    Raises:
+        StorageFull: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull("The disk is full. Nothing was kept.") from error
+        raise
+
+
+def _find_sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    """Return the call of the C library: Python has none of its own. None where the system has none either."""
+    try:
+        function = ctypes.CDLL(None).sync_file_range
+    except (AttributeError, OSError):
+        return None
+    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    function.restype = ctypes.c_int
+    return function
+
+
+_sync_file_range = _find_sync_file_range()
+
+
+def _begin_write_back(fd: int, offset: int, size_bytes: int) -> None:
+    """Ask the kernel to begin writing these bytes to the disk. It is only a hint: `sync` does not rely on it."""
+    if _sync_file_range is not None:
+        _sync_file_range(fd, offset, size_bytes, _SYNC_FILE_RANGE_WRITE)

@@ -1,0 +1,154 @@
+/** The working set over time, against the limit. */
+
+import { h, svg } from './dom.js';
+import { bytes, percent, seconds } from './format.js';
+
+const MARGIN = { left: 74, right: 14, top: 14, bottom: 26 };
+const LINES = 4;
+
+/** @typedef {{at: number, bytes: number}} Point */
+
+export class MemoryChart {
+  /** @param {{name: string, share: number, tone: string}[]} thresholds parts of the limit */
+  constructor(thresholds) {
+    this._thresholds = thresholds;
+    /** @type {Point[]} */
+    this._points = [];
+    this._limitBytes = 1;
+    /** @type {number | null} */
+    this._cursor = null;
+    /** Whether the scale ends at the limit, or just above the curve. */
+    this.wholeLimit = true;
+    this._svg = svg('svg', { class: 'chart', role: 'img', tabindex: 0 });
+    this._words = h('p', { class: 'muted small-text' });
+    this.element = h('div', {}, this._svg, this._words, this._legend());
+    this._svg.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => this._point(event));
+    this._svg.addEventListener('pointerleave', () => this._setCursor(null));
+    this._svg.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => this._step(event));
+    this._observer = new ResizeObserver(() => this._draw());
+    this._observer.observe(this._svg);
+  }
+
+  /** @param {Point[]} points @param {number} limitBytes */
+  show(points, limitBytes) {
+    this._points = points;
+    this._limitBytes = limitBytes;
+    this._draw();
+  }
+
+  dispose() {
+    this._observer.disconnect();
+  }
+
+  _legend() {
+    const items = this._thresholds.map(({ name, share, tone }) =>
+      h('li', {}, h('span', { class: `swatch line ${tone}` }), `${name} from ${percent(share)}`));
+    return h('ul', { class: 'legend' }, h('li', {}, h('span', { class: 'swatch' }), 'Working set'),
+      h('li', {}, h('span', { class: 'swatch line' }), 'Limit'), ...items);
+  }
+
+  _draw() {
+    const { width, height } = this._svg.getBoundingClientRect();
+    const points = this._points;
+    if (width === 0 || points.length === 0) return;
+    const frame = this._frame(width, height);
+    this._svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    this._svg.replaceChildren(...this._grid(frame), ...this._curve(frame), ...this._limits(frame), ...this._cross(frame));
+    this._describe();
+  }
+
+  /** Sizes and scales for one drawing. @param {number} width @param {number} height */
+  _frame(width, height) {
+    const points = this._points;
+    const highest = points.reduce((most, point) => Math.max(most, point.bytes), 0);
+    const top = this.wholeLimit ? this._limitBytes * 1.06 : Math.max(1048576, highest * 1.25);
+    const [start, end] = [points[0].at, points[points.length - 1].at];
+    const right = width - MARGIN.right;
+    const bottom = height - MARGIN.bottom;
+    const across = (/** @type {number} */ at) => right - ((end - at) / Math.max(30000, end - start)) * (right - MARGIN.left);
+    const down = (/** @type {number} */ value) => bottom - (value / top) * (bottom - MARGIN.top);
+    return { top, start, end, right, bottom, across, down };
+  }
+
+  /** @param {any} frame */
+  _grid({ top, start, end, right, bottom, down }) {
+    const lines = Array.from({ length: LINES + 1 }, (_, index) => (top / 1.06) * (index / LINES));
+    const marks = lines.flatMap((value) => [
+      svg('line', { class: 'grid', x1: MARGIN.left, x2: right, y1: down(value), y2: down(value) }),
+      svg('text', { x: MARGIN.left - 8, y: down(value) + 4, 'text-anchor': 'end' }, bytes(value)),
+    ]);
+    const span = Math.max(30, (end - start) / 1000);
+    return [...marks,
+      svg('text', { x: MARGIN.left, y: bottom + 18 }, `${seconds(span)} ago`),
+      svg('text', { x: right, y: bottom + 18, 'text-anchor': 'end' }, 'now')];
+  }
+
+  /** @param {any} frame */
+  _curve({ bottom, across, down }) {
+    const points = this._points;
+    const path = points.map(({ at, bytes: value }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(value).toFixed(1)}`).join('');
+    const [first, last] = [across(points[0].at), across(points[points.length - 1].at)];
+    return [
+      svg('path', { class: 'area', d: `${path}L${last.toFixed(1)} ${bottom}L${first.toFixed(1)} ${bottom}Z` }),
+      svg('path', { class: 'curve', d: path }),
+    ];
+  }
+
+  /** @param {any} frame */
+  _limits({ top, right, down }) {
+    const line = (/** @type {string} */ name, /** @type {number} */ value) =>
+      svg('line', { class: name, x1: MARGIN.left, x2: right, y1: down(value), y2: down(value) });
+    const shown = this._thresholds.filter(({ share }) => share * this._limitBytes <= top);
+    const lines = shown.map(({ share, tone }) => line(`threshold ${tone}`, share * this._limitBytes));
+    return this._limitBytes <= top ? [...lines, line('limit', this._limitBytes)] : lines;
+  }
+
+  /** @param {any} frame */
+  _cross({ bottom, across, down }) {
+    const point = this._cursor === null ? null : this._points[this._cursor];
+    if (!point) return [];
+    const x = across(point.at);
+    return [
+      svg('line', { class: 'cross', x1: x, x2: x, y1: MARGIN.top, y2: bottom }),
+      svg('circle', { class: 'dot', cx: x, cy: down(point.bytes), r: 5 }),
+    ];
+  }
+
+  _describe() {
+    const points = this._points;
+    const newest = points[points.length - 1];
+    const point = (this._cursor === null ? undefined : points[this._cursor]) ?? newest;
+    const when = point === newest ? 'Now' : new Date(point.at).toLocaleTimeString();
+    const text = `${when}: ${bytes(point.bytes)} of ${bytes(this._limitBytes)} (${percent(point.bytes / this._limitBytes, 1)})`;
+    this._words.textContent = text;
+    this._svg.setAttribute('aria-label', `Working set over time. ${text}. Left and right arrows go through the points.`);
+  }
+
+  /** @param {PointerEvent} event */
+  _point(event) {
+    const { left, width, height } = this._svg.getBoundingClientRect();
+    if (this._points.length === 0) return;
+    const { across } = this._frame(width, height);
+    const x = event.clientX - left;
+    let best = 0;
+    for (const [index, { at }] of this._points.entries()) {
+      if (Math.abs(across(at) - x) < Math.abs(across(this._points[best].at) - x)) best = index;
+    }
+    this._setCursor(best);
+  }
+
+  /** @param {KeyboardEvent} event */
+  _step(event) {
+    const steps = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1 });
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    const last = this._points.length - 1;
+    this._setCursor(Math.min(last, Math.max(0, (this._cursor ?? last) + steps[event.key])));
+  }
+
+  /** @param {number | null} index */
+  _setCursor(index) {
+    this._cursor = index;
+    this._draw();
+  }
+}

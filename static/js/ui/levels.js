@@ -1,0 +1,22 @@
+/** Pressure levels in colours: normal, orange, red. */
+
+/** @type {Record<string, 'normal' | 'orange' | 'red'>} */
+const TONES = { LOW: 'normal', MODERATE: 'orange', HIGH: 'orange', CRITICAL: 'red' };
+
+/** What each level means for who uses the service. @type {Record<string, string>} */
+const MEANINGS = {
+  LOW: 'Full quality.',
+  MODERATE: 'A little slower: no new trackers, half the cache.',
+  HIGH: 'Reduced: analysis at half the size, every second frame, idle models unloaded.',
+  CRITICAL: 'Survival: new work is refused until memory is free again.',
+};
+
+/** @param {string} level */
+export function toneOf(level) {
+  return TONES[level] ?? 'normal';
+}
+
+/** @param {string} level */
+export function meaningOf(level) {
+  return MEANINGS[level] ?? '';
+}
