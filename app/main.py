@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     problems.install(app)
     tasks = vision_tasks()
     app.include_router(health.router)
+    app.include_router(page.build_router())
     vision_routers = (batch.build_router(tasks), vision.build_router(tasks), stream.build_router(tasks))
     for router in (memory.router, limits.router, media.router, *vision_routers):
         app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))

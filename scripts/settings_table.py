@@ -43,7 +43,7 @@ def _rows(settings: Iterator[tuple[str, str, Any]]) -> Iterator[str]:
 
 def _words(default: object) -> str:
     """Return a default as one would write it into the environment."""
-    if default is None or default == ():
+    if default is None or default == () or str(default) == "":
         return "unset"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

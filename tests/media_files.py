@@ -25,13 +25,18 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo, and the hands that mediapipe 1.2.2 finds in it at full size, from left to right."""
+    """A photo, and what mediapipe 1.2.2 finds in it at full size: the hands from left to right, the tips of noses.
+
+    `face_noses` are those of the face landmarks, `pose_noses` those of the bodies, by the lite model.
+    """
 
     path: Path
     width: int
     height: int
     sha256: str
     hands: tuple[Hand, ...]
+    face_noses: tuple[tuple[float, float], ...]
+    pose_noses: tuple[tuple[float, float], ...]
 
     def read(self) -> bytes:
         return self.path.read_bytes()
@@ -58,4 +63,12 @@ def _photo(name: str, known: dict[str, Any]) -> Photo:
         for side, (x, y), (gesture, score) in zip(known["handedness"], known["wrist"], known["gestures"], strict=True)
     ]
     hands.sort(key=lambda hand: hand.wrist)
-    return Photo(media_folder() / name, width, height, known["sha256"], tuple(hands))
+    return Photo(
+        path=media_folder() / name,
+        width=width,
+        height=height,
+        sha256=known["sha256"],
+        hands=tuple(hands),
+        face_noses=tuple((x, y) for x, y in known["nose_tip"]),
+        pose_noses=tuple((x, y) for x, y in known["pose_nose"]),
+    )

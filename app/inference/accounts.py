@@ -66,7 +66,7 @@ class WorkerAccounts:
         account = self._accounts.get(worker.pid)
         if account is None or account.holder is None:
             return False
-        return worker.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
+        return account.holder.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
 
     def may_grow(self) -> bool:
         """Take bytes for one more worker with the models that are in use, if they are free now."""

@@ -26,6 +26,10 @@ logger = logging.getLogger("ballast.memory")
 API_BYTES = 64 * MIB
 """What the API process takes with nothing to do, and room for what it does (measured: 60 MiB idle)."""
 
+_SETTLED_SECONDS = 3.0
+_SETTLED_SPARE_BYTES = 4 * MIB
+"""A process that is older than that keeps a promise of so much beyond what is seen of it."""
+
 _SNAPSHOT_SECONDS = 5.0
 """How often the black box is written at LOW; above, with every sample."""
 
@@ -158,6 +162,7 @@ class Governor:
             process = self._processes.get(pid)
             if process is not None and process.holder is not None:
                 process.holder.observe(resident_bytes)
+                _settle(process.holder)
 
     def snapshot(self) -> dict[str, object]:
         """Return the sample and the ledger in short, as JSON: what one wants to know after a crash."""
@@ -234,3 +239,10 @@ class Governor:
         self.kills += 1
         assert process.kill is not None
         process.kill()
+
+
+def _settle(holder: Reservation) -> None:
+    """Give back what a process was promised and, after some seconds, has not taken: else it would be owed for ever."""
+    spare_bytes = holder.reserved_bytes - holder.resident_bytes - _SETTLED_SPARE_BYTES
+    if spare_bytes > 0 and holder.age_seconds > _SETTLED_SECONDS:
+        holder.shrink(spare_bytes)

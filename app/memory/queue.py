@@ -5,7 +5,8 @@ The order is start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) betwe
 tie), and a grant of n bytes moves its class on by n / weight. While all classes wait, the bytes granted to them are
 therefore in the ratio of the weights, up to one grant each; a class that was not waiting starts at the tag of the class
 that is next, so it neither saved up credit nor has to wait for what others took meanwhile; and a class pays for a
-large grant after it, not before. Inside a class clients take turns, and each client is served in its own order.
+large grant after it, not before. Inside a class clients take turns, and each client is served in its own order,
+but for those that pass one that does not fit (`turn`).
 """
 
 from __future__ import annotations
@@ -123,11 +124,15 @@ class WaitingLine(Generic[W]):
         return None
 
     def first_fitting(self, free_bytes: int, may_pass: Callable[[float], bool]) -> W | None:
-        """Return the first in order that needs at most `free_bytes`, if its class may pass; no client passes itself."""
+        """Return the first in order that needs at most `free_bytes`, if its class may pass.
+
+        A client's small ones may pass its own large one too: a client is an address, behind which many may be.
+        """
         for line in sorted(self._active(), key=lambda line: line.rank):
             for queue in line.clients.values():
-                if queue[0].nbytes <= free_bytes:
-                    return queue[0] if may_pass(line.tag) else None
+                for waiter in queue:
+                    if waiter.nbytes <= free_bytes:
+                        return waiter if may_pass(line.tag) else None
         return None
 
     def start_tag(self, priority: Priority) -> float:

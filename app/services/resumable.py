@@ -5,8 +5,6 @@ What HTTP has to do with it (tus 1.0.0) is in `api/tus.py`; here is what an uplo
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -14,42 +12,24 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import anyio
-
-from app.domain.media import MediaItem
-from app.errors import (
-    BadRequest,
-    BallastError,
-    ChecksumMismatch,
-    Conflict,
-    Forbidden,
-    NotFound,
-    PayloadTooLarge,
-    QueueFull,
-    UnsupportedMedia,
-)
-from app.media.sniff import HEAD_BYTES, sniff
+from app.errors import BadRequest, BallastError, Conflict, Forbidden, PayloadTooLarge, QueueFull
+from app.media.sniff import HEAD_BYTES
+from app.services.completion import Completion
 from app.services.locks import UploadLocks
+from app.services.receiving import Checksum, Receiver, recognise
 from app.services.transfers import Transfers
-from app.services.uploads import PICTURE_HEAD_BYTES, Uploads, clean_name, details_of, unsupported
-from app.storage import ids
-from app.storage.appender import Appender, Hash
-from app.storage.stage import FINAL, PARTIAL, Stage, new_hash
+from app.services.uploads import Uploads, unsupported
+from app.storage.stage import FINAL, PARTIAL, Stage
 from app.storage.staging import Staging
-from app.storage.store import Chunk, FinishedFile, MediaStore
+from app.storage.store import Chunk, MediaStore
 
 logger = logging.getLogger("ballast.uploads")
-
-CHECKSUMS = ("sha1", "sha256", "md5")
-"""Digests that a client may send with a piece; SHA-1 is the one that every tus server has to know."""
 
 MAX_FINISHED = 10_000
 """How many finished uploads are remembered at most."""
 
 _JOINED_LINGER_SECONDS = 600.0
 """How long the parts stay once they have been joined: the answer may be lost and the client ask again."""
-
-_SWEEP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +40,6 @@ class Creation:
     name: str | None = None
     metadata: str = ""
     partial: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """What the bytes of one piece must have: the name of a digest (`CHECKSUMS`) and its value."""
-
-    algorithm: str
-    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +74,8 @@ class Resumable:
         self, staging: Staging, store: MediaStore, uploads: Uploads, transfers: Transfers, locks: UploadLocks
     ) -> None:
         self._staging = staging
-        self._store = store
-        self._uploads = uploads
+        self._receiver = Receiver(staging, uploads)
+        self._completion = Completion(staging, store)
         self._transfers = transfers
         self._locks = locks
         self.limits = uploads.limits
@@ -146,8 +118,8 @@ class Resumable:
                 await self._set_length(stage, piece.length)
             if not stage.whole:
                 async with self._transfers.upload(piece.client):
-                    await self._receive(stage, piece, turn.chunks(piece.chunks))
-            await self._complete_if_whole(stage)
+                    await self._receiver.receive(stage, turn.chunks(piece.chunks), piece.checksum)
+            await self._completion.complete(stage)
             return self._view(stage)
 
     async def look(self, upload_id: str) -> ResumableUpload:
@@ -161,7 +133,7 @@ class Resumable:
         if not stage.finished:
             async with self._locks.hold(upload_id):
                 stage = self._staging.find(upload_id)
-                await self._complete_if_whole(stage)
+                await self._completion.complete(stage)
         return self._view(stage)
 
     async def join(self, part_ids: Sequence[str], creation: Creation, concat: str, client: str) -> ResumableUpload:
@@ -181,12 +153,13 @@ class Resumable:
             length = sum(part.size_bytes for part in parts)
             self._check_length(length)
             self._check_number()
+            recognise(await self._beginning(parts))
             await stack.enter_async_context(self._transfers.upload(client))
             whole = await self._staging.create(length, creation.name, creation.metadata, f"{FINAL};{concat}")
             try:
                 async with self._locks.hold(whole.state.id):
                     await self._staging.join(parts, whole)
-                    await self._complete_if_whole(whole)
+                    await self._completion.complete(whole)
             except BaseException:
                 await self._staging.remove(whole)
                 raise
@@ -205,17 +178,14 @@ class Resumable:
         async with self._locks.hold(upload_id):
             await self._staging.remove(self._staging.find(upload_id))
 
-    async def run(self) -> None:
-        """Finish what an earlier run left whole, then remove what has expired, until cancelled."""
+    async def finish_left(self) -> None:
+        """Make items of the uploads that an earlier run left whole."""
         for stage in self._staging:
             if stage.whole and not stage.finished and not stage.is_partial:
-                await self._complete_left(stage.state.id)
-        while True:
-            await asyncio.sleep(min(_SWEEP_SECONDS, self.limits.expire_seconds / 10))
-            try:
-                await self.sweep(time.time())
-            except Exception:  # a full or broken disk now may be well again at the next round
-                logger.exception("sweeping resumable uploads failed")
+                try:
+                    await self.look(stage.state.id)
+                except (BallastError, OSError) as error:
+                    logger.warning("an upload of an earlier run could not be finished: %s", error)
 
     async def sweep(self, now: float) -> None:
         """Remove uploads to which no byte came for so long, `now` being in seconds since 1970."""
@@ -226,12 +196,6 @@ class Resumable:
             if (due or stage in surplus) and not self._locks.held(stage.state.id):
                 await self._staging.remove(stage)
 
-    async def _complete_left(self, upload_id: str) -> None:
-        try:
-            await self.look(upload_id)
-        except (BallastError, OSError) as error:
-            logger.warning("an upload of an earlier run could not be finished: %s", error)
-
     async def _set_length(self, stage: Stage, length: int) -> None:
         self._check_length(length)
         if length < stage.size_bytes:
@@ -241,93 +205,12 @@ class Resumable:
         stage.state.length = length
         await self._staging.save(stage)
 
-    async def _receive(self, stage: Stage, piece: Piece, chunks: AsyncIterator[Chunk]) -> None:
-        """Write what comes; however that ends, the upload is then as long as what can be believed of its file."""
-        digest = None if piece.checksum is None else new_hash(piece.checksum.algorithm)
-        carried = stage.sha256.copy() if digest is not None and stage.sha256 is not None else None
-        if digest is not None:
-            stage.state.held_bytes = stage.size_bytes
-            await self._staging.save(stage)
-        appender = self._staging.appender(stage, [digest] if digest is not None else [])
-        try:
-            await self._write(stage, appender, chunks)
-            await appender.sync()
-            if digest is not None:
-                _compare(digest, piece.checksum)
-                stage.state.held_bytes = None
-        except UnsupportedMedia:
-            await self._close(stage, appender, carried)
-            await self._staging.remove(stage)
-            raise
-        except BaseException:
-            await self._close(stage, appender, carried)
-            raise
-        await self._close(stage, appender, carried)
-
-    async def _write(self, stage: Stage, appender: Appender, chunks: AsyncIterator[Chunk]) -> None:
-        recognised = stage.recognised or stage.is_partial
-        head = bytearray() if recognised else bytearray(await self._staging.head(stage, HEAD_BYTES))
-        limit = self.limits.max_bytes if stage.state.length is None else stage.state.length
-        with self._uploads.tracked() as progress:
-            async for chunk in chunks:
-                progress.received_bytes += len(chunk)
-                end = appender.size_bytes + len(chunk)
-                if end > limit:
-                    raise PayloadTooLarge(f"The upload is to have {limit} bytes.", limitBytes=limit)
-                if not recognised:
-                    head += chunk[: HEAD_BYTES - len(head)]
-                    if len(head) >= HEAD_BYTES or end == stage.state.length:
-                        recognised = stage.recognised = _recognise(bytes(head))
-                await appender.write(chunk)
-
-    async def _close(self, stage: Stage, appender: Appender, carried: Hash | None) -> None:
-        """Keep what has come, unless its checksum was not seen to be right."""
-        with anyio.CancelScope(shield=True):
-            try:
-                await appender.sync()
-            except (BallastError, OSError) as error:
-                logger.warning("the last bytes of an upload could not be written: %s", error)
-            await appender.aclose()
-            if stage.state.held_bytes is None:
-                await self._staging.settle(stage, appender.written_bytes)
-                return
-            await self._staging.settle(stage, stage.state.held_bytes)
-            stage.sha256 = carried
-            stage.state.held_bytes = None
-            await self._staging.save(stage)
-
-    async def _complete_if_whole(self, stage: Stage) -> None:
-        if stage.whole and not stage.finished and not stage.is_partial:
-            item = await self._complete(stage)
-            stage.state.media_id = item.id
-            await self._staging.finish(stage)
-
-    async def _complete(self, stage: Stage) -> MediaItem:
-        """Make the item. A crash at any point leaves the upload whole, and the item is found by its planned id."""
-        if stage.state.planned_id is not None:
-            try:
-                return await self._store.get(stage.state.planned_id)
-            except NotFound:
-                pass
-        head = await self._staging.head(stage, PICTURE_HEAD_BYTES)
-        media_type = sniff(head[:HEAD_BYTES])
-        if media_type is None:
-            await self._staging.remove(stage)
-            raise unsupported()
-        sha256 = await self._staging.digest(stage)
-        stage.state.planned_id = ids.new_id(media_type.kind, datetime.now(UTC))
-        await self._staging.save(stage)
-        return await self._store.adopt(
-            FinishedFile(
-                path=self._staging.path(stage),
-                size_bytes=stage.size_bytes,
-                sha256=sha256,
-                media_id=stage.state.planned_id,
-                name=clean_name(stage.state.name, media_type),
-                media_type=media_type,
-                details=details_of(media_type, head),
-            )
-        )
+    async def _beginning(self, parts: Sequence[Stage]) -> bytes:
+        head = b""
+        for part in parts:
+            if len(head) < HEAD_BYTES:
+                head += await self._staging.head(part, HEAD_BYTES - len(head))
+        return head
 
     def _check_piece(self, stage: Stage, piece: Piece) -> None:
         if stage.is_final:
@@ -365,14 +248,3 @@ class Resumable:
         return ResumableUpload(
             state.id, stage.size_bytes, state.length, state.metadata, state.concat, expires_at, state.media_id
         )
-
-
-def _recognise(head: bytes) -> bool:
-    if sniff(head) is None:
-        raise unsupported()
-    return True
-
-
-def _compare(digest: Hash, checksum: Checksum | None) -> None:
-    if checksum is not None and not hmac.compare_digest(digest.digest(), checksum.value):
-        raise ChecksumMismatch("The bytes are not those that the checksum was taken of. None of them was kept.")

@@ -64,7 +64,7 @@ class Appender:
         self._batch: list[Chunk] = []
         self._batch_bytes = 0
         self._in_flight: asyncio.Future[None] | None = None
-        self._start_bytes = start_bytes
+        self.start_bytes = start_bytes
         self._flushed_to = start_bytes
         self.size_bytes = start_bytes
         self.written_bytes = start_bytes
@@ -129,7 +129,7 @@ class Appender:
         """Runs in a thread. The chunks are written as they came, without a copy."""
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            os.lseek(self._fd, self._start_bytes, os.SEEK_SET)
+            os.lseek(self._fd, self.start_bytes, os.SEEK_SET)
         write_all(self._fd, batch)
         for digest in self._digests:
             for chunk in batch:

@@ -16,7 +16,7 @@ export { blobOfBase64 } from './kit/base64.js';
 export { BlobUrls } from './kit/blobs.js';
 export { BallastClient } from './kit/client.js';
 export { EventStream } from './kit/events.js';
-export { FrameGrabber, encodePicture, fitInside } from './kit/frames.js';
+export { FrameGrabber, encodePicture, fitInside, shrunkPicture } from './kit/frames.js';
 export { LevelEvents } from './kit/levels.js';
 export { BallastProblem, ConnectionProblem } from './kit/problem.js';
 export { FrameStream } from './kit/stream.js';

@@ -89,12 +89,28 @@ async def test_a_client_is_served_in_its_own_order() -> None:
     budget = make_budget(100)
     Work(budget, 60, seconds=1)
     works = [
+        Work(budget, size, client="a", seconds=1, on_grant=lambda w: order.append(w.nbytes)) for size in (90, 95, 91)
+    ]
+
+    await asyncio.sleep(5)
+
+    assert order == [90, 95, 91]
+    assert all(work.task.done() for work in works)
+
+
+@virtual
+async def test_the_small_requests_of_a_client_need_not_wait_for_its_large_one() -> None:
+    """A client is an address: many may be behind one proxy."""
+    order: list[int] = []
+    budget = make_budget(100)
+    Work(budget, 60, seconds=1)
+    works = [
         Work(budget, size, client="a", seconds=1, on_grant=lambda w: order.append(w.nbytes)) for size in (90, 5, 6)
     ]
 
     await asyncio.sleep(5)
 
-    assert order == [90, 5, 6]
+    assert order == [5, 6, 90]
     assert all(work.task.done() for work in works)
 
 

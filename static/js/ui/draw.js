@@ -69,7 +69,7 @@ function named(landmarks, score) {
 
 /** @param {Record<string, number>} shapes */
 function strongest(shapes) {
-  const [name, score] = Object.entries(shapes).reduce((one, other) => (other[1] > one[1] ? other : one), ['neutral', 0]);
+  const [name, score] = Object.entries(shapes).filter(([shape]) => shape !== '_neutral').reduce((one, other) => (other[1] > one[1] ? other : one), ['neutral', 0]);
   return `${name} ${percent(score)}`;
 }
 

@@ -1,0 +1,268 @@
+"""One bucket of an S3-compatible object store, by obstore. Imported only where such a store is configured (15 MB RSS).
+
+How much memory a transfer takes is set here and measured (docs/decisions/0018-obstore.md): nothing is left to defaults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from app.domain.media import MediaItem
+from app.domain.units import KIB, MIB
+from app.errors import StorageUnavailable
+from app.settings import StorageSettings
+from app.storage.threads import DiskThreads, finish
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+logger = logging.getLogger("ballast.storage")
+
+PART_BYTES = 5 * MIB
+"""The smallest part of a multipart upload (Amazon S3 User Guide, multipart upload limits): larger ones cost memory."""
+
+MAX_PARTS = 10_000
+"""The most parts of one upload (the same source)."""
+
+MAX_OBJECT_BYTES = MAX_PARTS * PART_BYTES
+"""48.8 GiB: larger objects would need larger parts, and so more memory than is set aside."""
+
+PARTS_AT_A_TIME = 2
+"""Parts of one upload on their way at a time, so that the answer to one is not waited for before the next is sent."""
+
+UPLOADS_AT_A_TIME = 2
+"""Uploads of each size class (one part, many parts) at a time: a small one never waits for a large one."""
+
+READ_BYTES = 512 * KIB
+"""Largest piece asked of a download; up to 0.4 MiB more come, as they arrived."""
+
+TRANSFER_BYTES = UPLOADS_AT_A_TIME * ((PARTS_AT_A_TIME + 1) * PART_BYTES + PART_BYTES) + 12 * MIB
+"""What all uploads together and the library itself (runtime, TLS, connections) take of the process."""
+
+_FILE_PIECE_BYTES = MIB
+_ATTEMPTS = 3
+_STALLED_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One entry of a listing."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class ObjectBucket:
+    """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole."""
+
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        self._store = _connect(settings, settings.s3_endpoint)
+        public = settings.s3_public_endpoint
+        self._public_store = _connect(settings, public) if public else self._store
+        self._disk = disk
+        self._small = asyncio.Semaphore(UPLOADS_AT_A_TIME)
+        self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
+
+    async def put_file(self, path: Path, item: MediaItem) -> None:
+        """Put a file as the object of `item`. Cancelled, or if it fails, it leaves nothing, hidden parts neither.
+
+        Raises:
+            StorageUnavailable: the store did not take it.
+            OSError: the file cannot be read.
+        """
+        attributes = {"Content-Type": item.content_type, "Content-Disposition": _disposition(item.name)}
+        if item.size_bytes <= PART_BYTES:
+            async with self._small:
+                data = await self._disk.run(path.read_bytes)
+                await self._put(item.path, data, attributes)
+            return
+        async with self._large:
+            source = _FileSource(path, self._disk)
+            transfer = asyncio.ensure_future(self._put_parts(item.path, source, attributes))
+            try:
+                await asyncio.shield(transfer)
+            except asyncio.CancelledError:
+                # A transfer that is cancelled leaves its parts; one whose source fails takes them back (measured).
+                source.cut()
+                await asyncio.gather(finish(transfer), return_exceptions=True)
+                raise
+
+    async def put_json(self, key: str, data: bytes) -> None:
+        """Put a small object at once.
+
+        Raises:
+            StorageUnavailable: the store did not take it.
+        """
+        await self._put(key, data, {"Content-Type": "application/json"})
+
+    async def get(self, key: str) -> bytes:
+        """Return a small object whole.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StorageUnavailable: the store did not give it.
+        """
+        with _answering("get"):
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+
+    async def size(self, key: str) -> int:
+        """Return the size of an object.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StorageUnavailable: the store did not tell.
+        """
+        with _answering("head"):
+            return (await obstore.head_async(self._store, key))["size"]
+
+    async def chunks(self, key: str, offset: int, length: int, chunk_bytes: int) -> AsyncIterator[bytes]:
+        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a connection that breaks is made anew.
+
+        Raises:
+            OSError: the bytes cannot be read.
+        """
+        end, failures = offset + length, 0
+        while offset < end:
+            try:
+                found = await obstore.get_async(self._store, key, options={"range": (offset, end)})
+                async for piece in found.stream(min(chunk_bytes, READ_BYTES)):
+                    offset, failures = offset + len(piece), 0
+                    yield bytes(piece)
+                if offset < end:
+                    raise OSError(errno.EIO, "the stored object is shorter than it was")
+            except BaseError as error:
+                failures += 1
+                if failures == _ATTEMPTS:
+                    raise OSError(errno.EIO, f"the object store broke off: {_words(error)}") from error
+                logger.warning("a download from the object store broke off", extra={"error": _words(error)})
+
+    async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
+        """Give the objects below `folder`, in the order of their keys, from behind the key `after`.
+
+        Raises:
+            StorageUnavailable: the store did not give them.
+        """
+        with _answering("list"):
+            async for batch in obstore.list(self._store, folder, offset=after, chunk_size=200):
+                for found in batch:
+                    yield StoredObject(found["path"], found["size"], found["last_modified"])
+
+    async def delete(self, key: str) -> None:
+        """Remove an object, if it is there.
+
+        Raises:
+            StorageUnavailable: the store did not do it.
+        """
+        with _answering("delete"):
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return
+
+    async def link(self, key: str, seconds: int) -> str:
+        """Return a URL with which anybody can get the object for so long."""
+        return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=seconds))
+
+    async def _put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
+        with _answering("put"):
+            await obstore.put_async(self._store, key, data, attributes=attributes, use_multipart=False)
+
+    async def _put_parts(self, key: str, source: _FileSource, attributes: dict[str, str]) -> None:
+        with _answering("put"):
+            await obstore.put_async(
+                self._store,
+                key,
+                source.pieces(),
+                attributes=attributes,
+                use_multipart=True,
+                chunk_size=PART_BYTES,
+                max_concurrency=PARTS_AT_A_TIME,
+            )
+
+
+class _FileSource:
+    """The bytes of a file for an upload that can be cut: the next piece then fails."""
+
+    def __init__(self, path: Path, disk: DiskThreads) -> None:
+        self._path = path
+        self._disk = disk
+        self._is_cut = False
+
+    def cut(self) -> None:
+        self._is_cut = True
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        fd = await self._disk.run(os.open, self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            offset = 0
+            while piece := await self._disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset):
+                if self._is_cut:
+                    raise ConnectionAbortedError("the upload was given up")
+                offset += len(piece)
+                yield piece
+        finally:
+            os.close(fd)
+
+
+def _connect(settings: StorageSettings, endpoint: str) -> S3Store:
+    config: S3Config = {"region": settings.s3_region}
+    if endpoint:
+        config["endpoint"] = endpoint
+    if settings.s3_access_key:
+        config["access_key_id"] = settings.s3_access_key.get_secret_value()
+        config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
+    return S3Store(
+        settings.s3_bucket,
+        prefix=settings.s3_prefix.strip("/") or None,
+        config=config,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": "5s",
+            # A slow client may take an hour over one object: only a read that gives nothing counts as an end.
+            "timeout": "1d",
+            "read_timeout": f"{_STALLED_SECONDS}s",
+            "pool_max_idle_per_host": "4",
+        },
+        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
+    )
+
+
+def _disposition(name: str) -> str:
+    """Return the header for a link that is opened in a browser (RFC 6266, RFC 8187)."""
+    return f"inline; filename*=UTF-8''{quote(name, safe='')}"
+
+
+@contextmanager
+def _answering(verb: str) -> Iterator[None]:
+    """Turn the library's errors into ours; their text goes to the log only: it holds addresses.
+
+    Raises:
+        StorageUnavailable: the store refused, or did not answer after several attempts.
+    """
+    try:
+        yield
+    except BaseError as error:
+        logger.error("the object store failed", extra={"verb": verb, "error": _words(error)})
+        raise StorageUnavailable(
+            "The object store does not answer as it should. Try again later.", retry_after_seconds=5
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    return str(error).partition("\n\nDebug source")[0].strip()[:300]

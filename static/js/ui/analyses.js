@@ -1,0 +1,69 @@
+/** Many pictures through one task: as a batch where the service has that, else a few at a time. */
+
+import { shrunkPicture } from '../ballast.js';
+import { reasonOf } from './trouble.js';
+
+const AT_A_TIME = 2;
+
+/**
+ * @typedef {{index: number, analysis: import('../kit/client.js').Analysis | null, trouble: string, picture: Blob}} Outcome
+ */
+
+/**
+ * Analyse, and give each outcome as it comes.
+ * @param {import('../ballast.js').BallastClient} client
+ * @param {import('../kit/client.js').Task} task
+ * @param {Blob[]} pictures
+ * @param {Record<string, any>} params
+ * @param {{maxBytes: number, signal: AbortSignal}} options pictures above `maxBytes` are made smaller here first
+ * @returns {AsyncGenerator<Outcome, void, undefined>}
+ */
+export async function* analyses(client, task, pictures, params, { maxBytes, signal }) {
+  const batch = pictures.length > 1 && (await client.has('POST', new RegExp(`^/v1/vision/(${task.name}|\\{\\w+\\})/batch$`)));
+  yield* batch ? inOneRequest(client, task, pictures, params, { maxBytes, signal }) : oneByOne(client, task, pictures, params, { maxBytes, signal });
+}
+
+/** @type {typeof analyses} */
+async function* inOneRequest(client, task, pictures, params, { maxBytes, signal }) {
+  const fitting = [];
+  for (const picture of pictures) fitting.push(await smallEnough(picture, maxBytes));
+  const query = task.name === 'segmentation' ? { ...params, as: undefined } : params;
+  for await (const line of client.batch(task.name, fitting, query, { signal })) {
+    const { index } = line;
+    const problem = line.problem ?? (line.code ? line : null);
+    const analysis = problem ? null : (line.result ?? line);
+    yield { index, analysis, trouble: problem ? problem.detail : '', picture: pictures[index] };
+  }
+}
+
+/** @type {typeof analyses} */
+async function* oneByOne(client, task, pictures, params, { maxBytes, signal }) {
+  /** @param {number} index @returns {Promise<Outcome>} */
+  const outcome = async (index) => {
+    const picture = pictures[index];
+    try {
+      const analysis = await client.analyze(task.name, await smallEnough(picture, maxBytes), params, { signal });
+      return { index, analysis, trouble: '', picture };
+    } catch (error) {
+      return { index, analysis: null, trouble: reasonOf(error), picture };
+    }
+  };
+  /** @type {Map<number, Promise<Outcome>>} */
+  const running = new Map();
+  for (let next = 0; next < pictures.length || running.size > 0; ) {
+    while (next < pictures.length && running.size < AT_A_TIME && !signal.aborted) {
+      running.set(next, outcome(next));
+      next += 1;
+    }
+    if (running.size === 0) return;
+    const one = await Promise.race(running.values());
+    running.delete(one.index);
+    yield one;
+  }
+}
+
+/** @param {Blob} picture @param {number} maxBytes */
+async function smallEnough(picture, maxBytes) {
+  if (picture.size <= maxBytes) return picture;
+  return shrunkPicture(picture, { maxWidth: 1280, maxHeight: 1280, quality: 0.85 }).catch(() => picture);
+}

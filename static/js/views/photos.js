@@ -1,0 +1,200 @@
+/** Photos: one or many through a task, with what was found drawn on them. */
+
+import { analyses } from '../ui/analyses.js';
+import { acceptDrops, button, filePicker, h } from '../ui/dom.js';
+import { shown } from '../ui/dialogs.js';
+import { describe, drawDetections } from '../ui/draw.js';
+import { bytes, counted, percent, seconds } from '../ui/format.js';
+import { tintedMask } from '../ui/mask.js';
+import { TaskChoice } from '../ui/tasks.js';
+import { Notice } from '../ui/trouble.js';
+
+const CARD_PIXELS = 480;
+const VIEWER_PIXELS = 1400;
+/** Cards are shown so many at a time: a canvas takes memory, and a thousand of them too much. */
+const PAGE = 24;
+const MAX_BYTES = 5 * 1048576;
+
+class Photos {
+  /** @param {HTMLElement} root @param {import('./index.js').Context} context */
+  constructor(root, { client, announce }) {
+    this._client = client;
+    this._announce = announce;
+    this._ending = new AbortController();
+    /** @type {Blob[]} */
+    this._pictures = [];
+    /** @type {import('../ui/analyses.js').Outcome[]} */
+    this._outcomes = [];
+    this._shown = 0;
+    this._maxBytes = MAX_BYTES;
+    this._choice = new TaskChoice(client, () => this._again(), 'hands');
+    this._notice = new Notice();
+    this._stopButton = button('Stop', () => this._ending.abort(), { class: 'small' });
+    this._more = button('Show more', () => this._showMore(), { hidden: true });
+    this._build(root);
+    this._choice.load();
+    this._readLimit();
+  }
+
+  /** @param {HTMLElement} root */
+  _build(root) {
+    const accept = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/heic';
+    const drop = h('div', { class: 'drop' }, h('p', { text: 'Drop photos here, one or many.' }),
+      filePicker('Choose photos', accept, true, (files) => this._take(files)));
+    acceptDrops(drop, (files) => this._take(files));
+    this._progress = h('progress', { value: 0, max: 1, 'aria-label': 'Photos analysed' });
+    this._words = h('span');
+    this._line = h('div', { class: 'card progress-line', hidden: true }, this._words, this._stopButton, this._progress);
+    this._grid = h('div', { class: 'pictures' });
+    root.append(
+      h('div', { class: 'head' }, h('h1', { text: 'Photos' })),
+      h('div', { class: 'camera' },
+        h('div', { class: 'stack' }, drop, this._notice.element, this._line, this._grid, this._more),
+        h('section', { class: 'card stack' }, h('h2', { text: 'Settings' }), this._choice.element)),
+    );
+  }
+
+  async _readLimit() {
+    const limits = await this._client.limits().catch(() => null);
+    this._maxBytes = limits?.derived?.maxFrameBytes ?? MAX_BYTES;
+  }
+
+  /** @param {File[]} files */
+  _take(files) {
+    const pictures = files.filter(({ type }) => type === '' || type.startsWith('image/'));
+    const others = files.length - pictures.length;
+    if (others > 0) this._notice.say(`${counted(others, 'file is', 'files are')} no picture and left out.`, 'orange');
+    else this._notice.clear();
+    if (pictures.length === 0) return;
+    this._pictures = pictures;
+    this._run();
+  }
+
+  /** Another task or other parameters: the same photos once more. */
+  _again() {
+    if (this._pictures.length > 0) this._run();
+  }
+
+  async _run() {
+    const { task } = this._choice;
+    if (!task) return;
+    this._ending.abort();
+    const ending = new AbortController();
+    this._ending = ending;
+    this._outcomes = [];
+    this._shown = 0;
+    this._grid.replaceChildren();
+    const began = performance.now();
+    this._line.hidden = false;
+    this._stopButton.hidden = false;
+    this._count(began);
+    try {
+      const options = { maxBytes: this._maxBytes, signal: ending.signal };
+      for await (const outcome of analyses(this._client, task, this._pictures, this._choice.params, options)) {
+        if (ending.signal.aborted) break;
+        this._outcomes.push(outcome);
+        if (this._outcomes.length <= PAGE) await this._showMore(PAGE - this._shown);
+        this._count(began);
+      }
+    } catch (error) {
+      if (!ending.signal.aborted) this._notice.show(error, 'The photos could not be analysed.');
+    }
+    if (ending !== this._ending) return;
+    this._stopButton.hidden = true;
+    this._more.hidden = this._outcomes.length <= this._shown;
+    this._choice.refresh();
+    this._announce(this._words.textContent);
+  }
+
+  /** @param {number} began */
+  _count(began) {
+    const [done, all] = [this._outcomes.length, this._pictures.length];
+    const failed = this._outcomes.filter(({ trouble }) => trouble !== '').length;
+    const found = this._outcomes.reduce((sum, { analysis }) => sum + (analysis?.detections.length ?? 0), 0);
+    const spent = (performance.now() - began) / 1000;
+    this._progress.max = all;
+    this._progress.value = done;
+    const troubles = failed > 0 ? `, ${failed} not analysed` : '';
+    this._words.textContent = `${done} of ${counted(all, 'photo')} in ${seconds(spent)}: ${counted(found, 'finding')}${troubles}`;
+  }
+
+  /** @param {number} [most] */
+  async _showMore(most = PAGE) {
+    const next = this._outcomes.slice(this._shown, this._shown + most);
+    this._shown += next.length;
+    for (const outcome of next) this._grid.append(await this._card(outcome));
+    this._more.hidden = this._outcomes.length <= this._shown;
+  }
+
+  /** @param {import('../ui/analyses.js').Outcome} outcome */
+  async _card(outcome) {
+    const { analysis, trouble, picture } = outcome;
+    const name = /** @type {any} */ (picture).name ?? 'Photo';
+    const canvas = await drawn(outcome, CARD_PIXELS);
+    const lines = (analysis?.detections ?? []).map((detection) => h('p', { class: 'small-text', text: describe(detection) }));
+    const words = analysis ? `${counted(analysis.detections.length, 'finding')} in ${seconds(analysis.timing.inferenceSeconds)}, ${analysis.mode}` : trouble;
+    const frame = canvas
+      ? h('button', { type: 'button', class: 'picture-frame', 'aria-label': `Show ${name} large`, on: { click: () => this._view(outcome, name) } }, canvas)
+      : h('div', { class: 'picture-frame' }, h('span', { class: 'kind', text: 'No preview in this browser' }));
+    return h('article', { class: 'picture' }, frame,
+      h('div', { class: 'picture-words' }, h('h3', { text: name, title: name }), h('p', { class: 'muted small-text', text: words }), ...lines.slice(0, 4)));
+  }
+
+  /** @param {import('../ui/analyses.js').Outcome} outcome @param {string} name */
+  async _view(outcome, name) {
+    const { analysis, picture } = outcome;
+    const canvas = await drawn(outcome, VIEWER_PIXELS);
+    const content = canvas ? [canvas] : [];
+    if (analysis) {
+      const { width, height, analyzedWidth, analyzedHeight, timing, mode } = analysis;
+      content.push(h('p', { class: 'muted small-text', text:
+        `${width}×${height} px, ${bytes(picture.size)}; analysed at ${analyzedWidth}×${analyzedHeight} px in mode ${mode}: ` +
+        `waited ${seconds(timing.queuedSeconds)}, decoded in ${seconds(timing.decodeSeconds)}, model ${seconds(timing.inferenceSeconds)}.` }));
+      content.push(...analysis.detections.map((detection) => details(detection)));
+    }
+    await shown(name, content);
+  }
+
+  close() {
+    this._ending.abort();
+  }
+}
+
+/**
+ * The photo with its findings on a canvas no larger than `pixels`; null where the browser cannot read the photo.
+ * @param {import('../ui/analyses.js').Outcome} outcome @param {number} pixels
+ */
+async function drawn({ picture, analysis }, pixels) {
+  const bitmap = await createImageBitmap(picture).catch(() => null);
+  if (bitmap === null) return null;
+  const scale = Math.min(1, pixels / Math.max(bitmap.width, bitmap.height));
+  const canvas = h('canvas', { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) });
+  const place = { x: 0, y: 0, width: canvas.width, height: canvas.height };
+  const context = canvas.getContext('2d');
+  context.drawImage(bitmap, 0, 0, place.width, place.height);
+  bitmap.close();
+  const mask = await tintedMask(analysis?.detections ?? []);
+  if (mask) context.drawImage(mask, 0, 0, place.width, place.height);
+  else drawDetections(context, analysis?.detections ?? [], place);
+  mask?.close();
+  return canvas;
+}
+
+/** @param {import('../kit/client.js').Detection} detection */
+function details(detection) {
+  const shapes = Object.entries(detection.blendshapes ?? {}).sort((one, other) => other[1] - one[1]).slice(0, 8);
+  const rows = shapes.map(([name, score]) => h('li', { text: `${name} ${percent(score)}` }));
+  return h('div', {}, h('h3', { text: describe(detection) }),
+    detection.landmarks.length > 0 ? h('p', { class: 'muted small-text', text: counted(detection.landmarks.length, 'landmark') }) : null,
+    rows.length > 0 ? h('ul', { class: 'legend' }, ...rows) : null);
+}
+
+/** @type {import('./index.js').View} */
+export const photos = {
+  id: 'photos',
+  title: 'Photos',
+  open(root, context) {
+    const view = new Photos(root, context);
+    return () => view.close();
+  },
+};
