@@ -21,20 +21,27 @@ from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
+from app.registry import load
 from app.services.advice import Advisor
 from app.services.analysis import Analysis
 from app.services.batches import Batches
 from app.services.delivery import Delivery
+from app.services.expiry import Expiry
 from app.services.lifecycle import Lifecycle
+from app.services.locks import UploadLocks
 from app.services.pictures import Pictures
 from app.services.recycling import Recycler
+from app.services.resumable import Resumable
 from app.services.services import Services
+from app.services.signatures import UrlSigner, read_secret
 from app.services.streams import Streams
 from app.services.transfers import Transfers
 from app.services.uploads import Uploads
-from app.settings import Settings
-from app.storage.backends.local import LocalStore
+from app.settings import Settings, StorageSettings
 from app.storage.cache import Cache
+from app.storage.filesystem import UnusableRoot
+from app.storage.staging import Staging
+from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.workers.pool import PoolLimits
 from app.workers.process import WorkerSpec
@@ -45,6 +52,10 @@ CACHE_MAX_BYTES = 64 * MIB
 
 BATCH_WAIT_SECONDS = 600.0
 """How long a picture of a batch waits for its bytes: a batch waits where a single request is told to come back."""
+
+ONE_WORKER_BELOW_BYTES = 512 * MIB
+"""Limit below which there is one vision worker with several threads: two instances of `hands` take 165 MB in one
+process and 230 MB in two."""
 
 VISION_DATA_LIMIT_BYTES = 1024 * MIB
 """RLIMIT_DATA of a vision worker: anonymous memory and 8 MiB for the stack of each of its threads."""
@@ -66,7 +77,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
     async with AsyncExitStack() as stack:
         disk = DiskThreads()
         stack.push_async_callback(disk.aclose)
-        store = LocalStore(settings.storage, disk)
+        store = _build_store(settings.storage, disk)
         stack.push_async_callback(store.aclose)
         await store.open()
 
@@ -75,14 +86,28 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         stack.callback(gauge.close)
         governor = _build_governor(settings, limit, gauge)
         stack.push_async_callback(governor.aclose)
+        if store.buffer_bytes:
+            stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
 
         uploads = Uploads(store, settings.upload)
-        delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level)
+        transfers = Transfers(governor.budget)
+        staging = Staging(
+            settings.storage.root.absolute() / "staging",
+            disk,
+            store.space,
+            settings.upload.digest,
+            synced=settings.storage.fsync,
+        )
+        await staging.open()
+        resumable = Resumable(staging, store, uploads, transfers, UploadLocks())
+        expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
+        signer = _build_signer(settings)
+        delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
 
         cache = _build_cache(settings, limit, governor)
         stack.callback(cache.close)
 
-        vision = _build_vision(settings, governor)
+        vision = _build_vision(settings, limit, governor)
         stack.push_async_callback(vision.aclose)
         analysis = Analysis(vision, governor, settings.vision, settings.image)
         streams = Streams(analysis, governor, settings.vision)
@@ -92,7 +117,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         lifecycle = Lifecycle()
         recycler = Recycler(governor, lifecycle, settings.memory.recycle_share)
-        for work in (governor.run, vision.upkeep.run, recycler.run):
+        for work in (governor.run, vision.upkeep.run, recycler.run, expiry.run):
             stack.callback(tasks.create_task(work(), name=work.__qualname__).cancel)
         governor.trimmer.start()
         yield Services(
@@ -107,11 +132,30 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             streams=streams,
             cache=cache,
             store=store,
-            transfers=Transfers(governor.budget),
+            transfers=transfers,
             uploads=uploads,
+            resumable=resumable,
+            signer=signer,
             delivery=delivery,
-            advisor=Advisor(governor, analysis, vision.pool.limits.workers),
+            advisor=Advisor(governor, analysis, vision.pool.width_max),
         )
+
+
+def _build_signer(settings: Settings) -> UrlSigner | None:
+    """Return what signs item URLs; without keys they are open to all anyway."""
+    server = settings.server
+    if not server.api_keys:
+        return None
+    secrets = server.url_secrets or (read_secret(settings.storage.root / "state" / "url_secret"),)
+    return UrlSigner(secrets, server.url_seconds)
+
+
+def _build_store(settings: StorageSettings, disk: DiskThreads) -> MediaStore:
+    try:
+        backend = load("app.storage.backends", settings.backend, MediaStore)  # type: ignore[type-abstract]
+    except LookupError as error:
+        raise UnusableRoot(f"BALLAST_STORAGE__BACKEND: {error}") from error
+    return backend(settings, disk)
 
 
 def _build_governor(settings: Settings, limit: MemoryLimit, gauge: MemoryGauge) -> Governor:
@@ -133,16 +177,17 @@ def _build_cache(settings: Settings, limit: MemoryLimit, governor: Governor) -> 
     return cache
 
 
-def _build_vision(settings: Settings, governor: Governor) -> Vision:
+def _build_vision(settings: Settings, limit: MemoryLimit, governor: Governor) -> Vision:
+    at_a_time = settings.vision.workers or os.cpu_count() or 1
+    workers, slots = (1, at_a_time) if limit.limit_bytes < ONE_WORKER_BELOW_BYTES else (at_a_time, 1)
     spec = WorkerSpec(
         role="vision",
         entry="app.inference.engine:build",
-        options={"slots": 1},
+        options={"slots": slots},
+        slots=slots,
         data_limit_bytes=VISION_DATA_LIMIT_BYTES,
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )
-    limits = PoolLimits(
-        workers=settings.vision.workers or os.cpu_count() or 1, idle_seconds=settings.vision.idle_seconds
-    )
+    limits = PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds)
     return Vision(spec, limits, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)

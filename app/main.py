@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import batch, health, limits, media, memory, page, problems, stream, vision
+from app.api import batch, health, limits, media, memory, page, problems, stream, tus, vision
 from app.api.linger import LingeringClose
 from app.api.middleware import KeyGuard, OriginGuard, RequestContext
 from app.api.openapi import Document
@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     app.include_router(health.router)
     app.include_router(page.build_router())
     vision_routers = (batch.build_router(tasks), vision.build_router(tasks), stream.build_router(tasks))
-    for router in (memory.router, limits.router, media.router, *vision_routers):
+    for router in (memory.router, limits.router, media.router, tus.router, *vision_routers):
         app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     _add_middleware(app, settings)

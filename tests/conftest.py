@@ -12,6 +12,7 @@ from app.inference.assets import ModelAssets
 from app.inference.task import VisionTask, vision_tasks
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
+from tests.storage.s3_server import s3  # noqa: F401 - a fixture
 
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 

@@ -52,19 +52,6 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def _check(**environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `ballast serve --check` with these variables."""
-    return subprocess.run(
-        [sys.executable, "-m", "app", "serve", "--check"],
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
 @given(st.integers(0, 4000), st.sampled_from(sorted(_FACTORS)), st.sampled_from(_SUFFIXES), st.booleans())
 def test_a_size_is_its_number_times_its_unit(number: int, unit: str, suffix: str, lower: bool) -> None:
     text = f" {number} {unit}{'' if unit == 'B' else suffix} "
@@ -218,42 +205,6 @@ def test_unknown_variables_are_reported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("UNBALLAST_X", "1")
 
     assert unknown_variables() == ["BALLAST_PORT", "BALLAST_SERVR__PORT"]
-
-
-def test_an_open_listener_without_keys_is_refused_with_one_clear_line() -> None:
-    outcome = _check(BALLAST_SERVER__HOST="0.0.0.0")
-
-    assert outcome.returncode == 2
-    assert len(outcome.stderr.splitlines()) == 1
-    assert "BALLAST_SERVER__API_KEYS" in outcome.stderr
-    assert "BALLAST_SERVER__AUTH=off" in outcome.stderr
-
-
-@pytest.mark.parametrize("name", ["BALLAST_SERVER__API_KEYS", "BALLAST_SERVER__AUTH"])
-def test_an_open_listener_with_keys_or_on_purpose_is_accepted(name: str) -> None:
-    outcome = _check(BALLAST_SERVER__HOST="0.0.0.0", **{name: "off"})
-
-    assert (outcome.returncode, outcome.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("BALLAST_SERVER__PORT", "many"), ("BALLAST_MEMORY__LIMIT", "lots"), ("BALLAST_SERVER__PROT", "8001")],
-)
-def test_a_wrong_variable_is_named_in_one_line(name: str, value: str) -> None:
-    outcome = _check(**{name: value}, BALLAST_SERVER__API_KEYS="hush-hush")
-
-    assert outcome.returncode == 2
-    assert len(outcome.stderr.splitlines()) == 1
-    assert name in outcome.stderr
-    assert "hush-hush" not in outcome.stderr
-
-
-def test_an_inline_limit_above_the_memory_limit_is_refused_or_warned_of() -> None:
-    outcome = _check(BALLAST_MEMORY__LIMIT="300M", BALLAST_UPLOAD__INLINE_MAX_BYTES="1G")
-
-    assert "INLINE_MAX_BYTES" in outcome.stderr.upper()
-    assert len(outcome.stderr.splitlines()) == 1
 
 
 def test_the_settings_page_is_what_its_script_prints() -> None:

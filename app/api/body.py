@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ from fastapi import Request
 
 from app.api.multipart import FRAMING_BYTES, Chunk, file_part
 from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
+
+
+MIN_BYTES_PER_SECOND = 1024
+"""The slowest a body may come, over as long as it may also pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,9 @@ def _refuse_compressed(request: Request) -> None:
 
 async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIterator[bytes]:
     """Give what `stream` gives; only the time spent waiting for it counts, not what is done with it."""
+    pace = _Pace(idle_seconds)
     while True:
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(idle_seconds):
                 chunk = await anext(stream, None)
@@ -91,8 +98,31 @@ async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIter
             raise RequestTimeout(f"No byte of the body came for {idle_seconds:g} seconds.") from None
         if chunk is None:
             return
+        pace.count(len(chunk), time.monotonic() - asked_at)
         if chunk:
             yield chunk
+
+
+class _Pace:
+    """Whether a body comes at a sensible rate: a byte now and then would hold its buffers for ever."""
+
+    def __init__(self, window_seconds: float) -> None:
+        self._window_seconds = window_seconds
+        self._waited_seconds = 0.0
+        self._size_bytes = 0
+
+    def count(self, size_bytes: int, waited_seconds: float) -> None:
+        """Take note of some bytes and of the time that was waited for them.
+
+        Raises:
+            RequestTimeout: over the last window of waiting they came too slowly.
+        """
+        self._size_bytes += size_bytes
+        self._waited_seconds += waited_seconds
+        if self._waited_seconds >= self._window_seconds:
+            if self._size_bytes < MIN_BYTES_PER_SECOND * self._waited_seconds:
+                raise RequestTimeout(f"The body comes with less than {MIN_BYTES_PER_SECOND} bytes a second.")
+            self._waited_seconds, self._size_bytes = 0.0, 0
 
 
 async def _counted(stream: AsyncIterator[bytes], cap_bytes: int, max_bytes: int) -> AsyncIterator[bytes]:

@@ -10,10 +10,12 @@ from starlette.requests import HTTPConnection
 from app.memory.governor import Governor
 from app.services.analysis import Analysis
 from app.services.delivery import Delivery
+from app.services.resumable import Resumable
 from app.services.services import Services
 from app.services.streams import Streams
 from app.services.transfers import Transfers
 from app.services.uploads import Uploads
+from app.settings import Settings
 from app.storage.store import MediaStore
 
 
@@ -37,6 +39,14 @@ async def _governor(services: ServicesDep) -> Governor:
     return services.governor
 
 
+async def _resumable(services: ServicesDep) -> Resumable:
+    return services.resumable
+
+
+async def _settings(services: ServicesDep) -> Settings:
+    return services.settings
+
+
 async def _store(services: ServicesDep) -> MediaStore:
     return services.store
 
@@ -56,6 +66,8 @@ async def _uploads(services: ServicesDep) -> Uploads:
 AnalysisDep = Annotated[Analysis, Depends(_analysis)]
 DeliveryDep = Annotated[Delivery, Depends(_delivery)]
 GovernorDep = Annotated[Governor, Depends(_governor)]
+ResumableDep = Annotated[Resumable, Depends(_resumable)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[MediaStore, Depends(_store)]
 StreamsDep = Annotated[Streams, Depends(_streams)]
 TransfersDep = Annotated[Transfers, Depends(_transfers)]

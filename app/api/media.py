@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from app.api.body import incoming_file
 from app.api.content import UntilSent, content_response
-from app.api.deps import ClientDep, DeliveryDep, StoreDep, TransfersDep, UploadsDep
+from app.api.deps import ClientDep, DeliveryDep, SettingsDep, StoreDep, TransfersDep, UploadsDep
 from app.api.media_schema import UPLOAD_BODY, ClipAnswer, MediaAnswer, MediaList
 from app.api.problems import problem_responses
 from app.domain.media import MediaKind
@@ -26,6 +26,7 @@ from app.errors import (
     RangeNotSatisfiable,
     RequestTimeout,
     StorageFull,
+    StorageUnavailable,
     UnsupportedMedia,
 )
 from app.services.delivery import Answer, Inline, Shape
@@ -34,6 +35,7 @@ router = APIRouter(prefix="/v1/media", tags=["media"])
 
 InlineQuery = Annotated[Inline, Query(description="`never`: a reference even to a small file.")]
 ShapeQuery = Annotated[Shape, Query(description="`clip`: the item below `clip`, as the Electron editor reads it.")]
+RedirectQuery = Annotated[bool, Query(description="Answer where the object store has the bytes, if there is one.")]
 NameQuery = Annotated[str | None, Query(max_length=1024, description="The file's name, where the body has none.")]
 
 _BYTES: dict[str, Any] = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
@@ -41,7 +43,8 @@ _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The bytes.", **_BYTES},
     206: {"description": "The part of the bytes that Range asks for.", **_BYTES},
     304: {"description": "The client has them already."},
-    **problem_responses(NotFound, PreconditionFailed, RangeNotSatisfiable, QueueFull, Overloaded),
+    307: {"description": "They are at `Location`, in the object store, for a while (`redirect`)."},
+    **problem_responses(NotFound, PreconditionFailed, RangeNotSatisfiable, QueueFull, Overloaded, StorageUnavailable),
 }
 
 
@@ -125,9 +128,15 @@ async def read_content(
     transfers: TransfersDep,
     client: ClientDep,
     until_sent: UntilSent,
+    settings: SettingsDep,
+    redirect: RedirectQuery = False,
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
     if request.method == "GET":
+        if redirect or settings.storage.s3_redirect:
+            link = await store.link(await store.get(media_id))
+            if link is not None:
+                return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         await until_sent.enter_async_context(transfers.download(client))
     return content_response(request, await until_sent.enter_async_context(store.reader(media_id)))
 

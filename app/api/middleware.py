@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import log
 from app.api.problems import problem_response, unexpected
 from app.errors import BallastError, Forbidden, Unauthorized
+from app.services.services import Services
 from app.settings import ServerSettings
 
 PROBE_PATHS = ("/health/", "/metrics")
@@ -141,16 +142,30 @@ class KeyGuard:
         return _is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
 
     def _check(self, scope: Scope) -> None:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if "sig" in query and "authorization" not in Headers(scope=scope) and scope.get("method") in ("GET", "HEAD"):
+            _check_signature(scope, query)
+        else:
+            self._check_key(scope, query)
+
+    def _check_key(self, scope: Scope, query: dict[str, list[str]]) -> None:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = ""
         if not key and scope["type"] == "websocket":
-            key = parse_qs(scope["query_string"].decode("latin-1")).get("key", [""])[0]
+            key = query.get("key", [""])[0]
         given = key.strip().encode()
         # Every key is compared, in constant time, so that the time tells nothing about which one came close.
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if True not in matches:
             raise Unauthorized("Send one of the configured keys as `Authorization: Bearer <key>`.")
+
+
+def _check_signature(scope: Scope, query: dict[str, list[str]]) -> None:
+    services: Services = scope["state"]["services"]
+    if services.signer is None:
+        raise Forbidden("Signed URLs are not in use.")
+    services.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
 
 
 def _is_probe(scope: Scope) -> bool:

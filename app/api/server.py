@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,8 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.middleware import PROBE_PATHS, as_probe
 from app.api.problems import problem_response
+from app.api.seats import SeatedProtocol, Seats
 from app.domain.units import KIB
 from app.errors import NotFound
+from app.memory.allocator import keep_transfer_buffers
 from app.services.lifecycle import Lifecycle
 from app.services.services import Services
 from app.settings import Settings
@@ -25,6 +29,9 @@ from app.settings import Settings
 logger = logging.getLogger("ballast.server")
 
 STALL_SECONDS = 30
+
+_PROBE_CONNECTIONS = 32
+_OTHER_FILES = 256
 
 
 class Server:
@@ -43,7 +50,10 @@ class Server:
         Raises:
             Exception: what opening the services raises.
         """
-        main = _Main("listening", _config(self._app, self._settings, self._settings.server.port))
+        server = self._settings.server
+        _allow_files(server.max_connections)
+        keep_transfer_buffers()
+        main = _Main("listening", _config(self._app, self._settings, server.port, server.max_connections))
         with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
             try:
                 runner.run(self._serve(main))
@@ -55,7 +65,8 @@ class Server:
         async with self._app.router.lifespan_context(self._app) as state, asyncio.TaskGroup() as tasks:
             main.state = dict(state or {})
             if self._settings.server.probe_port is not None:
-                config = _config(_Probe(self._app), self._settings, self._settings.server.probe_port)
+                probe_port = self._settings.server.probe_port
+                config = _config(_Probe(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
                 tasks.create_task(_Listener("probes", config).follow(main))
             await main.serve()
 
@@ -142,14 +153,26 @@ def _drop_stalled(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
 
 
-def _config(app: Any, settings: Settings, port: int) -> uvicorn.Config:
+def _allow_files(connections: int) -> None:
+    """Raise the limit of open files where that many connections, and a file for each, could meet it."""
+    wanted = 2 * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            logger.warning("%d files may be open: lower BALLAST_SERVER__MAX_CONNECTIONS or raise ulimit -n", allowed)
+
+
+def _config(app: Any, settings: Settings, port: int, connections: int) -> uvicorn.Config:
+    seats = Seats(connections, settings.server.header_seconds)
     return uvicorn.Config(
         app,
         host=settings.server.host,
         port=port,
         lifespan="off",
         loop="uvloop",
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(SeatedProtocol, seats)),
         ws="websockets-sansio",
         # A frame may come as base64 text, a third longer, with some words around it.
         ws_max_size=settings.vision.max_bytes * 4 // 3 + 64 * KIB,

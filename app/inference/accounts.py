@@ -21,6 +21,9 @@ WORKER_BYTES = 40 * MIB
 
 logger = logging.getLogger("ballast.inference")
 
+WIDER_PART = "instances"
+"""The part of a worker's entry that further instances take."""
+
 GROWTH_BYTES = 64 * MIB
 """How far a worker may outgrow what was reserved for it before it is replaced."""
 
@@ -60,6 +63,24 @@ class WorkerAccounts:
         """Return the mode's share of the workers; at least one, but none is started in SURVIVAL."""
         share = self._governor.policy.worker_share
         return max(1, int(configured * share)) if share > 0 else 0
+
+    def first_width(self, slots: int) -> int:  # noqa: ARG002 - the form of a ledger
+        """A worker begins with one call at a time: the model of one is what was granted."""
+        return 1
+
+    def may_widen(self, worker: WorkerProcess) -> bool:
+        """Take bytes for one more instance of the largest model of a worker, if they are free and the mode keeps it."""
+        account = self._accounts.get(worker.pid)
+        if account is None or account.holder is None or not self._governor.policy.keeps_idle_models:
+            return False
+        instance_bytes = max((self._tasks[model.task].instance_bytes for model in account.models), default=0)
+        reservation = self._governor.budget.try_reserve(
+            {WIDER_PART: instance_bytes}, owner=account.holder.owner, priority=Priority.LIVE
+        )
+        if reservation is None:
+            return False
+        account.holder.merge(reservation)
+        return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:
         """Whether a worker holds more than it was granted, and room to breathe."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from app.memory.allocator import find_malloc_trim
 from app.pixels.decode import DecodedFrame, RgbArray, decode_frame
 from app.workers.channel import Head
 from app.workers.footprint import resident_bytes
-from app.workers.sandbox import data_allowance
+from app.workers.sandbox import DataCage
 
 _SLACK_BYTES = 24 * MIB
 """What decoders map beside the pictures: stacks of their threads (8 MiB each), arenas, tables."""
@@ -31,7 +31,8 @@ _SLACK_BYTES = 24 * MIB
 class Engine:
     """Answers the calls of the API.
 
-    `{"unload": [task...]}` closes idle models, `{"dropTracker": id}` a stream's tracker. An analysis is `{"task",
+    `{"unload": [task...]}` closes idle models, `{"narrow": n}` all idle instances of a model but n, `{"dropTracker":
+    id}` a stream's tracker. An analysis is `{"task",
     "asset", "params", "box": [width, height], "maxPixels", "decodeBytes"}`, for a stream with a tracker also
     `"tracker"` (its id) and `"timestampMs"`, with the picture as payload; the answer's head has the sizes and times,
     its payload is the JSON array of detections. With the members of a `Rendering` the payload is a picture or mask.
@@ -41,6 +42,7 @@ class Engine:
         self._tasks: dict[str, type[VisionTask]] = vision_tasks()
         self._shelf = ModelShelf(slots, resident_bytes)
         self._trackers = TrackerShelf()
+        self._cage = DataCage()
         self._trim = find_malloc_trim() or (lambda: None)
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
@@ -49,7 +51,14 @@ class Engine:
             return self._unload(head["unload"])
         if "dropTracker" in head:
             return self._drop_tracker(head["dropTracker"])
+        if "narrow" in head:
+            return self._narrow(head["narrow"])
         return self._analyze(head, payload)
+
+    def _narrow(self, instances: int) -> tuple[Head, bytes]:
+        self._shelf.narrow(instances)
+        self._trim()
+        return {"models": self._models()}, b""
 
     def _drop_tracker(self, tracker: str) -> tuple[Head, bytes]:
         self._trackers.drop(tracker)
@@ -122,10 +131,13 @@ class Engine:
         """Lend the stream's tracker if the call names one, else a shared model."""
         asset, params = Path(head["asset"]), task.Params(**head["params"])
         if "tracker" in head:
-            model = self._trackers.get(head["tracker"], task, asset, params)
+            with self._cage.lifted():
+                model = self._trackers.get(head["tracker"], task, asset, params)
             yield lambda rgb: model.track(rgb, head["timestampMs"])
             return
-        with self._shelf.lease(task, asset, params) as shared:
+        with ExitStack() as stack:
+            with self._cage.lifted():
+                shared = stack.enter_context(self._shelf.lease(task, asset, params))
             yield shared.detect
 
     def _models(self) -> list[dict[str, object]]:
@@ -137,7 +149,7 @@ class Engine:
     def _decode(self, head: Head, payload: bytes, box: AnalysisSize) -> DecodedFrame:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
         try:
-            with data_allowance(head["decodeBytes"] + _SLACK_BYTES):
+            with self._cage.allowance(head["decodeBytes"] + _SLACK_BYTES):
                 return decode_frame(payload, box, head["maxPixels"])
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None

@@ -74,6 +74,20 @@ class ModelShelf:
             instance.model.close()
         return len(idle)
 
+    def narrow(self, instances: int) -> int:
+        """Close idle instances of which there are more than `instances` of a task; return how many."""
+        surplus: list[_Instance] = []
+        with self._lock:
+            kept: Counter[str] = Counter(one.task.name for one in self._instances)
+            for instance in self._instances:
+                if not instance.leased and kept[instance.task.name] > instances:
+                    kept[instance.task.name] -= 1
+                    surplus.append(instance)
+            self._instances = [one for one in self._instances if one not in surplus]
+        for instance in surplus:
+            instance.model.close()
+        return len(surplus)
+
     def _idle(self, task: type[VisionTask], params: Any) -> _Instance | None:
         with self._lock:
             for name in (task.name, task.served_by):

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable
 
 from app.domain.pressure import PressureLevel
-from app.inference.accounts import WorkerAccounts
+from app.inference.accounts import WIDER_PART, WorkerAccounts
 from app.inference.usage import ModelUsage
 from app.memory.governor import Governor
 from app.memory.reclaim import ReclaimPriority
+from app.workers.answer import Answer
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerGone, WorkerProcess
 
@@ -109,3 +110,19 @@ class Upkeep:
             self._pool.crew.dismiss_largest()
         elif level >= PressureLevel.HIGH:
             self._pool.crew.shrink()
+            for worker in self._pool.workers:
+                self._narrow(worker)
+
+    def _narrow(self, worker: WorkerProcess) -> None:
+        """Have a worker keep one instance of each model."""
+        if worker.width == 1:
+            return
+        worker.width = 1
+        narrowing = self._pool.command(worker.pid, {"narrow": 1}, _UNLOAD_SECONDS)
+        if narrowing is not None:
+            narrowing.add_done_callback(lambda done: self._narrowed(worker.pid, done))
+
+    def _narrowed(self, pid: int, done: asyncio.Future[Answer]) -> None:
+        if done.exception() is None and "models" in done.result().head:
+            self._accounts.record_models(pid, done.result().head["models"])
+            self._accounts.give_back(pid, [WIDER_PART])

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from app.errors import BallastError, UnsupportedMedia
+from app.errors import BallastError, PayloadTooLarge
 from app.inference.task import VisionTask
 from app.services.analysis import Analysis
 from app.services.pictures import Chunk, Pictures, ReceivedPicture
 from app.services.spool import Spool, open_spool
-from app.storage.backends.local import LocalStore
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 
@@ -68,7 +67,7 @@ class StoredPicture(PictureSource):
         async with self._store.reader(self._media_id) as reader:
             size_bytes = reader.item.size_bytes
             if size_bytes > max_bytes:
-                raise UnsupportedMedia(f"A picture that is analysed may have {max_bytes} bytes.", sizeBytes=size_bytes)
+                raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
             chunks = reader.chunks(0, size_bytes)
             async with pictures.receive(chunks, size_bytes, max_bytes, client) as picture:
                 yield picture
@@ -77,7 +76,7 @@ class StoredPicture(PictureSource):
 class Batches:
     """Runs batches."""
 
-    def __init__(self, analysis: Analysis, pictures: Pictures, store: LocalStore, disk: DiskThreads) -> None:
+    def __init__(self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads) -> None:
         self._analysis = analysis
         self._pictures = pictures
         self._store = store
@@ -108,7 +107,7 @@ class Batches:
         Raises:
             BallastError: reading the request failed (broken form, idle or gone client); lines so far are written.
         """
-        places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.limits.workers)
+        places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.width_max)
         try:
             async with asyncio.TaskGroup() as tasks:
                 index = 0

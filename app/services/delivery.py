@@ -20,6 +20,7 @@ from app.domain.media import MediaItem
 from app.domain.pressure import PressureLevel
 from app.domain.units import KIB
 from app.errors import BallastError
+from app.services.signatures import UrlSigner
 from app.settings import StorageSettings, UploadSettings
 from app.storage.store import MediaStore
 
@@ -60,12 +61,15 @@ class Delivery:
         upload: UploadSettings,
         storage: StorageSettings,
         level: Callable[[], PressureLevel],
+        signer: UrlSigner | None = None,
     ) -> None:
+        """With a `signer`, the URLs that are handed out need no key."""
         self._store = store
         self._inline_max_bytes = upload.inline_max_bytes
         self._ttl_seconds = storage.ttl_seconds
         self._shared_paths = storage.shared_paths
         self._level = level
+        self._signer = signer
 
     @asynccontextmanager
     async def answer(
@@ -103,7 +107,7 @@ class Delivery:
             "frameRate": item.details.frame_rate,
             "largeFile": item.size_bytes > self._inline_max_bytes if large_file is None else large_file,
             "path": item.path,
-            "url": f"/v1/media/{item.id}/content",
+            "url": self._url(item),
             "createdAt": _rfc3339(item.created_at),
             "expiresAt": _rfc3339(expires_at) if expires_at else None,
             "buffer": None,
@@ -111,6 +115,10 @@ class Delivery:
         if self._shared_paths and (local_path := self._store.local_path(item)) is not None:
             document["filePath"] = str(local_path)
         return document
+
+    def _url(self, item: MediaItem) -> str:
+        path = f"/v1/media/{item.id}/content"
+        return path if self._signer is None else self._signer.sign(path)
 
     async def _open(self, item: MediaItem, stack: AsyncExitStack) -> AsyncIterator[bytes] | None:
         """Open the bytes and read the first of them, so that what cannot be read is known before the answer begins."""

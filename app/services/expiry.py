@@ -19,6 +19,9 @@ _PAGE_ITEMS = 100
 _LONGEST_SECONDS = 60.0
 _SHORTEST_SECONDS = 0.5
 
+_ORPHANS_SECONDS = 3600.0
+"""How often the store looks for what broken commits left: it lists everything."""
+
 
 class Expiry:
     """Sweeps in the background. `ttl_seconds` is the age at which an item goes, 0: never."""
@@ -28,6 +31,7 @@ class Expiry:
         self._temp_files = temp_files
         self._resumable = resumable
         self._ttl_seconds = ttl_seconds
+        self._orphans_due = time.monotonic() + _ORPHANS_SECONDS  # the store swept when it was opened
         shortest = min(ttl_seconds or _LONGEST_SECONDS * 10, resumable.limits.expire_seconds)
         self._period_seconds = min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, shortest / 10))
 
@@ -38,6 +42,7 @@ class Expiry:
             try:
                 await self.sweep_items(datetime.now(UTC))
                 await self._resumable.sweep(time.time())
+                await self._sweep_orphans(time.monotonic())
                 await self._temp_files.measure()  # the quota counts what jobs are writing
             except Exception:  # a store that cannot be reached now may be there again at the next round
                 logger.exception("a sweep failed")
@@ -60,6 +65,11 @@ class Expiry:
         if removed:
             logger.info("removed media items past their time", extra={"count": removed})
         return removed
+
+    async def _sweep_orphans(self, now: float) -> None:
+        if now >= self._orphans_due:
+            self._orphans_due = now + _ORPHANS_SECONDS
+            await self._store.sweep()
 
     async def _delete(self, media_id: str) -> bool:
         try:

@@ -83,6 +83,7 @@ class ReceivedPicture(Picture):
         async with self._pictures.reserve(whole, owner, self._client) as reservation:
             self.data = await self._pictures.read(self._path)
             yield reservation
+            self.data = b""
 
     async def aclose(self) -> None:
         """Remove what was put aside."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.errors import BadRequest, BallastError, Conflict, Forbidden, PayloadTooLarge, QueueFull
+import anyio
+
+from app.errors import BadRequest, BallastError, Conflict, Forbidden, NotFound, PayloadTooLarge, QueueFull
 from app.media.sniff import HEAD_BYTES
 from app.services.completion import Completion
 from app.services.locks import UploadLocks
@@ -176,6 +178,11 @@ class Resumable:
         """
         self._staging.find(upload_id)
         async with self._locks.hold(upload_id):
+            await self._staging.remove(self._staging.find(upload_id))
+
+    async def discard(self, upload_id: str) -> None:
+        """Remove an upload that nobody but its maker knows; it may be gone already."""
+        with anyio.CancelScope(shield=True), suppress(NotFound):
             await self._staging.remove(self._staging.find(upload_id))
 
     async def finish_left(self) -> None:

@@ -13,12 +13,14 @@ from app.services.batches import Batches
 from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
+from app.services.resumable import Resumable
+from app.services.signatures import UrlSigner
 from app.services.streams import Streams
 from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
-from app.storage.backends.local import LocalStore
 from app.storage.cache import Cache
+from app.storage.store import MediaStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Services:
     analysis: Analysis
     streams: Streams
     cache: Cache
-    store: LocalStore
+    store: MediaStore
     transfers: Transfers
     uploads: Uploads
+    resumable: Resumable
+    signer: UrlSigner | None
     delivery: Delivery
     advisor: Advisor

@@ -1,7 +1,8 @@
-"""The file system below a folder: its type and its free space."""
+"""The file system below a folder: its type, its free space, and who uses it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -37,6 +38,27 @@ def free_bytes(folder: Path) -> int:
     """Return the bytes that an unprivileged process may still write to the file system of `folder`."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
+
+
+def claim(root: Path) -> int:
+    """Make a storage root and lock it: two services that sweep one root would remove each other's files.
+
+    It is locked until the descriptor that is returned is closed.
+
+    Raises:
+        UnusableRoot: it cannot be made, or another service uses it.
+    """
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock_fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UnusableRoot(f"the storage root {root} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock_fd)
+        raise UnusableRoot(f"the storage root {root} is in use by another running service") from error
+    return lock_fd
 
 
 def refuse_memory(folder: Path) -> None:

@@ -72,6 +72,10 @@ class LocalWriter(MediaWriter):
     async def write(self, chunk: Chunk) -> None:
         await self._appender.write(chunk)
 
+    async def staged(self) -> Path:
+        await self._appender.flush()
+        return self._temp_file.path
+
     async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
         await self._appender.sync()
         media_id = ids.new_id(media_type.kind, datetime.now(UTC))

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage, MediaType
-from app.storage.space import StorageUsage
+from app.settings import StorageSettings
+from app.storage.space import DiskSpace, StorageUsage
+from app.storage.tempfiles import TempFiles
+from app.storage.threads import DiskThreads
 
 Chunk: TypeAlias = bytes | memoryview
 Digest: TypeAlias = Literal["sha256", "none"]
@@ -34,6 +37,14 @@ class MediaWriter(ABC):
 
         Raises:
             StorageFull: there is no room for them.
+        """
+
+    @abstractmethod
+    async def staged(self) -> Path:
+        """Return the file on the local disk that holds every byte written so far, for a tool to look at before the end.
+
+        Raises:
+            StorageFull: there is no room for it.
         """
 
     @abstractmethod
@@ -68,7 +79,7 @@ class MediaReader(ABC):
 
     @abstractmethod
     def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
-        """Give `length` bytes from `offset` in pieces of `chunk_bytes` (the last may be shorter).
+        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`.
 
         Raises:
             OSError: the bytes cannot be read.
@@ -76,7 +87,22 @@ class MediaReader(ABC):
 
 
 class MediaStore(ABC):
-    """Keeps committed media items. Items never change, so a reader needs no lock."""
+    """Keeps committed media items. Items never change, so a reader needs no lock.
+
+    A back end is made with its settings and the threads for disk calls; `name` is what `BALLAST_STORAGE__BACKEND` says.
+    """
+
+    name: ClassVar[str]
+    temp_files: TempFiles
+    space: DiskSpace
+
+    @abstractmethod
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None: ...
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Memory that the store takes for itself while it is busy, whatever the number of transfers."""
+        return 0
 
     @abstractmethod
     async def open(self) -> None:
@@ -122,6 +148,24 @@ class MediaStore(ABC):
             NotFound: there is no such item.
             OSError: its bytes cannot be opened.
         """
+
+    @abstractmethod
+    def local_file(self, media_id: str) -> AbstractAsyncContextManager[Path]:
+        """Give an item as a file on this machine for the block: for tools that take a path. It is not to be changed.
+
+        Raises:
+            NotFound: there is no such item.
+            StorageFull: there is no room for a copy of it.
+            OSError: its bytes cannot be read.
+        """
+
+    async def link(self, item: MediaItem) -> str | None:  # noqa: ARG002 - for stores that have links
+        """Return a URL with which a client gets the bytes from elsewhere for a while; None: this store has none."""
+        return None
+
+    async def sweep(self) -> int:
+        """Remove what broken commits and deletes left, as `open` does; return how many objects that were."""
+        return 0
 
     @abstractmethod
     async def get(self, media_id: str) -> MediaItem:

@@ -25,6 +25,14 @@ class WorkerLedger(Protocol):
         """Whether there is memory for a child beside those that are there (the first is never asked for)."""
         ...
 
+    def first_width(self, slots: int) -> int:
+        """Return how many calls of `slots` a new child may work on at a time."""
+        ...
+
+    def may_widen(self, worker: WorkerProcess) -> bool:
+        """Whether there is memory for a child to work on one call more at a time."""
+        ...
+
     def is_outgrown(self, worker: WorkerProcess) -> bool:
         """Whether a child holds more than it should between two calls, and is to be replaced."""
         ...
@@ -41,6 +49,12 @@ class FreeLedger:
         return configured
 
     def may_grow(self) -> bool:
+        return True
+
+    def first_width(self, slots: int) -> int:
+        return slots
+
+    def may_widen(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - the form of a ledger
         return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - the form of a ledger
@@ -126,8 +140,10 @@ class Crew:
         return next((seat for seat in self.seats if not seat.leaving and seat.worker and seat.worker.pid == pid), None)
 
     def grow(self) -> None:
-        """Start one more child, if none is starting, one more may be there, and its memory is granted."""
+        """Have a child work on one more call at a time, or start one more child, if the memory for it is granted."""
         staying = [seat for seat in self.seats if not seat.leaving]
+        if any(self._widen(seat) for seat in staying):
+            return
         if any(seat.worker is None for seat in staying) or self.brake.closed_seconds > 0:
             return
         if len(staying) >= self.ledger.allowed(self.workers_max) or (self.seats and not self.ledger.may_grow()):
@@ -135,6 +151,13 @@ class Crew:
         seat = Seat()
         self.seats.append(seat)
         self._spawn(self._start(seat), "start")
+
+    def _widen(self, seat: Seat) -> bool:
+        worker = seat.worker
+        if worker is None or worker.stopping or worker.width >= self.spec.slots or not self.ledger.may_widen(worker):
+            return False
+        worker.width += 1
+        return True
 
     def rest(self, seat: Seat) -> None:
         """A call has ended: let the child go if it should, else watch how long it is idle."""
@@ -201,6 +224,7 @@ class Crew:
             await asyncio.sleep(self.brake.backoff_seconds)
             self.counters.started += 1
             worker = WorkerProcess(self.spec, lambda worker: self._lose(seat, worker))
+            worker.width = self.ledger.first_width(self.spec.slots)
             self._living.add(worker)
             await worker.open()
             seat.worker = worker

@@ -103,6 +103,11 @@ class WorkerPool:
         return self.crew.workers
 
     @property
+    def width_max(self) -> int:
+        """How many calls may be worked on at a time."""
+        return self.limits.workers * self.spec.slots
+
+    @property
     def statistics(self) -> CrewCounters:
         return self.crew.counters
 
@@ -181,6 +186,8 @@ class WorkerPool:
             self._begin(*found)
         if self.waiting and not self._closed:
             self.crew.grow()
+            while (found := self._next()) is not None:  # a child has become wider
+                self._begin(*found)
             self._refuse_in_vain()
 
     def _refuse_in_vain(self) -> None:

@@ -55,7 +55,9 @@ class WorkerSpec:
 
 
 class WorkerProcess:
-    """A started child. Make it on the main thread: a parent-death signal follows the thread."""
+    """A started child. Make it on the main thread: a parent-death signal follows the thread.
+
+    `width` is how many calls it may be given at a time, of the `slots` that it has."""
 
     def __init__(self, spec: WorkerSpec, on_exit: Callable[[WorkerProcess], None]) -> None:
         """Start the process; `on_exit` is called once, when it is gone.
@@ -67,6 +69,7 @@ class WorkerProcess:
         self.spec = spec
         self.sandbox: dict[str, Any] = {}
         self.resident_bytes = 0
+        self.width = spec.slots
         self.stopping = False
         self.released = False
         self._on_exit = on_exit
@@ -120,7 +123,7 @@ class WorkerProcess:
 
     @property
     def free_slots(self) -> int:
-        return 0 if self.stopping else self.spec.slots - len(self._calls)
+        return 0 if self.stopping else self.width - len(self._calls)
 
     def call(self, head: Head, payload: bytes, deadline_seconds: float) -> asyncio.Future[Answer]:
         """Send a call; the future ends with the answer, `WorkerGone`, or `TimeoutError` at the deadline.

@@ -13,6 +13,7 @@ import resource
 import signal
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,23 +74,52 @@ def enter(parent_pid: int, data_limit_bytes: int | None) -> SandboxReport:
     )
 
 
-@contextlib.contextmanager
-def data_allowance(nbytes: int) -> Iterator[None]:
-    """Let this process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError.
+class DataCage:
+    """Holds the data of this process to what its calls were granted, as far as they can be told apart.
 
-    The soft limit of RLIMIT_DATA is used, so one block at a time; without `/proc` nothing is limited.
+    The soft limit of RLIMIT_DATA is set for the whole process: to what there is, and what all calls in `allowance`
+    may take. While anybody is in `lifted` (a model is loaded) only the hard limit holds. May be used from several
+    threads; without `/proc` nothing is limited.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    present = _data_bytes()
-    if present is None:
-        yield
-        return
-    wanted = present + nbytes
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._soft, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
+        self._allowed: list[int] = []
+        self._lifters = 0
+
+    @contextlib.contextmanager
+    def allowance(self, nbytes: int) -> Iterator[None]:
+        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError."""
+        with self._lock:
+            self._allowed.append(nbytes)
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._allowed.remove(nbytes)
+                self._apply()
+
+    @contextlib.contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Let the process grow as far as its hard limit, for the block."""
+        with self._lock:
+            self._lifters += 1
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._lifters -= 1
+                self._apply()
+
+    def _apply(self) -> None:
+        present = _data_bytes() if self._allowed and not self._lifters else None
+        wanted = self._soft if present is None else present + sum(self._allowed)
+        if self._hard != resource.RLIM_INFINITY:
+            wanted = self._hard if wanted == resource.RLIM_INFINITY else min(wanted, self._hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, self._hard))
 
 
 def _data_bytes() -> int | None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +44,9 @@ def _start(scope: Scope) -> Message:
     return {"type": "http.response.start", "status": 200, "headers": []}
 
 
-def scope_of(kind: str = "http", method: str = "GET", path: str = "/v1/limits", query: str = "", **headers: str) -> Scope:
+def scope_of(
+    kind: str = "http", method: str = "GET", path: str = "/v1/limits", query: str = "", **headers: str
+) -> Scope:
     """Return a request; header names with `_` for `-`."""
     listed = {"host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
     scope: Scope = {
@@ -55,7 +56,9 @@ def scope_of(kind: str = "http", method: str = "GET", path: str = "/v1/limits", 
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in listed.items()],
         "extensions": {"websocket.http.response": {}},
     }
-    return scope | ({"method": method} if kind == "http" else {})
+    if kind == "http":
+        scope["method"] = method
+    return scope
 
 
 async def call(app: Callable[..., Any], scope: Scope) -> list[Message]:
@@ -260,7 +263,18 @@ async def test_each_key_opens(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["", "Bearer", "Bearer ", "Bearer third", "Bearer first,second", "Bearer firs", "Basic first", "first", "Bearer \xe9"]
+    "field",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer third",
+        "Bearer first,second",
+        "Bearer firs",
+        "Basic first",
+        "first",
+        "Bearer \xe9",
+    ],
 )
 async def test_nothing_else_opens(field: str) -> None:
     assert not await key_passes(scope_of(authorization=field))
@@ -289,7 +303,8 @@ async def test_only_a_websocket_may_have_its_key_in_the_query() -> None:
 
 @given(st.binary(max_size=60))
 async def test_no_query_breaks_it(query: bytes) -> None:
-    scope = scope_of("websocket") | {"query_string": query}
+    scope = scope_of("websocket")
+    scope["query_string"] = query
 
     assert not await key_passes(scope, keys="a-key-that-is-not-guessed")
 

@@ -84,25 +84,33 @@ def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
     assert silent == []
 
 
-def test_bodies_are_described_raw_and_as_a_form(document: dict[str, Any]) -> None:
-    for name, operation in operations(document):
-        if name in WITH_BODY:
-            body = operation["requestBody"]
-            form = body["content"]["multipart/form-data"]["schema"]
-            raw = body["content"].keys() - {"multipart/form-data"}
-            assert body["required"] is True
-            assert form["required"] == ["file"]
-            assert raw
-        else:
-            assert "requestBody" not in operation, name
+@pytest.mark.parametrize("route", sorted(WITH_BODY))
+def test_bodies_are_described_raw_and_as_a_form(document: dict[str, Any], route: tuple[str, str]) -> None:
+    body = dict(operations(document))[route]["requestBody"]
+
+    form = body["content"]["multipart/form-data"]["schema"]
+    assert body["required"] is True
+    assert form["required"] == ["file"]
+    assert body["content"].keys() - {"multipart/form-data"}
+
+
+def test_nothing_that_only_answers_takes_a_body(document: dict[str, Any]) -> None:
+    with_body = {name for name, operation in operations(document) if "requestBody" in operation}
+
+    assert [name for name in with_body if name[0] in ("get", "head", "delete")] == []
 
 
 def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
     """FastAPI would describe its own 422 where a route does not."""
-    for name, operation in operations(document):
-        for status, response in operation["responses"].items():
-            if int(status) >= 400 and name[1] != "/health/ready":
-                assert list(response["content"]) == ["application/problem+json"], (name, status)
+    others = [
+        (name, status)
+        for name, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if int(status) >= 400 and name[1] != "/health/ready"
+        if list(response.get("content", ())) != ["application/problem+json"]
+    ]
+
+    assert others == []
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
@@ -150,11 +158,7 @@ def test_the_members_of_a_problem_are_described(document: dict[str, Any]) -> Non
 
 
 def test_names_outside_are_camel_case(document: dict[str, Any]) -> None:
-    names = {
-        name
-        for schema in document["components"]["schemas"].values()
-        for name in schema.get("properties", {})
-    } | {
+    names = {name for schema in document["components"]["schemas"].values() for name in schema.get("properties", {})} | {
         parameter["name"]
         for _, operation in operations(document)
         for parameter in operation.get("parameters", [])
@@ -170,7 +174,7 @@ def test_parameters_have_their_bounds(document: dict[str, Any]) -> None:
         for parameter in dict(operations(document))["post", "/v1/vision/hands"]["parameters"]
     }
 
-    assert parameters.keys() == {"maxHands", "minConfidence"}
+    assert parameters.keys() >= {"maxHands", "minConfidence"}
     assert (parameters["maxHands"]["minimum"], parameters["maxHands"]["maximum"]) == (1, 8)
     assert parameters["minConfidence"]["default"] == 0.5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from app.api.params import described, query_model, read_params, to_params
 from app.errors import InvalidParameter
-from app.inference.task import VisionTask, vision_tasks
+from app.inference.task import Model, VisionTask, vision_tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class ToesParams:
 class Toes(VisionTask):
     name: ClassVar[str] = "toes"
     Params: ClassVar[type[Any]] = ToesParams
+
+    @classmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        raise NotImplementedError
 
 
 def test_names_are_camel_case_and_defaults_are_the_tasks() -> None:

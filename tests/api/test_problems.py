@@ -101,11 +101,16 @@ def test_further_members_stand_beside_the_others() -> None:
     assert (document["neededBytes"], document["freeBytes"]) == (7, 3)
 
 
-@pytest.mark.parametrize(("seconds", "header"), [(None, None), (0, "0"), (7, "7")])
-def test_when_to_come_back_is_a_header(seconds: int | None, header: str | None) -> None:
-    response = problems.problem_response(Overloaded("Tight.", retry_after_seconds=seconds))
+@pytest.mark.parametrize("cls", [errors.QueueFull, Overloaded, errors.ModelMissing])
+@pytest.mark.parametrize(("seconds", "expected"), [(None, 1), (0, 1), (7, 7)])
+def test_who_may_come_back_is_told_when(cls: type[BallastError], seconds: int | None, expected: int) -> None:
+    response = problems.problem_response(cls("Tight.", retry_after_seconds=seconds))
 
-    assert response.headers.get("retry-after") == header
+    assert int(response.headers["retry-after"]) >= expected
+
+
+def test_who_need_not_come_back_is_told_nothing() -> None:
+    assert "retry-after" not in problems.problem_response(InvalidMedia("It is broken.")).headers
 
 
 def test_a_missing_key_names_the_scheme() -> None:

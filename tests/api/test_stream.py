@@ -17,6 +17,7 @@ from app.api import problems, stream
 from app.api.middleware import RequestContext
 from app.errors import InvalidParameter, NotFound
 from app.inference.task import vision_tasks
+from app.settings import Settings
 from tests.serving import serve
 
 TASKS = vision_tasks()
@@ -58,7 +59,7 @@ def streams() -> FakeStreams:
 def url(streams: FakeStreams) -> Iterator[str]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {"services": SimpleNamespace(vision=FakeVision(), streams=streams)}
+        yield {"services": SimpleNamespace(vision=FakeVision(), streams=streams, settings=Settings())}
 
     app = FastAPI(lifespan=lifespan)
     problems.install(app)
@@ -125,7 +126,9 @@ def test_parameters_come_with_the_address_and_the_key_is_none_of_them(url: str, 
     assert (options.params.max_hands, options.max_fps) == (1, 7.5)
 
 
-@pytest.mark.parametrize("query", ["maxHands=0", "maxFps=0", "maxFps=nan", "maxFps=121", "other=1", "max_hands=1", "maxFps="])
+@pytest.mark.parametrize(
+    "query", ["maxHands=0", "maxFps=0", "maxFps=nan", "maxFps=121", "other=1", "max_hands=1", "maxFps="]
+)
 def test_a_wrong_parameter_is_refused_before_the_stream_is_accepted(url: str, streams: FakeStreams, query: str) -> None:
     status, document = refusal(f"{url}/hands/stream?{query}")
 
@@ -151,7 +154,9 @@ def test_a_change_keeps_what_it_does_not_name(url: str, streams: FakeStreams) ->
     assert (unlimited.params, unlimited.max_fps) == (changed.params, None)
 
 
-@pytest.mark.parametrize("change", [{"maxHands": 99}, {"maxHands": []}, {"x": 1}, {"key": "k"}, {"maxFps": float("nan")}])
+@pytest.mark.parametrize(
+    "change", [{"maxHands": 99}, {"maxHands": []}, {"x": 1}, {"key": "k"}, {"maxFps": float("nan")}]
+)
 def test_a_wrong_change_is_refused(url: str, streams: FakeStreams, change: dict[str, Any]) -> None:
     present = options_of(url, streams, "")
     configure = streams.given[-1][2]

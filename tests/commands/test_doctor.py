@@ -20,7 +20,7 @@ from app.commands.service_checks import (
     check_variables,
 )
 from app.domain.units import GIB, MIB
-from app.inference.assets import ModelAssets
+from app.inference.assets import ModelAssets, load_manifest
 from app.memory.cgroup import Cgroup
 from app.memory.limit import MemoryLimit
 from app.settings import StorageSettings
@@ -97,7 +97,8 @@ def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:
 def test_default_models_must_be_there_and_optional_ones_need_not(tmp_path: Path) -> None:
     names = [check.name for check in check_models(ModelAssets(tmp_path))]
 
-    assert names == ["hand_landmarker.task", "gesture_recognizer.task"]
+    assert names == [model.name for model in load_manifest().defaults()]
+    assert "pose_landmarker_full.task" not in names
 
 
 def test_a_damaged_optional_model_fails(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_another_method_is_refused(client: httpx.Client, method: str) -> None:
     assert "POST" in answer.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/v1/vision/toes", "/v1/nothing", "/v1/vision/hands/toes", "//", "/v1"])
+@pytest.mark.parametrize("path", ["/v1/vision/toes", "/v1/nothing", "/v1/vision/hands/toes", "/v1"])
 def test_what_is_not_there_is_not_found(client: httpx.Client, path: str) -> None:
     answer = client.post(path, content=thumb(), follow_redirects=True)
 

@@ -188,8 +188,9 @@ def test_no_id_leads_out_of_the_store(server: RunningServer, media_id: str) -> N
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("../../etc/passwd", "passwd"), ("C:\\temp\\a.png", "a.png"), ("\x00\x1b[31m.png", "[31m.png"), ("", "image.png"),
-        ("..", "image.png"), ("a\r\nSet-Cookie: x=1.png", None), ("нет.png", "нет.png"), ("x" * 1000 + ".png", None),
+        ("../../etc/passwd", "passwd"), ("C:\\temp\\a.png", "a.png"), ("\x00\x1b[31m.png", "[31m.png"),
+        ("", "image.png"), ("..", "image.png"), ("a\r\nSet-Cookie: x=1.png", None),
+        ("нет.png", "нет.png"), ("x" * 1000 + ".png", None),
     ],
 )  # fmt: skip
 def test_a_name_is_shown_and_never_a_path(client: httpx.Client, name: str, shown: str | None) -> None:
@@ -257,7 +258,9 @@ def test_other_types_are_unsupported(client: httpx.Client, data: bytes) -> None:
 def test_an_upload_that_breaks_off_is_never_visible(client: httpx.Client, server: RunningServer) -> None:
     data = mp4(1_000_000)
     with server.connect() as connection:
-        connection.sendall(b"POST /v1/media HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data[:700_000])
+        connection.sendall(
+            b"POST /v1/media HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data[:700_000]
+        )
         during = eventually(lambda: now if (now := server.memory())["tempFiles"]["count"] else None)
         listed = client.get("/v1/media").json()["items"]
 

@@ -29,7 +29,9 @@ SHARED_MEMORY = Path("/dev/shm")
         ({"SERVER__PROT": "8000"}, ["BALLAST_SERVER__PROT"]),
     ],
 )
-def test_what_contradicts_itself_is_told_in_one_line(tmp_path: Path, settings: dict[str, str], words: list[str]) -> None:
+def test_what_contradicts_itself_is_told_in_one_line(
+    tmp_path: Path, settings: dict[str, str], words: list[str]
+) -> None:
     ended = run_to_its_end(tmp_path, settings)
 
     assert ended.returncode == 2, ended.stderr

@@ -1,4 +1,4 @@
-"""Frames over a WebSocket: each answer is for the newest frame, and nothing a client sends ends the stream but its size."""
+"""Frames over a WebSocket: each answer is for the newest frame, and of what a client sends only its size ends it."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ def barrier(connection: ClientConnection) -> list[dict[str, Any]]:
 
 def close_code(connection: ClientConnection) -> int:
     """Read until the service closes, and return its code."""
-    with pytest.raises(ConnectionClosed) as caught:
-        while True:
+    while True:
+        try:
             connection.recv(timeout=5)
-    assert caught.value.rcvd is not None
-    return caught.value.rcvd.code
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd is not None else 1006
 
 
 def test_the_first_message_says_what_is_taken(server: RunningServer) -> None:
@@ -98,7 +98,8 @@ def test_a_frame_is_answered(stream: ClientConnection) -> None:
     assert "id" not in result
     assert result["advice"].keys() == {"maxFps", "maxWidth", "maxHeight", "quality"}
     assert abs(result["detections"][0]["landmarks"][0]["x"] - 0.256) < 0.03
-    AnalysisSchema.model_validate({name: result[name] for name in (f.alias for f in AnalysisSchema.model_fields.values())})
+    of_stream = {"type", "seq", "id", "dropped", "advice"}
+    AnalysisSchema.model_validate({name: value for name, value in result.items() if name not in of_stream})
 
 
 @pytest.mark.parametrize("name", ["frame-1", 17, None, {"a": [1]}, "é\u0000", 1.5, True])
@@ -193,7 +194,8 @@ def test_a_bad_frame_is_an_error_and_the_stream_goes_on(stream: ClientConnection
 @pytest.mark.parametrize(
     "text",
     [
-        "", "hello", "{", "null", "[]", "17", '"frame"', "{}", '{"type": null}', '{"type": "dance"}', '{"type": ["frame"]}',
+        "", "hello", "{", "null", "[]", "17", '"frame"', "{}", '{"type": null}', '{"type": "dance"}',
+        '{"type": ["frame"]}',
         '{"type": "frame"}', '{"type": "frame", "image": 17}', '{"type": "frame", "image": "%%%"}',
         '{"type": "frame", "image": "abc"}', '{"type": "frame", "image": "\\ud800"}', "\u0000", "9" * 10_000,
         '{"type": "frame", "image": "' + "é" * 1000 + '"}',

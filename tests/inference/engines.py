@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.units import MIB
+from app.inference.output import Rendering
 from app.inference.task import vision_tasks
 from app.workers.channel import Head
 from app.workers.pool import PoolLimits, WorkerPool
@@ -50,9 +51,27 @@ class Engines:
     async def analyze(
         self, task: str, picture: bytes, *, box: tuple[int, int] = BOX, asset: Path | None = None, **params: object
     ) -> Found:
+        return await self._call(self._head(task, box, asset, params), picture)
+
+    async def track(self, task: str, picture: bytes, timestamp_ms: int, **params: object) -> Found:
+        """Have the one tracker of a stream look at its next frame."""
+        head = self._head(task, BOX, None, params)
+        return await self._call({**head, "tracker": "1", "timestampMs": timestamp_ms}, picture)
+
+    async def render(self, task: str, picture: bytes, rendering: Rendering, **params: object) -> bytes:
+        """Return a picture or mask."""
+        head = self._head(task, BOX, None, params) | rendering.as_head()
+        reply = await self.pool.call(head, picture, deadline_seconds=30)
+        return reply.payload
+
+    async def _call(self, head: Head, picture: bytes) -> Found:
+        reply = await self.pool.call(head, picture, deadline_seconds=30)
+        return Found(reply.head, json.loads(reply.payload), reply.pid)
+
+    def _head(self, task: str, box: tuple[int, int], asset: Path | None, params: dict[str, object]) -> Head:
         kind = vision_tasks()[task]
         settled = kind.settle(kind.Params(**params), False, lambda name: (self._models_folder / name).exists())
-        head = {
+        return {
             "task": task,
             "asset": str(asset or self._models_folder / kind.bundle(settled)),
             "params": asdict(settled),
@@ -60,8 +79,6 @@ class Engines:
             "maxPixels": MAX_PIXELS,
             "decodeBytes": DECODE_BYTES,
         }
-        reply = await self.pool.call(head, picture, deadline_seconds=30)
-        return Found(reply.head, json.loads(reply.payload), reply.pid)
 
 
 @asynccontextmanager

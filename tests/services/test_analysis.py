@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from app.domain.frame import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import InvalidMedia, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
-from app.inference.task import VisionTask
+from app.inference.task import Model, VisionTask
 from app.inference.vision import Vision
 from app.memory.governor import Governor
 from app.services.analysis import Analysis, AnalysisResult
@@ -31,6 +32,10 @@ MAX_BYTES = 50_000
 
 class Toes(VisionTask):
     name = "toes"
+
+    @classmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        raise NotImplementedError
 
 
 @dataclass
@@ -71,6 +76,7 @@ class FakeGovernor:
 class FakeVision:
     """Leases a model that answers as the engine does."""
 
+    model: str = "toe_landmarker"
     parts: dict[str, int] = field(default_factory=dict)
     peak_bytes: int | None = 123
     loaded: bool = False
@@ -100,6 +106,9 @@ class FakePicture(Picture):
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.granted_parts: list[dict[str, int]] = []
+
+    async def put_aside(self) -> None:
+        self.data = b""
 
     @asynccontextmanager
     async def granted(self, parts: Mapping[str, int], owner: str) -> AsyncIterator[Any]:
@@ -140,6 +149,7 @@ async def test_what_the_worker_says_is_the_answer(house: House) -> None:
     result = await house.analyze(FakePicture(png()))
 
     document = json.loads(result.to_json(first=1))
+    assert result.body() == result.to_json()
     assert document.pop("first") == 1
     AnalysisSchema.model_validate(document)
     assert document["timing"] == {"queuedSeconds": 0.125, "decodeSeconds": 0.25, "inferenceSeconds": 0.5}

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,8 @@ from app.domain.frame import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
-from app.inference.task import VisionTask
+from app.inference.output import Output
+from app.inference.task import Model, VisionTask
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.services.analysis import Analysis, AnalysisResult
@@ -29,6 +31,10 @@ MAX_BYTES = 1000
 
 class Toes(VisionTask):
     name = "toes"
+
+    @classmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        raise NotImplementedError
 
 
 class Client:
@@ -103,7 +109,11 @@ class FakeAnalysis:
         if self.error is not None:
             raise self.error
         receipt = Receipt(1, 1, ProcessingMode.FULL_QUALITY)
-        return AnalysisResult(task.name, 4, 3, 4, 3, b"[]", 0.0, 0.001, 0.002, receipt)
+        return AnalysisResult(
+            task=task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
+            output=Output.DETECTIONS, payload=b"[]", queued_seconds=0.0, decode_seconds=0.001, inference_seconds=0.002,
+            receipt=receipt,
+        )  # fmt: skip
 
 
 @dataclass
@@ -242,7 +252,9 @@ async def test_no_room_for_a_frame_is_an_error_and_not_the_end(house: House) -> 
     assert pong == {"type": "pong"}
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "null", "{}", '{"type": "x"}', '{"type": {}}', "[" * 100_000, "1" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", "null", "{}", '{"type": "x"}', '{"type": {}}', "[" * 100_000, "1" * 5000]
+)
 async def test_text_that_is_no_message_is_an_error(house: House, text: str) -> None:
     async with house.stream() as client:
         client.messages.put_nowait(text)
@@ -321,9 +333,7 @@ async def test_one_stream_too_many_is_told_to_come_later(build: Callable[..., Ho
     assert second.answers.empty()
 
 
-async def test_a_stream_that_memory_has_no_room_for_is_told_to_come_later(
-    house: House, budget: MemoryBudget
-) -> None:
+async def test_a_stream_that_memory_has_no_room_for_is_told_to_come_later(house: House, budget: MemoryBudget) -> None:
     client = Client()
     everything = budget.record({"all": budget.free_bytes}, owner="test")
 

@@ -102,6 +102,12 @@ class Ledger:
     def allowed(self, configured: int) -> int:
         return min(configured, self.allowed_workers)
 
+    def first_width(self, slots: int) -> int:
+        return slots
+
+    def may_widen(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - the form of a ledger
+        return True
+
     def is_outgrown(self, worker: WorkerProcess) -> bool:
         return worker.pid in self.outgrown_pids
 

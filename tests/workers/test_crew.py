@@ -6,6 +6,9 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
+from app.errors import Overloaded
 from tests.workers.pools import Held, Ledger, answered, ask, is_gone, open_pool, until
 
 
@@ -197,13 +200,13 @@ async def test_no_child_starts_while_none_is_allowed() -> None:
     ledger = Ledger(allowed_workers=0)
 
     async with open_pool(ledger=ledger, workers=2) as pool:
-        waiting = ask(pool, "echo")
-        await asyncio.sleep(0.1)
+        with pytest.raises(Overloaded) as refusal:
+            await answered(ask(pool, "echo"))
         started = list(ledger.started_pids)
         ledger.allowed_workers = 1
-        another = ask(pool, "echo")
-        await asyncio.gather(answered(waiting), answered(another))
+        await answered(ask(pool, "echo"))
 
+    assert refusal.value.retry_after_seconds is not None
     assert started == []
     assert len(ledger.started_pids) == 1
 

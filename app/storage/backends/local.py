@@ -11,7 +11,6 @@ A bucket holds the items of 9.5 hours, so that a list of the newest reads few na
 from __future__ import annotations
 
 import errno
-import fcntl
 import heapq
 import logging
 import os
@@ -24,7 +23,7 @@ from app.domain.media import MediaItem, MediaKind, MediaPage
 from app.errors import NotFound
 from app.settings import StorageSettings
 from app.storage import ids, metadata
-from app.storage.filesystem import UnusableRoot, free_bytes, refuse_memory
+from app.storage.filesystem import claim, free_bytes, refuse_memory
 from app.storage.localfile import LocalReader, LocalWriter, Publisher, describe, sync_folder
 from app.storage.pins import Pins
 from app.storage.space import DiskSpace, StorageUsage
@@ -41,6 +40,8 @@ _DELETE_PATIENCE_SECONDS = 1.0
 class LocalStore(MediaStore):
     """Keeps media below one folder (0700, files 0600). One process at a time may use it."""
 
+    name = "local"
+
     def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
         self._settings = settings
         self._root = settings.root.absolute()
@@ -55,7 +56,7 @@ class LocalStore(MediaStore):
     async def open(self) -> None:
         if not self._settings.allow_tmpfs:
             refuse_memory(self._root)
-        self._lock_fd = _claim(self._root)
+        self._lock_fd = claim(self._root)
         await self.temp_files.open()
         for size_bytes in await self._disk.run_long(_survey, self._media):
             self.space.added(size_bytes)
@@ -101,6 +102,11 @@ class LocalStore(MediaStore):
                 yield reader
             finally:
                 await reader.aclose()
+
+    @asynccontextmanager
+    async def local_file(self, media_id: str) -> AsyncIterator[Path]:
+        async with self.reader(media_id) as reader:
+            yield self._root / reader.item.path
 
     async def get(self, media_id: str) -> MediaItem:
         return await self._disk.run(_read_item, self._metadata_path(media_id))
@@ -155,21 +161,6 @@ class LocalStore(MediaStore):
         """Give the item, or nothing where it was deleted meanwhile or is broken."""
         with suppress(NotFound):
             yield _read_item(self._metadata_path(media_id))
-
-
-def _claim(root: Path) -> int:
-    """Make the root and lock it: two services that sweep one root would remove each other's files."""
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock_fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise UnusableRoot(f"the storage root {root} cannot be used: {error.strerror}") from error
-    try:
-        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock_fd)
-        raise UnusableRoot(f"the storage root {root} is in use by another running service") from error
-    return lock_fd
 
 
 def _link(source: Path, target: Path) -> None:

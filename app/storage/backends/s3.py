@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+import os
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -24,9 +22,10 @@ from app.errors import BallastError, NotFound
 from app.settings import StorageSettings
 from app.storage import ids, metadata
 from app.storage.appender import Appender
-from app.storage.filesystem import UnusableRoot, claim, free_bytes, refuse_memory, release
+from app.storage.filesystem import UnusableRoot, claim, free_bytes, refuse_memory
 from app.storage.localfile import describe
-from app.storage.objectfile import ObjectReader, ObjectWriter
+from app.storage.objectfile import ObjectReader, ObjectWriter, publish
+from app.storage.objectindex import ObjectIndex, metadata_key
 from app.storage.pins import Pins
 from app.storage.space import DiskSpace, StorageUsage
 from app.storage.store import Digest, FinishedFile, MediaReader, MediaStore, MediaWriter
@@ -34,29 +33,13 @@ from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads, finish
 
 if TYPE_CHECKING:
-    from app.storage.objects import ObjectBucket, StoredObject
+    from app.storage.objects import ObjectBucket
 
 logger = logging.getLogger("ballast.storage")
-
-ORPHAN_SECONDS = 3600
-"""Age from which an object without metadata counts as left behind: before, another service may be committing it."""
 
 _DELETE_PATIENCE_SECONDS = 1.0
 _METADATA_AT_A_TIME = 8
 _RESERVED_SOURCES = ("upload", "copy")
-
-
-@dataclass(slots=True)
-class _Pair:
-    """What lies in the bucket of one item."""
-
-    media_id: str
-    content: StoredObject | None = None
-    described: StoredObject | None = None
-
-    @property
-    def objects(self) -> Iterable[StoredObject]:
-        return (found for found in (self.described, self.content) if found is not None)
 
 
 class S3Store(MediaStore):
@@ -88,15 +71,15 @@ class S3Store(MediaStore):
         await self.temp_files.open()
         try:
             await asyncio.gather(*(self._survey(kind) for kind in MediaKind))
-        except BallastError as error:
-            name = self._settings.s3_bucket
-            raise UnusableRoot(f"the bucket {name} cannot be used: {error.__cause__ or error}") from error
+        except (BallastError, FileNotFoundError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:200]
+            raise UnusableRoot(f"the bucket {self._settings.s3_bucket} cannot be used: {reason}") from error
 
     async def aclose(self) -> None:
         await self.temp_files.aclose()
         self._bucket_or_none = None
         if self._lock_fd is not None:
-            release(self._lock_fd)
+            os.close(self._lock_fd)
             self._lock_fd = None
 
     @asynccontextmanager
@@ -152,7 +135,7 @@ class S3Store(MediaStore):
 
     async def get(self, media_id: str) -> MediaItem:
         try:
-            return metadata.decode(await self._bucket.get(_metadata_key(media_id)))
+            return metadata.decode(await self._bucket.get(metadata_key(media_id)))
         except FileNotFoundError:
             raise NotFound("There is no media item with this id.") from None
         except ValueError as error:
@@ -163,7 +146,7 @@ class S3Store(MediaStore):
         kinds = tuple(MediaKind) if kind is None else (kind,)
         found: list[MediaItem] = []
         while True:
-            newest = await self._newest(kinds, cursor, limit + 1)
+            newest = await self._index.newest(kinds, cursor, limit + 1)
             found += await self._peek(newest)
             if len(found) > limit or len(newest) <= limit:
                 break
@@ -187,13 +170,17 @@ class S3Store(MediaStore):
         return self.space.usage()
 
     async def sweep(self) -> int:
-        removed = [await self._sweep(pair) for kind in MediaKind async for pair in self._pairs(kind)]
+        removed = [await self._index.sweep(item) for kind in MediaKind async for item in self._index.items(kind)]
         return sum(removed)
 
     @property
     def _bucket(self) -> ObjectBucket:
         assert self._bucket_or_none is not None, "the store is not open"
         return self._bucket_or_none
+
+    @property
+    def _index(self) -> ObjectIndex:
+        return ObjectIndex(self._bucket)
 
     def _connect(self) -> ObjectBucket:
         try:
@@ -206,23 +193,40 @@ class S3Store(MediaStore):
             raise UnusableRoot(f"the settings of the object store are not valid: {error}") from error
 
     async def _publish(self, path: Path, item: MediaItem) -> None:
-        """Put the object, then its metadata: from then on there is an item. Undone if it fails."""
-        try:
-            await self._bucket.put_file(path, item)
-            description = asyncio.ensure_future(self._bucket.put_json(_metadata_key(item.id), metadata.encode(item)))
-            try:
-                await finish(description)
-            finally:
-                if not description.cancelled() and description.exception() is None:
-                    self.space.added(item.size_bytes)
-        except BaseException:
-            if description_is_missing := item.id:
-                pass
-            raise
+        await publish(self._bucket, path, item, lambda: self.space.added(item.size_bytes))
 
     async def _delete(self, media_id: str) -> None:
         """Remove the metadata first, so that what a crash leaves is an orphan and not a broken item."""
         item = await self.get(media_id)
-        await self._bucket.delete(_metadata_key(media_id))
+        await self._bucket.delete(metadata_key(media_id))
         self.space.removed(item.size_bytes)
         await self._bucket.delete(item.path)
+
+    async def _peek(self, media_ids: list[str]) -> list[MediaItem]:
+        """Return the items, without those that were deleted meanwhile or are broken."""
+        seats = asyncio.Semaphore(_METADATA_AT_A_TIME)
+
+        async def peek(media_id: str) -> MediaItem | None:
+            async with seats:
+                with suppress(NotFound):
+                    return await self.get(media_id)
+            return None
+
+        found = await asyncio.gather(*(peek(media_id) for media_id in media_ids))
+        return [item for item in found if item is not None]
+
+    async def _survey(self, kind: MediaKind) -> None:
+        """Count the items of one kind, and remove what is left of broken ones."""
+        async for item in self._index.items(kind):
+            if item.content is not None and item.is_whole:
+                self.space.added(item.content.size_bytes)
+            else:
+                await self._index.sweep(item)
+
+    async def _free_bytes(self) -> int:
+        return await self._disk.run(free_bytes, self._root)
+
+    def _unpromised_bytes(self) -> int:
+        """Return the bytes in temporary files that nobody reserved."""
+        by_source = self.temp_files.statistics().by_source
+        return sum(source.total_bytes for name, source in by_source.items() if name not in _RESERVED_SOURCES)

@@ -2,151 +2,31 @@
 
 import { blobOfBase64 } from './base64.js';
 import { BlobUrls } from './blobs.js';
-import { Http } from './http.js';
 import { inJson } from './json.js';
-import { LevelEvents } from './levels.js';
 import { linesOf } from './lines.js';
+import { ServiceClient } from './service.js';
 import { FrameStream } from './stream.js';
 import { Upload } from './upload.js';
 
 /**
- * @typedef {{
- *   id: string, timestampKey: string, name: string, contentType: string, kind: 'image' | 'video' | 'audio' | 'other',
- *   sizeBytes: number, sha256: string | null, width: number | null, height: number | null,
- *   durationSeconds: number | null, frameRate: number | null, largeFile: boolean, buffer: string | null,
- *   path: string, url: string, createdAt: string, expiresAt: string | null, filePath?: string,
- * }} MediaItem
- * @typedef {{x: number, y: number, z: number, visibility?: number}} Landmark
- * @typedef {{label: string, score: number}} Label
- * @typedef {{
- *   landmarks: Landmark[], worldLandmarks?: Landmark[], handedness?: Label, gesture?: Label,
- *   box?: {x: number, y: number, width: number, height: number}, score?: number, blendshapes?: Record<string, number>,
- *   mask?: {width: number, height: number, coverage: number, png?: string},
- * }} Detection
- * @typedef {{
- *   task: string, width: number, height: number, analyzedWidth: number, analyzedHeight: number, mode: string,
- *   detections: Detection[], timing: {queuedSeconds: number, decodeSeconds: number, inferenceSeconds: number},
- * }} Analysis
- * @typedef {{name: string, summary: string, state: 'unloaded' | 'loading' | 'ready' | 'missing',
- *   residentBytes: number, idleSeconds: number | null, parameters: Record<string, any>}} Task
- * @typedef {{signal?: AbortSignal}} Waiting
+ * @typedef {import('./types.js').MediaItem} MediaItem
+ * @typedef {import('./types.js').Analysis} Analysis
+ * @typedef {import('./types.js').Task} Task
+ * @typedef {import('./service.js').Waiting} Waiting
  */
 
 /** Bytes up to which a picture or video is fetched whole where its address cannot be used by itself. */
 const FETCH_MAX_BYTES = 50 * 1048576;
 
-export class BallastClient {
-  /**
-   * @param {{baseUrl?: string, key?: string | null, fetch?: typeof fetch}} [options] `baseUrl`: '' is the page's own
-   *   origin; `key`: one of the service's keys, where it has any
-   */
-  constructor({ baseUrl = '', key = null, fetch: fetchFunction } = {}) {
-    this._http = new Http(baseUrl, key, fetchFunction ?? ((input, init) => globalThis.fetch(input, init)));
-    /** Blob URLs that `mediaUrl` has made. */
-    this.blobs = new BlobUrls();
-    /** @type {Promise<Set<string>> | null} */
-    this._operations = null;
-  }
-
-  get key() {
-    return this._http.key;
-  }
-
-  /** @param {string | null} key */
-  set key(key) {
-    this._http.key = key;
-    this._operations = null;
-  }
+/** Media and vision; health and memory are in `ServiceClient`. */
+export class BallastClient extends ServiceClient {
+  /** Blob URLs that `mediaUrl` has made. */
+  blobs = new BlobUrls();
 
   /** Revoke every blob URL. @returns {{count: number, bytes: number}} */
   dispose() {
     return this.blobs.dispose();
   }
-
-  // --- what there is -------------------------------------------------------------------------------------------------
-
-  /**
-   * Whether the service has an endpoint, by its own description of itself; `path` as there, such as `/v1/media/{media_id}`,
-   * or a pattern. True where it does not describe itself.
-   * @param {string} method
-   * @param {string | RegExp} path
-   */
-  async has(method, path) {
-    this._operations ??= this._describe();
-    const operations = await this._operations;
-    if (operations.size === 0) return true;
-    const verb = `${method.toUpperCase()} `;
-    return [...operations].some((one) => {
-      const known = one.slice(verb.length);
-      return one.startsWith(verb) && (typeof path === 'string' ? known === path : path.test(known));
-    });
-  }
-
-  async _describe() {
-    try {
-      const { paths } = await this._http.json('GET', '/openapi.json');
-      const names = Object.entries(paths).map(([path, item]) => Object.keys(item).map((verb) => `${verb.toUpperCase()} ${path}`));
-      return new Set(names.flat());
-    } catch {
-      this._operations = null; // asked again the next time
-      return /** @type {Set<string>} */ (new Set());
-    }
-  }
-
-  /** Effective settings and the limits derived from them. @returns {Promise<any>} */
-  limits() {
-    return this._http.json('GET', '/v1/limits');
-  }
-
-  // --- health and memory ---------------------------------------------------------------------------------------------
-
-  /** Whether the service takes new work; `reasons` says why not. @returns {Promise<{ready: boolean, reasons: string[]}>} */
-  async ready() {
-    try {
-      const { reasons } = await this._http.json('GET', '/health/ready');
-      return { ready: true, reasons: reasons ?? [] };
-    } catch (error) {
-      const document = /** @type {any} */ (error).document;
-      if (!document?.reasons) throw error;
-      return { ready: false, reasons: document.reasons };
-    }
-  }
-
-  /** @returns {Promise<{status: string}>} */
-  live() {
-    return this._http.json('GET', '/health/live');
-  }
-
-  /** The memory report: level, working set, ledger, models, files, processes. @param {Waiting} [options] @returns {Promise<any>} */
-  memory(options) {
-    return this._http.json('GET', '/metrics/memory', options);
-  }
-
-  /** The metrics as Prometheus reads them. */
-  async metrics() {
-    return (await this._http.request('GET', '/metrics')).text();
-  }
-
-  /** The pressure level, at once and at each change; `close()` it when done. */
-  levels() {
-    return new LevelEvents(this._http).start();
-  }
-
-  /** Free what can be freed now. @returns {Promise<{freedBytes: number, reclaimers: any[]}>} */
-  reclaim() {
-    return this._http.json('POST', '/v1/memory/reclaim');
-  }
-
-  /**
-   * How a piece of work would be done now.
-   * @param {{bytes?: number, width?: number, height?: number}} work
-   * @returns {Promise<any>}
-   */
-  advice(work) {
-    return this._http.json('GET', '/v1/memory/advice', { query: work });
-  }
-
-  // --- media ---------------------------------------------------------------------------------------------------------
 
   /**
    * Send a file of any size; it begins at once. `await upload.done` gives the item; see `Upload` for progress and pauses.
@@ -154,7 +34,8 @@ export class BallastClient {
    * @param {import('./upload.js').UploadOptions} [options]
    */
   upload(file, options) {
-    return new Upload(this._http, file, options).start();
+    const resumable = this.has('POST', /^\/v1\/uploads\/?$/);
+    return new Upload(this._http, file, { resumable, ...options }).start();
   }
 
   /**
@@ -232,8 +113,6 @@ export class BallastClient {
   releaseMediaUrl(item) {
     this.blobs.revoke(item.id);
   }
-
-  // --- vision --------------------------------------------------------------------------------------------------------
 
   /** The tasks and the state of their models. @returns {Promise<Task[]>} */
   async tasks() {

@@ -9,7 +9,7 @@ import { check, createUpload, deleteUpload, NoTus, sendPiece, UploadGone, upload
 
 /**
  * @typedef {'ready' | 'uploading' | 'waiting' | 'paused' | 'done' | 'failed' | 'aborted'} UploadState
- * @typedef {{name?: string, pieceBytes?: number, resumable?: boolean, memo?: UploadMemo, backoff?: Backoff,
+ * @typedef {{name?: string, pieceBytes?: number, resumable?: boolean | Promise<boolean>, memo?: UploadMemo, backoff?: Backoff,
  *   send?: typeof send}} UploadOptions
  */
 
@@ -38,7 +38,8 @@ export class Upload extends Emitter {
     this._sendFunction = options.send ?? send;
     this._fingerprint = fingerprintOf(http.url('/'), this.name, file);
     /** Whether a pause keeps what has been sent; known once the upload has begun. */
-    this.resumable = options.resumable ?? true;
+    this.resumable = true;
+    this._asked = options.resumable ?? true;
     this.totalBytes = file.size;
     this.sentBytes = 0;
     /** Bytes that were there already from an attempt before, such as before a reload. */
@@ -129,6 +130,7 @@ export class Upload extends Emitter {
 
   /** @param {AbortSignal} signal @returns {Promise<any>} the item */
   async _attempt(signal) {
+    this.resumable &&= await this._asked;
     if (!this.resumable) return this._sendWhole(signal);
     const ask = (/** @type {any} */ request) => this._ask(request, signal);
     let { offset, mediaId } = await this._position(ask);

@@ -6,13 +6,13 @@ import { reasonOf } from './trouble.js';
 const AT_A_TIME = 2;
 
 /**
- * @typedef {{index: number, analysis: import('../kit/client.js').Analysis | null, trouble: string, picture: Blob}} Outcome
+ * @typedef {{index: number, analysis: import('../kit/types.js').Analysis | null, trouble: string, picture: Blob}} Outcome
  */
 
 /**
  * Analyse, and give each outcome as it comes.
  * @param {import('../ballast.js').BallastClient} client
- * @param {import('../kit/client.js').Task} task
+ * @param {import('../kit/types.js').Task} task
  * @param {Blob[]} pictures
  * @param {Record<string, any>} params
  * @param {{maxBytes: number, signal: AbortSignal}} options pictures above `maxBytes` are made smaller here first

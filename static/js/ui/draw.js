@@ -26,7 +26,7 @@ const CONNECTIONS = { 21: HAND, 33: BODY, 478: FACE, 468: FACE };
 /**
  * Draw detections.
  * @param {CanvasRenderingContext2D} context
- * @param {import('../kit/client.js').Detection[]} detections
+ * @param {import('../kit/types.js').Detection[]} detections
  * @param {Place} place
  */
 export function drawDetections(context, detections, place) {
@@ -50,7 +50,7 @@ export function containedIn(/** @type {number} */ boxWidth, /** @type {number} *
 
 /**
  * One line on what a detection is, such as "Right hand 98 %, Thumb Up 87 %".
- * @param {import('../kit/client.js').Detection} detection
+ * @param {import('../kit/types.js').Detection} detection
  * @returns {string}
  */
 export function describe(detection) {

@@ -7,7 +7,7 @@ const STRENGTH = 0.55;
 
 /**
  * Return the mask of the detections as a tinted picture, or null if there is none. Close it after use.
- * @param {import('../kit/client.js').Detection[]} detections
+ * @param {import('../kit/types.js').Detection[]} detections
  * @returns {Promise<ImageBitmap | null>}
  */
 export async function tintedMask(detections) {

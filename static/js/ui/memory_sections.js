@@ -38,9 +38,10 @@ function ledger() {
   /** @type {Map<string, Bar>} */
   const bars = new Map();
   /** @param {any} report */
-  const show = ({ budget, unaccountedBytes, limitBytes }) => {
+  const show = ({ budget, unaccountedBytes }) => {
     const rows = summed(budget.holders);
     rows.push({ owner: 'unaccounted', reservedBytes: 0, residentBytes: Math.max(0, unaccountedBytes) });
+    const most = rows.reduce((sum, row) => Math.max(sum, row.reservedBytes, row.residentBytes), 1);
     for (const [owner, bar] of bars) {
       if (rows.some((row) => row.owner === owner)) continue;
       bar.element.remove();
@@ -50,7 +51,7 @@ function ledger() {
       const bar = bars.get(row.owner) ?? new Bar(row.owner);
       bars.set(row.owner, bar);
       if (!bar.element.isConnected) list.append(bar.element);
-      bar.show(row, limitBytes);
+      bar.show(row, most);
     }
   };
   return { element, show };
@@ -77,12 +78,12 @@ class Bar {
       h('div', { class: 'bar' }, this._reserved, this._resident));
   }
 
-  /** @param {{reservedBytes: number, residentBytes: number}} row @param {number} limitBytes */
-  show({ reservedBytes, residentBytes }, limitBytes) {
+  /** @param {{reservedBytes: number, residentBytes: number}} row @param {number} mostBytes what a full bar is */
+  show({ reservedBytes, residentBytes }, mostBytes) {
     const reserved = reservedBytes > 0 ? `${bytes(reservedBytes)} reserved, ` : '';
     this._numbers.textContent = `${reserved}${bytes(residentBytes)} resident`;
-    this._reserved.style.width = percent(Math.min(1, reservedBytes / limitBytes), 2).replace(' ', '');
-    this._resident.style.width = percent(Math.min(1, residentBytes / limitBytes), 2).replace(' ', '');
+    this._reserved.style.width = `${(100 * reservedBytes) / mostBytes}%`;
+    this._resident.style.width = `${(100 * residentBytes) / mostBytes}%`;
   }
 }
 

@@ -17,7 +17,7 @@ export class TaskChoice {
     this._client = client;
     this._changed = changed;
     this._preferred = preferred;
-    /** @type {import('../kit/client.js').Task[]} */
+    /** @type {import('../kit/types.js').Task[]} */
     this._tasks = [];
     this._select = h('select', { 'aria-label': 'Task', on: { change: () => this._choose() } });
     this._state = h('p', { class: 'muted small-text' });
@@ -39,7 +39,7 @@ export class TaskChoice {
     this._choose();
   }
 
-  /** @returns {import('../kit/client.js').Task | null} */
+  /** @returns {import('../kit/types.js').Task | null} */
   get task() {
     return this._tasks.find(({ name }) => name === this._select.value) ?? null;
   }

@@ -6,7 +6,7 @@ import { bytes, percent, seconds } from './format.js';
 import { note, reasonOf } from './trouble.js';
 
 export class UploadList {
-  /** @param {(item: import('../kit/client.js').MediaItem) => void} arrived */
+  /** @param {(item: import('../kit/types.js').MediaItem) => void} arrived */
   constructor(arrived) {
     this._arrived = arrived;
     this._memo = new UploadMemo();

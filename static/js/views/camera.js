@@ -139,12 +139,12 @@ class Camera {
     if (state === 'streaming') this._notice.clear();
     if (state === 'waiting') this._notice.say(`The stream comes back by itself. ${reasonOf(error)}`, 'orange');
     if (state === 'failed') this._notice.show(error, 'The stream has ended.');
-    this._choice.refresh();
   }
 
   /** @param {any} result @param {import('../ballast.js').FrameStream} stream */
   async _show(result, stream) {
     if (stream !== this._stream) return;
+    if (this._recent.length === 0) this._choice.refresh(); // the model is loaded now
     this._recent.push({ at: performance.now(), lag: result.lagSeconds ?? 0, bytes: result.frame?.bytes ?? 0 });
     if (this._recent.length > REMEMBERED) this._recent.shift();
     this._last = result;
@@ -167,7 +167,7 @@ class Camera {
     else drawDetections(context, result.detections, place);
   }
 
-  /** @param {import('../kit/client.js').Detection[]} detections */
+  /** @param {import('../kit/types.js').Detection[]} detections */
   _list(detections) {
     const lines = detections.map((detection) => describe(detection));
     const rows = this._findings.children;
@@ -177,7 +177,7 @@ class Camera {
     this._speak(detections);
   }
 
-  /** Say a gesture when it changes, for those who do not see the picture. @param {import('../kit/client.js').Detection[]} detections */
+  /** Say a gesture when it changes, for those who do not see the picture. @param {import('../kit/types.js').Detection[]} detections */
   _speak(detections) {
     const words = detections.map(({ gesture }) => gesture?.label ?? '').filter((label) => label && label !== 'None').map(spoken).join(', ');
     const now = performance.now();

@@ -47,7 +47,7 @@ class Library {
     for (const file of files) this._uploads.add(this._client.upload(file));
   }
 
-  /** @param {import('../kit/client.js').MediaItem} item */
+  /** @param {import('../kit/types.js').MediaItem} item */
   _arrived(item) {
     this._announce(`${item.name} is stored.`);
     if (this._kind.value !== '' && this._kind.value !== item.kind) return;
@@ -79,7 +79,7 @@ class Library {
     this._empty.hidden = this._grid.childElementCount > 0;
   }
 
-  /** @param {import('../kit/client.js').MediaItem} item */
+  /** @param {import('../kit/types.js').MediaItem} item */
   _card(item) {
     const frame = h('button', { type: 'button', class: 'picture-frame', 'aria-label': `Open ${item.name}`, on: { click: () => this._open(item) } });
     const card = h('article', { class: 'picture', data: { id: item.id } }, frame,
@@ -93,7 +93,7 @@ class Library {
     return card;
   }
 
-  /** @param {import('../kit/client.js').MediaItem} item @param {HTMLElement} frame */
+  /** @param {import('../kit/types.js').MediaItem} item @param {HTMLElement} frame */
   async _preview(item, frame) {
     const name = h('span', { class: 'kind', text: item.contentType });
     frame.append(name);
@@ -111,7 +111,7 @@ class Library {
     }
   }
 
-  /** @param {import('../kit/client.js').MediaItem} item */
+  /** @param {import('../kit/types.js').MediaItem} item */
   async _open(item) {
     let view;
     try {
@@ -127,7 +127,7 @@ class Library {
     if ('load' in view) view.load();
   }
 
-  /** @param {import('../kit/client.js').MediaItem} item @param {HTMLElement} card */
+  /** @param {import('../kit/types.js').MediaItem} item @param {HTMLElement} card */
   async _delete(item, card) {
     if (!(await confirmed(`Delete ${item.name}?`, 'Delete'))) return;
     try {
@@ -153,14 +153,14 @@ class Library {
   }
 }
 
-/** @param {import('../kit/client.js').MediaItem} item */
+/** @param {import('../kit/types.js').MediaItem} item */
 function sizesOf({ sizeBytes, width, height, durationSeconds, frameRate, contentType }) {
   return [contentType, bytes(sizeBytes), width && height ? `${width}×${height} px` : '',
     durationSeconds ? seconds(durationSeconds) : '', frameRate ? `${Math.round(frameRate * 100) / 100} frames per s` : '']
     .filter(Boolean).join(' · ');
 }
 
-/** @param {import('../kit/client.js').MediaItem} item */
+/** @param {import('../kit/types.js').MediaItem} item */
 function timesOf({ createdAt, expiresAt }) {
   return `Stored ${moment(createdAt)}; ${expiresAt ? `goes ${moment(expiresAt)}` : 'kept until it is deleted'}`;
 }

@@ -180,7 +180,7 @@ async function drawn({ picture, analysis }, pixels) {
   return canvas;
 }
 
-/** @param {import('../kit/client.js').Detection} detection */
+/** @param {import('../kit/types.js').Detection} detection */
 function details(detection) {
   const shapes = Object.entries(detection.blendshapes ?? {}).sort((one, other) => other[1] - one[1]).slice(0, 8);
   const rows = shapes.map(([name, score]) => h('li', { text: `${name} ${percent(score)}` }));

@@ -1,0 +1,120 @@
+"""What is in a bucket, read from its keys: they sort by kind and then newest first, so a list is a prefix."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from app.domain.media import MediaKind
+from app.storage import ids, metadata
+
+if TYPE_CHECKING:
+    from app.storage.objects import ObjectBucket, StoredObject
+
+logger = logging.getLogger("ballast.storage")
+
+ORPHAN_SECONDS = 3600
+"""Age from which an object without metadata counts as left behind: before, another service may be committing it."""
+
+
+def metadata_key(media_id: str) -> str:
+    """Return the key of what is known about an item.
+
+    Raises:
+        NotFound: it is no id of ours.
+    """
+    return f"media/{ids.kind_of(media_id)}/{ids.bucket_of(media_id)}/{media_id}{metadata.SUFFIX}"
+
+
+@dataclass(slots=True)
+class ItemObjects:
+    """What lies in the bucket of one item; both are there, or it is not whole."""
+
+    media_id: str
+    content: StoredObject | None = None
+    described: StoredObject | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.content is not None and self.described is not None
+
+
+class ObjectIndex:
+    """Lists the items of a bucket. Keys that are not ours are passed over."""
+
+    def __init__(self, bucket: ObjectBucket, orphan_seconds: float = ORPHAN_SECONDS) -> None:
+        self._bucket = bucket
+        self._orphan_seconds = orphan_seconds
+
+    async def newest(self, kinds: tuple[MediaKind, ...], cursor: str | None, count: int) -> list[str]:
+        """Return up to `count` ids of these kinds, newest first, after `cursor`.
+
+        Raises:
+            InvalidParameter: the cursor is none of ours.
+            StorageUnavailable: the store did not give them.
+        """
+        if cursor is not None:
+            ids.bucket_of_cursor(cursor)
+        found = await asyncio.gather(*(self._newest_of(kind, cursor, count) for kind in kinds))
+        return sorted(chain.from_iterable(found), key=ids.cursor_after)[:count]
+
+    async def items(self, kind: MediaKind) -> AsyncIterator[ItemObjects]:
+        """Give everything of one kind, item by item: their keys are neighbours.
+
+        Raises:
+            StorageUnavailable: the store did not give them.
+        """
+        item: ItemObjects | None = None
+        async for stored in self._bucket.list(f"media/{kind}"):
+            media_id, suffix = _parse(stored.key)
+            if media_id is None:
+                continue
+            if item is None or item.media_id != media_id:
+                if item is not None:
+                    yield item
+                item = ItemObjects(media_id)
+            if suffix == metadata.SUFFIX:
+                item.described = stored
+            else:
+                item.content = stored
+        if item is not None:
+            yield item
+
+    async def sweep(self, item: ItemObjects) -> int:
+        """Remove what is left of an item that has not been whole for long; return how many objects that were.
+
+        Raises:
+            StorageUnavailable: the store did not do it.
+        """
+        if item.is_whole:
+            return 0
+        old = datetime.now(UTC) - timedelta(seconds=self._orphan_seconds)
+        left = [found for found in (item.described, item.content) if found is not None and found.modified_at < old]
+        for found in left:
+            await self._bucket.delete(found.key)
+            logger.warning("removed an unfinished media item from the bucket", extra={"key": found.key})
+        return len(left)
+
+    async def _newest_of(self, kind: MediaKind, cursor: str | None, count: int) -> list[str]:
+        # A key goes on after the id with a dot: "0" comes behind that, and before every later id.
+        after = None if cursor is None else metadata_key(f"{kind[0]}{cursor}").removesuffix(metadata.SUFFIX) + "0"
+        found: list[str] = []
+        async for stored in self._bucket.list(f"media/{kind}", after):
+            media_id, suffix = _parse(stored.key)
+            if media_id is not None and suffix == metadata.SUFFIX:
+                found.append(media_id)
+                if len(found) == count:
+                    break
+        return found
+
+
+def _parse(key: str) -> tuple[str | None, str]:
+    """Return the id and the suffix in a key; no id where the key is none of ours."""
+    path = PurePosixPath(key)
+    return (path.stem if ids.is_id(path.stem) else None), path.suffix
