@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,8 @@ from app.domain.units import MIB
 from app.inference.assets import ModelAssets
 from app.inference.task import vision_tasks
 from app.inference.vision import Vision
+from app.media.ffmpeg import FFmpegRunner, find_tools
+from app.media.probe import Prober
 from app.memory.gauge import MemoryGauge
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit, find_limit
@@ -26,6 +29,7 @@ from app.services.advice import Advisor
 from app.services.analysis import Analysis
 from app.services.batches import Batches
 from app.services.delivery import Delivery
+from app.services.details import Details
 from app.services.expiry import Expiry
 from app.services.lifecycle import Lifecycle
 from app.services.locks import UploadLocks
@@ -45,6 +49,8 @@ from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.workers.pool import PoolLimits
 from app.workers.process import WorkerSpec
+
+logger = logging.getLogger("ballast")
 
 CACHE_SHARE = 0.04
 CACHE_MAX_BYTES = 64 * MIB
@@ -89,7 +95,8 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         if store.buffer_bytes:
             stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
 
-        uploads = Uploads(store, settings.upload)
+        details = Details(_build_prober(governor), governor.budget, governor.reclaim)
+        uploads = Uploads(store, settings.upload, details.inspect)
         transfers = Transfers(governor.budget)
         staging = Staging(
             settings.storage.root.absolute() / "staging",
@@ -156,6 +163,14 @@ def _build_store(settings: StorageSettings, disk: DiskThreads) -> MediaStore:
     except LookupError as error:
         raise UnusableRoot(f"BALLAST_STORAGE__BACKEND: {error}") from error
     return backend(settings, disk)
+
+
+def _build_prober(governor: Governor) -> Prober | None:
+    ffprobe = find_tools().ffprobe
+    if ffprobe is None:
+        logger.warning("ffprobe is not installed: videos are stored without their size and duration")
+        return None
+    return Prober(ffprobe, FFmpegRunner(governor))
 
 
 def _build_governor(settings: Settings, limit: MemoryLimit, gauge: MemoryGauge) -> Governor:

@@ -12,7 +12,6 @@ from fastapi import Request
 from app.api.multipart import FRAMING_BYTES, Chunk, file_part
 from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
 
-
 MIN_BYTES_PER_SECOND = 1024
 """The slowest a body may come, over as long as it may also pause."""
 

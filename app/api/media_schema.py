@@ -27,6 +27,7 @@ class MediaItemSchema(_Schema):
     height: int | None
     duration_seconds: float | None
     frame_rate: float | None
+    rotation: int | None = Field(description="By how many degrees clockwise a video's frames are turned to be shown.")
     large_file: bool = Field(description="Take `url` (or `path`): the bytes are not in `buffer`.")
     buffer: str | None = Field(description="The bytes in base64.")
     path: str = Field(description="The reference below the storage root.")

@@ -134,7 +134,12 @@ class KeyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._keys and scope["type"] in ("http", "websocket") and not self._is_open(scope):
-            self._check(scope)
+            try:
+                self._check(scope)
+            except BallastError as error:
+                # Answered here, inside the CORS layer: a listed page is to see why.
+                await problem_response(error)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
@@ -152,9 +157,9 @@ class KeyGuard:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = ""
+        given = key.strip().encode("latin-1")  # the bytes as they were sent
         if not key and scope["type"] == "websocket":
-            key = query.get("key", [""])[0]
-        given = key.strip().encode()
+            given = query.get("key", [""])[0].encode()
         # Every key is compared, in constant time, so that the time tells nothing about which one came close.
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if True not in matches:
@@ -181,5 +186,8 @@ def _host_name(host: str) -> str:
 
 
 def _is_own(origin: str, host: str) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(host) and parts.netloc.lower() == host.strip().lower()

@@ -13,12 +13,12 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.api.linger import LingeringClose
 from app.api.middleware import PROBE_PATHS
 from app.api.problems import MEDIA_TYPE, problem, problem_response
+from app.api.protocols import BoundedHttp
 from app.errors import Overloaded
 
 SPARE_SEATS = 32
@@ -49,7 +49,7 @@ class Seats:
         self._standing.pop(connection, None)
 
 
-class SeatedProtocol(HttpToolsProtocol):
+class SeatedProtocol(BoundedHttp):
     """uvicorn's connection, with a seat or standing."""
 
     def __init__(

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.middleware import PROBE_PATHS, as_probe
 from app.api.problems import problem_response
+from app.api.protocols import BoundedWebSocket
 from app.api.seats import SeatedProtocol, Seats
 from app.domain.units import KIB
 from app.errors import NotFound
@@ -67,7 +68,8 @@ class Server:
             if self._settings.server.probe_port is not None:
                 probe_port = self._settings.server.probe_port
                 config = _config(_Probe(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
-                tasks.create_task(_Listener("probes", config).follow(main))
+                listener = config.bind_socket()  # here, so that a port that is taken ends the start in order
+                tasks.create_task(_Listener("probes", config).follow(main, listener))
             await main.serve()
 
 
@@ -101,10 +103,10 @@ class _Listener(uvicorn.Server):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def follow(self, main: _Main) -> None:
+    async def follow(self, main: _Main, listener: socket.socket) -> None:
         """Serve for as long as `main` does; signals are its own affair."""
         self.state = main.state
-        serving = asyncio.create_task(self._serve())
+        serving = asyncio.create_task(self._serve([listener]))
         draining = asyncio.create_task(main.lifecycle.drained())
         await asyncio.wait((serving, draining), return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
@@ -173,7 +175,7 @@ def _config(app: Any, settings: Settings, port: int, connections: int) -> uvicor
         lifespan="off",
         loop="uvloop",
         http=cast("type[asyncio.Protocol]", partial(SeatedProtocol, seats)),
-        ws="websockets-sansio",
+        ws=BoundedWebSocket,
         # A frame may come as base64 text, a third longer, with some words around it.
         ws_max_size=settings.vision.max_bytes * 4 // 3 + 64 * KIB,
         ws_per_message_deflate=False,  # pictures do not compress; 41 KiB less a connection

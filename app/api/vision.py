@@ -109,7 +109,7 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         limits = services.uploads.limits
         max_bytes = services.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
-        async with services.pictures.receive(incoming.chunks, incoming.declared_bytes, max_bytes, client) as picture:
+        async with services.pictures.receive(incoming.chunks, max_bytes, client) as picture:
             result = await services.analysis.analyze(
                 task, to_params(task, params), picture, client=client, output=output
             )

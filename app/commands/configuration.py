@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app.settings import Settings
 
@@ -25,6 +26,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsRefused([_sentence(item["loc"], item["msg"]) for item in error.errors()]) from error
+    except SettingsError as error:
+        raise SettingsRefused([f"a whole section cannot be set by one variable: {error}"]) from error
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

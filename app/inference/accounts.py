@@ -94,13 +94,15 @@ class WorkerAccounts:
         if self._growth is None:
             largest = max((_models_bytes(account) for account in self._accounts.values()), default=0)
             self._growth = self._governor.budget.try_reserve(
-                {"worker": WORKER_BYTES, "models": largest}, owner=f"worker:{self._role}", priority=Priority.LIVE
+                {"worker": WORKER_BYTES, "models": largest}, owner=self._owner, priority=Priority.LIVE
             )
         return self._growth is not None
 
     def started(self, worker: WorkerProcess) -> None:
         account = self._accounts[worker.pid] = _Account(worker)
-        account.holder, self._growth = self._growth, None
+        # The first worker's bytes are in the reservation of the request that it was started for: see `settle`.
+        account.holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
+        self._growth = None
         self.sandbox = worker.sandbox
         if worker.sandbox.get("network"):
             logger.warning("the %s worker can reach the network: seccomp is not possible here", self._role)
@@ -122,23 +124,19 @@ class WorkerAccounts:
     def settle(self, pid: int, reservation: Reservation, parts: list[str]) -> None:
         """Move `parts` of a request's reservation to the worker, which keeps what they stand for.
 
-        A worker that was started again in the middle of a call has no entry: what it has is entered as it is.
+        The worker itself has an entry since it started, so that part is given back. A worker that was started again
+        in the middle of a call brings models that nobody reserved: they are entered as they are.
         """
         account = self._accounts.get(pid)
-        if account is None:
+        if account is None or account.holder is None:
             return
-        owner = f"worker:{self._role}"
-        taken = reservation.split(parts, owner=owner) if parts else None
-        if taken is None and account.holder is None:
-            needed = {"worker": WORKER_BYTES, "models": _models_bytes(account)}
-            taken = self._governor.budget.record(needed, owner=owner)
-        if taken is None:
-            return
-        if account.holder is None:
-            account.holder = taken
-        else:
-            account.holder.merge(taken)
-        self._enroll(account)
+        models = [part for part in parts if part != "worker"]
+        if models:
+            account.holder.merge(reservation.split(models, owner=self._owner))
+        elif account.holder.reserved_bytes <= WORKER_BYTES and account.models:
+            account.holder.merge(self._governor.budget.record({"models": _models_bytes(account)}, owner=self._owner))
+        if "worker" in parts:
+            reservation.shrink({"worker": WORKER_BYTES})
 
     def resident_bytes(self, task: str) -> int | None:
         """Return what the instances of a task's model take in all workers; None where none is loaded."""
@@ -193,6 +191,10 @@ class WorkerAccounts:
         if self._growth is not None:
             self._growth.release()
             self._growth = None
+
+    @property
+    def _owner(self) -> str:
+        return f"worker:{self._role}"
 
     def _enroll(self, account: _Account) -> None:
         worker = account.worker

@@ -25,6 +25,7 @@ Box = tuple[float, float, float, float]
 
 # Our own checks come first (`check_pixels`); Pillow's stay behind them, and what it would only warn of is an error.
 Image.MAX_IMAGE_PIXELS = MAX_STORED_PIXELS
+warnings.filterwarnings("ignore", module=r"PIL\.")  # a client's picture is no reason for a line in our log
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 # Inflated text chunks of a PNG are kept while it is decoded: 1 MiB each and 64 MiB in all by Pillow's defaults.

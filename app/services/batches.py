@@ -45,7 +45,7 @@ class SentPicture(PictureSource):
         self._chunks = chunks
 
     def open(self, pictures: Pictures, max_bytes: int, client: str) -> AbstractAsyncContextManager[ReceivedPicture]:
-        return pictures.receive(self._chunks, None, max_bytes, client)
+        return pictures.receive(self._chunks, max_bytes, client)
 
     async def skip(self) -> None:
         async for _ in self._chunks:
@@ -69,7 +69,7 @@ class StoredPicture(PictureSource):
             if size_bytes > max_bytes:
                 raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
             chunks = reader.chunks(0, size_bytes)
-            async with pictures.receive(chunks, size_bytes, max_bytes, client) as picture:
+            async with pictures.receive(chunks, max_bytes, client) as picture:
                 yield picture
 
 

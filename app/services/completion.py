@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from app.domain.media import MediaItem
 from app.errors import NotFound
 from app.media.sniff import HEAD_BYTES, sniff
-from app.services.uploads import PICTURE_HEAD_BYTES, clean_name, details_of, unsupported
+from app.services.details import PICTURE_HEAD_BYTES, Inspect
+from app.services.uploads import clean_name, unsupported
 from app.storage import ids
 from app.storage.stage import Stage
 from app.storage.staging import Staging
@@ -17,9 +18,10 @@ from app.storage.store import FinishedFile, MediaStore
 class Completion:
     """Makes items of whole uploads."""
 
-    def __init__(self, staging: Staging, store: MediaStore) -> None:
+    def __init__(self, staging: Staging, store: MediaStore, inspect: Inspect) -> None:
         self._staging = staging
         self._store = store
+        self._inspect = inspect
 
     async def complete(self, stage: Stage) -> None:
         """Make the item if the upload is whole and has none yet; a part of another one gets none.
@@ -59,6 +61,6 @@ class Completion:
             media_id=stage.state.planned_id,
             name=clean_name(stage.state.name, media_type),
             media_type=media_type,
-            details=details_of(media_type, head),
+            details=await self._inspect(media_type, head, self._staging.path(stage)),
         )
         return await self._store.adopt(file)

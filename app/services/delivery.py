@@ -105,6 +105,7 @@ class Delivery:
             "height": item.details.height,
             "durationSeconds": item.details.duration_seconds,
             "frameRate": item.details.frame_rate,
+            "rotation": item.details.rotation,
             "largeFile": item.size_bytes > self._inline_max_bytes if large_file is None else large_file,
             "path": item.path,
             "url": self._url(item),

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 
 from app.domain.priority import Priority
+from app.domain.units import KIB
 from app.errors import PayloadTooLarge, StorageFull
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
@@ -16,6 +17,9 @@ from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 
 Chunk = bytes | memoryview
+
+_STEP_BYTES = 64 * KIB
+"""By how much the reservation of a picture grows while it comes in."""
 
 
 class Picture(ABC):
@@ -67,8 +71,9 @@ class ReceivedPicture(Picture):
     async def put_aside(self) -> None:
         """Write the picture to the disk and give its bytes back: nobody waits for others while holding any."""
         if self._path is None:
-            self._path = await self._spool.enter_async_context(self._pictures.spooled(self.data))
+            spooling = self._pictures.spooled(self.data)
             self.data = b""
+            self._path = await self._spool.enter_async_context(spooling)
             self._reservation.release()
 
     @asynccontextmanager
@@ -109,49 +114,93 @@ class Pictures:
 
     @asynccontextmanager
     async def receive(
-        self, chunks: AsyncIterator[Chunk], declared_bytes: int | None, max_bytes: int, client: str
+        self, chunks: AsyncIterator[Chunk], max_bytes: int, client: str
     ) -> AsyncIterator[ReceivedPicture]:
-        """Read a body whole, under a reservation that is made before the first byte is read.
+        """Read a body whole. Its reservation grows with the bytes that came, so that a slow sender keeps few.
+
+        Where memory has no room for the next bytes, the rest goes to the disk, and comes back when there is.
 
         Raises:
             PayloadTooLarge: more than `max_bytes` came.
+            StorageFull: it had to go to the disk, which is full.
             BallastError: see `MemoryBudget.reserve`; and what reading `chunks` raises.
         """
-        expected_bytes = min(max_bytes, declared_bytes if declared_bytes is not None else max_bytes)
-        async with self.reserve({"picture": expected_bytes}, "picture", client) as reservation:
-            data = bytearray()
-            async for chunk in chunks:
-                data += chunk
-                if len(data) > max_bytes:
-                    raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
-            reservation.shrink(max(0, expected_bytes - len(data)))
+        async with AsyncExitStack() as stack:
+            first = self.reserve({"picture": _STEP_BYTES}, "picture", client)
+            reservation = await stack.enter_async_context(first)
+            data = await self._read_in(_capped(chunks, max_bytes), reservation)
+            if reservation.is_released:
+                path = await stack.enter_async_context(self._spooled(data, _capped(chunks, max_bytes - len(data))))
+                size_bytes = (await self._disk.run(path.stat)).st_size
+                reservation = await stack.enter_async_context(self.reserve({"picture": size_bytes}, "picture", client))
+                data = bytearray(await self.read(path))
+            reservation.shrink(reservation.reserved_bytes - len(data))
             picture = ReceivedPicture(bytes(data), reservation, self, client)
             del data
-            try:
-                yield picture
-            finally:
-                await picture.aclose()
+            stack.push_async_callback(picture.aclose)
+            yield picture
+
+    async def _read_in(self, chunks: AsyncIterator[Chunk], reservation: Reservation) -> bytearray:
+        """Read as long as the reservation grows; released: there was no room for more, and more may come."""
+        data = bytearray()
+        async for chunk in chunks:
+            data += chunk
+            missing_bytes = len(data) - reservation.reserved_bytes
+            if missing_bytes > 0 and not reservation.grow({"picture": max(missing_bytes, _STEP_BYTES)}):
+                reservation.release()
+                break
+        return data
 
     def reserve(self, parts: Mapping[str, int], owner: str, client: str) -> AbstractAsyncContextManager[Reservation]:
         return self._budget.reserve(
             parts, owner=owner, priority=self._priority, client=client, wait_seconds=self._wait_seconds
         )
 
-    @asynccontextmanager
-    async def spooled(self, data: bytes) -> AsyncIterator[Path]:
+    def spooled(self, data: bytes) -> AbstractAsyncContextManager[Path]:
         """Keep `data` in a temporary file for the block.
 
         Raises:
             StorageFull: the disk has no room for it.
         """
+        return self._spooled(data, _nothing())
+
+    @asynccontextmanager
+    async def _spooled(self, data: bytes | bytearray, rest: AsyncIterator[Chunk]) -> AsyncIterator[Path]:
         async with self._temp_files.file("picture") as temp_file:
             try:
                 temp_file.size_bytes = await self._disk.run(temp_file.path.write_bytes, data)
+                del data  # the caller lets go of it too: while this waits, it is on the disk only
+                async for chunk in rest:
+                    temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                raise StorageFull("The disk is full.", neededBytes=len(data)) from error
+                raise StorageFull("The disk is full.", neededBytes=temp_file.size_bytes) from error
             yield temp_file.path
 
     async def read(self, path: Path) -> bytes:
         return await self._disk.run(path.read_bytes)
+
+
+async def _capped(chunks: AsyncIterator[Chunk], max_bytes: int) -> AsyncIterator[Chunk]:
+    """Give what `chunks` give.
+
+    Raises:
+        PayloadTooLarge: more than `max_bytes` came.
+    """
+    size_bytes = 0
+    async for chunk in chunks:
+        size_bytes += len(chunk)
+        if size_bytes > max_bytes:
+            raise PayloadTooLarge("The picture has more bytes than a picture may have.", maxBytes=max_bytes)
+        yield chunk
+
+
+async def _nothing() -> AsyncIterator[Chunk]:
+    return
+    yield b""
+
+
+def _append(path: Path, chunk: Chunk) -> int:
+    with path.open("ab") as file:
+        return file.write(chunk)

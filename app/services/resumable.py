@@ -77,7 +77,7 @@ class Resumable:
     ) -> None:
         self._staging = staging
         self._receiver = Receiver(staging, uploads)
-        self._completion = Completion(staging, store)
+        self._completion = Completion(staging, store, uploads.inspect)
         self._transfers = transfers
         self._locks = locks
         self.limits = uploads.limits

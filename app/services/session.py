@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.priority import Priority
-from app.errors import BadRequest, BallastError, Overloaded
+from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge
 from app.inference.task import VisionTask
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
@@ -100,10 +100,10 @@ class StreamSession:
 
     async def run(self) -> None:
         """Greet, then serve until the reader ends; nothing is left running after."""
-        await self._send(self._greeting())
         worker = asyncio.create_task(self._work(), name="stream-worker")
         reader = asyncio.create_task(self._read(), name="stream-reader")
         try:
+            await self._send(self._greeting())
             done, _ = await asyncio.wait((worker, reader), return_when=asyncio.FIRST_COMPLETED)
         finally:
             worker.cancel()
@@ -134,11 +134,11 @@ class StreamSession:
                 return
             if message is None:
                 return
-            if isinstance(message, bytes) and len(message) > self._room.settings.max_bytes:
-                await self._connection.close(CLOSE_TOO_LARGE, f"a frame may have {self._room.settings.max_bytes} bytes")
-                return
             try:
                 await self._take_message(message)
+            except PayloadTooLarge as error:
+                await self._connection.close(CLOSE_TOO_LARGE, error.detail)
+                return
             except BallastError as error:
                 await self._send_error(error, self._received)
 
@@ -158,6 +158,9 @@ class StreamSession:
                 raise BadRequest("A message has the type frame, configure or ping.")
 
     def _put(self, picture: bytes, name: object = None) -> None:
+        max_bytes = self._room.settings.max_bytes
+        if len(picture) > max_bytes:
+            raise PayloadTooLarge(f"a frame may have {max_bytes} bytes")
         self._received += 1
         self._room.counters.frames += 1
         missing_bytes = _HELD_FRAMES * len(picture) - self._buffers.reserved_bytes
@@ -228,9 +231,14 @@ class StreamSession:
 
 def _parse(message: str) -> dict[str, Any]:
     try:
-        words = json.loads(message)
-    except ValueError:
+        words = json.loads(message, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         raise BadRequest("A text message is a JSON object.") from None
     if not isinstance(words, dict):
         raise BadRequest("A text message is a JSON object.")
     return words
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity are no JSON, and would come back to the client in an answer."""
+    raise ValueError(name)

@@ -7,16 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
-from app.domain.units import KIB
-from app.errors import InvalidMedia, PayloadTooLarge, UnsupportedMedia
+from app.domain.media import MediaItem, MediaKind, MediaType
+from app.errors import PayloadTooLarge, UnsupportedMedia
 from app.media.sniff import HEAD_BYTES, sniff
-from app.pixels.header import read_header
+from app.services.details import PICTURE_HEAD_BYTES, Inspect, by_header
 from app.settings import UploadSettings
 from app.storage.store import Chunk, MediaStore, MediaWriter
-
-PICTURE_HEAD_BYTES = 64 * KIB
-"""As many of the first bytes as `read_header` needs."""
 
 _NAME_CHARACTERS = 200
 
@@ -41,8 +37,9 @@ class Progress:
 class Uploads:
     """Takes media of any size in constant memory: type by the first bytes, caps while counting, commit at the end."""
 
-    def __init__(self, store: MediaStore, settings: UploadSettings) -> None:
+    def __init__(self, store: MediaStore, settings: UploadSettings, inspect: Inspect = by_header) -> None:
         self.limits = settings
+        self.inspect = inspect
         self._store = store
         self._active: set[Progress] = set()
 
@@ -65,9 +62,10 @@ class Uploads:
                 raise unsupported()
             if media_type.kind is MediaKind.IMAGE:
                 await self._take(chunks, PICTURE_HEAD_BYTES, head, progress)
-            details = details_of(media_type, _beginning(head, PICTURE_HEAD_BYTES))
+            beginning = _beginning(head, PICTURE_HEAD_BYTES)
             async with self._store.writer(declared_bytes, self.limits.digest) as writer:
                 await self._write(writer, head, chunks, progress)
+                details = await self.inspect(media_type, beginning, await writer.staged())
                 return await writer.commit(clean_name(name, media_type), media_type, details)
 
     def statistics(self) -> UploadStatistics:
@@ -129,16 +127,3 @@ def clean_name(name: str | None, media_type: MediaType) -> str:
 
 def _beginning(chunks: list[Chunk], size_bytes: int) -> bytes:
     return b"".join(chunks)[:size_bytes]
-
-
-def details_of(media_type: MediaType, head: bytes) -> MediaDetails:
-    """Return what a picture's header tells; nothing where it is broken, or longer than `PICTURE_HEAD_BYTES`."""
-    if media_type.kind is not MediaKind.IMAGE:
-        return MediaDetails()
-    try:
-        header = read_header(head)
-    except (InvalidMedia, UnsupportedMedia):
-        return MediaDetails()
-    if header.orientation >= 5:  # EXIF 2.32, tag 274: from 5 on the picture lies on its side
-        return MediaDetails(width=header.height, height=header.width)
-    return MediaDetails(width=header.width, height=header.height)

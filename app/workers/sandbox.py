@@ -164,12 +164,19 @@ def _limit_data(limit_bytes: int | None) -> int | None:
     return None
 
 
-def _forbid_network() -> bool:
-    """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
+def network_filter() -> bytes:
+    """Return the BPF program that forbids the network; nothing where the machine is not known."""
     known = _ARCHITECTURES.get(platform.machine())
     if known is None or not sys.platform.startswith("linux"):
+        return b""
+    return b"".join(struct.pack("HBBI", *step) for step in _network_filter(*known))
+
+
+def _forbid_network() -> bool:
+    """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
+    code = network_filter()
+    if not code:
         return False
-    code = b"".join(struct.pack("HBBI", *step) for step in _network_filter(*known))
     program = ctypes.create_string_buffer(code, len(code))
 
     class SockFprog(ctypes.Structure):

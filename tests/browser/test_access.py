@@ -113,8 +113,8 @@ def test_with_a_key_everything_works(keyed: RunningServer, visit: Visit) -> None
     visitor.open("library")
     visitor.choose("Choose files", media_folder() / "thumb_up.jpg", media_folder() / "hand_202_frames.mp4")
 
-    visitor.page.wait_for_function("document.querySelector('.picture img')?.naturalWidth === 640")
-    visitor.page.wait_for_function("document.querySelector('.picture video')?.videoWidth === 640")
+    visitor.until("document.querySelector('.picture img')?.naturalWidth === 640")
+    visitor.until("document.querySelector('.picture video')?.videoWidth === 640")
     assert KEY not in visitor.page.content()
     visitor.open("memory")
-    visitor.page.wait_for_function("window.blobUrls.size === 0")
+    visitor.until("window.blobUrls.size === 0")

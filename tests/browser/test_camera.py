@@ -32,7 +32,7 @@ def test_the_camera_shows_a_hand(server: RunningServer, visit: Visit) -> None:
     visitor.button("Start camera").click()
 
     expect(visitor.page.locator(".findings li").first).to_contain_text("hand", timeout=30000)
-    visitor.page.wait_for_function(_DRAWN)
+    visitor.until(_DRAWN)
     expect(visitor.page.locator("dl.facts")).to_contain_text("WebSocket")
     assert visitor.figure("Lag").endswith("(median)")
     assert visitor.figure("Frame").startswith("640×360 px")
@@ -51,11 +51,11 @@ def test_a_video_file_shows_a_gesture(server: RunningServer, visit: Visit) -> No
 def test_stopping_lets_go_of_camera_and_frames(server: RunningServer, visit: Visit) -> None:
     visitor = visit(server, "camera")
     visitor.button("Start camera").click()
-    visitor.page.wait_for_function("window.framesSent > 5")
+    visitor.until("window.framesSent > 5")
 
     visitor.button("Stop").click()
 
-    visitor.page.wait_for_function("document.querySelector('.stage video').srcObject === null")
+    visitor.until("document.querySelector('.stage video').srcObject === null")
     sent = visitor.evaluate("window.framesSent")
     visitor.page.wait_for_timeout(500)
     assert visitor.evaluate("window.framesSent") == sent
@@ -99,7 +99,7 @@ def test_3000_frames_leave_nothing_behind(server: RunningServer, visit: Visit) -
     visitor.button("Start camera").click()
     samples = []
     for part in range(1, 13):
-        visitor.page.wait_for_function(f"window.framesSent >= {part * FRAMES // 12}", timeout=400000)
+        visitor.until(f"window.framesSent >= {part * FRAMES // 12}", 400)
         samples.append(heap_bytes())
     held = visitor.evaluate("window.blobUrls.size")
     visitor.open("memory")
@@ -115,10 +115,10 @@ def test_3000_frames_leave_nothing_behind(server: RunningServer, visit: Visit) -
 def test_leaving_a_video_file_leaves_no_blob_url(server: RunningServer, visit: Visit) -> None:
     visitor = visit(server, "camera")
     visitor.choose("Choose a video", media_folder() / "hand_202_frames.mp4")
-    visitor.page.wait_for_function("window.framesSent > 5")
+    visitor.until("window.framesSent > 5")
     held = visitor.evaluate("window.blobUrls.size")
 
     visitor.open("photos")
 
-    visitor.page.wait_for_function("window.blobUrls.size === 0")
+    visitor.until("window.blobUrls.size === 0")
     assert held == 1

@@ -51,7 +51,7 @@ def test_a_picture_goes_up_and_is_shown(library: RunningServer, visit: Visit) ->
 
     expect(card(visitor, "thumb_up.jpg")).to_contain_text("image/jpeg · 52.4 KiB")
     expect(card(visitor, "thumb_up.jpg")).to_contain_text("goes ")
-    visitor.page.wait_for_function("document.querySelector('.picture img')?.naturalWidth === 640")
+    visitor.until("document.querySelector('.picture img')?.naturalWidth === 640")
     expect(visitor.page.locator("[data-upload='thumb_up.jpg']")).to_have_attribute("data-state", "done")
 
 
@@ -152,12 +152,12 @@ def test_a_large_upload_is_interrupted_paused_and_goes_on_after_a_reload(
     progress = row.locator("progress")
 
     visitor.choose("Choose files", large_video)
-    visitor.page.wait_for_function(f"document.querySelector('.uploads progress')?.value > {20 * MB}", timeout=60000)
+    visitor.until(f"document.querySelector('.uploads progress')?.value > {20 * MB}", 60)
     network(offline=True)
     expect(row).to_have_attribute("data-state", "waiting", timeout=30000)
     network(offline=False)
     expect(row).to_have_attribute("data-state", "uploading", timeout=30000)
-    visitor.page.wait_for_function(f"document.querySelector('.uploads progress')?.value > {30 * MB}", timeout=60000)
+    visitor.until(f"document.querySelector('.uploads progress')?.value > {30 * MB}", 60)
     row.get_by_role("button", name="Pause").click()
     expect(row).to_have_attribute("data-state", "paused")
     paused_at = float(progress.get_attribute("value") or 0)

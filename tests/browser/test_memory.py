@@ -79,8 +79,8 @@ def test_the_page_reacts_to_pressure_and_to_its_end(tight_server: RunningServer,
     with tight_server.client() as client:
         client.post("/v1/vision/hands", content=photo("thumb_up.jpg").read())
 
-    visitor.page.wait_for_function("window.levels.includes('CRITICAL')", timeout=20000)
-    visitor.page.wait_for_function("window.levels.at(-1) === 'LOW'", timeout=60000)
+    visitor.until("window.levels.includes('CRITICAL')", 20)
+    visitor.until("window.levels.at(-1) === 'LOW'", 60)
     expect(banner).to_be_hidden()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ class Visitor:
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
+
+    def until(self, expression: str, seconds: float = 30) -> None:
+        """Wait until an expression is true. (Playwright's own way is `eval` in the page, which its policy forbids.)"""
+        give_up_at = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < give_up_at, f"not in {seconds} s: {expression}"
+            self.page.wait_for_timeout(50)
 
     def figure(self, name: str) -> str:
         """Return the value beside a name in a list of figures."""

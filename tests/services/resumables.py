@@ -30,18 +30,22 @@ class House:
 
 @asynccontextmanager
 async def opened(
-    root: Path, *, storage: dict[str, Any] | None = None, upload: dict[str, Any] | None = None, wait: float = 0.3
+    root: Path,
+    *,
+    storage: dict[str, Any] | None = None,
+    upload: dict[str, Any] | None = None,
+    store_type: type[LocalStore] = LocalStore,
 ) -> AsyncIterator[House]:
     """Start on a root as the service does; leaving the block keeps what is staged, as any end does."""
     disk = DiskThreads()
-    store = LocalStore(StorageSettings(root=root, **{"free_floor": 0, "fsync": False, **(storage or {})}), disk)
+    store = store_type(StorageSettings(root=root, **{"free_floor": 0, "fsync": False, **(storage or {})}), disk)
     settings = UploadSettings(**{"max_bytes": 10_000_000, "inline_max_bytes": 1000, **(upload or {})})
     await store.open()
     try:
         staging = Staging(root / "staging", disk, store.space, settings.digest, synced=False)
         await staging.open()
         budget = MemoryBudget(1 << 30, working_set=lambda: 0)
-        locks = UploadLocks(stalled_seconds=0.1, wait_seconds=wait)
+        locks = UploadLocks(stalled_seconds=0.1, wait_seconds=0.3)
         media: MediaStore = store
         yield House(store, staging, Resumable(staging, media, Uploads(store, settings), Transfers(budget), locks))
         budget.check_empty()

@@ -23,6 +23,7 @@ from app.errors import (
 )
 from app.services.receiving import Checksum
 from app.services.resumable import Creation, Piece
+from app.storage.backends.local import LocalStore
 from app.storage.store import FinishedFile
 from tests.samples import mp4, png
 from tests.services.resumables import House, files_below, give, opened
@@ -108,19 +109,26 @@ async def test_a_finished_upload_is_known_after_a_restart(tmp_path: Path) -> Non
         assert (await house.resumable.look(upload_id)).offset == len(DATA)
 
 
-@pytest.mark.parametrize("committed", [False, True])
+class DyingStore(LocalStore):
+    """Is killed in the middle of adopting a file."""
+
+    async def adopt(self, file: FinishedFile) -> MediaItem:
+        raise ConnectionAbortedError(file.media_id)
+
+
+class LateDyingStore(LocalStore):
+    """Is killed when it has adopted a file, before it can say so."""
+
+    async def adopt(self, file: FinishedFile) -> MediaItem:
+        await super().adopt(file)
+        raise ConnectionAbortedError
+
+
+@pytest.mark.parametrize("store_type", [DyingStore, LateDyingStore])
 async def test_an_upload_that_was_killed_at_its_end_becomes_one_item(
-    tmp_path: Path, committed: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store_type: type[LocalStore]
 ) -> None:
-    async with opened(tmp_path) as house:
-        adopt = house.store.adopt
-
-        async def killed(file: FinishedFile) -> MediaItem:
-            if committed:
-                await adopt(file)
-            raise ConnectionAbortedError
-
-        monkeypatch.setattr(house.store, "adopt", killed)
+    async with opened(tmp_path, store_type=store_type) as house:
         upload_id = await begin(house)
         with pytest.raises(ConnectionAbortedError):
             await send(house, upload_id, 0, DATA)

@@ -12,6 +12,7 @@ export class MemoryChart {
   /** @param {{name: string, share: number, tone: string}[]} thresholds parts of the limit */
   constructor(thresholds) {
     this._thresholds = thresholds;
+    this._list = h('ul', { class: 'legend' });
     /** @type {Point[]} */
     this._points = [];
     this._limitBytes = 1;
@@ -20,8 +21,9 @@ export class MemoryChart {
     /** Whether the scale ends at the limit, or just above the curve. */
     this.wholeLimit = true;
     this._svg = svg('svg', { class: 'chart', role: 'img', tabindex: 0 });
-    this._words = h('p', { class: 'muted small-text' });
-    this.element = h('div', {}, this._svg, this._words, this._legend());
+    this._words = h('p', { class: 'muted small-text', text: 'No report yet.' });
+    this.element = h('div', {}, this._svg, this._words, this._list);
+    this._legend();
     this._svg.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => this._point(event));
     this._svg.addEventListener('pointerleave', () => this._setCursor(null));
     this._svg.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => this._step(event));
@@ -36,6 +38,13 @@ export class MemoryChart {
     this._draw();
   }
 
+  /** @param {{name: string, share: number, tone: string}[]} thresholds parts of the limit */
+  setThresholds(thresholds) {
+    this._thresholds = thresholds;
+    this._legend();
+    this._draw();
+  }
+
   dispose() {
     this._observer.disconnect();
   }
@@ -43,7 +52,7 @@ export class MemoryChart {
   _legend() {
     const items = this._thresholds.map(({ name, share, tone }) =>
       h('li', {}, h('span', { class: `swatch line ${tone}` }), `${name} from ${percent(share)}`));
-    return h('ul', { class: 'legend' }, h('li', {}, h('span', { class: 'swatch' }), 'Working set'),
+    this._list.replaceChildren(h('li', {}, h('span', { class: 'swatch' }), 'Working set'),
       h('li', {}, h('span', { class: 'swatch line' }), 'Limit'), ...items);
   }
 

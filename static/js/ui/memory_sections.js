@@ -96,7 +96,7 @@ function table(title, names, rowsOf) {
   const heads = names.map((name, index) => h('th', { scope: 'col', text: name, class: index >= names.length - 2 ? 'number' : '' }));
   const grid = h('table', { 'aria-label': title }, h('thead', {}, h('tr', {}, ...heads)), body);
   const none = h('p', { class: 'muted small-text' });
-  const element = h('section', { class: 'card half' }, h('h2', { text: title }), h('div', { class: 'scroll', tabindex: null }, grid), none);
+  const element = h('section', { class: 'card half' }, h('h2', { text: title }), h('div', { class: 'scroll', role: 'region', 'aria-label': `${title}, table`, tabIndex: 0 }, grid), none);
   /** @param {any} report */
   const show = (report) => {
     const rows = rowsOf(report);

@@ -105,11 +105,11 @@ function fieldOf(name, schema, changed) {
 function rangeField(name, label, schema, changed) {
   const [min, max] = [schema.minimum ?? 0, schema.maximum ?? 100];
   const step = schema.type === 'integer' ? 1 : 0.05;
-  const output = h('output', { text: String(schema.default) });
+  const shown = h('b', { text: String(schema.default) });
   const input = h('input', { type: 'range', name, min, max, step, value: schema.default });
-  input.addEventListener('input', () => (output.value = input.value));
+  input.addEventListener('input', () => (shown.textContent = input.value));
   input.addEventListener('change', changed);
-  return h('label', { class: 'field' }, h('span', {}, `${label}: `, output), input);
+  return h('label', { class: 'field' }, h('span', {}, `${label}: `, shown), input);
 }
 
 /** @param {HTMLInputElement | HTMLSelectElement} input */

@@ -60,13 +60,13 @@ class Camera {
   }
 
   _rateField() {
-    const output = h('output', { text: '30' });
+    const shown = h('b', { text: '30' });
     this._rate = h('input', { type: 'range', min: 1, max: 60, value: 30 });
     this._rate.addEventListener('input', () => {
-      output.value = this._rate.value;
+      shown.textContent = this._rate.value;
       this._stream?.configure({ maxFps: Number(this._rate.value) });
     });
-    return h('label', { class: 'field' }, h('span', {}, 'At most, frames a second: ', output), this._rate);
+    return h('label', { class: 'field' }, h('span', {}, 'At most, frames a second: ', shown), this._rate);
   }
 
   async _startCamera() {

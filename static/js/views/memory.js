@@ -8,6 +8,8 @@ import { sections } from '../ui/memory_sections.js';
 import { Notice } from '../ui/trouble.js';
 
 const QUICK_SECONDS = 1;
+/** Figures and chart have their place at once; the rest comes below, when there is a report, and moves nothing. */
+const ALWAYS = 2;
 /** Where the service does not tell its own. */
 const SHARES = { MODERATE: 0.7, HIGH: 0.8, CRITICAL: 0.9 };
 
@@ -17,11 +19,10 @@ class Memory {
     this._client = client;
     this._watch = watch;
     this._announce = announce;
-    this._closed = false;
     this._notice = new Notice();
     this._reclaim = button('Free memory now', () => this._free());
     this._figures = new Figures();
-    this._chartCard = h('section', { class: 'card wide' }, h('h2', { text: 'Working set against the limit' }));
+    this._chart = new MemoryChart(thresholdsOf(SHARES));
     this._cards = sections();
     this._build(root);
     this._ends = [
@@ -35,23 +36,21 @@ class Memory {
   /** @param {HTMLElement} root */
   _build(root) {
     this._reclaimed = h('div', { role: 'status' });
-    root.append(
-      h('div', { class: 'head' }, h('h1', { text: 'Memory' }), this._reclaim),
-      h('div', { class: 'stack' }, this._notice.element, this._reclaimed,
-        h('div', { class: 'memory' }, this._figures.element, this._chartCard, ...this._cards.map(({ element }) => element))),
-    );
+    this._whole = h('input', { type: 'checkbox', checked: true, on: { change: () => this._scale() } });
+    const chart = h('section', { class: 'card wide' }, h('h2', { text: 'Working set against the limit' }), this._chart.element,
+      h('label', { class: 'check small-text' }, this._whole, 'Scale up to the limit'));
+    this._grid = h('div', { class: 'memory' }, this._figures.element, chart);
+    root.append(h('div', { class: 'head' }, h('h1', { text: 'Memory' }), this._reclaim),
+      h('div', { class: 'stack' }, this._notice.element, this._reclaimed, this._grid));
   }
 
   async _start() {
-    const shares = await this._shares();
-    if (this._closed) return;
-    this._chart = new MemoryChart(Object.entries(shares).map(([name, share]) => ({ name, share, tone: toneOf(name) })));
-    const whole = h('input', { type: 'checkbox', checked: true });
-    whole.addEventListener('change', () => {
-      /** @type {MemoryChart} */ (this._chart).wholeLimit = whole.checked;
-      if (this._watch.report) this._show(this._watch.report);
-    });
-    this._chartCard.append(this._chart.element, h('label', { class: 'check small-text' }, whole, 'Scale up to the limit'));
+    if (this._watch.report) this._show(this._watch.report);
+    this._chart.setThresholds(thresholdsOf(await this._shares()));
+  }
+
+  _scale() {
+    this._chart.wholeLimit = this._whole.checked;
     if (this._watch.report) this._show(this._watch.report);
   }
 
@@ -67,8 +66,9 @@ class Memory {
   _show(report) {
     this._notice.clear();
     this._figures.show(report);
-    this._chart?.show(this._watch.history, report.limitBytes);
+    this._chart.show(this._watch.history, report.limitBytes);
     for (const card of this._cards) card.show(report);
+    if (this._grid.childElementCount === ALWAYS) this._grid.append(...this._cards.map(({ element }) => element));
   }
 
   async _free() {
@@ -85,10 +85,14 @@ class Memory {
   }
 
   close() {
-    this._closed = true;
     for (const end of this._ends) end();
-    this._chart?.dispose();
+    this._chart.dispose();
   }
+}
+
+/** @param {Record<string, number>} shares */
+function thresholdsOf(shares) {
+  return Object.entries(shares).map(([name, share]) => ({ name, share, tone: toneOf(name) }));
 }
 
 /** The four numbers that matter most. */

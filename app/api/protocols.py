@@ -1,0 +1,124 @@
+"""uvicorn's protocols with bounds it does not have: on a request's head, a message's fragments, and control frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from app.api.problems import MEDIA_TYPE, problem
+from app.domain.units import KIB
+from app.errors import BadRequest
+
+MAX_HEAD_BYTES = 64 * KIB
+"""Request line and headers together (nginx: 4 buffers of 8 KiB)."""
+
+MAX_FRAGMENTS = 4096
+"""Fragments of one WebSocket message; more are answered with 1008. Browsers send a message in a handful."""
+
+MAX_PINGS = 256
+"""Pings between two messages."""
+
+_WRITE_BUFFER_BYTES = 256 * KIB
+"""What may wait for a client that sends pings and does not read."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Refuses a head above `MAX_HEAD_BYTES` with 431, and answers what is no HTTP with a problem."""
+
+    _in_head = True
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(431, "The head of the request is too large.")
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, msg)
+
+    def _should_upgrade(self) -> bool:
+        # Only a GET can become a WebSocket (RFC 6455, section 4.1); anything else is answered as what it is.
+        return bool(self.parser.get_method() == b"GET") and super()._should_upgrade()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: any client can cause it as often as it likes."""
+
+    def _refuse(self, status: int, detail: str) -> None:
+        body = json.dumps({**problem(BadRequest(detail)), "status": status}).encode()
+        head = b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (MEDIA_TYPE.encode(), len(body))
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """Bounds fragments and pings, and joins fragments as they come: a list of tiny ones takes 50 times their bytes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._message = bytearray()
+        self._fragments = 0
+        self._pings = 0
+
+    def handle_text(self, event: Frame) -> None:
+        self._begin(event, "text")
+
+    def handle_bytes(self, event: Frame) -> None:
+        self._begin(event, "bytes")
+
+    def handle_cont(self, event: Frame) -> None:
+        self._fragments += 1
+        if self._fragments > MAX_FRAGMENTS:
+            self._cut("too many fragments")
+            return
+        self._message += event.data
+        if event.fin:
+            self.frames, self._message = [bytes(self._message)], bytearray()
+            self.send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        self._pings += 1
+        if self._pings > MAX_PINGS or self.transport.get_write_buffer_size() > _WRITE_BUFFER_BYTES:
+            self._cut("too many pings")
+            return
+        super().handle_ping()
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # refused in order: nothing is left to be logged as an error
+
+    def _begin(self, event: Frame, kind: str) -> None:
+        self.curr_msg_data_type = "text" if kind == "text" else "bytes"
+        self._fragments = self._pings = 0
+        if event.fin:
+            self.frames = [bytes(event.data)]
+            self.send_receive_event_to_app()
+        else:
+            self._message = bytearray(event.data)
+
+    def _cut(self, reason: str) -> None:
+        """Close without waiting for the client, which has shown that it does not mean well."""
+        if self.transport.is_closing():
+            return
+        self._message = bytearray()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1008, "reason": reason})
+        self.conn.send_close(1008, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        asyncio.get_running_loop().call_later(1.0, self.transport.abort)
+        self.transport.close()

@@ -1,0 +1,181 @@
+"""FFmpeg's programs as children: the one place besides `workers` that starts processes.
+
+They run in the same cage as our own children (`workers/cage.py`): no network, limits of data, CPU time and file size,
+first to be killed by the kernel, dead when the service dies (docs/decisions/0019-probing.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+
+from app.domain.units import KIB, MIB
+from app.errors import ProcessingTimeout, WorkerFailed
+from app.memory.governor import EnrolledProcess
+from app.memory.reservation import Reservation
+from app.workers import cage, sandbox
+
+ROLE = "ffmpeg"
+
+MAX_PIXELS = 8192 * 4320
+"""Of one frame: 8K with its full width. A file of 420 KB that declares more took 384 MB to be probed."""
+
+MAX_STREAMS = 32
+
+_STDERR_BYTES = 4 * KIB
+_READ_BYTES = 64 * KIB
+
+# Nothing of ours is in it: no key, no address, no proxy.
+_ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "AV_LOG_FORCE_NOCOLOR": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where FFmpeg's programs are; None: not installed."""
+
+    ffmpeg: Path | None
+    ffprobe: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What one run may take. `file_bytes` is the size of the largest file it may write."""
+
+    data_bytes: int
+    deadline_seconds: float
+    output_bytes: int = MIB
+    file_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a program ended (negative: by that signal), all of its output, and the end of what it complained of."""
+
+    exit_code: int
+    output: bytes
+    complaint: str
+
+
+class ProcessLedger(Protocol):
+    """Who shows and accounts for processes: the governor."""
+
+    def enroll(self, process: EnrolledProcess) -> None: ...
+    def dismiss(self, pid: int) -> None: ...
+
+
+def find_tools() -> Tools:
+    """Look for the programs on PATH."""
+    found = {name: shutil.which(name) for name in ("ffmpeg", "ffprobe")}
+    return Tools(**{name: Path(path).resolve() if path else None for name, path in found.items()})
+
+
+def guarded_input(path: Path, demuxer: str) -> list[str]:
+    """Return the options and the name of an input file that a stranger made, for ffmpeg and ffprobe.
+
+    Its format is the one that our own sniff found, never FFmpeg's guess: a list of files (ffconcat, m3u8) that calls
+    itself a film would be followed. `file:` keeps a name from being read as another protocol or a pattern.
+    """
+    return [
+        *("-protocol_whitelist", "file,pipe"),
+        *("-format_whitelist", demuxer),
+        *("-max_streams", str(MAX_STREAMS)),
+        *("-max_pixels", str(MAX_PIXELS)),
+        *("-probesize", "5000000", "-analyzeduration", "5000000"),
+        *("-f", demuxer, "-i", f"file:{path.absolute()}"),
+    ]
+
+
+class FFmpegRunner:
+    """Starts programs and sees to their end. One argument list each, no shell."""
+
+    def __init__(self, ledger: ProcessLedger) -> None:
+        self._ledger = ledger
+
+    async def run(
+        self, program: Path, arguments: Sequence[str], limits: RunLimits, holder: Reservation | None = None
+    ) -> Outcome:
+        """Run a program to its end. Whatever happens, it and what it started are gone afterwards.
+
+        `holder` is the ledger entry in which its memory is seen.
+
+        Raises:
+            ProcessingTimeout: it took longer than it may.
+            WorkerFailed: it could not be started, or wrote more than it may.
+        """
+        assert threading.current_thread() is threading.main_thread(), "children are started from the main thread"
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *_caged(program, arguments, limits),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise WorkerFailed(f"{program.name} could not be started.") from error
+        self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process)))
+        try:
+            async with asyncio.timeout(limits.deadline_seconds):
+                return await _outcome(process, limits.output_bytes)
+        except TimeoutError as error:
+            raise ProcessingTimeout("The media took too long to be worked on.") from error
+        finally:
+            await _end(process)
+            self._ledger.dismiss(process.pid)
+
+
+def _caged(program: Path, arguments: Sequence[str], limits: RunLimits) -> list[str]:
+    cpu_seconds = int(limits.deadline_seconds * (os.cpu_count() or 1)) + 1
+    numbers = (os.getpid(), limits.data_bytes, cpu_seconds, limits.file_bytes, sandbox.OOM_SCORE_ADJ)
+    network = sandbox.network_filter().hex() or "-"
+    return [sys.executable, "-I", "-S", str(cage.__file__), *map(str, numbers), network, str(program), *arguments]
+
+
+async def _outcome(process: asyncio.subprocess.Process, output_bytes: int) -> Outcome:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    async with asyncio.TaskGroup() as tasks:
+        output = tasks.create_task(_whole(process.stdout, output_bytes))
+        complaint = tasks.create_task(_end_of(process.stderr, _STDERR_BYTES))
+    return Outcome(await process.wait(), output.result(), complaint.result().decode(errors="replace"))
+
+
+async def _whole(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    data = bytearray()
+    while chunk := await stream.read(_READ_BYTES):
+        data += chunk
+        if len(data) > most_bytes:
+            raise WorkerFailed("The tool wrote more than it may.")
+    return bytes(data)
+
+
+async def _end_of(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    data = b""
+    while chunk := await stream.read(_READ_BYTES):
+        data = (data + chunk)[-most_bytes:]
+    return data
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the program and what it started: they are one session."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    _kill(process)
+    with anyio.CancelScope(shield=True):
+        await process.communicate()  # takes what is left in the pipes, so that they close
