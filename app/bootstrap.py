@@ -35,6 +35,7 @@ from app.services.lifecycle import Lifecycle
 from app.services.locks import UploadLocks
 from app.services.pictures import Pictures
 from app.services.recycling import Recycler
+from app.services.remembered import RememberedAnalysis
 from app.services.resumable import Resumable
 from app.services.services import Services
 from app.services.signatures import UrlSigner, read_secret
@@ -136,6 +137,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST),
             batches=Batches(analysis, waiting_pictures, store, disk),
             analysis=analysis,
+            remembered=RememberedAnalysis(analysis, cache, governor),
             streams=streams,
             cache=cache,
             store=store,

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.body import plain_body
 from app.api.deps import ClientDep, ServicesDep
 from app.api.multipart_files import file_parts
-from app.api.params import query_model, to_params
+from app.api.params import batch_model, to_params
 from app.api.problems import problem, problem_responses
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, BallastError, InvalidParameter, NotFound, RequestTimeout, UnsupportedMedia
@@ -86,11 +86,14 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
 
         async def run(spool: Spool, all_taken: asyncio.Event) -> None:
             whole = _joined(first, sources)
-            await services.batches.run(task, to_params(task, params), whole, spool, _describe, all_taken, client)
+            analyzer = services.remembered if getattr(params, "cache", True) else services.analysis
+            await services.batches.run(
+                task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
+            )
 
         return BatchResponse(services.batches.spool, run)
 
-    analyze_batch.__annotations__["params"] = Annotated[query_model(task), Query()]
+    analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
     router.add_api_route(
         f"/{task.name}/batch",
         analyze_batch,

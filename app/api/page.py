@@ -77,6 +77,7 @@ def build_router(folder: Path = STATIC_FOLDER) -> APIRouter:
 
 def _read_files(folder: Path) -> dict[str, StaticFile]:
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix in _TYPES and path.is_file()]
+    paths = [path for path in paths if not path.is_symlink()]
     return {path.relative_to(folder).as_posix(): _read_file(path) for path in paths}
 
 

@@ -13,6 +13,7 @@ from app.inference.output import Output
 from app.inference.task import VisionTask
 
 _Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]
+_Cache = Annotated[bool, Field(description="false: analyse it even if the same was found in the same picture before.")]
 _Form = Annotated[
     Literal["png", "json"] | None,
     Field(alias="as", description="png, the default: the mask; json: its size and coverage."),
@@ -36,7 +37,12 @@ def answer_model(task: type[VisionTask]) -> type[BaseModel]:
     """Return `query_model` and, beside it, in which form the answer is wanted."""
     form: dict[str, Any] = {"form": (_Form, None)} if task.has_mask else {}
     name = f"{task.Params.__name__}Query"
-    return create_model(name, __base__=query_model(task), annotate=(_Annotate, False), **form)
+    return create_model(name, __base__=batch_model(task), annotate=(_Annotate, False), **form)
+
+
+def batch_model(task: type[VisionTask]) -> type[BaseModel]:
+    """Return `query_model` and whether remembered answers will do."""
+    return create_model(f"{task.Params.__name__}Batch", __base__=query_model(task), cache=(_Cache, True))
 
 
 def to_params(task: type[VisionTask], query: BaseModel) -> Any:

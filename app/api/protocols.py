@@ -27,13 +27,19 @@ _WRITE_BUFFER_BYTES = 256 * KIB
 """What may wait for a client that sends pings and does not read."""
 
 
+_LINGER_SECONDS = 0.5
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Refuses a head above `MAX_HEAD_BYTES` with 431, and answers what is no HTTP with a problem."""
 
     _in_head = True
     _head_bytes = 0
+    _refused = False
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -62,7 +68,9 @@ class BoundedHttp(HttpToolsProtocol):
         body = json.dumps({**problem(BadRequest(detail)), "status": status}).encode()
         head = b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (MEDIA_TYPE.encode(), len(body))
         self.transport.write(STATUS_LINE[status] + head + body)
-        self.transport.close()
+        # Closing with unread bytes resets the connection, and the answer may be lost: what still comes is passed over.
+        self._refused = True
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):

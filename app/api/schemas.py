@@ -64,7 +64,10 @@ class TimingSchema(Schema):
 
 
 class AnalysisSchema(Schema):
-    """What was found in one picture, by which model and in which processing mode."""
+    """What was found in one picture, by which model and in which processing mode.
+
+    `reduced` is there where memory allowed only a smaller analysis size, `cached` where it was found before.
+    """
 
     task: str
     model: str
@@ -73,6 +76,8 @@ class AnalysisSchema(Schema):
     analyzed_width: int
     analyzed_height: int
     mode: ProcessingMode
+    reduced: bool | None = None
+    cached: bool | None = None
     detections: list[DetectionSchema]
     timing: TimingSchema
 

@@ -155,6 +155,15 @@ class WorkerAccounts:
         kept = {(model.task, repr(model.params)) for model in models}
         return {model.task for model in models if (self._tasks[model.task].served_by, repr(model.params)) in kept}
 
+    def held_bytes(self, task: type[VisionTask]) -> int:
+        """Return what the smallest worker that has a model for `task` holds; 0 where none has."""
+        held = [
+            account.holder.reserved_bytes
+            for account in self._accounts.values()
+            if account.holder is not None and any(model.task in (task.name, task.served_by) for model in account.models)
+        ]
+        return min(held, default=0)
+
     def models_of(self, pid: int) -> dict[str, int]:
         """Return the bytes of a worker's models by task."""
         account = self._accounts.get(pid)

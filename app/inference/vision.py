@@ -81,6 +81,10 @@ class Vision:
         except KeyError:
             raise NotFound(f"There is no task of this name; there are {', '.join(self.tasks)}.") from None
 
+    def settled(self, task: type[VisionTask], params: Any) -> Any:
+        """Return the parameters with what the mode and the installed models decide (`VisionTask.settle`)."""
+        return task.settle(params, self._governor.policy.light_models, self._assets.present)
+
     @asynccontextmanager
     async def lease(
         self, task: type[VisionTask], params: Any, put_aside: Callable[[], Awaitable[None]]
@@ -95,7 +99,7 @@ class Vision:
         Raises:
             ModelMissing: the bundle is not installed.
         """
-        params = task.settle(params, self._governor.policy.light_models, self._assets.present)
+        params = self.settled(task, params)
         asset = self._assets.path(task.bundle(params))
         while (load := self._loads.get(task.name)) is not None:
             await put_aside()
@@ -105,7 +109,8 @@ class Vision:
             self._loads[task.name] = asyncio.get_running_loop().create_future()
         try:
             with self._usage.lease(task.name):
-                yield ModelLease(self, task, asdict(params), str(asset), parts)
+                held_bytes = 0 if parts else self._accounts.held_bytes(task)
+                yield ModelLease(self, task, asdict(params), str(asset), parts, held_bytes)
         finally:
             if parts:
                 self._loads.pop(task.name).set_result(None)
@@ -157,13 +162,17 @@ class Vision:
 
 @dataclass(frozen=True, slots=True)
 class ModelLease:
-    """A model that is used; made by `Vision.lease`. `parts` are bytes to reserve, empty where it is loaded."""
+    """A model that is used; made by `Vision.lease`. `parts` are bytes to reserve, empty where it is loaded.
+
+    `held_bytes` are what its worker holds then: the work must fit beside them.
+    """
 
     vision: Vision
     task: type[VisionTask]
     params: dict[str, object]
     asset: str
     parts: dict[str, int]
+    held_bytes: int
 
     @property
     def model(self) -> str:

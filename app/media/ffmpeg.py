@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +96,10 @@ def guarded_input(path: Path, demuxer: str) -> list[str]:
 
 
 class FFmpegRunner:
-    """Starts programs and sees to their end. One argument list each, no shell."""
+    """Starts programs and sees to their end. One argument list each, no shell.
+
+    They die with the thread that starts them, which is the event loop's: it must live as long as the service.
+    """
 
     def __init__(self, ledger: ProcessLedger) -> None:
         self._ledger = ledger
@@ -113,7 +115,6 @@ class FFmpegRunner:
             ProcessingTimeout: it took longer than it may.
             WorkerFailed: it could not be started, or wrote more than it may.
         """
-        assert threading.current_thread() is threading.main_thread(), "children are started from the main thread"
         try:
             process = await asyncio.create_subprocess_exec(
                 *_caged(program, arguments, limits),
@@ -147,17 +148,20 @@ async def _outcome(process: asyncio.subprocess.Process, output_bytes: int) -> Ou
     assert process.stdout is not None
     assert process.stderr is not None
     async with asyncio.TaskGroup() as tasks:
-        output = tasks.create_task(_whole(process.stdout, output_bytes))
+        output = tasks.create_task(_beginning_of(process, process.stdout, output_bytes + 1))
         complaint = tasks.create_task(_end_of(process.stderr, _STDERR_BYTES))
+    if len(output.result()) > output_bytes:
+        raise WorkerFailed("The tool wrote more than it may.")
     return Outcome(await process.wait(), output.result(), complaint.result().decode(errors="replace"))
 
 
-async def _whole(stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+async def _beginning_of(process: asyncio.subprocess.Process, stream: asyncio.StreamReader, most_bytes: int) -> bytes:
+    """Return the first `most_bytes`; a process that goes on writing is killed."""
     data = bytearray()
     while chunk := await stream.read(_READ_BYTES):
-        data += chunk
-        if len(data) > most_bytes:
-            raise WorkerFailed("The tool wrote more than it may.")
+        data += chunk[: most_bytes - len(data)]
+        if len(data) == most_bytes:
+            _kill(process)
     return bytes(data)
 
 

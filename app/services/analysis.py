@@ -8,17 +8,19 @@ from typing import Any
 
 from app.domain.frame import AnalysisSize, ImageHeader
 from app.domain.receipt import Receipt
-from app.errors import PayloadTooLarge, UnsupportedMedia
+from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia
 from app.inference.output import Output, Rendering
 from app.inference.task import VisionTask
 from app.inference.trackers import Tracker
-from app.inference.vision import Vision
+from app.inference.vision import ModelLease, Vision
 from app.memory.governor import Governor
 from app.pixels.cost import check_pixels, decode_bytes
 from app.pixels.header import read_header
 from app.services.pictures import Picture
 from app.settings import ImageSettings, VisionSettings
 from app.workers.pool import Reply
+
+_CHEAPER_SCALE = 0.5
 
 _SMALLEST_SIDE = 256
 """Hands are lost in pictures smaller than this (measured: a second small hand at 192 pixels)."""
@@ -33,7 +35,11 @@ _CANVAS = AnalysisSize(1920, 1920)
 
 @dataclass(frozen=True, slots=True)
 class AnalysisResult:
-    """What was found, in which form. `payload` is passed on as the worker wrote it: a JSON array, or a picture."""
+    """What was found, in which form. `payload` is passed on as the worker wrote it: a JSON array, or a picture.
+
+    `reduced`: the picture did not fit into memory at the full analysis size and was looked at in a smaller one.
+    `cached`: it was found before.
+    """
 
     task: str
     model: str
@@ -47,6 +53,8 @@ class AnalysisResult:
     decode_seconds: float
     inference_seconds: float
     receipt: Receipt
+    reduced: bool = False
+    cached: bool = False
 
     @property
     def seconds(self) -> float:
@@ -65,6 +73,8 @@ class AnalysisResult:
             "analyzedWidth": self.analyzed_width,
             "analyzedHeight": self.analyzed_height,
             "mode": self.receipt.mode,
+            **({"reduced": True} if self.reduced else {}),
+            **({"cached": True} if self.cached else {}),
             "timing": {
                 "queuedSeconds": round(self.queued_seconds, 6),
                 "decodeSeconds": self.decode_seconds,
@@ -86,6 +96,7 @@ class _Plan:
     rendering: Rendering | None
     operation: str
     formula_bytes: int
+    predicted_bytes: int
 
 
 class Analysis:
@@ -127,17 +138,18 @@ class Analysis:
             BallastError: see `MemoryBudget.reserve` and `ModelLease.analyze`.
         """
         encoded_bytes = len(picture.data)
-        plan = self._plan(self._check(picture.data), encoded_bytes, output)
-        predicted_bytes = self._governor.forecast.predict(plan.operation, plan.formula_bytes)
+        header = self._check(picture.data)
+        plans = [self._plan(header, encoded_bytes, output, box) for box in self._boxes()]
         mode = self._governor.mode
         async with self.vision.lease(task, params, picture.put_aside) as lease:
-            parts = {"decode": predicted_bytes + encoded_bytes, **lease.parts}
+            plan = self._fitting(plans, lease, encoded_bytes)
+            parts = {"decode": plan.predicted_bytes + encoded_bytes, **lease.parts}
             async with picture.granted(parts, f"vision:{task.name}") as reservation:
                 reply = await lease.analyze(
                     picture.data,
                     plan.box,
                     self._max_pixels,
-                    predicted_bytes,
+                    plan.predicted_bytes,
                     reservation,
                     client,
                     tracker,
@@ -146,28 +158,57 @@ class Analysis:
         if reply.peak_bytes is not None and not reply.head["loaded"]:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
         self._governor.trimmer.request()
-        return _result(task, lease.model, output, reply, Receipt(sum(parts.values()), reply.peak_bytes, mode))
+        receipt = Receipt(sum(parts.values()), reply.peak_bytes, mode)
+        return _result(task, lease.model, output, reply, receipt, reduced=plan is not plans[0])
 
-    def _plan(self, header: ImageHeader, encoded_bytes: int, output: Output) -> _Plan:
-        """Plan the work on a picture.
+    def _boxes(self) -> list[AnalysisSize]:
+        """Return the analysis size of the mode, and the cheaper one for what does not fit in it."""
+        box = self.box()
+        smaller = box.scaled(_CHEAPER_SCALE)
+        return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
+
+    def _fitting(self, plans: list[_Plan], lease: ModelLease, encoded_bytes: int) -> _Plan:
+        """Return the first plan that can ever fit beside the worker.
+
+        Raises:
+            MemoryExceedsLimit: none can.
+        """
+        limit_bytes = self._governor.budget.limit_bytes
+        held_bytes = sum(lease.parts.values()) + lease.held_bytes + 2 * encoded_bytes
+        for plan in plans:
+            if plan.predicted_bytes + held_bytes <= limit_bytes:
+                return plan
+        needed_bytes = plans[-1].predicted_bytes + held_bytes
+        raise MemoryExceedsLimit(
+            f"The picture and its worker need {needed_bytes} bytes, and {limit_bytes} can ever be given.",
+            neededBytes=needed_bytes,
+            limitBytes=limit_bytes,
+        )
+
+    def _plan(self, header: ImageHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> _Plan:
+        """Plan the work on a picture that is looked at in `box`.
 
         Raises:
             TooManyPixels: see `check_pixels`.
         """
-        box = self.box()
         target = box.fit(*header.upright)
         check_pixels(header, target, self._max_pixels)
         formula_bytes = decode_bytes(header, target, encoded_bytes)
         if output is Output.DETECTIONS:
-            return _Plan(box, None, f"decode-{header.format}", formula_bytes)
+            return self._predicted(box, None, f"decode-{header.format}", formula_bytes)
         policy = self._governor.policy
         rendering = Rendering(output, _CANVAS.scaled(policy.analysis_scale), policy.encoder_effort)
         size = rendering.canvas.fit(*header.upright)
+        pixels = size[0] * size[1]
         if output is Output.MASK:
-            return _Plan(box, rendering, "mask", formula_bytes + _MASK_BYTES * size[0] * size[1])
+            return self._predicted(box, rendering, "mask", formula_bytes + _MASK_BYTES * pixels)
         check_pixels(header, size, self._max_pixels)
-        formula_bytes = max(formula_bytes, decode_bytes(header, size, encoded_bytes))
-        return _Plan(box, rendering, f"drawing-{header.format}", formula_bytes + _DRAWING_BYTES * size[0] * size[1])
+        formula_bytes = max(formula_bytes, decode_bytes(header, size, encoded_bytes)) + _DRAWING_BYTES * pixels
+        return self._predicted(box, rendering, f"drawing-{header.format}", formula_bytes)
+
+    def _predicted(self, box: AnalysisSize, rendering: Rendering | None, operation: str, formula_bytes: int) -> _Plan:
+        predicted_bytes = self._governor.forecast.predict(operation, formula_bytes)
+        return _Plan(box, rendering, operation, formula_bytes, predicted_bytes)
 
     def _check(self, picture: bytes) -> ImageHeader:
         if len(picture) > self.max_bytes:
@@ -179,7 +220,9 @@ class Analysis:
         return read_header(picture)
 
 
-def _result(task: type[VisionTask], model: str, output: Output, reply: Reply, receipt: Receipt) -> AnalysisResult:
+def _result(
+    task: type[VisionTask], model: str, output: Output, reply: Reply, receipt: Receipt, *, reduced: bool
+) -> AnalysisResult:
     head = reply.head
     return AnalysisResult(
         task=task.name,
@@ -194,4 +237,5 @@ def _result(task: type[VisionTask], model: str, output: Output, reply: Reply, re
         decode_seconds=head["decodeSeconds"],
         inference_seconds=head["inferenceSeconds"],
         receipt=receipt,
+        reduced=reduced,
     )

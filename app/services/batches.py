@@ -6,12 +6,12 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from app.errors import BallastError, PayloadTooLarge
 from app.inference.task import VisionTask
-from app.services.analysis import Analysis
-from app.services.pictures import Chunk, Pictures, ReceivedPicture
+from app.services.analysis import Analysis, AnalysisResult
+from app.services.pictures import Chunk, Picture, Pictures, ReceivedPicture
 from app.services.spool import Spool, open_spool
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
@@ -24,6 +24,14 @@ _AT_A_TIME_PER_WORKER = 2
 
 Describe = Callable[[int, BallastError], bytes]
 """Makes the line of a picture that could not be analysed, by its index."""
+
+
+class Analyzer(Protocol):
+    """`Analysis`, or one that remembers."""
+
+    async def analyze(
+        self, task: type[VisionTask], params: Any, picture: Picture, *, client: str
+    ) -> AnalysisResult: ...
 
 
 class PictureSource(ABC):
@@ -99,8 +107,9 @@ class Batches:
         describe: Describe,
         all_taken: asyncio.Event,
         client: str,
+        analyzer: Analyzer,
     ) -> None:
-        """Analyse every picture and write its line to `spool`, in order of completion.
+        """Have `analyzer` analyse every picture and write its line to `spool`, in order of completion.
 
         `all_taken` is set when the last picture was taken in.
 
@@ -114,7 +123,7 @@ class Batches:
                 async for source in sources:
                     await places.acquire()
                     taken = asyncio.Event()
-                    work = self._analyze(index, task, params, source, taken, client)
+                    work = self._analyze(index, task, params, source, taken, client, analyzer)
                     tasks.create_task(self._write(index, work, places, spool, describe))
                     await taken.wait()
                     index += 1
@@ -130,11 +139,12 @@ class Batches:
         source: PictureSource,
         taken: asyncio.Event,
         client: str,
+        analyzer: Analyzer,
     ) -> bytes:
         try:
             async with source.open(self._pictures, self._analysis.max_bytes, client) as picture:
                 taken.set()
-                result = await self._analysis.analyze(task, params, picture, client=client)
+                result = await analyzer.analyze(task, params, picture, client=client)
                 return result.to_json(index=index)
         except BallastError:
             if not taken.is_set():

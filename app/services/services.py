@@ -13,6 +13,7 @@ from app.services.batches import Batches
 from app.services.delivery import Delivery
 from app.services.lifecycle import Lifecycle
 from app.services.pictures import Pictures
+from app.services.remembered import RememberedAnalysis
 from app.services.resumable import Resumable
 from app.services.signatures import UrlSigner
 from app.services.streams import Streams
@@ -35,6 +36,7 @@ class Services:
     pictures: Pictures
     batches: Batches
     analysis: Analysis
+    remembered: RememberedAnalysis
     streams: Streams
     cache: Cache
     store: MediaStore

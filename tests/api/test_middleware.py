@@ -159,12 +159,13 @@ async def test_a_lifespan_passes_through() -> None:
 
 
 async def passes(layer: Callable[..., Any], scope: Scope, reached: Reached) -> bool:
+    """Whether a request gets through; refused it is by an error, or by an answer of the layer's own."""
     try:
         await call(layer, scope)
     except (Forbidden, Unauthorized):
         assert reached.scopes == []
         return False
-    return True
+    return bool(reached.scopes)
 
 
 async def origin_passes(scope: Scope, **settings: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import socket
 import time
 from base64 import b64encode
@@ -19,13 +20,19 @@ from hypothesis import strategies as st
 
 from app.main import create_app
 from app.settings import MemorySettings, Settings, StorageSettings, UploadSettings
-from tests.samples import mp4
 from tests.serving import serve
 
 MAX_BYTES = 4_000_000
 TUS = {"Tus-Resumable": "1.0.0"}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
-DATA = mp4(400_000)
+
+
+def picture(size: int) -> bytes:
+    """Return `size` bytes that are taken for a picture, the rest being noise: nothing is probed in a child."""
+    return b"\x89PNG\r\n\x1a\n" + random.Random(size).randbytes(size - 8)
+
+
+DATA = picture(400_000)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +250,7 @@ _STEPS = st.one_of(
 def test_random_requests_do_what_the_model_says(
     client: httpx.Client, port: int, size: int, deferred: bool, steps: list[tuple[str, int, str]]
 ) -> None:
-    model = Model(mp4(size), None if deferred else size)
+    model = Model(picture(size), None if deferred else size)
     path = begin(client, model.length)
 
     for name, count, words in [*steps, ("send", size, ""), ("say the length", 0, "")]:

@@ -59,7 +59,7 @@ def test_a_length_is_given_or_put_off(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [" dmFsdWU=", "key not-base64!", "key dg==,key dg==", "a" * (MAX_METADATA_CHARACTERS + 1), ","]
+    "text", ["k\u00e4y dg==", "key not-base64!", "key dg==,key dg==", "a" * (MAX_METADATA_CHARACTERS + 1), ","]
 )
 def test_broken_metadata_is_refused(text: str) -> None:
     with pytest.raises(BadRequest):

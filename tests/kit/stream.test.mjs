@@ -269,9 +269,9 @@ class FakeCanvas {
   }
 }
 
-test('one canvas is used for all frames, and WebP where the browser writes it', async () => {
+test('one canvas is used for all frames, and WebP on request', async () => {
   const canvas = new FakeCanvas(['image/webp', 'image/jpeg']);
-  const grabber = new FrameGrabber({ videoWidth: 1920, videoHeight: 1080, readyState: 4, paused: false, ended: false }, { canvas });
+  const grabber = new FrameGrabber({ videoWidth: 1920, videoHeight: 1080, readyState: 4, paused: false, ended: false }, { canvas, type: 'image/webp' });
 
   const frames = [await grabber.grab({ maxWidth: 640, maxHeight: 480, quality: 0.7 }), await grabber.grab({ maxWidth: 320, maxHeight: 240, quality: 0.6 })];
   const sizes = canvas.sizes;
@@ -283,7 +283,7 @@ test('one canvas is used for all frames, and WebP where the browser writes it', 
 
 test('JPEG where the browser cannot write WebP', async () => {
   const canvas = new FakeCanvas(['image/jpeg']);
-  const grabber = new FrameGrabber({ width: 100, height: 50 }, { canvas });
+  const grabber = new FrameGrabber({ width: 100, height: 50 }, { canvas, type: 'image/webp' });
 
   const { blob } = await grabber.grab({ maxWidth: 640, maxHeight: 480, quality: 0.7 });
 

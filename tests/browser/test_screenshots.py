@@ -1,0 +1,75 @@
+"""Pictures of each view, for docs/: `BALLAST_SCREENSHOTS=docs/screenshots make test ARGS=tests/browser/test_screenshots.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visitor import Visitor
+from tests.e2e.server import RunningServer, run_server
+from tests.media_files import PHOTO_NAMES, media_folder
+
+pytestmark = [pytest.mark.photo, pytest.mark.model]
+
+Visit = Callable[..., Visitor]
+
+MOST_BYTES = 1_000_000
+QUALITY = 72
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A service with a limit as one would give it in a container."""
+    with run_server(tmp_path_factory.mktemp("small"), {"MEMORY__LIMIT": "512M", "STORAGE__TTL_SECONDS": "604800"}) as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = Path(os.environ.get("BALLAST_SCREENSHOTS") or tmp_path)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit, folder: Path) -> None:
+    for scheme in ("light", "dark"):
+        visitor = visit(small_server, "memory", color_scheme=scheme, reduced_motion="reduce")
+        for view, prepare in (("camera", _camera), ("photos", _photos), ("library", _library), ("memory", _memory)):
+            visitor.open(view)
+            prepare(visitor)
+            picture = visitor.page.screenshot(type="jpeg", quality=QUALITY)
+            (folder / f"{view}-{scheme}.jpg").write_bytes(picture)
+
+    sizes = [path.stat().st_size for path in folder.glob("*.jpg")]
+    assert len(sizes) == 8
+    assert sum(sizes) < MOST_BYTES
+    assert min(sizes) > 10_000
+
+
+def _camera(visitor: Visitor) -> None:
+    visitor.button("Start camera").click()
+    expect(visitor.page.locator(".findings li").first).to_contain_text("hand", timeout=30000)
+    visitor.until("window.framesSent > 120", 60)
+
+
+def _photos(visitor: Visitor) -> None:
+    visitor.choose("Choose photos", *(media_folder() / name for name in PHOTO_NAMES))
+    expect(visitor.page.locator(".progress-line")).to_contain_text("4 of 4 photos", timeout=60000)
+
+
+def _library(visitor: Visitor) -> None:
+    if visitor.page.locator(".picture").count() == 0:
+        names = ("hand_202_frames.mp4", "gesture_thumb_up_195_frames_720p.mp4", "two_hands_pose.jpg", "astronaut.png")
+        visitor.choose("Choose files", *(media_folder() / name for name in names))
+    expect(visitor.page.locator(".picture")).to_have_count(4)
+    visitor.until("[...document.querySelectorAll('.picture img')].every((one) => one.naturalWidth > 0)")
+    visitor.until("[...document.querySelectorAll('.picture video')].every((one) => one.readyState >= 2)")
+
+
+def _memory(visitor: Visitor) -> None:
+    expect(visitor.page.locator("svg.chart path.curve")).to_have_count(1)
+    visitor.page.wait_for_timeout(4000)
