@@ -84,9 +84,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
     async with AsyncExitStack() as stack:
         disk = DiskThreads()
         stack.push_async_callback(disk.aclose)
-        store = _build_store(settings.storage, disk)
-        stack.push_async_callback(store.aclose)
-        await store.open()
+        store = await _open_store(settings.storage, disk, stack)
 
         limit = find_limit(settings.memory.limit)
         gauge = overrides.get("gauge") or MemoryGauge(limit, detail_seconds=settings.memory.detail_seconds)
@@ -99,14 +97,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         details = Details(_build_prober(governor), governor.budget, governor.reclaim)
         uploads = Uploads(store, settings.upload, details.inspect)
         transfers = Transfers(governor.budget)
-        staging = Staging(
-            settings.storage.root.absolute() / "staging",
-            disk,
-            store.space,
-            settings.upload.digest,
-            synced=settings.storage.fsync,
-        )
-        await staging.open()
+        staging = await _open_staging(settings, store, disk)
         resumable = Resumable(staging, store, uploads, transfers, UploadLocks())
         expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
         signer = _build_signer(settings)
@@ -159,12 +150,23 @@ def _build_signer(settings: Settings) -> UrlSigner | None:
     return UrlSigner(secrets, server.url_seconds)
 
 
-def _build_store(settings: StorageSettings, disk: DiskThreads) -> MediaStore:
+async def _open_store(settings: StorageSettings, disk: DiskThreads, stack: AsyncExitStack) -> MediaStore:
+    """Open the store that the settings name; it is closed with the stack."""
     try:
         backend = load("app.storage.backends", settings.backend, MediaStore)  # type: ignore[type-abstract]
     except LookupError as error:
         raise UnusableRoot(f"BALLAST_STORAGE__BACKEND: {error}") from error
-    return backend(settings, disk)
+    store = backend(settings, disk)
+    stack.push_async_callback(store.aclose)
+    await store.open()
+    return store
+
+
+async def _open_staging(settings: Settings, store: MediaStore, disk: DiskThreads) -> Staging:
+    folder = settings.storage.root.absolute() / "staging"
+    staging = Staging(folder, disk, store.space, settings.upload.digest, synced=settings.storage.fsync)
+    await staging.open()
+    return staging
 
 
 def _build_prober(governor: Governor) -> Prober | None:

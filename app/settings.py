@@ -46,7 +46,9 @@ class Section(BaseModel):
 
 
 class MemorySettings(Section):
-    limit: Bytes | None = Field(None, description="The memory limit of the whole process tree; unset: the cgroup's.")
+    limit: Bytes | None = Field(
+        None, gt=0, description="The memory limit of the whole process tree; unset: the cgroup's."
+    )
     budget_share: Share = Field(0.85, description="The part of the limit that may be reserved.")
     moderate_share: Share = Field(0.70, description="Working set over limit from which the level is MODERATE.")
     high_share: Share = Field(0.80, description="Working set over limit from which the level is HIGH.")
@@ -70,6 +72,8 @@ class MemorySettings(Section):
     def _thresholds_rise(self) -> MemorySettings:
         if not self.moderate_share < self.high_share < self.critical_share < self.kill_share:
             raise ValueError("the shares must rise: moderate < high < critical < kill")
+        if self.host_critical > self.host_low:
+            raise ValueError("host_critical is above host_low")
         return self
 
 
@@ -136,7 +140,9 @@ class ServerSettings(Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     probe_port: int | None = Field(None, ge=0, le=65535, description="A second listener with only health and metrics.")
-    api_keys: Names = Field((), description="Accepted keys, comma separated.", json_schema_extra={"secret": True})
+    api_keys: Names = Field(
+        (), repr=False, description="Accepted keys, comma separated.", json_schema_extra={"secret": True}
+    )
     auth: Literal["on", "off"] = Field("on", description="off: listen on any address without keys.")
     hosts: Names = Field(
         ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no keys are set."
@@ -147,6 +153,7 @@ class ServerSettings(Section):
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")
     url_secrets: Names = Field(
         (),
+        repr=False,
         description="Secrets of signed URLs, comma separated: the first signs, all are accepted; unset: made here.",
         json_schema_extra={"secret": True},
     )
@@ -204,6 +211,8 @@ class Settings(BaseSettings):
     def _sizes_fit(self) -> Settings:
         if self.upload.inline_max_bytes > self.upload.max_bytes:
             raise ValueError("upload.inline_max_bytes is above upload.max_bytes")
+        if self.memory.limit is not None and self.upload.inline_max_bytes > self.memory.limit:
+            raise ValueError("BALLAST_UPLOAD__INLINE_MAX_BYTES is above BALLAST_MEMORY__LIMIT")
         return self
 
 
@@ -235,3 +244,9 @@ def unknown_variables() -> list[str]:
     """Return the `BALLAST_*` variables of the environment that no setting reads: most often typing errors."""
     known = {name for name, _, _ in environment_names()}
     return sorted(name for name in os.environ if name.startswith("BALLAST_") and name.upper() not in known)
+
+
+def section_variables() -> list[str]:
+    """Return the variables of the environment that would set a whole section, which is not possible in words."""
+    sections = {f"BALLAST_{section}".upper() for section in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper() in sections)

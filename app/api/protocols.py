@@ -28,6 +28,8 @@ _WRITE_BUFFER_BYTES = 256 * KIB
 
 
 _LINGER_SECONDS = 0.5
+_LINGER_BYTES = 1024 * KIB
+"""For how long, and for how much, what still comes after a refusal is passed over."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -39,6 +41,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
+            self._head_bytes += len(data)
+            if self._head_bytes > _LINGER_BYTES:
+                self.transport.abort()
             return
         if self._in_head:
             self._head_bytes += len(data)

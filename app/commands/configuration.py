@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from app.settings import Settings
+from app.settings import Settings, section_variables
 
 
 class SettingsRefused(Exception):
@@ -27,7 +27,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         raise SettingsRefused([_sentence(item["loc"], item["msg"]) for item in error.errors()]) from error
     except SettingsError as error:
-        raise SettingsRefused([f"a whole section cannot be set by one variable: {error}"]) from error
+        names = ", ".join(section_variables())
+        raise SettingsRefused([f"{names}: a section is set by its members, such as {names}__NAME"]) from error
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

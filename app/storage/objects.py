@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
@@ -70,7 +70,14 @@ class StoredObject:
 class ObjectBucket:
     """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole."""
 
+    max_bytes = MAX_OBJECT_BYTES
+
     def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        """Make what talks to the store; it is not reached yet.
+
+        Raises:
+            ValueError: an address is none, or the library does not take the settings.
+        """
         self._store = _connect(settings, settings.s3_endpoint)
         public = settings.s3_public_endpoint
         self._public_store = _connect(settings, public) if public else self._store
@@ -221,6 +228,9 @@ class _FileSource:
 
 
 def _connect(settings: StorageSettings, endpoint: str) -> S3Store:
+    address = urlsplit(endpoint)
+    if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
+        raise ValueError(f"{endpoint!r} is not the URL of a server (http://host:port)")
     config: S3Config = {"region": settings.s3_region}
     if endpoint:
         config["endpoint"] = endpoint

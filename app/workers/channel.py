@@ -14,7 +14,7 @@ from typing import Any
 
 PREFIX = struct.Struct("<II")
 MAX_HEAD_BYTES = 1 << 20
-MAX_PAYLOAD_BYTES = 256 << 20
+MAX_PAYLOAD_BYTES = 64 << 20
 
 Head = dict[str, Any]
 

@@ -108,7 +108,7 @@ class _CallServer:
     def _send(self, head: Head, payload: bytes) -> None:
         try:
             self._channel.send(head, payload)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             logger.exception("an answer cannot be written as JSON")
             kept = {name: head[name] for name in ("call", "pid", "memory")}
             self._channel.send({**kept, "error": WorkerFailed.code, "detail": "The worker's answer is broken."})

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app import log
 from app.domain.priority import Priority
 from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
 from app.memory.queue import WaitingLine
@@ -148,6 +149,7 @@ class WorkerPool:
             raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Reply] = loop.create_future()
+        head = {"requestId": log.request_id.get(), **head}
         call = _Call(head, payload, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
         impatience = loop.call_later(self.limits.wait_seconds, _give_up, call)
         self.counters.calls += 1

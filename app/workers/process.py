@@ -220,7 +220,7 @@ def _spawn(control: socket.socket) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
     environment |= CHILD_ENVIRONMENT | {"PYTHONPATH": str(Path(app.__file__).resolve().parents[1])}
     return subprocess.Popen(
-        [sys.executable, "-m", "app", "worker", str(control.fileno()), str(os.getpid())],
+        [sys.executable, "-P", "-m", "app", "worker", str(control.fileno()), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(control.fileno(),),

@@ -5,6 +5,7 @@ import { h } from './ui/dom.js';
 import { askedKey } from './ui/dialogs.js';
 import { bytes, percent } from './ui/format.js';
 import { meaningOf, toneOf } from './ui/levels.js';
+import { UploadList } from './ui/uploads.js';
 import { MemoryWatch } from './ui/watch.js';
 import { views } from './views/index.js';
 
@@ -15,6 +16,7 @@ class Page {
   constructor() {
     this._client = new BallastClient({ key: sessionStorage.getItem(KEY) });
     this._watch = new MemoryWatch(this._client, CALM_SECONDS);
+    this._uploads = new UploadList();
     this._main = element('main');
     this._announcements = element('announcements');
     this._close = () => {};
@@ -29,6 +31,7 @@ class Page {
     element('key').addEventListener('click', () => this._changeKey());
     addEventListener('hashchange', () => this._open());
     addEventListener('pagehide', () => this._close());
+    addEventListener('pageshow', ({ persisted }) => persisted && this._open()); // back again, as it was left
     await this._makeSureOfKey();
     this._watch.start();
     this._open();
@@ -46,7 +49,8 @@ class Page {
     document.title = `${view.title} · Ballast`;
     const root = h('div', { class: 'view', data: { view: view.id } });
     this._main.replaceChildren(root);
-    this._close = view.open(root, { client: this._client, watch: this._watch, announce: (text) => this._announce(text) });
+    const announce = (/** @type {string} */ text) => this._announce(text);
+    this._close = view.open(root, { client: this._client, watch: this._watch, uploads: this._uploads, announce });
   }
 
   /** @param {string} text */

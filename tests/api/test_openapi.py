@@ -19,6 +19,8 @@ METHODS = {"get", "post", "put", "patch", "delete", "head"}
 ROUTES = {
     ("post", "/v1/media"), ("get", "/v1/media"), ("get", "/v1/media/{media_id}"), ("delete", "/v1/media/{media_id}"),
     ("get", "/v1/media/{media_id}/content"), ("head", "/v1/media/{media_id}/content"),
+    ("post", "/v1/uploads"), ("head", "/v1/uploads/{upload_id}"), ("patch", "/v1/uploads/{upload_id}"),
+    ("delete", "/v1/uploads/{upload_id}"),
     ("get", "/v1/vision"), ("post", "/v1/vision/hands"), ("post", "/v1/vision/gestures"),
     ("get", "/health/live"), ("get", "/health/ready"), ("get", "/health/startup"),
     ("get", "/metrics/memory"), ("get", "/v1/limits"),

@@ -72,9 +72,7 @@ def test_every_module_that_is_imported_is_there() -> None:
 
 
 def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(client: httpx.Client, port: int) -> None:
-    policy = dict(
-        part.strip().split(" ", 1) for part in client.get("/").headers["content-security-policy"].split(";")
-    )
+    policy = dict(part.strip().split(" ", 1) for part in client.get("/").headers["content-security-policy"].split(";"))
 
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
@@ -120,11 +118,20 @@ def test_head_tells_the_size_and_sends_nothing(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/static/../app/main.py", "/static/%2e%2e/app/main.py", "/static/..%2fapp%2fmain.py", "/static/%2e%2e%2f%2e%2e%2fetc/passwd",
-        "/static//etc/passwd", "/static/js/../../app/main.py", "/static/js", "/static/js/", "/static/", "/static/js/ballast.js/",
-        "/static/js%00/ballast.js", "/static/JS/ballast.js",
+        "/static/../app/main.py",
+        "/static/%2e%2e/app/main.py",
+        "/static/..%2fapp%2fmain.py",
+        "/static/%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/static//etc/passwd",
+        "/static/js/../../app/main.py",
+        "/static/js",
+        "/static/js/",
+        "/static/",
+        "/static/js/ballast.js/",
+        "/static/js%00/ballast.js",
+        "/static/JS/ballast.js",
     ],
-)  # fmt: skip
+)
 def test_nothing_but_the_files_of_the_page_is_found(port: int, path: str) -> None:
     status, body = exchange(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
@@ -145,7 +152,10 @@ def test_links_and_files_of_other_kinds_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "out.js").symlink_to(__file__)
 
     with serve(_page_of(tmp_path)) as port:
-        statuses = [httpx.get(f"http://127.0.0.1:{port}{path}").status_code for path in ("/", "/static/secret.pem", "/static/out.js")]
+        statuses = [
+            httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+            for path in ("/", "/static/secret.pem", "/static/out.js")
+        ]
 
     assert statuses == [200, 404, 404]
 

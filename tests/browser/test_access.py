@@ -31,7 +31,13 @@ def serious_findings(visitor: Visitor) -> list[str]:
     visitor.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     found: dict[str, Any] = visitor.evaluate("() => axe.run()")
     return [
-        json.dumps({"rule": one["id"], "at": [node["target"] for node in one["nodes"]], "why": one["nodes"][0]["failureSummary"]})
+        json.dumps(
+            {
+                "rule": one["id"],
+                "at": [node["target"] for node in one["nodes"]],
+                "why": one["nodes"][0]["failureSummary"],
+            }
+        )
         for one in found["violations"]
         if one["impact"] in ("serious", "critical")
     ]

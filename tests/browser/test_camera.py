@@ -35,7 +35,7 @@ def test_the_camera_shows_a_hand(server: RunningServer, visit: Visit) -> None:
     visitor.until(_DRAWN)
     expect(visitor.page.locator("dl.facts")).to_contain_text("WebSocket")
     assert visitor.figure("Lag").endswith("(median)")
-    assert visitor.figure("Frame").startswith("640×360 px")
+    assert visitor.figure("Frame").startswith("640\u00d7360 px")
     assert visitor.figure("Mode") == "FULL_QUALITY"
 
 
@@ -73,7 +73,9 @@ def test_another_task_takes_over_while_it_runs(server: RunningServer, visit: Vis
 
 def test_without_a_websocket_frames_go_as_requests(server: RunningServer, visit: Visit) -> None:
     visitor = visit(server)
-    visitor.page.add_init_script("window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 })); } close() {} };")
+    visitor.page.add_init_script(
+        "window.WebSocket = class { constructor() { setTimeout(() => this.onclose({ code: 1006 })); } close() {} };"
+    )
     visitor.page.reload()
     visitor.open("camera")
 
@@ -85,7 +87,9 @@ def test_without_a_websocket_frames_go_as_requests(server: RunningServer, visit:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_3000_frames_leave_nothing_behind(server: RunningServer, visit: Visit) -> None:
+def test_3000_frames_leave_nothing_behind(
+    server: RunningServer, visit: Visit, record_property: Callable[[str, object], None]
+) -> None:
     """Half an hour at two frames a second, as fast as it goes."""
     visitor = visit(server, "camera")
     session = visitor.page.context.new_cdp_session(visitor.page)
@@ -107,6 +111,8 @@ def test_3000_frames_leave_nothing_behind(server: RunningServer, visit: Visit) -
     # The first quarter warms up: code is compiled, the history of figures fills.
     settled = samples[3:]
     slope = statistics.linear_regression(range(len(settled)), settled).slope * 12 / FRAMES
+    record_property("heap_bytes", samples)
+    record_property("heap_bytes_per_frame", round(slope, 1))
     assert slope * FRAMES < 300 * KIB, f"{slope:.0f} bytes a frame: {samples}"
     assert held == 0
     assert visitor.evaluate("window.blobUrls.size") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from playwright.sync_api import Locator, Request, expect
 from tests.browser.visitor import Visitor
 from tests.e2e.server import RunningServer, run_server
 from tests.media_files import media_folder
+from tests.samples import png
 
 pytestmark = pytest.mark.photo
 
@@ -33,7 +35,19 @@ def large_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """More than 60 MB of MP4, the hand video many times over."""
     path = tmp_path_factory.mktemp("video") / "large.mp4"
     source = media_folder() / "hand_202_frames.mp4"
-    ffmpeg = ["ffmpeg", "-loglevel", "error", "-stream_loop", "190", "-i", str(source), "-c", "copy", "-movflags", "+faststart"]
+    ffmpeg = [
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-stream_loop",
+        "190",
+        "-i",
+        str(source),
+        "-c",
+        "copy",
+        "-movflags",
+        "+faststart",
+    ]
     subprocess.run([*ffmpeg, str(path)], check=True, timeout=60)
     assert path.stat().st_size > 60 * MB
     return path
@@ -58,21 +72,24 @@ def test_a_picture_goes_up_and_is_shown(library: RunningServer, visit: Visit) ->
 def test_a_file_can_be_dropped(library: RunningServer, visit: Visit) -> None:
     visitor = visit(library, "library")
     transfer = visitor.page.evaluate_handle(
-        """async (url) => {
-          const bytes = new Uint8Array([0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 1, 0, 1, 0, 0, 0, 0, 0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0, 0x3b]);
+        """(base64) => {
+          const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
           const transfer = new DataTransfer();
-          transfer.items.add(new File([bytes], 'dropped.gif', { type: 'image/gif' }));
+          transfer.items.add(new File([bytes], 'dropped.png', { type: 'image/png' }));
           return transfer;
-        }"""
+        }""",
+        base64.b64encode(png(8, 8)).decode(),
     )
 
     visitor.page.dispatch_event(".drop", "drop", {"dataTransfer": transfer})
 
-    expect(card(visitor, "dropped.gif")).to_contain_text("image/gif")
+    expect(card(visitor, "dropped.png")).to_contain_text("image/png")
 
 
 def test_a_video_plays_and_seeks_by_ranges(library: RunningServer, visit: Visit, large_video: Path) -> None:
-    upload = httpx.post(f"{library.url}/v1/media?name=large.mp4&inline=never", content=large_video.read_bytes(), timeout=60)
+    upload = httpx.post(
+        f"{library.url}/v1/media?name=large.mp4&inline=never", content=large_video.read_bytes(), timeout=60
+    )
     assert upload.json()["largeFile"] is True
     visitor = visit(library, "library")
     ranges: list[str] = []
@@ -104,6 +121,16 @@ def test_a_video_plays_and_seeks_by_ranges(library: RunningServer, visit: Visit,
     assert seeked_to == pytest.approx(duration * 0.9, abs=1)
     assert width == 640
     assert any(one.startswith("bytes=") and not one.startswith("bytes=0-") for one in ranges), ranges
+
+
+def test_an_upload_goes_on_while_another_view_is_open(library: RunningServer, visit: Visit, large_video: Path) -> None:
+    visitor = visit(library, "library")
+
+    visitor.choose("Choose files", large_video)
+    visitor.open("memory")
+    visitor.open("library")
+
+    expect(card(visitor, "large.mp4")).to_be_visible(timeout=60000)
 
 
 def test_deleting_asks_first(library: RunningServer, visit: Visit) -> None:
@@ -143,7 +170,12 @@ def test_a_large_upload_is_interrupted_paused_and_goes_on_after_a_reload(
     session = visitor.page.context.new_cdp_session(visitor.page)
 
     def network(offline: bool, upload_bytes_per_second: int = 20 * MB) -> None:
-        words = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload_bytes_per_second}
+        words = {
+            "offline": offline,
+            "latency": 0,
+            "downloadThroughput": -1,
+            "uploadThroughput": upload_bytes_per_second,
+        }
         session.send("Network.emulateNetworkConditions", words)
 
     session.send("Network.enable")

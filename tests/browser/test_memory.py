@@ -102,7 +102,9 @@ def test_freeing_memory_tells_what_was_freed(server: RunningServer, visit: Visit
     expect(visitor.page.get_by_text("Freed ").first).to_be_visible(timeout=30000)
 
 
-def test_a_service_that_goes_away_is_told_and_comes_back(tmp_path_factory: pytest.TempPathFactory, visit: Visit) -> None:
+def test_a_service_that_goes_away_is_told_and_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, visit: Visit
+) -> None:
     folder = tmp_path_factory.mktemp("gone")
     with run_server(folder) as server:
         visitor = visit(server, "memory")

@@ -67,7 +67,7 @@ def test_a_photo_opens_large_and_closes_with_escape(server: RunningServer, visit
     frame.click()
 
     dialog = visitor.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("640×521 px")
+    expect(dialog).to_contain_text("640\u00d7521 px")
     expect(dialog).to_contain_text("21 landmarks")
     visitor.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

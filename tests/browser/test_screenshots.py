@@ -1,4 +1,4 @@
-"""Pictures of each view, for docs/: `BALLAST_SCREENSHOTS=docs/screenshots make test ARGS=tests/browser/test_screenshots.py`."""
+"""Pictures of each view, for docs/ where `BALLAST_SCREENSHOTS=docs/screenshots` says so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ QUALITY = 72
 @pytest.fixture(scope="module")
 def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A service with a limit as one would give it in a container."""
-    with run_server(tmp_path_factory.mktemp("small"), {"MEMORY__LIMIT": "512M", "STORAGE__TTL_SECONDS": "604800"}) as server:
+    with run_server(
+        tmp_path_factory.mktemp("small"), {"MEMORY__LIMIT": "512M", "STORAGE__TTL_SECONDS": "604800"}
+    ) as server:
         yield server
 
 

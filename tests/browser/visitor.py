@@ -72,7 +72,9 @@ class Visitor:
 
     def figure(self, name: str) -> str:
         """Return the value beside a name in a list of figures."""
-        text = self.page.locator("dl.facts div", has=self.page.get_by_text(name, exact=True)).locator("dd").text_content()
+        text = (
+            self.page.locator("dl.facts div", has=self.page.get_by_text(name, exact=True)).locator("dd").text_content()
+        )
         assert text is not None
         return text
 

@@ -130,9 +130,3 @@ def run(folder: Path, kills: int) -> None:
 @pytest.mark.timeout(120)
 def test_three_kills(tmp_path: Path) -> None:
     run(tmp_path, 3)
-
-
-@pytest.mark.stress
-@pytest.mark.timeout(600)
-def test_twenty_kills(tmp_path: Path) -> None:
-    run(tmp_path, 20)

@@ -34,6 +34,8 @@ def _version(path: str) -> int:
 def test_the_kit_passes_its_own_tests(node: str, file: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
 
-    run = subprocess.run([node, "--test", file], capture_output=True, text=True, check=False, timeout=50, env=environment)
+    run = subprocess.run(
+        [node, "--test", file], capture_output=True, text=True, check=False, timeout=50, env=environment
+    )
 
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]

@@ -14,6 +14,7 @@ import pytest
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
+from app.domain.units import KIB, MIB
 from app.errors import BadRequest, BallastError, InvalidMedia, WorkerFailed
 from app.inference.output import Output
 from app.inference.task import VisionTask
@@ -26,14 +27,13 @@ from app.services.uploads import Uploads
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
 from app.storage.threads import DiskThreads
-from app.workers.pool import PoolLimits
 from tests.leaks import Leaks
 from tests.samples import png
 from tests.workers.pools import until
 
 WORKERS = 2
 AT_A_TIME = 2 * WORKERS
-MAX_BYTES = 1000
+MAX_BYTES = 100 * KIB
 
 
 class Toes(VisionTask):
@@ -54,7 +54,7 @@ class FakeAnalysis:
 
     def __post_init__(self) -> None:
         self.vision = self.pool = self
-        self.limits = PoolLimits(workers=WORKERS)
+        self.width_max = WORKERS
         self._changed = asyncio.Condition()
 
     async def analyze(self, task: type[VisionTask], _params: Any, picture: Picture, *, client: str) -> AnalysisResult:
@@ -111,7 +111,7 @@ class House:
         self, spool: Spool, sources: AsyncIterator[PictureSource], all_taken: asyncio.Event
     ) -> BallastError | None:
         try:
-            await self.batches.run(Toes, {}, sources, spool, describe, all_taken, "me")
+            await self.batches.run(Toes, {}, sources, spool, describe, all_taken, "me", self.analysis)
         except BallastError as error:
             return error
         return None
@@ -135,7 +135,7 @@ def describe(index: int, error: BallastError) -> bytes:
     return json.dumps({"index": index, "code": error.code}).encode()
 
 
-async def chunks_of(data: bytes, size: int = 300) -> AsyncIterator[bytes]:
+async def chunks_of(data: bytes, size: int = 30 * KIB) -> AsyncIterator[bytes]:
     for at in range(0, len(data), size):
         yield data[at : at + size]
 
@@ -156,7 +156,7 @@ async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], H
     store = LocalStore(StorageSettings(root=tmp_path / "var", allow_tmpfs=True, free_floor=0), disk)
     await store.open()
 
-    def build(total_bytes: int = 100_000) -> House:
+    def build(total_bytes: int = 10 * MIB) -> House:
         budget = MemoryBudget(total_bytes, working_set=lambda: 0)
         leaks.watch(budget)
         analysis = FakeAnalysis()
@@ -208,12 +208,12 @@ async def test_one_bad_picture_is_one_problem_line(house: House) -> None:
 async def test_a_picture_that_is_too_large_is_passed_over_to_the_next(house: House) -> None:
     async def body() -> AsyncIterator[PictureSource]:
         """One stream of bytes, as a form is: who does not read a picture to its end finds the rest of it next."""
-        for size in (10, MAX_BYTES + 2000, 20):
+        for size in (10, 3 * MAX_BYTES, 20):
             left = [size]
 
             async def chunks(left: list[int] = left) -> AsyncIterator[bytes]:
                 while left[0] > 0:
-                    piece = min(left[0], 300)
+                    piece = min(left[0], 30 * KIB)
                     left[0] -= piece
                     yield b"x" * piece
 
@@ -249,7 +249,7 @@ async def test_only_so_many_pictures_are_held_at_a_time(house: House) -> None:
 
 
 async def test_memory_does_not_grow_with_the_number_of_pictures(build: Callable[[int], House]) -> None:
-    house = build(2 * MAX_BYTES + 20)  # room for two pictures
+    house = build(2 * MAX_BYTES + 20 * KIB)  # room for two pictures
 
     async with asyncio.timeout(30):
         lines = await house.run(sent(b"x" * MAX_BYTES for _ in range(100)))

@@ -143,7 +143,7 @@ async def test_an_uploaded_film_is_stored_with_its_details(house: House, store: 
     assert (await store.get(item.id)).details == KNOWN
 
 
-async def test_an_upload_that_is_cancelled_while_it_is_probed_leaves_nothing(house: House, store: LocalStore) -> None:
+async def test_an_upload_that_is_cancelled_while_it_is_probed_leaves_nothing(store: LocalStore) -> None:
     begun = asyncio.Event()
 
     async def never(*_: object) -> MediaDetails:

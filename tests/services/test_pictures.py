@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 
 from app.domain.priority import Priority
+from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
 from app.memory.budget import MemoryBudget
 from app.services.pictures import LivePicture, Pictures, ReceivedPicture
@@ -24,8 +26,12 @@ from tests.workers.pools import until
 
 T = TypeVar("T")
 
-TOTAL_BYTES = 1000
-MAX_BYTES = 200
+TOTAL_BYTES = 1000 * KIB
+MAX_BYTES = 200 * KIB
+STEP_BYTES = 64 * KIB
+"""What is reserved before the first byte is read, and by how much it grows."""
+DECODE_BYTES = 300 * KIB
+PICTURE = b"x" * 100 * KIB
 
 
 class FullDisk(DiskThreads):
@@ -34,7 +40,7 @@ class FullDisk(DiskThreads):
     is_full = False
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
-        if self.is_full and function.__name__ == "write_bytes":
+        if self.is_full and function.__name__ in ("write_bytes", "_append"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return await super().run(function, *args)
 
@@ -48,8 +54,8 @@ class House:
     folder: Path
 
     @asynccontextmanager
-    async def received(self, data: bytes, declared_bytes: int | None = None) -> AsyncIterator[ReceivedPicture]:
-        async with self.pictures.receive(chunks_of(data), declared_bytes, MAX_BYTES, "me") as picture:
+    async def received(self, data: bytes) -> AsyncIterator[ReceivedPicture]:
+        async with self.pictures.receive(chunks_of(data), MAX_BYTES, "me") as picture:
             yield picture
 
     @asynccontextmanager
@@ -67,7 +73,7 @@ class House:
         return [path.read_bytes() for path in self.folder.iterdir()]
 
 
-async def chunks_of(data: bytes, size: int = 50) -> AsyncIterator[bytes]:
+async def chunks_of(data: bytes, size: int = 50 * KIB) -> AsyncIterator[bytes]:
     for at in range(0, len(data), size):
         yield data[at : at + size]
 
@@ -91,36 +97,100 @@ async def waiting(budget: MemoryBudget) -> None:
 
 
 async def test_a_picture_is_received_whole_and_holds_its_own_bytes(house: House) -> None:
-    async with house.received(b"x" * 120) as picture:
-        assert picture.data == b"x" * 120
-        assert house.budget.reserved_bytes == 120
+    async with house.received(PICTURE) as picture:
+        assert picture.data == PICTURE
+        assert house.budget.reserved_bytes == len(PICTURE)
 
     assert house.budget.reserved_bytes == 0
 
 
-async def test_the_bytes_are_reserved_before_the_first_one_is_read(house: House) -> None:
+async def test_what_is_reserved_goes_ahead_of_what_has_come_and_by_little(house: House) -> None:
     reserved: list[int] = []
 
     async def chunks() -> AsyncIterator[bytes]:
-        reserved.append(house.budget.reserved_bytes)
-        yield b"x"
+        for _ in range(20):
+            reserved.append(house.budget.reserved_bytes)
+            yield b"x" * 10 * KIB
 
-    async with house.pictures.receive(chunks(), None, MAX_BYTES, "me"):
-        pass
-    async with house.pictures.receive(chunks(), 30, MAX_BYTES, "me"):
-        pass
-    async with house.pictures.receive(chunks(), 10**9, MAX_BYTES, "me"):
+    async with house.pictures.receive(chunks(), MAX_BYTES, "me"):
         pass
 
-    assert reserved == [MAX_BYTES, 30, MAX_BYTES]
+    come = [number * 10 * KIB for number in range(20)]
+    assert reserved[0] == STEP_BYTES
+    assert all(has <= held < has + 2 * STEP_BYTES for has, held in zip(come, reserved, strict=True))
 
 
-async def test_more_than_was_announced_is_taken_up_to_the_cap_and_then_refused(house: House) -> None:
+async def test_more_than_the_cap_is_refused(house: House) -> None:
+    async with house.received(b"x" * MAX_BYTES):
+        pass
     with pytest.raises(PayloadTooLarge) as refused:
         async with house.received(b"x" * (MAX_BYTES + 1)):
             pytest.fail("it was taken")
 
-    assert refused.value.extra == {"maxBytes": MAX_BYTES}
+    assert refused.value.extra["maxBytes"] == MAX_BYTES
+
+
+async def test_a_picture_for_which_room_runs_out_while_it_comes_goes_to_the_disk_and_comes_back(house: House) -> None:
+    async def take() -> tuple[bytes, int]:
+        async with house.received(PICTURE) as picture:
+            return picture.data, house.budget.reserved_bytes
+
+    async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
+        taking = asyncio.create_task(take())
+        await waiting(house.budget)
+
+        assert house.budget.reserved_bytes == TOTAL_BYTES - STEP_BYTES  # who waits holds nothing
+        assert house.on_disk == [PICTURE]
+        assert house.temp_files.statistics().by_source["picture"].total_bytes == len(PICTURE)
+    data, reserved_bytes = await taking
+
+    assert data == PICTURE
+    assert reserved_bytes == len(PICTURE)
+    assert house.on_disk == []
+
+
+async def test_the_cap_holds_on_the_disk_too(house: House) -> None:
+    async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
+        with pytest.raises(PayloadTooLarge):
+            async with house.received(b"x" * (MAX_BYTES + 1)):
+                pytest.fail("it was taken")
+
+        assert house.budget.reserved_bytes == TOTAL_BYTES - STEP_BYTES
+    assert house.on_disk == []
+
+
+async def test_a_picture_for_which_there_is_neither_room_nor_disk_is_refused(house: House) -> None:
+    house.disk.is_full = True
+    async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
+        with pytest.raises(StorageFull):
+            async with house.received(PICTURE):
+                pytest.fail("it was taken")
+
+
+@pytest.mark.xfail(reason="what had come stays in memory beside the disk while it waits, without a reservation")
+async def test_a_picture_that_waits_on_the_disk_is_not_in_memory_too(house: House) -> None:
+    large = MemoryBudget(20 * MIB, working_set=lambda: 0)
+    pictures = Pictures(large, house.temp_files, house.disk, Priority.REQUEST)
+    others = large.try_reserve({"x": 16 * MIB}, owner="other", priority=Priority.REQUEST)
+    assert others is not None
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(8 * MIB // (64 * KIB)):
+            yield bytes(64 * KIB)
+
+    async def take() -> int:
+        async with pictures.receive(chunks(), 10 * MIB, "me") as picture:
+            return len(picture.data)
+
+    tracemalloc.start()
+    taking = asyncio.create_task(take())
+    await waiting(large)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    others.release()
+
+    assert await taking == 8 * MIB
+    assert held_bytes < MIB
 
 
 async def test_what_reading_raises_passes_through(house: House) -> None:
@@ -129,80 +199,84 @@ async def test_what_reading_raises_passes_through(house: House) -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        async with house.pictures.receive(chunks(), None, MAX_BYTES, "me"):
+        async with house.pictures.receive(chunks(), MAX_BYTES, "me"):
             pytest.fail("it was taken")
 
 
 async def test_where_there_is_room_the_work_is_added_to_the_same_entry(house: House) -> None:
-    async with house.received(b"x" * 100) as picture, picture.granted({"decode": 300}, "vision:toes") as reservation:
-        assert dict(reservation.parts) == {"picture": 100, "decode": 300}
-        assert house.budget.reserved_bytes == 400
+    async with (
+        house.received(PICTURE) as picture,
+        picture.granted({"decode": DECODE_BYTES}, "vision:toes") as reservation,
+    ):
+        assert dict(reservation.parts) == {"picture": len(PICTURE), "decode": DECODE_BYTES}
+        assert house.budget.reserved_bytes == len(PICTURE) + DECODE_BYTES
         assert house.on_disk == []
-        assert picture.data == b"x" * 100
+        assert picture.data == PICTURE
 
 
 async def test_where_there_is_none_the_picture_waits_on_the_disk_and_comes_back(house: House) -> None:
     async def work() -> tuple[bytes, dict[str, int], str]:
-        async with house.received(b"x" * 100) as picture, picture.granted({"decode": 300}, "vision:toes") as granted:
+        async with (
+            house.received(PICTURE) as picture,
+            picture.granted({"decode": DECODE_BYTES}, "vision:toes") as granted,
+        ):
             return picture.data, dict(granted.parts), granted.owner
 
-    async with house.held_by_others(750):
+    async with house.held_by_others(750 * KIB):
         working = asyncio.create_task(work())
         await waiting(house.budget)
 
-        assert house.budget.reserved_bytes == 750  # who waits holds nothing
-        assert house.on_disk == [b"x" * 100]
-        assert house.temp_files.statistics().by_source["picture"].total_bytes == 100
+        assert house.budget.reserved_bytes == 750 * KIB  # who waits holds nothing
+        assert house.on_disk == [PICTURE]
+        assert house.temp_files.statistics().by_source["picture"].total_bytes == len(PICTURE)
     data, parts, owner = await working
 
-    assert data == b"x" * 100
-    assert parts == {"picture": 100, "decode": 300}
+    assert data == PICTURE
+    assert parts == {"picture": len(PICTURE), "decode": DECODE_BYTES}
     assert owner == "vision:toes"
     assert house.on_disk == []
 
 
 async def test_a_picture_that_was_put_aside_holds_nothing_until_it_is_granted_all(house: House) -> None:
-    async with house.received(b"x" * 100) as picture:
+    async with house.received(PICTURE) as picture:
         await picture.put_aside()
         await picture.put_aside()  # once is enough
-        assert (picture.data, house.budget.reserved_bytes, house.on_disk) == (b"", 0, [b"x" * 100])
+        assert (picture.data, house.budget.reserved_bytes, house.on_disk) == (b"", 0, [PICTURE])
 
-        async with picture.granted({"decode": 300}, "vision:toes") as reservation:
-            assert picture.data == b"x" * 100
-            assert reservation.reserved_bytes == house.budget.reserved_bytes == 400
+        async with picture.granted({"decode": DECODE_BYTES}, "vision:toes") as reservation:
+            assert picture.data == PICTURE
+            assert reservation.reserved_bytes == house.budget.reserved_bytes == len(PICTURE) + DECODE_BYTES
 
         assert house.budget.reserved_bytes == 0
 
 
 async def test_a_picture_that_came_back_is_not_kept_without_a_reservation(house: House) -> None:
-    async with house.received(b"x" * 100) as picture:
+    async with house.received(PICTURE) as picture:
         await picture.put_aside()
-        async with picture.granted({"decode": 300}, "vision:toes"):
+        async with picture.granted({"decode": DECODE_BYTES}, "vision:toes"):
             pass
 
         assert len(picture.data) <= house.budget.reserved_bytes
 
 
-async def test_a_full_disk_is_told_and_the_picture_goes_on_holding_its_bytes(house: House) -> None:
-    house.disk.is_full = True
-    async with house.received(b"x" * 100) as picture:
+async def test_a_full_disk_is_told(house: House) -> None:
+    async with house.received(PICTURE) as picture:
+        house.disk.is_full = True
         with pytest.raises(StorageFull) as full:
             await picture.put_aside()
 
-        assert full.value.extra == {"neededBytes": 100}
-        assert picture.data == b"x" * 100
-        assert house.budget.reserved_bytes == 100
+        assert "neededBytes" in full.value.extra
         assert house.on_disk == []
 
 
 async def test_work_that_has_no_room_and_no_disk_is_refused(house: House) -> None:
     house.disk.is_full = True
-    async with house.held_by_others(750):
+    async with house.held_by_others(750 * KIB):
         with pytest.raises(StorageFull):
-            async with house.received(b"x" * 100) as picture, picture.granted({"decode": 300}, "vision:toes"):
+            async with house.received(PICTURE) as picture, picture.granted({"decode": DECODE_BYTES}, "vision:toes"):
                 pytest.fail("it was granted")
 
-        assert house.budget.reserved_bytes == 750
+        assert house.budget.reserved_bytes == 750 * KIB
 
 
 async def test_other_trouble_with_the_disk_is_not_taken_for_a_full_one(house: House) -> None:
@@ -215,7 +289,7 @@ async def test_other_trouble_with_the_disk_is_not_taken_for_a_full_one(house: Ho
 
 async def test_work_that_could_never_fit_is_refused_and_leaves_nothing_on_the_disk(house: House) -> None:
     with pytest.raises(MemoryExceedsLimit):
-        async with house.received(b"x" * 100) as picture, picture.granted({"decode": TOTAL_BYTES}, "vision:toes"):
+        async with house.received(PICTURE) as picture, picture.granted({"decode": TOTAL_BYTES}, "vision:toes"):
             pytest.fail("it was granted")
 
     assert house.on_disk == []
@@ -223,11 +297,11 @@ async def test_work_that_could_never_fit_is_refused_and_leaves_nothing_on_the_di
 
 async def test_a_picture_whose_wait_ends_in_vain_leaves_nothing(house: House) -> None:
     impatient = Pictures(house.budget, house.temp_files, house.disk, Priority.REQUEST, wait_seconds=0.01)
-    async with house.held_by_others(750):
+    async with house.held_by_others(750 * KIB):
         with pytest.raises(Overloaded):
             async with (
-                impatient.receive(chunks_of(b"x" * 100), None, MAX_BYTES, "me") as picture,
-                picture.granted({"decode": 300}, "vision:toes"),
+                impatient.receive(chunks_of(PICTURE), MAX_BYTES, "me") as picture,
+                picture.granted({"decode": DECODE_BYTES}, "vision:toes"),
             ):
                 pytest.fail("it was granted")
 
@@ -236,10 +310,10 @@ async def test_a_picture_whose_wait_ends_in_vain_leaves_nothing(house: House) ->
 
 async def test_a_client_that_goes_while_its_picture_waits_leaves_nothing(house: House) -> None:
     async def work() -> None:
-        async with house.received(b"x" * 100) as picture, picture.granted({"decode": 300}, "vision:toes"):
+        async with house.received(PICTURE) as picture, picture.granted({"decode": DECODE_BYTES}, "vision:toes"):
             pytest.fail("it was granted")
 
-    async with house.held_by_others(750):
+    async with house.held_by_others(750 * KIB):
         working = asyncio.create_task(work())
         await waiting(house.budget)
         working.cancel()
@@ -254,8 +328,8 @@ async def test_many_pictures_that_need_more_than_there_is_all_get_their_turn(hou
     most: list[int] = []
 
     async def work(number: int) -> int:
-        data = bytes([number]) * 150
-        async with house.received(data) as picture, picture.granted({"decode": 600}, "vision:toes"):
+        data = bytes([number]) * 150 * KIB
+        async with house.received(data) as picture, picture.granted({"decode": 600 * KIB}, "vision:toes"):
             most.append(house.budget.reserved_bytes)
             await asyncio.sleep(0)
             assert picture.data == data
@@ -269,12 +343,12 @@ async def test_many_pictures_that_need_more_than_there_is_all_get_their_turn(hou
 
 
 async def test_a_live_picture_reserves_only_the_work_and_is_never_put_aside(house: House) -> None:
-    picture = LivePicture(b"x" * 100, house.budget, Priority.LIVE, "me")
+    picture = LivePicture(PICTURE, house.budget, Priority.LIVE, "me")
     await picture.put_aside()
 
-    async with picture.granted({"decode": 300}, "vision:toes") as reservation:
-        assert house.budget.reserved_bytes == 300
+    async with picture.granted({"decode": DECODE_BYTES}, "vision:toes") as reservation:
+        assert house.budget.reserved_bytes == DECODE_BYTES
         assert reservation.priority is Priority.LIVE
 
-    assert picture.data == b"x" * 100
+    assert picture.data == PICTURE
     assert house.on_disk == []

@@ -37,8 +37,8 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-async def begin(house: House, data: bytes = DATA, **words: bool) -> str:
-    return (await house.resumable.create(Creation(len(data), "trip.mp4", **words))).id
+async def begin(house: House, data: bytes = DATA, *, partial: bool = False) -> str:
+    return (await house.resumable.create(Creation(len(data), "trip.mp4", partial=partial))).id
 
 
 async def send(house: House, upload_id: str, offset: int, *pieces: bytes) -> int:

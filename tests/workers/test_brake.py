@@ -53,8 +53,8 @@ def test_deaths_are_forgotten_after_a_minute() -> None:
     assert brake.backoff_seconds == 0
 
 
-@given(st.lists(st.floats(0, 30), max_size=40))
-def test_it_is_closed_exactly_while_the_last_minute_has_five_deaths(pauses: list[float]) -> None:
+@given(st.lists(st.integers(0, 30), max_size=40))
+def test_it_is_closed_exactly_while_the_last_minute_has_five_deaths(pauses: list[int]) -> None:
     clock = Clock()
     brake = RestartBrake(clock)
     deaths: list[float] = []

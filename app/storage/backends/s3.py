@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from app.domain.media import MediaItem, MediaKind, MediaPage
-from app.errors import BallastError, NotFound
+from app.errors import BallastError, NotFound, PayloadTooLarge
 from app.settings import StorageSettings
 from app.storage import ids, metadata
 from app.storage.appender import Appender
@@ -72,7 +72,7 @@ class S3Store(MediaStore):
         try:
             await asyncio.gather(*(self._survey(kind) for kind in MediaKind))
         except (BallastError, FileNotFoundError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())[:200]
+            reason = " ".join(str(error.__cause__ or error).split())[:400]
             raise UnusableRoot(f"the bucket {self._settings.s3_bucket} cannot be used: {reason}") from error
 
     async def aclose(self) -> None:
@@ -84,6 +84,7 @@ class S3Store(MediaStore):
 
     @asynccontextmanager
     async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
+        self._check_size(declared_bytes or 0)
         reservation = await self.space.reserve(declared_bytes)
         try:
             async with self.temp_files.file("upload") as temp_file:
@@ -192,7 +193,13 @@ class S3Store(MediaStore):
         except Exception as error:  # the library has many for a wrong URL, region or prefix
             raise UnusableRoot(f"the settings of the object store are not valid: {error}") from error
 
+    def _check_size(self, size_bytes: int) -> None:
+        if size_bytes > self._bucket.max_bytes:
+            most = self._bucket.max_bytes
+            raise PayloadTooLarge(f"The object store takes at most {most} bytes in one item.", limitBytes=most)
+
     async def _publish(self, path: Path, item: MediaItem) -> None:
+        self._check_size(item.size_bytes)
         await publish(self._bucket, path, item, lambda: self.space.added(item.size_bytes))
 
     async def _delete(self, media_id: str) -> None:

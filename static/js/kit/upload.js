@@ -36,7 +36,8 @@ export class Upload extends Emitter {
     this._memo = options.memo ?? new UploadMemo();
     this._backoff = options.backoff ?? new Backoff();
     this._sendFunction = options.send ?? send;
-    this._fingerprint = fingerprintOf(http.url('/'), this.name, file);
+    /** What tells this file from others, without reading it. */
+    this.fingerprint = fingerprintOf(http.url('/'), this.name, file);
     /** Whether a pause keeps what has been sent; known once the upload has begun. */
     this.resumable = true;
     this._asked = options.resumable ?? true;
@@ -85,8 +86,8 @@ export class Upload extends Emitter {
   async abort() {
     if (['done', 'failed', 'aborted'].includes(this.state)) return;
     this._turn.abort();
-    const path = this._path ?? this._memo.get(this._fingerprint)?.path ?? null;
-    this._memo.forget(this._fingerprint);
+    const path = this._path ?? this._memo.get(this.fingerprint)?.path ?? null;
+    this._memo.forget(this.fingerprint);
     this._tell('aborted');
     this._reject(new Error('The upload was given up.'));
     if (path !== null) await this._delete(path);
@@ -149,7 +150,7 @@ export class Upload extends Emitter {
 
   /** Return where to go on: at what the service has of this file, or at the start of a new upload. @param {any} ask */
   async _position(ask) {
-    this._path ??= this._memo.get(this._fingerprint)?.path ?? null;
+    this._path ??= this._memo.get(this.fingerprint)?.path ?? null;
     if (this._path !== null) {
       const position = await uploadOffset(ask, this._path);
       if (this.sentBytes === 0) this.resumedBytes = position.offset;
@@ -157,7 +158,7 @@ export class Upload extends Emitter {
     }
     const { name, file, totalBytes } = this;
     this._path = await createUpload(ask, { name, type: file.type, size: totalBytes });
-    this._memo.set(this._fingerprint, { path: this._path, name, sizeBytes: totalBytes, at: new Date().toISOString() });
+    this._memo.set(this.fingerprint, { path: this._path, name, sizeBytes: totalBytes, at: new Date().toISOString() });
     return { offset: 0, mediaId: null };
   }
 
@@ -188,7 +189,7 @@ export class Upload extends Emitter {
   _forget() {
     this._path = null;
     this.sentBytes = 0;
-    this._memo.forget(this._fingerprint);
+    this._memo.forget(this.fingerprint);
   }
 
   /** @param {number} sentBytes */
@@ -200,7 +201,7 @@ export class Upload extends Emitter {
   /** @param {any} item @param {AbortSignal} signal */
   _finish(item, signal) {
     if (signal.aborted) return;
-    this._memo.forget(this._fingerprint);
+    this._memo.forget(this.fingerprint);
     this._progress(this.totalBytes);
     this._tell('done');
     this._resolve(item);
@@ -208,7 +209,7 @@ export class Upload extends Emitter {
 
   /** @param {unknown} error */
   _fail(error) {
-    if (!(error instanceof BallastProblem && error.status === 401)) this._memo.forget(this._fingerprint);
+    if (!(error instanceof BallastProblem && error.status === 401)) this._memo.forget(this.fingerprint);
     this._tell('failed', error);
     this._reject(error);
   }

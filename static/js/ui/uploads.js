@@ -1,14 +1,15 @@
-/** Uploads under way, each with its progress; and those that a reload has interrupted. */
+/** Uploads under way, each with its progress; and those that a reload has interrupted. They go on in every view. */
 
+import { Emitter } from '../kit/emitter.js';
 import { UploadMemo } from '../kit/memo.js';
 import { button, h } from './dom.js';
 import { bytes, percent, seconds } from './format.js';
 import { note, reasonOf } from './trouble.js';
 
-export class UploadList {
-  /** @param {(item: import('../kit/types.js').MediaItem) => void} arrived */
-  constructor(arrived) {
-    this._arrived = arrived;
+/** Events: `arrived`, the media item. */
+export class UploadList extends Emitter {
+  constructor() {
+    super();
     this._memo = new UploadMemo();
     /** @type {Set<import('../ballast.js').Upload>} */
     this._running = new Set();
@@ -16,6 +17,12 @@ export class UploadList {
     this._card = h('section', { class: 'card', hidden: true }, h('h2', { text: 'Uploads' }), this._list);
     this._unfinished = h('div', { class: 'stack' });
     this.element = h('div', { class: 'stack' }, this._unfinished, this._card);
+  }
+
+  /** Take away what is over, and tell what was not finished: before the list is shown. */
+  tidy() {
+    for (const row of this._list.querySelectorAll("[data-state='done'], [data-state='aborted']")) row.remove();
+    this._card.hidden = this._list.childElementCount === 0;
     this._tellUnfinished();
   }
 
@@ -29,19 +36,16 @@ export class UploadList {
     upload.done.then(
       (item) => {
         this._running.delete(upload);
-        this._arrived(item);
+        this.emit('arrived', item);
       },
       () => this._running.delete(upload),
     );
   }
 
-  /** Pause what goes on: the service keeps what it has, and the same file goes on later. */
-  close() {
-    for (const upload of this._running) upload.pause();
-  }
-
   _tellUnfinished() {
-    const notes = this._memo.list().map((one) => {
+    const running = new Set([...this._running].map(({ fingerprint }) => fingerprint));
+    const unfinished = this._memo.list().filter(({ fingerprint }) => !running.has(fingerprint));
+    const notes = unfinished.map((one) => {
       const element = h('div', { class: 'row' },
         note(`${one.name} (${bytes(one.sizeBytes)}) was not finished. Choose the same file again, and it goes on where it was.`, 'orange'),
         button('Forget it', () => {

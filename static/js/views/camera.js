@@ -3,7 +3,7 @@
 import { BlobUrls } from '../ballast.js';
 import { button, facts, filePicker, h } from '../ui/dom.js';
 import { containedIn, describe, drawDetections } from '../ui/draw.js';
-import { bytes, count, percent, seconds, spoken } from '../ui/format.js';
+import { bytes, count, seconds, spoken } from '../ui/format.js';
 import { tintedMask } from '../ui/mask.js';
 import { TaskChoice } from '../ui/tasks.js';
 import { Notice, reasonOf } from '../ui/trouble.js';
@@ -33,7 +33,7 @@ class Camera {
     this._stopButton = button('Stop', () => this._stop(), { disabled: true });
     this._facts = facts(FACTS);
     this._build(root);
-    this._choice.load();
+    this._tasksKnown = this._choice.load();
     this._timer = setInterval(() => this._count(), 500);
   }
 
@@ -105,8 +105,9 @@ class Camera {
     this._hint.hidden = true;
     this._stopButton.disabled = false;
     this._applyMirror();
-    await this._video.play();
-    this._listen();
+    const turn = this._turn;
+    await Promise.all([this._video.play(), this._tasksKnown]);
+    if (turn === this._turn) this._listen();
   }
 
   _listen() {
@@ -204,7 +205,7 @@ class Camera {
       Skipped: count(stream.counts.skipped),
       Mode: mode,
       Connection: stream.transport === 'http' ? 'HTTP requests' : 'WebSocket',
-      Advice: advice ? `${advice.maxFps} per s, ${advice.maxWidth}×${advice.maxHeight} px, ${percent(advice.quality)}` : 'none',
+      Advice: advice ? `${advice.maxFps} per s, ${advice.maxWidth}×${advice.maxHeight}` : 'none',
     });
   }
 

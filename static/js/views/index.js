@@ -12,6 +12,7 @@ import { photos } from './photos.js';
  * @typedef {{
  *   client: import('../ballast.js').BallastClient,
  *   watch: import('../ui/watch.js').MemoryWatch,
+ *   uploads: import('../ui/uploads.js').UploadList,
  *   announce: (text: string) => void,
  * }} Context
  * @typedef {{id: string, title: string, open: (root: HTMLElement, context: Context) => () => void}} View

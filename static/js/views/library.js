@@ -4,7 +4,6 @@ import { acceptDrops, button, filePicker, h } from '../ui/dom.js';
 import { confirmed, shown } from '../ui/dialogs.js';
 import { bytes, moment, seconds } from '../ui/format.js';
 import { Notice, reasonOf } from '../ui/trouble.js';
-import { UploadList } from '../ui/uploads.js';
 
 const PAGE = 24;
 /** Pictures above this size are not loaded just for the small view. */
@@ -13,8 +12,9 @@ const KINDS = { '': 'Everything', image: 'Pictures', video: 'Videos', audio: 'Au
 
 class Library {
   /** @param {HTMLElement} root @param {import('./index.js').Context} context */
-  constructor(root, { client, announce }) {
+  constructor(root, { client, announce, uploads }) {
     this._client = client;
+    this._uploads = uploads;
     this._announce = announce;
     this._ending = new AbortController();
     /** @type {string | null} */
@@ -22,7 +22,8 @@ class Library {
     this._turn = 0;
     this._notice = new Notice();
     this._more = button('Show more', () => this._next(), { hidden: true });
-    this._uploads = new UploadList((item) => this._arrived(item));
+    this._uploads.tidy();
+    this._end = this._uploads.on('arrived', (item) => this._arrived(item));
     this._build(root);
     this._load();
   }
@@ -147,7 +148,7 @@ class Library {
 
   close() {
     this._ending.abort();
-    this._uploads.close();
+    this._end();
     for (const media of this._grid.querySelectorAll('video, img')) media.removeAttribute('src');
     this._client.dispose();
   }

@@ -1,0 +1,118 @@
+"""Uploads in a group of 300 MiB: one that is far larger than it, and many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import statistics
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from app.domain.units import GIB, MIB
+from tests.serving import read_answer
+from tests.stress.running import Stand, Subject
+
+BLOCK = random.Random(5).randbytes(MIB)
+HEAD = b"\x89PNG\r\n\x1a\n"
+BOUNDARY = b"----WebKitFormBoundary7MA4YWxkTrZu0gW1"
+SETTINGS = {"BALLAST_MEMORY__WAIT_SECONDS": "3"}
+
+
+def send(port: int, mebibytes: int) -> tuple[int, bytes]:
+    """Upload a file by form and return the status and the body of the answer."""
+    part = b'Content-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    before, after = b"--" + BOUNDARY + b"\r\n" + part, b"\r\n--" + BOUNDARY + b"--\r\n"
+    length = len(before) + mebibytes * MIB + len(after)
+    request = (
+        b"POST /v1/media?inline=never HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n"
+        b"Content-Type: multipart/form-data; boundary=%b\r\n\r\n" % (length, BOUNDARY)
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
+        with suppress(ConnectionError):  # refused: the answer is there
+            connection.sendall(request + before + HEAD + BLOCK[len(HEAD) :])
+            for _ in range(mebibytes - 1):
+                connection.sendall(BLOCK)
+            connection.sendall(after)
+        return read_answer(connection)
+
+
+def peak_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("the service is gone")
+
+
+async def look(subject: Subject, done: asyncio.Event) -> list[float]:
+    """Ask for /health/live again and again; return how long each answer took."""
+    seconds = []
+    with closing(subject.connect()) as client:
+        while not done.is_set():
+            began = time.perf_counter()
+            assert (await client.get("/health/live")).status == 200
+            seconds.append(time.perf_counter() - began)
+            await asyncio.sleep(0.02)
+    return seconds
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mebibytes", [10, 1024, 4 * GIB // MIB])
+async def test_one_upload_takes_no_memory(stand: Stand, mebibytes: int) -> None:
+    async with stand.serve() as subject:
+        await asyncio.to_thread(send, subject.service.port, 8)
+        await asyncio.sleep(1)
+        Path(f"/proc/{subject.service.pid}/clear_refs").write_text("5")
+        before, done = peak_bytes(subject.service.pid), asyncio.Event()
+        looking = asyncio.create_task(look(subject, done))
+
+        began = time.perf_counter()
+        status, body = await asyncio.to_thread(send, subject.service.port, mebibytes)
+        seconds = time.perf_counter() - began
+        done.set()
+        health = sorted(await looking)
+        growth = peak_bytes(subject.service.pid) - before
+        report = await subject.memory()
+
+    p99 = health[int(0.99 * (len(health) - 1))] * 1000
+    print(
+        f"\n{mebibytes} MiB in {seconds:.1f} s ({mebibytes * MIB / seconds / 1e6:.0f} MB/s), "
+        f"growth {growth / 1e6:.1f} MB, "
+        f"/health/live median {statistics.median(health) * 1000:.1f} p99 {p99:.1f} max {health[-1] * 1000:.1f} ms"
+    )
+    assert (status, json.loads(body)["sizeBytes"]) == (201, mebibytes * MIB)
+    assert growth <= 8_000_000
+    assert report["oomKills"] == 0
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+async def test_fifty_uploads_at_a_time_all_come_to_their_end(stand: Stand) -> None:
+    answers = Counter[int]()
+
+    def upload(port: int) -> None:
+        while True:
+            status, body = send(port, 100)
+            answers[status] += 1
+            if status == 201:
+                return
+            assert status == 503, body
+            time.sleep(1 + random.random())
+
+    async with stand.serve(SETTINGS) as subject:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(50) as threads:
+            loop = asyncio.get_running_loop()
+            await asyncio.gather(*(loop.run_in_executor(threads, upload, subject.service.port) for _ in range(50)))
+        report = await subject.memory()
+        print(f"\n50 x 100 MiB in {time.perf_counter() - began:.0f} s, answers {dict(answers)}")
+
+    assert answers[201] == 50
+    assert report["oomKills"] == 0
