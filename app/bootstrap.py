@@ -91,11 +91,9 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         stack.callback(gauge.close)
         governor = _build_governor(settings, limit, gauge)
         stack.push_async_callback(governor.aclose)
-        if store.buffer_bytes:
-            stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
+        stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
 
-        details = Details(_build_prober(governor), governor.budget, governor.reclaim)
-        uploads = Uploads(store, settings.upload, details.inspect)
+        uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
         transfers = Transfers(governor.budget)
         staging = await _open_staging(settings, store, disk)
         resumable = Resumable(staging, store, uploads, transfers, UploadLocks())
@@ -110,7 +108,6 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         stack.push_async_callback(vision.aclose)
         analysis = Analysis(vision, governor, settings.vision, settings.image)
         streams = Streams(analysis, governor, settings.vision)
-
         waiting_pictures = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
 
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -169,12 +166,12 @@ async def _open_staging(settings: Settings, store: MediaStore, disk: DiskThreads
     return staging
 
 
-def _build_prober(governor: Governor) -> Prober | None:
+def _build_details(governor: Governor) -> Details:
     ffprobe = find_tools().ffprobe
     if ffprobe is None:
         logger.warning("ffprobe is not installed: videos are stored without their size and duration")
-        return None
-    return Prober(ffprobe, FFmpegRunner(governor))
+    prober = Prober(ffprobe, FFmpegRunner(governor)) if ffprobe is not None else None
+    return Details(prober, governor.budget, governor.reclaim)
 
 
 def _build_governor(settings: Settings, limit: MemoryLimit, gauge: MemoryGauge) -> Governor:

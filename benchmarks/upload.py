@@ -1,4 +1,4 @@
-"""Uploads side by side: Ballast (form and raw body) against a bare loop from socket to file and FastAPI's UploadFile.
+"""Uploads side by side: Ballast (form and raw body) against a bare loop, FastAPI's UploadFile, and express with multer.
 
     python -m benchmarks.upload [--megabytes 1024] [--rounds 6] [--folder DIR]
 
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import socket
 import statistics
 import subprocess
@@ -27,7 +28,7 @@ from pathlib import Path
 MIB = 1024 * 1024
 BLOCK = random.Random(7).randbytes(MIB)
 HEAD = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"  # so that it is taken for a video
-BOUNDARY = "benchmark-8f1e3a"
+BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW1"  # as long as a browser's
 PEERS = Path(__file__).parent / "peers"
 
 
@@ -76,15 +77,34 @@ def _arguments() -> argparse.Namespace:
 
 
 def _start_all(stack: ExitStack, folder: Path) -> Iterator[Contender]:
-    raw = stack.enter_context(_server([str(PEERS / "raw_socket.py")], folder / "raw", {}))
+    raw = stack.enter_context(_server([sys.executable, str(PEERS / "raw_socket.py")], folder / "raw", {}))
     yield Contender("raw socket to file", raw[1], "/", False, raw[0])
     bare = {"BALLAST_STORAGE__FSYNC": "false", "BALLAST_UPLOAD__DIGEST": "none"}
     for label, environment in (("no digest, no fsync", bare), ("as shipped", {})):
         pid, port = stack.enter_context(_ballast(folder / label.replace(" ", "-"), environment))
         yield Contender(f"ballast raw body, {label}", port, "/v1/media?inline=never", False, pid)
         yield Contender(f"ballast form, {label}", port, "/v1/media?inline=never", True, pid)
-    peer = stack.enter_context(_server([str(PEERS / "upload_file.py")], folder / "peer", {}))
+    peer = stack.enter_context(_server([sys.executable, str(PEERS / "upload_file.py")], folder / "peer", {}))
     yield Contender("FastAPI UploadFile + copy", peer[1], "/upload", True, peer[0])
+    if (modules := _node_modules()) is not None:
+        command = ["node", str(PEERS / "multer.cjs"), str(modules)]
+        pid, port = stack.enter_context(_server(command, folder / "multer", {}))
+        yield Contender("express + multer", port, "/upload", True, pid)
+
+
+def _node_modules() -> Path | None:
+    """Install the peer of the other world into a cache folder; None where there is no node, or no network."""
+    if shutil.which("npm") is None:
+        print("there is no npm: express + multer is left out", file=sys.stderr)
+        return None
+    folder = Path(__file__).resolve().parents[1] / ".cache" / "multer"
+    if not (folder / "node_modules" / "multer").is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "express@5", "multer@2"]
+        if subprocess.run(install, check=False, capture_output=True).returncode != 0:
+            print("npm cannot install express and multer: they are left out", file=sys.stderr)
+            return None
+    return folder
 
 
 @contextmanager
@@ -105,7 +125,7 @@ def _server(command: list[str], folder: Path, environment: dict[str, str]) -> It
     port = _free_port()
     folder.mkdir()
     settings = {"TMPDIR": str(folder), **environment}  # the spool of UploadFile belongs on the same disk
-    with _process([sys.executable, *command, str(port), str(folder)], port, settings) as pid:
+    with _process([*command, str(port), str(folder)], port, settings) as pid:
         yield pid, port
 
 

@@ -151,7 +151,8 @@ class Vision:
     def _status(self, task: type[VisionTask]) -> ModelStatus:
         resident_bytes = self._accounts.resident_bytes(task.name)
         idle_seconds = self._usage.idle_seconds(task.name)
-        if resident_bytes is not None:
+        served = task.served_by is not None and self._accounts.resident_bytes(task.served_by) is not None
+        if resident_bytes is not None or served:
             state = ModelState.READY
         elif task.name in self._loads:
             state = ModelState.LOADING

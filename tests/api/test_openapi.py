@@ -15,7 +15,7 @@ from app.settings import Settings, StorageSettings
 
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
 
-# API.md: method and path of what is built so far.
+# docs/contract.md: method and path of what is built so far.
 ROUTES = {
     ("post", "/v1/media"), ("get", "/v1/media"), ("get", "/v1/media/{media_id}"), ("delete", "/v1/media/{media_id}"),
     ("get", "/v1/media/{media_id}/content"), ("head", "/v1/media/{media_id}/content"),

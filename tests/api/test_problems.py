@@ -19,7 +19,7 @@ from app.errors import BallastError, InvalidMedia, Overloaded, Unauthorized
 
 ALL_ERRORS = BallastError.__subclasses__()
 
-# API.md, the table of codes.
+# docs/contract.md, the table of codes.
 CONTRACT = {
     "bad_request": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404, "method_not_allowed": 405,
     "conflict": 409, "request_timeout": 408, "precondition_failed": 412, "locked": 423, "checksum_mismatch": 460,

@@ -87,9 +87,7 @@ def test_without_a_websocket_frames_go_as_requests(server: RunningServer, visit:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_3000_frames_leave_nothing_behind(
-    server: RunningServer, visit: Visit, record_property: Callable[[str, object], None]
-) -> None:
+def test_3000_frames_leave_nothing_behind(server: RunningServer, visit: Visit) -> None:
     """Half an hour at two frames a second, as fast as it goes."""
     visitor = visit(server, "camera")
     session = visitor.page.context.new_cdp_session(visitor.page)
@@ -111,8 +109,6 @@ def test_3000_frames_leave_nothing_behind(
     # The first quarter warms up: code is compiled, the history of figures fills.
     settled = samples[3:]
     slope = statistics.linear_regression(range(len(settled)), settled).slope * 12 / FRAMES
-    record_property("heap_bytes", samples)
-    record_property("heap_bytes_per_frame", round(slope, 1))
     assert slope * FRAMES < 300 * KIB, f"{slope:.0f} bytes a frame: {samples}"
     assert held == 0
     assert visitor.evaluate("window.blobUrls.size") == 0

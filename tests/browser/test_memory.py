@@ -32,7 +32,8 @@ def tight_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 @pytest.fixture
 def critical_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A service that thinks its machine has hardly any memory left."""
-    with run_server(tmp_path_factory.mktemp("critical"), {"MEMORY__HOST_CRITICAL": "100T"}) as server:
+    settings = {"MEMORY__HOST_LOW": "100T", "MEMORY__HOST_CRITICAL": "100T"}
+    with run_server(tmp_path_factory.mktemp("critical"), settings) as server:
         yield server
 
 

@@ -24,7 +24,7 @@ MEMBERS = {
     "psi", "budget", "unaccountedBytes", "processes", "models", "tempFiles", "uploads", "streams", "reclaimed", "gc",
     "forecast", "oomKills", "oomGroup", "lastOom", "sandbox", "sampledAt",
 }  # fmt: skip
-"""As API.md lists them; `cache` comes with the cache."""
+"""As docs/contract.md lists them; `cache` comes with the cache."""
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ CONTRACT_SETTINGS = [
     "VISION__WORKERS", "MODELS__DIR", "SERVER__HOST", "SERVER__PORT", "SERVER__API_KEYS",
     "SERVER__AUTH", "SERVER__ORIGINS", "SERVER__MAX_CONNECTIONS", "SERVER__PROBE_PORT", "SERVER__HOSTS",
 ]  # fmt: skip
-"""As API.md names them, but for those of rooms that are not built yet (IMAGE__MAX_BYTES, JOBS__*)."""
+"""As docs/contract.md names them, but for those of rooms that are not built yet (IMAGE__MAX_BYTES, JOBS__*)."""
 
 
 def test_every_setting_of_the_contract_is_there() -> None:

@@ -9,6 +9,7 @@ import socket
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -50,6 +51,12 @@ def peak_bytes(pid: int) -> int:
     raise AssertionError("the service is gone")
 
 
+def reset_peak(pid: int) -> int:
+    """Have the kernel count the peak from now on (proc(5), clear_refs) and return it."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    return peak_bytes(pid)
+
+
 async def look(subject: Subject, done: asyncio.Event) -> list[float]:
     """Ask for /health/live again and again; return how long each answer took."""
     seconds = []
@@ -65,12 +72,13 @@ async def look(subject: Subject, done: asyncio.Event) -> list[float]:
 @pytest.mark.stress
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mebibytes", [10, 1024, 4 * GIB // MIB])
-async def test_one_upload_takes_no_memory(stand: Stand, mebibytes: int) -> None:
+async def test_one_upload_takes_no_memory(
+    stand: Stand, mebibytes: int, record_property: Callable[[str, object], None]
+) -> None:
     async with stand.serve() as subject:
         await asyncio.to_thread(send, subject.service.port, 8)
         await asyncio.sleep(1)
-        Path(f"/proc/{subject.service.pid}/clear_refs").write_text("5")
-        before, done = peak_bytes(subject.service.pid), asyncio.Event()
+        before, done = reset_peak(subject.service.pid), asyncio.Event()
         looking = asyncio.create_task(look(subject, done))
 
         began = time.perf_counter()
@@ -81,12 +89,10 @@ async def test_one_upload_takes_no_memory(stand: Stand, mebibytes: int) -> None:
         growth = peak_bytes(subject.service.pid) - before
         report = await subject.memory()
 
-    p99 = health[int(0.99 * (len(health) - 1))] * 1000
-    print(
-        f"\n{mebibytes} MiB in {seconds:.1f} s ({mebibytes * MIB / seconds / 1e6:.0f} MB/s), "
-        f"growth {growth / 1e6:.1f} MB, "
-        f"/health/live median {statistics.median(health) * 1000:.1f} p99 {p99:.1f} max {health[-1] * 1000:.1f} ms"
-    )
+    p99_ms = health[int(0.99 * (len(health) - 1))] * 1000
+    record_property("megabytes a second", mebibytes * MIB / seconds / 1e6)
+    record_property("growth in MB", growth / 1e6)
+    record_property("health in ms: median, p99, max", (statistics.median(health) * 1000, p99_ms, health[-1] * 1000))
     assert (status, json.loads(body)["sizeBytes"]) == (201, mebibytes * MIB)
     assert growth <= 8_000_000
     assert report["oomKills"] == 0
@@ -94,7 +100,9 @@ async def test_one_upload_takes_no_memory(stand: Stand, mebibytes: int) -> None:
 
 @pytest.mark.stress
 @pytest.mark.timeout(600)
-async def test_fifty_uploads_at_a_time_all_come_to_their_end(stand: Stand) -> None:
+async def test_fifty_uploads_at_a_time_all_come_to_their_end(
+    stand: Stand, record_property: Callable[[str, object], None]
+) -> None:
     answers = Counter[int]()
 
     def upload(port: int) -> None:
@@ -112,7 +120,8 @@ async def test_fifty_uploads_at_a_time_all_come_to_their_end(stand: Stand) -> No
             loop = asyncio.get_running_loop()
             await asyncio.gather(*(loop.run_in_executor(threads, upload, subject.service.port) for _ in range(50)))
         report = await subject.memory()
-        print(f"\n50 x 100 MiB in {time.perf_counter() - began:.0f} s, answers {dict(answers)}")
+        record_property("seconds", time.perf_counter() - began)
+        record_property("answers", dict(answers))
 
     assert answers[201] == 50
     assert report["oomKills"] == 0
