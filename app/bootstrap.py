@@ -83,7 +83,6 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
     """
     async with AsyncExitStack() as stack:
         disk = DiskThreads()
-        stack.push_async_callback(disk.aclose)
         store = await _open_store(settings.storage, disk, stack)
 
         limit = find_limit(settings.memory.limit)
@@ -91,8 +90,8 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         stack.callback(gauge.close)
         governor = _build_governor(settings, limit, gauge)
         stack.push_async_callback(governor.aclose)
-        stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
-
+        if store.buffer_bytes:
+            stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
         uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
         transfers = Transfers(governor.budget)
         staging = await _open_staging(settings, store, disk)
@@ -148,7 +147,8 @@ def _build_signer(settings: Settings) -> UrlSigner | None:
 
 
 async def _open_store(settings: StorageSettings, disk: DiskThreads, stack: AsyncExitStack) -> MediaStore:
-    """Open the store that the settings name; it is closed with the stack."""
+    """Open the store that the settings name; it and its threads are closed with the stack."""
+    stack.push_async_callback(disk.aclose)
     try:
         backend = load("app.storage.backends", settings.backend, MediaStore)  # type: ignore[type-abstract]
     except LookupError as error:

@@ -46,7 +46,8 @@ def test_the_three_requirement_files_agree_on_every_version() -> None:
 
 def test_what_pyproject_asks_for_is_pinned() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    asked = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["vision"]
+    extras = project["project"]["optional-dependencies"]
+    asked = project["project"]["dependencies"] + extras["s3"] + extras["vision"]
 
     names = {re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower() for requirement in asked}
     assert names <= pins(PROJECT / "requirements" / "run.txt").keys()

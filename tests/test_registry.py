@@ -6,10 +6,11 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.registry import discover
+from app.registry import discover, load
 
 _BASE = """
 import abc
@@ -87,3 +88,24 @@ def test_a_module_that_cannot_be_imported_is_not_passed_over(package: Path) -> N
 
     with pytest.raises(ModuleNotFoundError, match="no_such_library_anywhere"):
         _discover()
+
+
+def _load(name: str) -> type[Any]:
+    return load("plugged", name, importlib.import_module("plugbase").Plugin)
+
+
+def test_one_module_is_loaded_and_the_others_are_left_alone(package: Path) -> None:
+    _write(package, "one", "blur")
+    (package / "broken.py").write_text("import no_such_library_anywhere\n")
+
+    assert _load("one").name == "blur"
+    assert "plugged.broken" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["two", "", "one.two", "../one", "__init__"])
+def test_a_name_that_is_no_module_is_an_error_that_names_those_there_are(package: Path, name: str) -> None:
+    _write(package, "one", "blur")
+    _write(package, "three", "sharpen")
+
+    with pytest.raises(LookupError, match="only one, three"):
+        _load(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
@@ -91,7 +91,7 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
                 task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
             )
 
-        return BatchResponse(services.batches.spool, run)
+        return BatchResponse(services.batches.spool, run, services.lifecycle.drained)
 
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
     router.add_api_route(
@@ -117,11 +117,13 @@ class BatchResponse(Response):
         self,
         open_spool: Callable[[], AbstractAsyncContextManager[Spool]],
         run: Callable[[Spool, asyncio.Event], Awaitable[None]],
+        drained: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         super().__init__(media_type=MEDIA_TYPE)
         del self.headers["content-length"]
         self._open_spool = open_spool
         self._run = run
+        self._drained = drained
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -129,6 +131,8 @@ class BatchResponse(Response):
         async with self._open_spool() as spool:
             work = asyncio.create_task(self._work(spool, all_taken), name="batch")
             watch = asyncio.create_task(_watch(receive, all_taken, work), name="batch-watch")
+            drain = asyncio.create_task(self._drained(), name="batch-drain")
+            drain.add_done_callback(lambda _: work.cancel())
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await _send_pieces(spool, all_taken, send)
@@ -138,9 +142,9 @@ class BatchResponse(Response):
                 if not work.cancelled():  # else the client has gone
                     raise
             finally:
-                work.cancel()
-                watch.cancel()
-                await asyncio.gather(work, watch, return_exceptions=True)
+                for task in (work, watch, drain):
+                    task.cancel()
+                await asyncio.gather(work, watch, drain, return_exceptions=True)
 
     async def _work(self, spool: Spool, all_taken: asyncio.Event) -> None:
         try:

@@ -88,7 +88,7 @@ class _ServiceCollector(Collector):
         yield _gauge("uploads_active", "Uploads that are coming in.", uploads.active)
         files = services.store.temp_files.statistics()
         by_source = {name: source.total_bytes for name, source in files.by_source.items()}
-        yield _gauge("tempfiles_count", "Temporary files.", files.count)
+        yield _gauge("tempfiles", "Temporary files.", files.count)
         yield _gauges("tempfiles_bytes", "Bytes in temporary files by source.", "source", by_source)
         cache = services.cache.statistics()
         yield _gauge("cache_entries", "Entries of the cache.", cache.entries)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from app import log
 from app.api.problems import problem_response, unexpected
@@ -46,7 +47,7 @@ class RequestContext:
         answer = _Answer(send, request_id)
         try:
             await self._app(scope, receive, answer.send)
-        except ClientDisconnect:
+        except (ClientDisconnect, WebSocketDisconnect):
             pass  # nobody is left to be answered
         except Exception as error:
             known = error if isinstance(error, BallastError) else unexpected(error)

@@ -29,7 +29,7 @@ FRAMING_BYTES = MAX_PARTS * MAX_PART_HEADERS * MAX_HEADER_BYTES + MAX_FIELD_BYTE
 """The most that a form may have besides the file itself."""
 
 FILE_FIELD = b"file"
-_PLAIN_ENCODINGS = frozenset({b"binary", b"8bit", b"7bit"})
+PLAIN_ENCODINGS = frozenset({b"binary", b"8bit", b"7bit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class _Form:
             return
         if self._seen_file:
             raise BadRequest("The form has a second part named `file`; send one at a time.")
-        if self._headers.get(b"content-transfer-encoding", b"binary").strip().lower() not in _PLAIN_ENCODINGS:
+        if self._headers.get(b"content-transfer-encoding", b"binary").strip().lower() not in PLAIN_ENCODINGS:
             raise BadRequest("The file is encoded; send its bytes as they are (RFC 7578, section 4.7).")
         self._seen_file = self.in_file = self._in_part_of_file = True
         self.file_name = text_of(options[b"filename"]) if b"filename" in options else None

@@ -13,9 +13,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.api.multipart import (
+    FILE_FIELD,
     MAX_FIELD_BYTES,
     MAX_HEADER_BYTES,
     MAX_PART_HEADERS,
+    PLAIN_ENCODINGS,
     Chunk,
     FilePart,
     boundary_of,
@@ -67,6 +69,7 @@ class _FilesForm:
         self._fields_bytes = 0
         self._in_file = False
         self._ended = False
+        self._broken: BadRequest | None = None
         self._name = bytearray()
         self._value = bytearray()
         self._headers: dict[bytes, bytes] = {}
@@ -92,16 +95,23 @@ class _FilesForm:
     async def next(self, body: AsyncIterator[bytes]) -> _Event | None:
         """Return the next event, None at the end of the form."""
         while not self._events:
+            if self._broken is not None:  # what came whole before the break was given first
+                raise self._broken
             data = await anext(body, None)
             if data is None:
                 if not self._ended:
                     raise BadRequest("The form ended before its last boundary.")
                 return None
-            try:
-                self._parser.write(data)
-            except FormParserError as error:
-                raise BadRequest("The form is broken: its parts do not follow the announced boundary.") from error
+            self._feed(data)
         return self._events.popleft()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.write(data)
+        except FormParserError:
+            self._broken = BadRequest("The form is broken: its parts do not follow the announced boundary.")
+        except BadRequest as error:
+            self._broken = error
 
     def _begin_part(self) -> None:
         self._headers = {}
@@ -121,15 +131,18 @@ class _FilesForm:
         disposition, options = parse_options_header(self._headers.get(b"content-disposition"))
         if disposition != b"form-data":
             raise BadRequest("A part of the form has no `Content-Disposition: form-data`.")
-        self._in_file = b"filename" in options
+        self._in_file = b"filename" in options or options.get(b"name") == FILE_FIELD
         if not self._in_file:
             return
+        if self._headers.get(b"content-transfer-encoding", b"binary").strip().lower() not in PLAIN_ENCODINGS:
+            raise BadRequest("A file is encoded; send its bytes as they are (RFC 7578, section 4.7).")
         self._files += 1
         if self._files > self._max_files:
             raise BadRequest(f"The form has more than {self._max_files} files.")
         content_type = self._headers.get(b"content-type")
         file_type = text_of(content_type) if content_type is not None else None
-        self._events.append(_Begin(text_of(options[b"filename"]), file_type))
+        name = text_of(options[b"filename"]) if b"filename" in options else None
+        self._events.append(_Begin(name, file_type))
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ def check_service() -> Iterator[Check]:
     yield check_variables(unknown_variables())
     yield from check_models(ModelAssets(settings.models.dir))
     yield from check_storage(settings.storage)
+    if settings.storage.backend == "s3":
+        yield check_object_store(settings.storage)
     limit = find_limit(settings.memory.limit)
     yield check_memory_limit(limit)
     yield check_group_kill(limit)
@@ -72,6 +75,13 @@ def check_storage(settings: StorageSettings) -> Iterator[Check]:
         yield passed("storage root", f"{root}, {'writable' if ground == root else 'will be made at the first start'}")
     yield _check_file_system(root, settings.allow_tmpfs)
     yield _check_free_space(ground, settings.free_floor)
+
+
+def check_object_store(settings: StorageSettings) -> Check:
+    """Look for what an object store needs here; whether it answers is told at the start of the service."""
+    if importlib.util.find_spec("obstore") is None:
+        return failed("object store", "the package obstore is not installed", "run `pip install 'ballast[s3]'`")
+    return passed("object store", f"bucket {settings.s3_bucket} at {settings.s3_endpoint or 'Amazon'}")
 
 
 def _nearest_existing(folder: Path) -> Path:

@@ -32,6 +32,7 @@ GROWTH_BYTES = 64 * MIB
 class _Account:
     worker: WorkerProcess
     models: tuple[LoadedModel, ...] = ()
+    revision: int = 0
     holder: Reservation | None = None
 
 
@@ -114,12 +115,13 @@ class WorkerAccounts:
         if account is not None and account.holder is not None:
             account.holder.release()
 
-    def record_models(self, pid: int, models: Iterable[Mapping[str, Any]]) -> None:
-        """Take note of what a worker said that it has loaded."""
+    def record_models(self, pid: int, head: Mapping[str, Any]) -> None:
+        """Take note of what a worker said in an answer's head that it has loaded, unless it has said newer things."""
         account = self._accounts.get(pid)
-        if account is None:
+        if account is None or head["revision"] < account.revision:
             return
-        account.models = tuple(LoadedModel(one["task"], one["params"], one["residentBytes"]) for one in models)
+        account.revision = head["revision"]
+        account.models = tuple(LoadedModel(one["task"], one["params"], one["residentBytes"]) for one in head["models"])
 
     def settle(self, pid: int, reservation: Reservation, parts: list[str]) -> None:
         """Move `parts` of a request's reservation to the worker, which keeps what they stand for.

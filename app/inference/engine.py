@@ -58,7 +58,7 @@ class Engine:
     def _narrow(self, instances: int) -> tuple[Head, bytes]:
         self._shelf.narrow(instances)
         self._trim()
-        return {"models": self._models()}, b""
+        return self._models(), b""
 
     def _drop_tracker(self, tracker: str) -> tuple[Head, bytes]:
         self._trackers.drop(tracker)
@@ -69,7 +69,7 @@ class Engine:
         for task in tasks:
             self._shelf.unload(task)
         self._trim()
-        return {"models": self._models()}, b""
+        return self._models(), b""
 
     def _analyze(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Analyse one picture.
@@ -97,7 +97,7 @@ class Engine:
             "loadSeconds": round(loaded - decoded, 6),
             "loaded": self._loads != loads,
             "inferenceSeconds": round(done - loaded, 6),
-            "models": self._models(),
+            **self._models(),
         }
         if (rendering := Rendering.of(head)) is None:
             return answer, json.dumps(found.detections, separators=(",", ":")).encode()
@@ -140,11 +140,14 @@ class Engine:
                 shared = stack.enter_context(self._shelf.lease(task, asset, params))
             yield shared.detect
 
-    def _models(self) -> list[dict[str, object]]:
-        return [
+    def _models(self) -> Head:
+        """Return what is loaded; answers may be read in another order than they were written in, hence `revision`."""
+        revision = self._shelf.revision
+        models = [
             {"task": one.task, "params": one.params, "residentBytes": one.resident_bytes}
             for one in self._shelf.loaded()
         ]
+        return {"models": models, "revision": revision}
 
     def _decode(self, head: Head, payload: bytes, box: AnalysisSize) -> DecodedFrame:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""

@@ -37,12 +37,13 @@ class ModelShelf:
 
     A model's parameters are fixed when it is loaded. Where one is asked for with others, an idle instance is replaced:
     memory does not grow with the number of parameter sets.
-    `loads` counts how often a model was loaded.
+    `loads` counts how often a model was loaded, `revision` how often what `loaded` tells has changed.
     """
 
     slots: int
     resident_bytes: Callable[[], int]
     loads: int = 0
+    revision: int = 0
     _instances: list[_Instance] = field(default_factory=list)
     _loading: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,6 +71,7 @@ class ModelShelf:
         with self._lock:
             idle = [one for one in self._instances if one.task.name == task and not one.leased]
             self._instances = [one for one in self._instances if one not in idle]
+            self.revision += 1
         for instance in idle:
             instance.model.close()
         return len(idle)
@@ -84,6 +86,7 @@ class ModelShelf:
                     kept[instance.task.name] -= 1
                     surplus.append(instance)
             self._instances = [one for one in self._instances if one not in surplus]
+            self.revision += 1
         for instance in surplus:
             instance.model.close()
         return len(surplus)
@@ -110,6 +113,7 @@ class ModelShelf:
             instance.resident_bytes = max(0, self.resident_bytes() - before)
             with self._lock:
                 self.loads += 1
+                self.revision += 1
                 self._instances.append(instance)
             return instance
         finally:
@@ -124,6 +128,7 @@ class ModelShelf:
         spare = next((one for one in same if not one.leased), None)
         if spare is not None:
             self._instances.remove(spare)
+            self.revision += 1
         return spare
 
 

@@ -105,6 +105,13 @@ class Trackers:
         if closing is not None:
             closing.add_done_callback(lambda done: self._dropped(tracker, done.exception()))
 
+    def lose(self, tracker: Tracker, pid: int) -> None:
+        """Give up a tracker whose worker died: the call was repeated in `pid`, which made one that nobody granted."""
+        self._living.pop(tracker.id, None)
+        closing = self._pool.command(pid, {"dropTracker": tracker.id}, _DROP_SECONDS)
+        if closing is not None:
+            closing.add_done_callback(lambda done: done.exception())
+
     def _dropped(self, tracker: Tracker, error: BaseException | None) -> None:
         if error is None:  # else the worker is gone, and its whole entry with it
             self._accounts.give_back(tracker.pid, [tracker.part])

@@ -90,7 +90,7 @@ class Upkeep:
         if "models" not in frame.head:
             logger.warning("models were not unloaded", extra={"pid": worker.pid, "tasks": sorted(tasks)})
             return 0
-        self._accounts.record_models(worker.pid, frame.head["models"])
+        self._accounts.record_models(worker.pid, frame.head)
         after = self._accounts.models_of(worker.pid)
         self._accounts.give_back(worker.pid, [f"model:{task}" for task in tasks if task not in after])
         return sum(before.values()) - sum(after.values())
@@ -124,5 +124,5 @@ class Upkeep:
 
     def _narrowed(self, pid: int, done: asyncio.Future[Answer]) -> None:
         if done.exception() is None and "models" in done.result().head:
-            self._accounts.record_models(pid, done.result().head["models"])
+            self._accounts.record_models(pid, done.result().head)
             self._accounts.give_back(pid, [WIDER_PART])

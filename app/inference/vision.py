@@ -123,7 +123,7 @@ class Vision:
         reply = await self.pool.call(
             head, picture, deadline_seconds=deadline_seconds, priority=priority, client=client, pid=pid
         )
-        self._accounts.record_models(reply.pid, reply.head["models"])
+        self._accounts.record_models(reply.pid, reply.head)
         return reply
 
     def settle(self, reply: Reply, lease: ModelLease, reservation: Reservation) -> None:
@@ -212,5 +212,7 @@ class ModelLease:
             head |= {"tracker": tracker.id, "timestampMs": tracker.next_ms()}
         pid = tracker.pid if tracker is not None else None
         reply = await self.vision.analyze(self, head, picture, reservation.priority, client, pid)
+        if tracker is not None and reply.pid != tracker.pid:
+            self.vision.trackers.lose(tracker, reply.pid)
         self.vision.settle(reply, self, reservation)
         return reply

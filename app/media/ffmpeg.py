@@ -1,7 +1,7 @@
 """FFmpeg's programs as children: the one place besides `workers` that starts processes.
 
 They run in the same cage as our own children (`workers/cage.py`): no network, limits of data, CPU time and file size,
-first to be killed by the kernel, dead when the service dies (docs/decisions/0019-probing.md).
+first to be killed by the kernel, dead when the service dies (docs/decisions/0018-probing.md).
 """
 
 from __future__ import annotations

@@ -121,7 +121,12 @@ class Governor:
     def subscribe(self, listener: LevelListener) -> Callable[[], None]:
         """Call `listener` with each new level, from the loop; returns what ends it. A failing one is logged."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
 
     async def run(self) -> None:
         """Measure until cancelled: each `sample_seconds`, faster above LOW."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ class BlackBox:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._writing = threading.Lock()
+        self._ended = False
 
     def read(self, oom_kills: int) -> LastOom | None:
         """Return what the run before left, if it did not end in order. `oom_kills` is the kernel's counter now.
@@ -51,7 +54,16 @@ class BlackBox:
         return LastOom("counter" if counted else "inferred", snapshot)
 
     def write(self, snapshot: Mapping[str, Any], *, clean: bool = False) -> None:
-        """Replace the file. `snapshot` must have `oomKills`. Call it in a thread: a disk may be slow."""
+        """Replace the file. `snapshot` must have `oomKills`. Call it in a thread: a disk may be slow.
+
+        The clean end is the last word: a snapshot whose thread comes later is not written.
+        """
+        with self._writing:
+            if not self._ended:
+                self._ended = clean
+                self._replace(snapshot, clean)
+
+    def _replace(self, snapshot: Mapping[str, Any], clean: bool) -> None:
         temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

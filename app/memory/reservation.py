@@ -145,6 +145,7 @@ class Reservation:
         holder, source = self._holder, other._holder
         parts, reserved, resident = dict(source.parts), source.reserved_bytes, source.resident_bytes
         task = source.task
+        holder.since = max(holder.since, source.since)  # what is promised anew has time to be taken
         self._keeper.ledger.close(source)
         for name, size in parts.items():
             holder.parts[name] = holder.parts.get(name, 0) + size

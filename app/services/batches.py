@@ -117,19 +117,25 @@ class Batches:
             BallastError: reading the request failed (broken form, idle or gone client); lines so far are written.
         """
         places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.width_max)
+        broken: BallastError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                index = 0
-                async for source in sources:
-                    await places.acquire()
-                    taken = asyncio.Event()
-                    work = self._analyze(index, task, params, source, taken, client, analyzer)
-                    tasks.create_task(self._write(index, work, places, spool, describe))
-                    await taken.wait()
-                    index += 1
+                try:
+                    index = 0
+                    async for source in sources:
+                        await places.acquire()
+                        taken = asyncio.Event()
+                        work = self._analyze(index, task, params, source, taken, client, analyzer)
+                        tasks.create_task(self._write(index, work, places, spool, describe))
+                        await taken.wait()
+                        index += 1
+                except BallastError as error:  # what was taken in whole is answered first
+                    broken = error
                 all_taken.set()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        if broken is not None:
+            raise broken
 
     async def _analyze(
         self,

@@ -42,7 +42,7 @@ class Expiry:
             try:
                 await self.sweep_items(datetime.now(UTC))
                 await self._resumable.sweep(time.time())
-                await self._sweep_orphans(time.monotonic())
+                await self.sweep_orphans(time.monotonic())
                 await self._temp_files.measure()  # the quota counts what jobs are writing
             except Exception:  # a store that cannot be reached now may be there again at the next round
                 logger.exception("a sweep failed")
@@ -66,7 +66,8 @@ class Expiry:
             logger.info("removed media items past their time", extra={"count": removed})
         return removed
 
-    async def _sweep_orphans(self, now: float) -> None:
+    async def sweep_orphans(self, now: float) -> None:
+        """Have the store remove what broken commits left, if it is an hour since the last time (`time.monotonic`)."""
         if now >= self._orphans_due:
             self._orphans_due = now + _ORPHANS_SECONDS
             await self._store.sweep()

@@ -169,7 +169,9 @@ class Pictures:
         async with self._temp_files.file("picture") as temp_file:
             try:
                 temp_file.size_bytes = await self._disk.run(temp_file.path.write_bytes, data)
-                del data  # the caller lets go of it too: while this waits, it is on the disk only
+                if isinstance(data, bytearray):  # the caller's own: while this waits, it is on the disk only
+                    data.clear()
+                del data
                 async for chunk in rest:
                     temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
             except OSError as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from app.errors import StorageFull
 from app.storage.tempfiles import TempFile, TempFiles
 from app.storage.threads import DiskThreads
 
@@ -29,9 +31,18 @@ class Spool:
         return self._temp_file.size_bytes
 
     async def write(self, line: bytes) -> None:
-        """Append a whole line."""
+        """Append a whole line.
+
+        Raises:
+            StorageFull: the disk has no room for it.
+        """
         async with self._writing:
-            await self._disk.run(_append, self._descriptor, line)
+            try:
+                await self._disk.run(_append, self._descriptor, line)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                raise StorageFull("The disk is full.", neededBytes=len(line)) from error
             self._temp_file.size_bytes += len(line)
         self._changed.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import time
@@ -297,6 +298,25 @@ def test_a_body_that_stops_coming_times_out_and_leaves_nothing(
     status, body = exchange(port, request_head("/v1/media", length), piece)
 
     assert (status, code(body)) == (408, "request_timeout")
+    assert left_behind(root) == []
+    assert client.get("media").json()["items"] == []
+
+
+def test_a_body_that_drips_times_out_though_it_never_pauses_for_long(
+    client: httpx.Client, port: int, root: Path
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request_head("/v1/media", 2_000_000) + mp4(30))
+        connection.settimeout(IDLE_SECONDS / 8)
+        answer = b""
+        while not answer:
+            connection.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = connection.recv(1)
+        connection.settimeout(30)
+        status = int((answer + connection.recv(65536)).split(b" ")[1])
+
+    assert status == 408
     assert left_behind(root) == []
     assert client.get("media").json()["items"] == []
 

@@ -53,7 +53,8 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
 
 def what_is_left(server: RunningServer) -> list[str]:
     memory = server.memory()
-    left = [one["owner"] for one in memory["budget"]["holders"] if one["owner"] not in ("api", "worker:vision")]
+    owners = {one["owner"] for one in memory["budget"]["holders"]}
+    left = sorted(owners - {"api", "storage", "worker:vision"})
     left += ["a waiter"] * memory["budget"]["waiting"]
     left += list(memory["tempFiles"]["bySource"])
     return left + [path.name for path in (server.root / "tmp").iterdir()]

@@ -138,6 +138,6 @@ def test_a_run_that_was_killed_is_told_once_with_what_it_was_doing(tmp_path: Pat
     assert last["evidence"] == "inferred"
     assert last["limitBytes"] == 500 << 20
     assert last["workingSetBytes"] > 10 << 20
-    assert [holder["owner"] for holder in last["holders"]] == ["api"]
+    assert "api" in [holder["owner"] for holder in last["holders"]]
     assert last == again
     assert after_a_stop_in_order is None

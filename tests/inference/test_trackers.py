@@ -268,7 +268,6 @@ async def test_a_frame_whose_worker_dies_on_it_is_answered_all_the_same(house: T
     assert house.entries() == [WORKER_BYTES + MODEL_BYTES] or house.entries() == [WORKER_BYTES]
 
 
-@pytest.mark.xfail(reason="what an old entry is promised anew is taken from it at the next sample, before it is there")
 async def test_what_a_tracker_is_promised_is_kept_for_it_until_it_is_loaded(house: ToyHouse) -> None:
     (pid,) = house.pids
     holder = house.accounts._accounts[pid].holder
@@ -282,7 +281,6 @@ async def test_what_a_tracker_is_promised_is_kept_for_it_until_it_is_loaded(hous
     assert house.entries() == [ONE_WORKER + Toes.tracker_bytes]
 
 
-@pytest.mark.xfail(reason="the repeated call makes the tracker in a worker that nobody tells to close it")
 async def test_a_tracker_that_came_up_in_another_worker_after_a_death_is_not_left_there(
     house: ToyHouse, tmp_path: Path
 ) -> None:

@@ -23,14 +23,15 @@ class ToyEngine:
         self._model_bytes: int = options["modelBytes"]
         self._models: dict[str, dict[str, object]] = {}
         self._trackers: dict[str, int] = {}
+        self._revision = 0
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         if "unload" in head:
             for task in head["unload"]:
                 self._models.pop(task, None)
-            return {"models": self._list()}, b""
+            return self._list(), b""
         if "narrow" in head:
-            return {"models": self._list()}, b""
+            return self._list(), b""
         if "dropTracker" in head:
             self._trackers.pop(head["dropTracker"], None)
             return {}, b""
@@ -48,15 +49,17 @@ class ToyEngine:
             loaded = True
         return {
             "width": 4, "height": 3, "analyzedWidth": 4, "analyzedHeight": 3, "decodeSeconds": 0.001,
-            "loadSeconds": 0.0, "loaded": loaded, "inferenceSeconds": 0.002, "models": self._list(),
+            "loadSeconds": 0.0, "loaded": loaded, "inferenceSeconds": 0.002, **self._list(),
             "trackers": sorted(self._trackers),
         }  # fmt: skip
 
-    def _list(self) -> list[dict[str, object]]:
-        return [
+    def _list(self) -> Head:
+        self._revision += 1
+        models = [
             {"task": task, "params": params, "residentBytes": self._model_bytes}
             for task, params in self._models.items()
         ]
+        return {"models": models, "revision": self._revision}
 
     def _obey(self, words: str) -> None:
         verb, _, name = words.partition(" ")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from app.domain.frame import AnalysisSize
 from app.domain.priority import Priority
@@ -50,7 +50,7 @@ class Toes(VisionTask):
     model_bytes = 10 * MIB
     instance_bytes = 6 * MIB
     tracker_bytes = 8 * MIB
-    served_by = "feet"
+    served_by: ClassVar[str | None] = "feet"
 
     @classmethod
     def load(cls, asset: Path, params: Any) -> Model:

@@ -292,7 +292,12 @@ async def test_a_listener_that_fails_keeps_nobody_from_being_told(
 
 async def test_a_listener_may_go_while_it_is_told(house: House) -> None:
     told: list[str] = []
-    unsubscribe: Callable[[], None] = house.governor.subscribe(lambda _: (told.append("once"), unsubscribe())[0])
+
+    def once(_level: PressureLevel) -> None:
+        told.append("once")
+        unsubscribe()
+
+    unsubscribe = house.governor.subscribe(once)
     house.governor.subscribe(lambda _: told.append("always"))
 
     house.at(HIGH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,12 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from PIL import Image
 
 from app.api.schemas import AnalysisSchema
 from app.domain.frame import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
-from app.errors import InvalidMedia, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
+from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.inference.task import Model, VisionTask
 from app.inference.vision import Vision
 from app.memory.governor import Governor
@@ -55,6 +57,11 @@ class FakeGovernor:
     level: PressureLevel = PressureLevel.LOW
     forecast: FakeForecast = field(default_factory=FakeForecast)
     trims: int = 0
+    limit_bytes: int = 1 << 30
+
+    @property
+    def budget(self) -> FakeGovernor:
+        return self
 
     @property
     def policy(self) -> ModePolicy:
@@ -78,6 +85,7 @@ class FakeVision:
 
     model: str = "toe_landmarker"
     parts: dict[str, int] = field(default_factory=dict)
+    held_bytes: int = 0
     peak_bytes: int | None = 123
     loaded: bool = False
     error: Exception | None = None
@@ -96,7 +104,7 @@ class FakeVision:
             raise self.error
         head = {
             "width": 3, "height": 2, "analyzedWidth": 3, "analyzedHeight": 2, "decodeSeconds": 0.25,
-            "inferenceSeconds": 0.5, "loaded": self.loaded, "models": [],
+            "inferenceSeconds": 0.5, "loaded": self.loaded, "models": [], "revision": 0,
         }  # fmt: skip
         payload = b'[{"landmarks":[{"x":0.5,"y":0.5,"z":0.0}]}]'
         return Reply(head=head, payload=payload, pid=1, queued_seconds=0.125, peak_bytes=self.peak_bytes)
@@ -259,3 +267,35 @@ def test_pictures_are_looked_at_smaller_under_pressure_but_not_too_small(
     house.governor.level = level
 
     assert house.analysis.box() == AnalysisSize(*expected)
+
+
+
+def baseline(width: int, height: int) -> FakePicture:
+    """Return a baseline JPEG, which is decoded at a scale: less for a smaller size."""
+    file = io.BytesIO()
+    Image.new("RGB", (width, height)).save(file, "JPEG")
+    return FakePicture(file.getvalue())
+
+
+async def test_what_does_not_fit_beside_its_worker_is_looked_at_in_half_the_size(house: House) -> None:
+    picture = baseline(1200, 800)
+    house.vision.held_bytes = 1000
+    full = await house.analyze(picture)
+    needed_bytes = picture.granted_parts[0]["decode"] + len(picture.data) + house.vision.held_bytes
+    house.governor.limit_bytes = needed_bytes - 1
+
+    smaller = await house.analyze(picture)
+
+    assert (full.reduced, smaller.reduced) == (False, True)
+    assert b'"reduced":true' in smaller.to_json()
+    assert picture.granted_parts[1]["decode"] < picture.granted_parts[0]["decode"]
+
+
+async def test_what_could_never_fit_is_refused_at_once_with_both_numbers(house: House) -> None:
+    house.governor.limit_bytes = 1000
+
+    with pytest.raises(MemoryExceedsLimit) as refusal:
+        await house.analyze(baseline(1200, 800))
+
+    assert refusal.value.extra["limitBytes"] == 1000
+    assert house.vision.calls == []

@@ -17,7 +17,7 @@ from app.domain.receipt import Receipt
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, BallastError, InvalidMedia, WorkerFailed
 from app.inference.output import Output
-from app.inference.task import VisionTask
+from app.inference.task import Model, VisionTask
 from app.memory.budget import MemoryBudget
 from app.services.analysis import Analysis, AnalysisResult
 from app.services.batches import Batches, PictureSource, SentPicture
@@ -38,6 +38,10 @@ MAX_BYTES = 100 * KIB
 
 class Toes(VisionTask):
     name = "toes"
+
+    @classmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        raise NotImplementedError
 
 
 @dataclass
@@ -290,7 +294,6 @@ async def test_a_request_that_breaks_keeps_the_lines_so_far(house: House) -> Non
     assert isinstance(lines.error, BadRequest)
 
 
-@pytest.mark.xfail(reason="what was taken in whole and is still analysed is dropped when the form breaks after it")
 async def test_a_request_that_breaks_answers_every_picture_that_was_taken_in(house: House) -> None:
     house.analysis.closed = {b"1"}
 

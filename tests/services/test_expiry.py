@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,9 @@ from app.domain.media import MediaDetails, MediaItem
 from app.errors import NotFound
 from app.media.sniff import MP4, PNG
 from app.services.expiry import Expiry
+from app.settings import StorageSettings
+from app.storage.backends.local import LocalStore
+from app.storage.threads import DiskThreads
 from tests.services.resumables import House, opened
 
 TTL_SECONDS = 100.0
@@ -73,3 +77,23 @@ async def test_without_a_time_nothing_goes(house: House) -> None:
 
     assert await expiry(house, ttl_seconds=0).sweep_items(after(item, 10**9)) == 0
     assert await house.store.get(item.id) == item
+
+
+async def test_the_store_looks_for_orphans_every_hour(house: House) -> None:
+    class CountingStore(LocalStore):
+        sweeps = 0
+
+        async def sweep(self) -> int:
+            self.sweeps += 1
+            return 0
+
+    disk = DiskThreads()
+    store = CountingStore(StorageSettings(), disk)  # not opened: nothing of it is used but the sweep
+    now = time.monotonic()
+    sweeper = Expiry(store, house.store.temp_files, house.resumable, 0)
+
+    for seconds in (0, 3500, 3700, 3800, 7400):
+        await sweeper.sweep_orphans(now + seconds)
+    await disk.aclose()
+
+    assert store.sweeps == 2

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.leaks import Leaks
 from tests.workers.pools import until
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 TOTAL_BYTES = 1000 * KIB
 MAX_BYTES = 200 * KIB
@@ -39,7 +40,7 @@ class FullDisk(DiskThreads):
 
     is_full = False
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         if self.is_full and function.__name__ in ("write_bytes", "_append"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return await super().run(function, *args)
@@ -167,7 +168,6 @@ async def test_a_picture_for_which_there_is_neither_room_nor_disk_is_refused(hou
                 pytest.fail("it was taken")
 
 
-@pytest.mark.xfail(reason="what had come stays in memory beside the disk while it waits, without a reservation")
 async def test_a_picture_that_waits_on_the_disk_is_not_in_memory_too(house: House) -> None:
     large = MemoryBudget(20 * MIB, working_set=lambda: 0)
     pictures = Pictures(large, house.temp_files, house.disk, Priority.REQUEST)

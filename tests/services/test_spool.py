@@ -7,17 +7,19 @@ import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.errors import StorageFull
 from app.services.spool import Spool, open_spool
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class FullDisk(DiskThreads):
@@ -25,7 +27,7 @@ class FullDisk(DiskThreads):
 
     is_full = False
 
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         if self.is_full and function.__name__ == "_append":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return await super().run(function, *args)
@@ -160,7 +162,7 @@ async def test_a_line_that_has_no_room_is_an_error_and_counts_for_nothing(
         await spool.write(b"1\n")
         disk.is_full = True
 
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(StorageFull):
             await spool.write(b"2\n")
 
         spool.end()

@@ -51,3 +51,15 @@ def test_what_is_no_id_is_not_found(text: str) -> None:
 def test_what_is_no_cursor_is_an_invalid_parameter() -> None:
     with pytest.raises(InvalidParameter):
         ids.bucket_of_cursor("../x")
+
+
+def test_the_cursor_of_a_time_is_behind_what_is_newer_and_before_what_is_older() -> None:
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    cursor = ids.cursor_at(moment)
+
+    for seconds in (0, 1e-6, 1, 10**6):
+        newer = ids.new_id(MediaKind.VIDEO, moment + timedelta(seconds=seconds))
+        assert newer[1:] <= cursor
+    for seconds in (1e-6, 1, 10**6):
+        older = ids.new_id(MediaKind.VIDEO, moment - timedelta(seconds=seconds))
+        assert older[1:] > cursor

@@ -95,3 +95,49 @@ async def test_whatever_happens_nothing_stays_reserved_at_the_end(steps: list[tu
 
     assert space.usage().reserved_bytes == 0
     assert (await space.reserve(15_000)).reserved_bytes == 15_000
+
+
+async def test_what_jobs_are_writing_counts_for_the_quota() -> None:
+    others = [300]
+    space = DiskSpace(Disk(10**12).free_bytes, quota_bytes=1000, floor_bytes=0, other_bytes=lambda: others[0])
+
+    with pytest.raises(StorageFull):
+        await space.reserve(701)
+    others[0] = 299
+
+    assert (await space.reserve(701)).reserved_bytes == 701
+
+
+async def test_what_an_earlier_run_promised_is_promised_again() -> None:
+    disk = Disk(1000)
+    space = DiskSpace(disk.free_bytes, quota_bytes=None, floor_bytes=0)
+
+    restored = space.restore(promised_bytes=900, written_bytes=200)
+
+    with pytest.raises(StorageFull):
+        await space.reserve(301)  # 700 of the 1000 that are free are still to be written
+    restored.release()
+    assert space.usage().reserved_bytes == 0
+
+
+async def test_bytes_that_were_cut_off_again_stay_promised() -> None:
+    space = DiskSpace(Disk(1000).free_bytes, quota_bytes=None, floor_bytes=0)
+    reservation = await space.reserve(600)
+    await reservation.count(600)
+
+    reservation.uncount(500)
+
+    assert reservation.written_bytes == 100
+    with pytest.raises(StorageFull):
+        await space.reserve(501)
+
+
+async def test_a_promise_grows_to_what_is_known_later() -> None:
+    space = DiskSpace(Disk(10**12).free_bytes, quota_bytes=STEP_BYTES + 1000, floor_bytes=0)
+    reservation = await space.reserve(None)
+
+    await reservation.promise(STEP_BYTES + 1000)
+
+    assert reservation.reserved_bytes == STEP_BYTES + 1000
+    with pytest.raises(StorageFull):
+        await reservation.promise(STEP_BYTES + 1001)
