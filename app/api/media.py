@@ -13,6 +13,7 @@ from app.api.content import UntilSent, content_response
 from app.api.deps import ClientDep, DeliveryDep, SettingsDep, StoreDep, TransfersDep, UploadsDep
 from app.api.media_schema import UPLOAD_BODY, ClipAnswer, MediaAnswer, MediaList
 from app.api.problems import problem_responses
+from app.api.receipts import receipt_headers
 from app.domain.media import MediaKind
 from app.errors import (
     BadRequest,
@@ -30,6 +31,7 @@ from app.errors import (
     UnsupportedMedia,
 )
 from app.services.delivery import Answer, Inline, Shape
+from app.services.transfers import DOWNLOAD_BYTES, UPLOAD_BYTES
 
 router = APIRouter(prefix="/v1/media", tags=["media"])
 
@@ -84,7 +86,8 @@ async def create_media(
     await until_sent.enter_async_context(transfers.upload(client))
     item = await uploads.receive(incoming.chunks, name or incoming.name, incoming.declared_bytes)
     answer = await until_sent.enter_async_context(delivery.answer(item, inline, shape))
-    return _json(answer, 201, {"Location": f"/v1/media/{item.id}"})
+    receipt = receipt_headers(transfers.receipt(UPLOAD_BYTES))
+    return _json(answer, 201, {"Location": f"/v1/media/{item.id}", **receipt})
 
 
 @router.get("", response_model=MediaList, responses=problem_responses(InvalidParameter))
@@ -138,7 +141,9 @@ async def read_content(
             if link is not None:
                 return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         await until_sent.enter_async_context(transfers.download(client))
-    return content_response(request, await until_sent.enter_async_context(store.reader(media_id)))
+    response = content_response(request, await until_sent.enter_async_context(store.reader(media_id)))
+    response.headers.update(receipt_headers(transfers.receipt(DOWNLOAD_BYTES)))
+    return response
 
 
 @router.delete("/{media_id}", status_code=204, responses=problem_responses(NotFound, Conflict))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
+from app.domain.receipt import Receipt
 from app.domain.units import KIB, MIB
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
@@ -19,8 +22,13 @@ DOWNLOAD_BYTES = 2 * MIB
 class Transfers:
     """Admits uploads and downloads."""
 
-    def __init__(self, budget: MemoryBudget) -> None:
+    def __init__(self, budget: MemoryBudget, mode: Callable[[], ProcessingMode]) -> None:
         self._budget = budget
+        self._mode = mode
+
+    def receipt(self, nbytes: int) -> Receipt:
+        """Return the receipt of a transfer that was admitted with `nbytes`."""
+        return Receipt(nbytes, None, self._mode())
 
     def upload(self, client: str) -> AbstractAsyncContextManager[Reservation]:
         """Reserve what an upload and its answer need, until the answer is sent.

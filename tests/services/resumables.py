@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from app.domain.pressure import ProcessingMode
 from app.memory.budget import MemoryBudget
 from app.services.locks import UploadLocks
 from app.services.resumable import Resumable
@@ -47,7 +48,13 @@ async def opened(
         budget = MemoryBudget(1 << 30, working_set=lambda: 0)
         locks = UploadLocks(stalled_seconds=0.1, wait_seconds=0.3)
         media: MediaStore = store
-        yield House(store, staging, Resumable(staging, media, Uploads(store, settings), Transfers(budget), locks))
+        yield House(
+            store,
+            staging,
+            Resumable(
+                staging, media, Uploads(store, settings), Transfers(budget, lambda: ProcessingMode.FULL_QUALITY), locks
+            ),
+        )
         budget.check_empty()
     finally:
         await store.aclose()

@@ -269,7 +269,6 @@ def test_pictures_are_looked_at_smaller_under_pressure_but_not_too_small(
     assert house.analysis.box() == AnalysisSize(*expected)
 
 
-
 def baseline(width: int, height: int) -> FakePicture:
     """Return a baseline JPEG, which is decoded at a scale: less for a smaller size."""
     file = io.BytesIO()
