@@ -15,6 +15,7 @@ from app.inference.task import VisionTask
 from app.memory.governor import EnrolledProcess, Governor
 from app.memory.reservation import Reservation
 from app.workers.process import WorkerProcess
+from app.workers.sandbox import outlook
 
 WORKER_BYTES = 46 * MIB
 """Resident memory of a vision worker without a model, once it has decoded: interpreter, numpy, Pillow, MediaPipe."""
@@ -45,7 +46,7 @@ class WorkerAccounts:
         self._role = role
         self._accounts: dict[int, _Account] = {}
         self._growth: Reservation | None = None
-        self.sandbox: dict[str, Any] = {}
+        self.sandbox: dict[str, Any] = outlook()
 
     def parts_to_load(self, task: type[VisionTask], params: dict[str, object]) -> dict[str, int]:
         """Return what must be reserved before `task` can be served: nothing where a worker has a model for it.

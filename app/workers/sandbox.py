@@ -37,6 +37,12 @@ _IO_URING_SETUP = 425
 _ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """Audit architecture and number of socket(2) by machine (linux/audit.h, the syscall tables)."""
 
+def outlook() -> dict[str, object]:
+    """Return what is to be expected of the cage on this machine, before any child has entered it."""
+    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
+    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
+
+
 OOM_SCORE_ADJ = 900
 """Well above the API's 0: the kernel takes a child first. Raising one's own score needs no privilege."""
 
@@ -57,6 +63,7 @@ class SandboxReport:
             "dataLimitBytes": self.data_limit_bytes,
             "oomScoreAdj": self.oom_score_adj,
             "parentDeathSignal": self.parent_death_signal,
+            "observed": True,
         }
 
 

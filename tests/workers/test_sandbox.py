@@ -53,6 +53,7 @@ async def test_the_report_tells_what_holds() -> None:
         "dataLimitBytes": 300 * MIB,
         "oomScoreAdj": OOM_SCORE_ADJ,
         "parentDeathSignal": True,
+        "observed": True,
     }
     assert described["dataBytes"] == 300 * MIB
     assert described["oomScoreAdj"] == OOM_SCORE_ADJ
