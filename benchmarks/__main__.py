@@ -20,6 +20,7 @@ SHORT: dict[str, list[str]] = {
     "upload": ["--megabytes", "64", "--rounds", "1"],
     "gauge": ["--samples", "200", "--seconds", "1"],
     "ledger": [],
+    "burst": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

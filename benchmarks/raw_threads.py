@@ -1,0 +1,104 @@
+"""The hands task without the service, as fast as the machine goes: one instance a thread, nothing else.
+
+`RawThreads` starts `python -m benchmarks.raw_threads THREADS PICTURE`, which answers each line `SECONDS` on its
+standard input with a line: how many pictures a second were decoded and looked at during that time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from benchmarks.server import REPOSITORY
+
+if TYPE_CHECKING:
+    from app.inference.task import Model
+
+
+class RawThreads:
+    """Started threads over one picture; their models are loaded when this returns."""
+
+    def __init__(self, threads: int, picture: Path) -> None:
+        from app.workers.process import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
+
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.raw_threads", str(threads), str(picture)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # MediaPipe's greetings
+            text=True,
+            cwd=REPOSITORY,
+            env={**os.environ, **CHILD_ENVIRONMENT},
+        )
+        self.rate(0.2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+    def rate(self, seconds: float) -> float:
+        """Return the pictures a second, over about `seconds`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(seconds, file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"the raw loop ended with {self._process.wait()}")
+        return float(line)
+
+
+class _Looker(threading.Thread):
+    """Looks at the picture until the time is over; `count` is how often."""
+
+    def __init__(self, model: Model, picture: bytes, until: float) -> None:
+        super().__init__()
+        self.count = 0
+        self._model = model
+        self._picture = picture
+        self._until = until
+
+    def run(self) -> None:
+        from app.domain.frame import AnalysisSize
+        from app.pixels.decode import decode_frame
+        from app.settings import Settings
+
+        settings = Settings()
+        box = AnalysisSize(settings.vision.max_width, settings.vision.max_height)
+        while time.perf_counter() < self._until:
+            self._model.detect(decode_frame(self._picture, box, settings.image.max_pixels).rgb)
+            self.count += 1
+
+
+def main() -> None:
+    from app.inference.assets import ModelAssets
+    from app.inference.task import vision_tasks
+    from app.settings import Settings
+
+    task = vision_tasks()["hands"]
+    bundle = ModelAssets(Settings().models.dir).path(task.asset)
+    models = [task.load(bundle, task.Params()) for _ in range(int(sys.argv[1]))]
+    picture = Path(sys.argv[2]).read_bytes()
+    for line in sys.stdin:
+        began = time.perf_counter()
+        lookers = [_Looker(model, picture, began + float(line)) for model in models]
+        for looker in lookers:
+            looker.start()
+        for looker in lookers:
+            looker.join()
+        print(sum(looker.count for looker in lookers) / (time.perf_counter() - began), flush=True)
+    for model in models:
+        model.close()
+
+
+if __name__ == "__main__":
+    main()

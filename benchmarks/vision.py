@@ -1,0 +1,214 @@
+"""The hands task over HTTP beside the bare loop, and beside what a user would write or install instead.
+
+    python -m benchmarks.vision [--rounds 7] [--seconds 3] [--requests 40] [--short]
+
+The picture is `thumb_up.jpg`, the settings are the defaults, nothing is cached. First each server alone is loaded and
+its memory measured (PSS of its processes: alone, so that no other shares its libraries). Then all run, and each round
+has every one of them in turn, in another order every time: four keep-alive clients for some seconds, with a probe of
+its health 20 times a second beside them; one client alone; and the bare loop, decode and detect, with one instance a
+core on one thread each, and with one thread. A ratio is made from the two turns of one round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from benchmarks.client import Answer
+from benchmarks.contenders import Contender, Running, contenders, run
+from benchmarks.load import Load, ask, load
+from benchmarks.media import find_media
+from benchmarks.raw_loop import RawLoop
+from benchmarks.raw_threads import RawThreads
+from benchmarks.server import REPOSITORY
+from benchmarks.table import MB, percentile, print_heading, print_table, span
+from benchmarks.tree import measure_tree
+
+CLIENTS = 4
+PICTURE = "thumb_up.jpg"
+_WARM_UP = 10
+
+
+@dataclass
+class Turns:
+    """What one server was measured to do, a value a round."""
+
+    pss_bytes: int = 0
+    loads: list[Load] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        return [one.rate for one in self.loads]
+
+    @property
+    def p99(self) -> float:
+        return percentile((seconds for one in self.loads for seconds in one.answers), 99)
+
+    @property
+    def probe_p99(self) -> float:
+        return percentile((seconds for one in self.loads for seconds in one.probes), 99)
+
+
+@dataclass
+class Raw:
+    """The bare loop, a value a round: pictures a second of all threads, and the median seconds of one."""
+
+    rates: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that is to hold of the median of some values."""
+
+    name: str
+    values: Sequence[float]
+    unit: str
+    target: float
+    at_least: bool = False
+    digits: int = 2
+
+    def row(self) -> list[str]:
+        median = statistics.median(self.values)
+        held = median >= self.target if self.at_least else median <= self.target
+        sign = ">=" if self.at_least else "<="
+        measured = f"{span(self.values, self.digits)} {self.unit}".strip()
+        target = f"{sign} {self.target:.{self.digits}f} {self.unit}".strip()
+        return [self.name, measured, target, "met" if held else "MISSED"]
+
+
+def main() -> None:
+    arguments = _arguments()
+    print_heading("benchmarks.vision", f"{PICTURE} over HTTP, task hands, {CLIENTS} clients")
+    rounds, seconds, requests = (
+        (1, 0.5, 5) if arguments.short else (arguments.rounds, arguments.seconds, arguments.requests)
+    )
+    cores = len(os.sched_getaffinity(0))
+    bundle = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models") / "hand_landmarker.task"
+    found = contenders(bundle, cores, install=not arguments.short)
+    picture = find_media(PICTURE)
+    turns = {contender.name: Turns() for contender in found}
+    for contender in found:
+        turns[contender.name].pss_bytes = _weigh(contender, picture.read_bytes(), seconds)
+    raw = Raw()
+    with ExitStack() as stack:
+        running = [stack.enter_context(run(contender)) for contender in found]
+        threads = stack.enter_context(RawThreads(cores, picture))
+        loop = stack.enter_context(RawLoop("hands", picture))
+        works: list[Callable[[], None]] = [
+            lambda: raw.rates.append(threads.rate(seconds)),
+            lambda: raw.alone.append(statistics.median(loop.run(requests))),
+        ]
+        for one in running:
+            _warm_up(one, picture.read_bytes())
+            target = turns[one.contender.name]
+            works.append(partial(_load, one, picture.read_bytes(), seconds, target))
+            works.append(partial(_ask, one, picture.read_bytes(), requests, target))
+        _take_turns(works, rounds)
+    print(f"{rounds} rounds, turns of {seconds:g} s and of {requests} requests; medians over the rounds\n")
+    _print_contenders(turns, raw)
+    print()
+    print_table(["measured", "median [min..max]", "target", "verdict"], [one.row() for one in _claims(turns, raw)])
+
+
+def _take_turns(works: list[Callable[[], None]], rounds: int) -> None:
+    order = random.Random(1)
+    for _ in range(rounds):
+        for work in order.sample(works, len(works)):
+            work()
+
+
+def _weigh(contender: Contender, picture: bytes, seconds: float) -> int:
+    """Return the memory of a server that runs alone, after some seconds of load."""
+    with run(contender) as running:
+        load(running.port, partial(running.request, picture=picture), CLIENTS, seconds, _check)
+        return measure_tree(running.pid).pss_bytes
+
+
+def _warm_up(running: Running, picture: bytes) -> None:
+    with running.awake():
+        load(running.port, partial(running.request, picture=picture), CLIENTS, 1.0, _check)
+
+
+def _load(running: Running, picture: bytes, seconds: float, turns: Turns) -> None:
+    request = partial(running.request, picture=picture)
+    with running.awake():
+        ask(running.port, request, _WARM_UP, _check)
+        turns.loads.append(load(running.port, request, CLIENTS, seconds, _check, running.contender.probe))
+
+
+def _ask(running: Running, picture: bytes, requests: int, turns: Turns) -> None:
+    with running.awake():
+        taken = ask(running.port, partial(running.request, picture=picture), _WARM_UP + requests, _check)
+    turns.alone.append(statistics.median(taken[_WARM_UP:]))
+
+
+def _check(answer: Answer) -> None:
+    if answer.status != 200 or len(answer.json()["detections"]) != 1:
+        raise SystemExit(f"answered {answer.status}: {answer.body[:300]!r}")
+
+
+def _print_contenders(turns: dict[str, Turns], raw: Raw) -> None:
+    header = ["", "pictures/s", "of the loop", "p99 ms", "one client ms", "over the loop ms", "health p99 ms", "PSS MB"]
+    median = statistics.median
+    rows = [["bare loop", f"{median(raw.rates):.1f}", "1.00", "", f"{1e3 * median(raw.alone):.1f}", "", "", ""]]
+    for name, one in turns.items():
+        rows.append(
+            [
+                name,
+                f"{median(one.rates):.1f}",
+                f"{median(_ratios(one.rates, raw.rates)):.2f}",
+                f"{1e3 * one.p99:.1f}",
+                f"{1e3 * median(one.alone):.1f}",
+                f"{median(_added_ms(one, raw)):.1f}",
+                f"{1e3 * one.probe_p99:.1f}",
+                f"{one.pss_bytes / MB:.0f}",
+            ]
+        )
+    print_table(header, rows)
+
+
+def _claims(turns: dict[str, Turns], raw: Raw) -> list[Claim]:
+    ours, *peers = turns.values()
+    _, *names = turns
+    claims = [
+        Claim("throughput over that of the bare loop", _ratios(ours.rates, raw.rates), "", 0.9, at_least=True),
+        Claim("one client's latency over the bare loop", _added_ms(ours, raw), "ms", 3.0),
+        Claim("memory (PSS) of all our processes", [ours.pss_bytes / MB], "MB", 250, digits=0),
+    ]
+    for name, peer in zip(names, peers, strict=True):
+        claims += [
+            Claim(f"throughput over {name}", _ratios(ours.rates, peer.rates), "", 1.0, at_least=True),
+            Claim(f"p99 over {name}", [ours.p99 / peer.p99], "", 1.0),
+            Claim(f"health p99 over {name}", [ours.probe_p99 / peer.probe_p99], "", 1.0),
+            Claim(f"memory over {name}", [ours.pss_bytes / peer.pss_bytes], "", 1.0),
+        ]
+    return claims
+
+
+def _ratios(values: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [value / other for value, other in zip(values, others, strict=True)]
+
+
+def _added_ms(turns: Turns, raw: Raw) -> list[float]:
+    return [1e3 * (value - other) for value, other in zip(turns.alone, raw.alone, strict=True)]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one turn under load")
+    parser.add_argument("--requests", type=int, default=40, help="of one turn of a client alone")
+    parser.add_argument("--short", action="store_true", help="one round of half a second; LitServe only if installed")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
