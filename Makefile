@@ -34,7 +34,7 @@ bench: setup-dev ## Run the benchmarks (BENCHMARKS="footprint stream" for some, 
 	@$(PYTHON_IN_VENV) -m benchmarks $(BENCHMARKS)
 
 stress: setup-dev ## Heavy load in a real memory cgroup
-	@$(PYTHON_IN_VENV) -m pytest tests/stress -m stress $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -m stress $(ARGS)
 
 lock: ## Compile requirements/*.txt from pyproject.toml (UPGRADE=1 for newer versions)
 	@scripts/lock.sh

@@ -37,6 +37,7 @@ _IO_URING_SETUP = 425
 _ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """Audit architecture and number of socket(2) by machine (linux/audit.h, the syscall tables)."""
 
+
 def outlook() -> dict[str, object]:
     """Return what is to be expected of the cage on this machine, before any child has entered it."""
     known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES

@@ -22,7 +22,7 @@ COUNTED = ("requests", "entries")
 """Things that are counted stand at the end, in the plural, as a unit does."""
 STATES = {"ballast_memory_pressure_level"}
 """A number that stands for a word has no unit."""
-HOW_MANY = re.compile(r"ballast_(workers|models|streams|uploads)_(running|loaded|active)|ballast_tempfiles_count")
+HOW_MANY = re.compile(r"ballast_(workers|models|streams|uploads)_(running|loaded|active)|ballast_tempfiles")
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_the_numbers_are_those_of_the_memory_probe(client: httpx.Client, metrics
         "streams_active": memory["streams"]["active"],
         "stream_frames_total": memory["streams"]["frames"],
         "uploads_active": memory["uploads"]["active"],
-        "tempfiles_count": memory["tempFiles"]["count"],
+        "tempfiles": memory["tempFiles"]["count"],
         "cache_entries": memory["cache"]["entries"],
         "cache_bytes": memory["cache"]["sizeBytes"],
         "cache_hits_total": memory["cache"]["hits"],
@@ -165,7 +165,7 @@ def test_the_numbers_are_those_of_the_memory_probe(client: httpx.Client, metrics
             "memory_budget_bytes", "memory_free_bytes", "memory_waiting_requests", "memory_grants_total",
             "memory_unaccounted_bytes", "memory_oom_kills_total", "memory_reclaim_runs_total",
             "memory_reclaimed_bytes_total", "streams_active", "stream_frames_total", "uploads_active",
-            "tempfiles_count", "cache_entries", "cache_bytes", "cache_hits_total", "cache_misses_total",
+            "tempfiles", "cache_entries", "cache_bytes", "cache_hits_total", "cache_misses_total",
         )
     }  # fmt: skip
     assert (memory["level"], memory["mode"]) == ("MODERATE", "BALANCED")

@@ -346,7 +346,9 @@ def client(port: int) -> Iterator[httpx.Client]:
 def test_the_service_keeps_media_in_the_bucket(client: httpx.Client, s3: S3Server, served: StorageSettings) -> None:
     picture = png(30, 20)
 
-    item = client.post("media", content=picture, headers={"content-type": "image/png"}).json()
+    answer = client.post("media", content=picture, headers={"content-type": "image/png"})
+    assert answer.status_code == 201, answer.text
+    item = answer.json()
     content = client.get(f"media/{item['id']}/content")
     part = client.get(f"media/{item['id']}/content", headers={"Range": "bytes=1-3"})
     redirected = client.get(f"media/{item['id']}/content?redirect=true")

@@ -1,23 +1,32 @@
-"""Uploads in a group of 300 MiB: one that is far larger than it, and many at a time."""
+"""Uploads in a group of 300 MiB: one that is far larger than it, and many at a time. And one to S3 that is cut."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
+import secrets
 import socket
 import statistics
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.domain.units import GIB, MIB
+from tests.e2e.proxy import cutting_proxy
+from tests.e2e.server import RunningServer, run_server
+from tests.e2e.test_tus_client import item_of, modules, upload  # noqa: F401 - one is a fixture
+from tests.samples import mp4
 from tests.serving import read_answer
+from tests.storage.s3_server import S3Server
 from tests.stress.running import Stand, Subject
 
 BLOCK = random.Random(5).randbytes(MIB)
@@ -125,3 +134,45 @@ async def test_fifty_uploads_at_a_time_all_come_to_their_end(
 
     assert answers[201] == 50
     assert report["oomKills"] == 0
+
+
+def digest_of_content(server: RunningServer, media_id: str) -> str:
+    sha256 = hashlib.sha256()
+    with httpx.stream("GET", f"{server.url}/v1/media/{media_id}/content", timeout=60) as answer:
+        for chunk in answer.raise_for_status().iter_bytes():
+            sha256.update(chunk)
+    return sha256.hexdigest()
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+def test_200_megabytes_reach_s3_over_five_cuts_and_a_kill(folder: Path, modules: Path, s3: S3Server) -> None:  # noqa: F811
+    path = folder / "video.mp4"
+    data = mp4(200 * MIB)
+    path.write_bytes(data)
+    prefix = f"stress/{secrets.token_hex(6)}"
+    settings = {name.removeprefix("BALLAST_"): value for name, value in s3.environment(prefix).items()}
+    killed = threading.Event()
+
+    with ExitStack() as stack:
+        server = stack.enter_context(run_server(folder, settings))
+        proxy = stack.enter_context(cutting_proxy(server.port))
+
+        def kill() -> None:
+            server.process.kill()
+            server.process.wait()
+            killed.set()
+
+        cuts = [(mebibytes * MIB, lambda: None) for mebibytes in (20, 50, 120, 150, 180)]
+        proxy.marks = sorted([*cuts, (90 * MIB, kill)], key=lambda mark: mark[0])
+        client = upload(modules, proxy.port, path)
+        stack.callback(client.kill)
+        assert killed.wait(60)
+        server = stack.enter_context(run_server(folder, settings))
+        proxy.target_port = server.port
+        item = item_of(server, client)
+
+        assert proxy.cuts == 6
+        assert item["sha256"] == hashlib.sha256(data).hexdigest() == digest_of_content(server, item["id"])
+        assert [one["id"] for one in httpx.get(f"{server.url}/v1/media").json()["items"]] == [item["id"]]
+    assert [name for name in s3.files() if ".uploads" in name] == []

@@ -39,7 +39,7 @@ async def test_a_worker_that_is_hit_by_a_signal_costs_the_calls_in_flight_at_mos
         os.kill(victim, number)
 
         await sending
-        assert victim not in await subject.pids("vision")
+        await subject.until(lambda report: victim not in [process["pid"] for process in report["processes"]])
         assert len(caller.bad) <= _IN_FLIGHT
         await _assert_well(subject, caller, calls, before)
         assert group.oom_kills() == 0
@@ -58,8 +58,13 @@ async def test_a_worker_that_the_kernel_kills_for_memory_costs_the_calls_in_flig
         async with caller.sending(), Eater.inside(group) as eater:
             # At once: the next sample of the governor comes too late. The kernel may take the eater, too, where it does
             # not wait for the memory of the first one that it killed.
+            # On a busy machine the governor may be in time all the same, and makes room: then it is eaten again.
             with contextlib.suppress(ConnectionError):
-                await eater.hold(round((group.limit_bytes - group.working_set_bytes()) / MIB) + 20)
+                for _ in range(10):
+                    room_mib = round((group.limit_bytes - group.working_set_bytes()) / MIB)
+                    await eater.hold(eater.held_mib + room_mib + 20)
+                    if group.oom_kills():
+                        break
 
         assert group.oom_kills() >= 1
         assert subject.service.exit_code is None

@@ -1,0 +1,42 @@
+"""What one process uses, as the kernel counts it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+
+class ProcessEnded(Exception):
+    """The process is gone."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the time that the threads of a process have run, to the nanosecond; threads that ended do not count."""
+    nanoseconds = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            nanoseconds += int(path.read_text().split()[0])
+    return nanoseconds / 1e9
+
+
+def reset_peak(pid: int) -> int:
+    """Have the kernel count the peak of the resident memory from now on, and return what it is now.
+
+    Raises:
+        ProcessEnded: see there.
+    """
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): VmHWM starts again from VmRSS
+    return peak_bytes(pid)
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most resident memory that a process had since the last reset.
+
+    Raises:
+        ProcessEnded: see there.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
+    if not sizes:
+        raise ProcessEnded(f"the process {pid} has ended")
+    return sizes[0]
