@@ -89,8 +89,8 @@ class BoundedHttp(HttpToolsProtocol):
 def _room_for_more(waiting: bytes | bytearray) -> bytes | bytearray:
     """Return what a piece of a body can be added to (`+=`) at the least cost.
 
-    `b""` plus bytes is those bytes themselves, and `bytes` of them are they again: a piece that finds nothing waiting is
-    never copied. Where some wait, only a `bytearray` grows without copying them all each time.
+    `b""` plus bytes is those bytes themselves, and `bytes` of them are they again: a piece that finds nothing waiting
+    is never copied. Where some wait, only a `bytearray` grows without copying them all each time.
     """
     if not waiting:
         return b""

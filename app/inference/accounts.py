@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ logger = logging.getLogger("ballast.inference")
 WIDER_PART = "instances"
 """The part of a worker's entry that further instances take."""
 
+_CHANGE_SECONDS = 3.0
+"""How long after a change of its entry a worker is not judged: what was seen of it is older than the change."""
+
 GROWTH_BYTES = 64 * MIB
 """How far a worker may outgrow what was reserved for it before it is replaced."""
 
@@ -34,17 +38,25 @@ class _Account:
     worker: WorkerProcess
     models: tuple[LoadedModel, ...] = ()
     revision: int = 0
+    changed_at: float = 0.0
     holder: Reservation | None = None
 
 
 class WorkerAccounts:
     """Keeps one account for each worker; a `WorkerLedger` of the pool."""
 
-    def __init__(self, governor: Governor, role: str, tasks: Mapping[str, type[VisionTask]]) -> None:
+    def __init__(
+        self,
+        governor: Governor,
+        role: str,
+        tasks: Mapping[str, type[VisionTask]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tasks = tasks
         self._governor = governor
         self._role = role
         self._accounts: dict[int, _Account] = {}
+        self._clock = clock
         self._growth: Reservation | None = None
         self.sandbox: dict[str, Any] = outlook()
 
@@ -87,7 +99,7 @@ class WorkerAccounts:
     def is_outgrown(self, worker: WorkerProcess) -> bool:
         """Whether a worker holds more than it was granted, and room to breathe."""
         account = self._accounts.get(worker.pid)
-        if account is None or account.holder is None:
+        if account is None or account.holder is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
             return False
         return account.holder.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
 
@@ -187,14 +199,16 @@ class WorkerAccounts:
 
     def adopt(self, pid: int, reservation: Reservation) -> None:
         """Let a worker that is settled take over a whole reservation."""
-        holder = self._accounts[pid].holder
-        assert holder is not None
-        holder.merge(reservation)
+        account = self._accounts[pid]
+        assert account.holder is not None
+        account.changed_at = self._clock()
+        account.holder.merge(reservation)
 
     def give_back(self, pid: int, parts: Iterable[str]) -> None:
         """Take parts out of a worker's entry: what they stand for is gone."""
         account = self._accounts.get(pid)
         if account is not None and account.holder is not None:
+            account.changed_at = self._clock()
             present = account.holder.parts
             account.holder.shrink({part: present[part] for part in parts if part in present})
 

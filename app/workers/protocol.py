@@ -9,6 +9,9 @@ from typing import cast
 
 from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, PREFIX, Frame, Head, pack_head
 
+_JOINED_BYTES = 256 * 1024
+"""Payload that is copied to go out with its head; a larger one costs more to copy than a second wake-up."""
+
 
 class FrameProtocol(asyncio.Protocol):
     """The API's end: calls `on_frame` for each frame and `on_close` once when the child is gone.
@@ -30,8 +33,11 @@ class FrameProtocol(asyncio.Protocol):
         """Queue one frame; nothing happens when the child is gone (`on_close` tells)."""
         if self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(pack_head(head, len(payload)))
-        if payload:
+        packed = pack_head(head, len(payload))
+        if len(payload) <= _JOINED_BYTES:
+            self._transport.write(packed + payload)  # one write, so that the child wakes once
+        else:
+            self._transport.write(packed)
             self._transport.write(payload)
 
     def close(self) -> None:

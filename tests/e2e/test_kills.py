@@ -89,6 +89,9 @@ class Clients:
 def check(server: RunningServer, memory: Memory) -> None:
     listed: dict[str, str] = {}
     with server.client() as client:
+        for path, offset in memory.begun.items():
+            answer = client.head(path, headers={"Tus-Resumable": "1.0.0"})
+            assert int(answer.headers["upload-offset"]) >= offset
         cursor = ""
         while cursor is not None:
             page = client.get("/v1/media", params={"limit": 200, **({"cursor": cursor} if cursor else {})}).json()
@@ -97,9 +100,6 @@ def check(server: RunningServer, memory: Memory) -> None:
         for media_id, sha256 in listed.items():
             content = client.get(f"/v1/media/{media_id}/content").raise_for_status().content
             assert hashlib.sha256(content).hexdigest() == sha256
-        for path, offset in memory.begun.items():
-            answer = client.head(path, headers={"Tus-Resumable": "1.0.0"})
-            assert int(answer.headers["upload-offset"]) >= offset
     for media_id in memory.kept.keys() - memory.leaving:
         assert listed.get(media_id) == memory.kept[media_id]
     assert list((server.root / "tmp").iterdir()) == []

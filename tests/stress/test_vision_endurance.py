@@ -1,5 +1,7 @@
 """Vision for a long time: frames leave nothing behind, models come and go, streams are prompt, fair and cheap."""
 
+# ruff: noqa: T201 - what was measured is printed, for `pytest -rP`
+
 from __future__ import annotations
 
 import asyncio
