@@ -113,7 +113,8 @@ def _slope_row(name: str, samples: Sequence[Sample], values: Sequence[int]) -> R
     points = [
         (float(sample.photos_done), float(value))
         for sample, value in zip(samples, values, strict=True)
-        if sample.photos_done >= WARM_UP_SHARE * photos
+        # When the photos are through, streams are granted trackers: that is no growth with photos.
+        if WARM_UP_SHARE * photos <= sample.photos_done < photos
     ]
     slope = slope_bytes(points) * 1000
     first, last = (values[0], values[-1]) if values else (0, 0)
