@@ -93,7 +93,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
         if store.buffer_bytes:
             stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
         uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
-        transfers = Transfers(governor.budget, lambda: governor.mode)
+        transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
         staging = await _open_staging(settings, store, disk)
         resumable = Resumable(staging, store, uploads, transfers, UploadLocks())
         expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
@@ -22,9 +22,13 @@ DOWNLOAD_BYTES = 2 * MIB
 class Transfers:
     """Admits uploads and downloads."""
 
-    def __init__(self, budget: MemoryBudget, mode: Callable[[], ProcessingMode]) -> None:
+    def __init__(
+        self, budget: MemoryBudget, mode: Callable[[], ProcessingMode], ended: Callable[[], None] = lambda: None
+    ) -> None:
+        """`ended` is called after the last byte of each transfer: a good moment to give memory back."""
         self._budget = budget
         self._mode = mode
+        self._ended = ended
 
     def receipt(self, nbytes: int) -> Receipt:
         """Return the receipt of a transfer that was admitted with `nbytes`."""
@@ -46,5 +50,11 @@ class Transfers:
         """
         return self._reserve("download", DOWNLOAD_BYTES, client)
 
-    def _reserve(self, owner: str, nbytes: int, client: str) -> AbstractAsyncContextManager[Reservation]:
-        return self._budget.reserve({"buffers": nbytes}, owner=owner, priority=Priority.REQUEST, client=client)
+    @asynccontextmanager
+    async def _reserve(self, owner: str, nbytes: int, client: str) -> AsyncIterator[Reservation]:
+        parts = {"buffers": nbytes}
+        async with self._budget.reserve(parts, owner=owner, priority=Priority.REQUEST, client=client) as reservation:
+            try:
+                yield reservation
+            finally:
+                self._ended()
