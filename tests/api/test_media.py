@@ -36,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(root: Path) -> FastAPI:
     return create_app(
         Settings(
-            memory=MemorySettings(limit=1 << 30),
+            memory=MemorySettings(limit=8 << 30),
             storage=StorageSettings(root=root, free_floor=0, quota=12_000_000),
             upload=UploadSettings(max_bytes=MAX_BYTES, inline_max_bytes=INLINE_MAX_BYTES, idle_seconds=IDLE_SECONDS),
         )

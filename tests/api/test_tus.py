@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(root: Path) -> FastAPI:
     return create_app(
         Settings(
-            memory=MemorySettings(limit=1 << 30),
+            memory=MemorySettings(limit=8 << 30),
             storage=StorageSettings(root=root, free_floor=0, fsync=False),
             upload=UploadSettings(max_bytes=MAX_BYTES, inline_max_bytes=1000, idle_seconds=0.5),
         )

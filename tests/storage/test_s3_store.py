@@ -333,7 +333,8 @@ def served(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> StorageSet
 
 @pytest.fixture(scope="module")
 def port(served: StorageSettings) -> Iterator[int]:
-    with serve(create_app(Settings(memory=MemorySettings(limit=1 << 30), storage=served))) as port:
+    # The service runs in this process, and all that it and its children hold counts: the tests and the S3 server too.
+    with serve(create_app(Settings(memory=MemorySettings(limit=8 << 30), storage=served))) as port:
         yield port
 
 
