@@ -56,21 +56,6 @@ async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float
     return IncomingFile(request.query_params.get("name") or part.name, part.content_type, at_most_bytes, part.chunks)
 
 
-async def read_file(request: Request, *, max_bytes: int, idle_seconds: float) -> bytes:
-    """Read the request's one file whole: for pictures that go to a worker in one piece.
-
-    Raises:
-        PayloadTooLarge, UnsupportedMedia, BadRequest, RequestTimeout: see `incoming_file`.
-    """
-    incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=idle_seconds)
-    data = bytearray()
-    async for chunk in incoming.chunks:
-        data += chunk
-        if len(data) > max_bytes:
-            raise _too_large(max_bytes)
-    return bytes(data)
-
-
 def plain_body(request: Request, *, max_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
     """Return the request's body as it comes, whatever is in it, with the same checks as `incoming_file`."""
     _refuse_compressed(request)

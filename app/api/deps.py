@@ -8,11 +8,9 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.memory.governor import Governor
-from app.services.analysis import Analysis
 from app.services.delivery import Delivery
 from app.services.resumable import Resumable
 from app.services.services import Services
-from app.services.streams import Streams
 from app.services.transfers import Transfers
 from app.services.uploads import Uploads
 from app.settings import Settings
@@ -25,10 +23,6 @@ async def services_of(connection: HTTPConnection) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]
-
-
-async def _analysis(services: ServicesDep) -> Analysis:
-    return services.analysis
 
 
 async def _delivery(services: ServicesDep) -> Delivery:
@@ -51,10 +45,6 @@ async def _store(services: ServicesDep) -> MediaStore:
     return services.store
 
 
-async def _streams(services: ServicesDep) -> Streams:
-    return services.streams
-
-
 async def _transfers(services: ServicesDep) -> Transfers:
     return services.transfers
 
@@ -63,13 +53,11 @@ async def _uploads(services: ServicesDep) -> Uploads:
     return services.uploads
 
 
-AnalysisDep = Annotated[Analysis, Depends(_analysis)]
 DeliveryDep = Annotated[Delivery, Depends(_delivery)]
 GovernorDep = Annotated[Governor, Depends(_governor)]
 ResumableDep = Annotated[Resumable, Depends(_resumable)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[MediaStore, Depends(_store)]
-StreamsDep = Annotated[Streams, Depends(_streams)]
 TransfersDep = Annotated[Transfers, Depends(_transfers)]
 UploadsDep = Annotated[Uploads, Depends(_uploads)]
 
