@@ -69,6 +69,24 @@ class Subject:
         level: str = (await self.memory())["level"]
         return level
 
+    @asynccontextmanager
+    async def watching_levels(self, every_seconds: float = 0.1) -> AsyncIterator[set[str]]:
+        """Collect the levels while the block runs, over a connection of its own; a look that fails, fails the block."""
+        levels, running = set[str](), True
+
+        async def look() -> None:
+            with contextlib.closing(self.connect()) as client:
+                while running:
+                    levels.add((await client.get("/metrics/memory")).json()["level"])
+                    await asyncio.sleep(every_seconds)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(look())
+            try:
+                yield levels
+            finally:
+                running = False
+
     async def pids(self, role: str) -> list[int]:
         return [process["pid"] for process in (await self.memory())["processes"] if process["role"] == role]
 

@@ -30,22 +30,13 @@ async def test_250_mib_held_in_all_read_high(stand: Stand, group: MemoryGroup) -
 async def test_a_600_mb_file_written_and_a_stored_200_mb_file_read_three_times_read_low(
     stand: Stand, group: MemoryGroup
 ) -> None:
-    async with stand.serve() as subject:
-        levels = set()
-
-        async def watch() -> None:
-            while True:
-                levels.add(await subject.level())
-                await asyncio.sleep(0.1)
-
-        watching = asyncio.create_task(watch())
+    async with stand.serve() as subject, subject.watching_levels() as levels:
         small = await _upload(subject, 200 * 1000 * 1000)
         for _ in range(3):
             assert await _read(subject, small) == 200 * 1000 * 1000
         await _upload(subject, 600 * 1000 * 1000)
         await subject.until(lambda report: report["uploads"]["active"] == 0)
         await asyncio.sleep(1.5)  # a sample or two of the service after the last byte
-        watching.cancel()
 
         assert group.usage_bytes() > 250 * MIB  # what a service that levels on raw usage would see
         assert levels == {"LOW"}
