@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from app.api.large_body import LARGE_BYTES, BodyReader, Cycle, announced_bytes
 from app.api.problems import MEDIA_TYPE, problem
 from app.domain.units import KIB
 from app.errors import BadRequest
@@ -41,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _refused = False
+    _body_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -51,6 +54,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._body_bytes > LARGE_BYTES and not self.transport.is_closing():
+            BodyReader(self, cast("Cycle", self.cycle), self._body_bytes)
+            self._body_bytes = 0
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, "The head of the request is too large.")
 
@@ -61,11 +67,24 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:  # it is a request, not an upgrade
+            self._body_bytes = announced_bytes(self.headers)
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes -= len(body)
         if self.cycle is not None:
             self.cycle.body = _room_for_more(self.cycle.body)  # type: ignore[assignment] # bytes do as well
         super().on_body(body)
+
+    def body_came(self) -> None:
+        """Do what is done for any bytes that come."""
+        self._unset_keepalive_if_required()
+
+    def body_ended(self) -> None:
+        """Go on after a body that the parser has not seen."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg)

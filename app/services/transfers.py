@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
-from app.domain.units import KIB, MIB
+from app.domain.units import MIB
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 
-UPLOAD_BYTES = 2560 * KIB
+UPLOAD_BYTES = 3 * MIB
 """An upload: what the server and the writer hold of it, and the pieces of the answer that carries it back."""
 
 DOWNLOAD_BYTES = 2 * MIB

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,11 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from app.errors import StorageFull
+from app.storage import extents
 from app.storage.store import Chunk
 from app.storage.threads import DiskThreads, finish
 
-BATCH_BYTES = 512 * 1024
-"""How much goes to a thread at a time: large enough that the hop costs nothing, small enough for many uploads."""
+BATCH_BYTES = 1024 * 1024
+"""How much goes to a thread at a time: large enough that the hop costs little, small enough for many uploads."""
 
 BATCH_CHUNKS = 256
 """At most so many pieces in a batch (`IOV_MAX` is 1024), so that a flood of tiny ones is not kept."""
@@ -24,7 +24,9 @@ BATCH_CHUNKS = 256
 WRITE_BACK_BYTES = 8 * 1024 * 1024
 """How much is written before the kernel is asked to begin with bringing it to the disk."""
 
-_SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2): start write-out of dirty pages, do not wait for it
+ALLOCATED_BYTES = 8 * 1024 * 1024
+"""How many bytes of blocks are allocated at a time, once more than a batch has come."""
+
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -66,6 +68,7 @@ class Appender:
         self._in_flight: asyncio.Future[None] | None = None
         self.start_bytes = start_bytes
         self._flushed_to = start_bytes
+        self._allocated_to = start_bytes
         self.size_bytes = start_bytes
         self.written_bytes = start_bytes
 
@@ -99,7 +102,7 @@ class Appender:
         await self.flush()
         if self._synced and self._fd >= 0:
             with full_disk():
-                await self._disk.run_long(os.fdatasync, self._fd)
+                await self._disk.run_long(self._sync)
 
     async def aclose(self) -> None:
         """Wait for the thread and close the file, whatever happened; what is not flushed is dropped."""
@@ -109,7 +112,7 @@ class Appender:
                     await finish(self._in_flight)
         finally:
             if self._fd >= 0:
-                await self._disk.run(os.close, self._fd)
+                await self._disk.run(self._close)
 
     async def _hand_over(self) -> None:
         """Let a thread write the batch, after the one before it has been written."""
@@ -130,14 +133,40 @@ class Appender:
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             os.lseek(self._fd, self.start_bytes, os.SEEK_SET)
+        batch_bytes = sum(map(len, batch))
+        self._allocate(batch_bytes)
         write_all(self._fd, batch)
         for digest in self._digests:
             for chunk in batch:
                 digest.update(chunk)
-        self.written_bytes += sum(map(len, batch))
+        self.written_bytes += batch_bytes
         if self._synced and self.written_bytes - self._flushed_to >= WRITE_BACK_BYTES:
-            _begin_write_back(self._fd, self._flushed_to, self.written_bytes - self._flushed_to)
+            extents.begin_write_back(self._fd, self._flushed_to, self.written_bytes - self._flushed_to)
             self._flushed_to = self.written_bytes
+
+    def _allocate(self, batch_bytes: int) -> None:
+        """Runs in a thread."""
+        end = self.written_bytes + batch_bytes
+        if batch_bytes >= BATCH_BYTES and end > self._allocated_to:
+            begin = max(self.written_bytes, self._allocated_to)
+            self._allocated_to = begin + max(ALLOCATED_BYTES, end - begin)
+            extents.allocate(self._fd, begin, self._allocated_to - begin)
+
+    def _trim(self) -> None:
+        """Runs in a thread."""
+        if self._allocated_to > self.written_bytes:
+            extents.trim(self._fd)
+            self._allocated_to = self.written_bytes
+
+    def _sync(self) -> None:
+        """Runs in a thread."""
+        self._trim()
+        os.fdatasync(self._fd)
+
+    def _close(self) -> None:
+        """Runs in a thread."""
+        self._trim()
+        os.close(self._fd)
 
 
 def write_all(fd: int, batch: list[Chunk]) -> None:
@@ -167,23 +196,3 @@ def full_disk() -> Iterator[None]:
         if error.errno in _FULL:
             raise StorageFull("The disk is full. Nothing was kept.") from error
         raise
-
-
-def _find_sync_file_range() -> Callable[[int, int, int, int], int] | None:
-    """Return the call of the C library: Python has none of its own. None where the system has none either."""
-    try:
-        function = ctypes.CDLL(None).sync_file_range
-    except (AttributeError, OSError):
-        return None
-    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    function.restype = ctypes.c_int
-    return function
-
-
-_sync_file_range = _find_sync_file_range()
-
-
-def _begin_write_back(fd: int, offset: int, size_bytes: int) -> None:
-    """Ask the kernel to begin writing these bytes to the disk. It is only a hint: `sync` does not rely on it."""
-    if _sync_file_range is not None:
-        _sync_file_range(fd, offset, size_bytes, _SYNC_FILE_RANGE_WRITE)

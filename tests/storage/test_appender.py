@@ -88,3 +88,19 @@ async def test_what_was_not_flushed_is_dropped(tmp_path: Path, disk: DiskThreads
 
     assert (appender.size_bytes, appender.written_bytes) == (3, 0)
     assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.parametrize("flushed", [True, False], ids=["kept", "dropped"])
+async def test_no_block_stays_allocated_behind_the_last_byte(tmp_path: Path, disk: DiskThreads, flushed: bool) -> None:
+    path = tmp_path / "file"
+    appender = open_appender(path, disk)
+    await appender.write(b"x" * (BATCH_BYTES + 5))
+    await appender.write(b"x" * 100)
+
+    if flushed:
+        await appender.sync()
+    await appender.aclose()
+
+    state = path.stat()
+    assert state.st_size >= BATCH_BYTES + 5
+    assert state.st_blocks * 512 <= state.st_size + 8192
