@@ -15,6 +15,7 @@ from app.api.linger import LingeringClose
 from app.api.middleware import KeyGuard, OriginGuard, RequestContext
 from app.api.openapi import Document
 from app.api.problems import problem_responses
+from app.api.shortcut import Shortcuts
 from app.bootstrap import Overrides, open_services
 from app.errors import Forbidden, InvalidParameter, Unauthorized
 from app.inference.task import vision_tasks
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     for router in (memory.router, limits.router, media.router, tus.router, *vision_routers):
         app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    app.add_middleware(Shortcuts, shortcuts=vision.shortcuts(tasks))
     _add_middleware(app, settings)
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -14,6 +15,7 @@ from app.api.params import answer_model, described, to_output, to_params
 from app.api.problems import problem_responses
 from app.api.receipts import receipt_headers
 from app.api.schemas import AnalysisSchema, TaskSchema, TasksSchema
+from app.api.shortcut import Shortcut
 from app.errors import (
     BadRequest,
     InvalidMedia,
@@ -66,9 +68,12 @@ _PROBLEMS = problem_responses(
 )
 
 
+_PREFIX = "/v1/vision"
+
+
 def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
     """Return the routes of vision, one typed route for each task."""
-    router = APIRouter(prefix="/v1/vision", tags=["vision"])
+    router = APIRouter(prefix=_PREFIX, tags=["vision"])
     router.add_api_route(
         "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
     )
@@ -76,6 +81,11 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
         _add_task(router, task)
     router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
     return router
+
+
+def shortcuts(tasks: dict[str, type[VisionTask]]) -> dict[str, Shortcut]:
+    """Return the short way to each task, by its path."""
+    return {f"{_PREFIX}/{task.name}": Shortcut(_endpoint(task), answer_model(task)) for task in tasks.values()}
 
 
 async def _list_tasks(services: ServicesDep) -> TasksSchema:
@@ -99,9 +109,7 @@ async def _unknown_task(task: str, services: ServicesDep) -> None:
     raise NotFound("There is no task of this name.")
 
 
-def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
-    model = answer_model(task)
-
+def _endpoint(task: type[VisionTask]) -> Callable[..., Awaitable[Response]]:
     async def analyze(
         request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
     ) -> Response:
@@ -115,10 +123,14 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
-    analyze.__annotations__["params"] = Annotated[model, Query()]
+    analyze.__annotations__["params"] = Annotated[answer_model(task), Query()]
+    return analyze
+
+
+def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     router.add_api_route(
         f"/{task.name}",
-        analyze,
+        _endpoint(task),
         methods=["POST"],
         name=f"analyze_{task.name.replace('-', '_')}",
         summary=f"Find {task.summary}",

@@ -16,10 +16,9 @@ from app.errors import InvalidMedia
 from app.inference import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
 from app.inference.models import ModelShelf, TrackerShelf
 from app.inference.output import Output, Rendering
-from app.inference.rendering import render_mask, render_picture
 from app.inference.task import Found, VisionTask, vision_tasks
 from app.memory.allocator import find_malloc_trim
-from app.pixels.decode import DecodedFrame, RgbArray, decode_frame
+from app.pixels.decode import FOR_EYES, FOR_MODELS, DecodedFrame, Resampling, RgbArray, decode_frame
 from app.workers.channel import Head
 from app.workers.footprint import resident_bytes
 from app.workers.sandbox import DataCage
@@ -113,13 +112,15 @@ class Engine:
         rendering: Rendering,
     ) -> bytes:
         """Draw on the picture, decoded again: what was analysed is smaller, and no two are held at a time."""
+        from app.inference.rendering import render_mask, render_picture  # Pillow's drawing and fonts: 2 MB
+
         size = rendering.canvas.fit(frame.width, frame.height)
         if rendering.output is Output.MASK:
             return render_mask(found, size, rendering)
         rgb = frame.rgb
         if rgb.shape[1::-1] != size:
             del frame, rgb
-            rgb = self._decode(head, payload, rendering.canvas).rgb
+            rgb = self._decode(head, payload, rendering.canvas, FOR_EYES).rgb
         return render_picture(task, found, rgb, rendering)
 
     @property
@@ -149,11 +150,17 @@ class Engine:
         ]
         return {"models": models, "revision": revision}
 
-    def _decode(self, head: Head, payload: bytes, box: AnalysisSize) -> DecodedFrame:
+    def _decode(
+        self,
+        head: Head,
+        payload: bytes,
+        box: AnalysisSize,
+        resample: Resampling = FOR_MODELS,
+    ) -> DecodedFrame:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
         try:
             with self._cage.allowance(head["decodeBytes"] + _SLACK_BYTES):
-                return decode_frame(payload, box, head["maxPixels"])
+                return decode_frame(payload, box, head["maxPixels"], resample)
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None
 

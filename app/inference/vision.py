@@ -25,7 +25,8 @@ from app.inference.usage import ModelUsage
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import VisionSettings
-from app.workers.pool import PoolLimits, Reply, WorkerPool
+from app.workers.call import Reply
+from app.workers.pool import PoolLimits, WorkerPool
 from app.workers.process import WorkerSpec
 
 

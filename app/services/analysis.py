@@ -18,7 +18,7 @@ from app.pixels.cost import check_pixels, decode_bytes
 from app.pixels.header import read_header
 from app.services.pictures import Picture
 from app.settings import ImageSettings, VisionSettings
-from app.workers.pool import Reply
+from app.workers.call import Reply
 
 _CHEAPER_SCALE = 0.5
 

@@ -20,7 +20,7 @@ class Answer:
     """The answer to one call.
 
     `head` is the handler's own, `error` what it raised (None: nothing). `peak_bytes` is None where other calls ran
-    beside this one; `fatal` says that the child must not be used any more.
+    beside this one; `fatal` says that the child must not be used any more, `recalled` that the call was not begun.
     """
 
     call: int
@@ -31,6 +31,7 @@ class Answer:
     payload: bytes
     error: BallastError | None
     fatal: bool
+    recalled: bool = False
 
 
 def answer_of(frame: Frame) -> Answer:
@@ -50,6 +51,7 @@ def answer_of(frame: Frame) -> Answer:
             peak_bytes=None if peak_bytes is None else _whole(peak_bytes),
             error=_error(head) if "error" in head else None,
             fatal=bool(head.pop("fatal", False)),
+            recalled=bool(head.pop("recalled", False)),
             head=head,
             payload=frame.payload,
         )

@@ -95,6 +95,10 @@ class Seat:
     def free_slots(self) -> int:
         return 0 if self.leaving or self.worker is None else self.worker.free_slots
 
+    @property
+    def free_ahead(self) -> int:
+        return 0 if self.leaving or self.worker is None else self.worker.free_ahead
+
     def stay(self) -> None:
         """Forget that the child was about to be let go for idleness."""
         if self.idle_timer is not None:
@@ -134,6 +138,18 @@ class Crew:
     def free_seat(self) -> Seat | None:
         """Return a seat that can take a call: the one with the fewest."""
         return min((seat for seat in self.seats if seat.free_slots > 0), key=lambda seat: seat.calls, default=None)
+
+    def seat_ahead(self) -> Seat | None:
+        """Return a seat that can take a call for when a slot of it is free: the one with the fewest."""
+        return min((seat for seat in self.seats if seat.free_ahead > 0), key=lambda seat: seat.calls, default=None)
+
+    def level(self) -> None:
+        """Ask a busy child for a call back that waits in it while another child has a free slot."""
+        if self.free_seat() is None:
+            return
+        behind = next((seat.worker for seat in self.seats if seat.worker is not None and seat.free_slots < 0), None)
+        if behind is not None:
+            behind.recall()
 
     def seat_of(self, pid: int) -> Seat | None:
         """Return the seat of the child with this process id, if it stays."""

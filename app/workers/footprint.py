@@ -13,6 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.domain.units import KIB
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_MOST_BYTES = 8 * KIB
+
 
 @dataclass(slots=True)
 class Measurement:
@@ -44,7 +49,7 @@ class Footprint:
             alone, entered = self._running == 1, self._entered
             if alone:
                 _reset_peak()
-            measurement.start_bytes, _ = _read_status()
+            measurement.start_bytes = resident_bytes()
         try:
             yield measurement
         finally:
@@ -56,8 +61,9 @@ class Footprint:
 
 
 def resident_bytes() -> int:
-    """Return VmRSS of this process."""
-    return _read_status()[0]
+    """Return VmRSS of this process, by `statm`: a tenth of what reading `status` costs."""
+    fields = _read("/proc/self/statm").split()
+    return int(fields[1]) * _PAGE_BYTES if fields else 0
 
 
 def _reset_peak() -> None:
@@ -73,15 +79,22 @@ def _reset_peak() -> None:
 
 def _read_status() -> tuple[int, int]:
     """Return (VmRSS, VmHWM) in bytes; zeros where there is no /proc."""
-    resident = peak = 0
+    status = _read("/proc/self/status")
+    return _kilobytes(status, b"VmRSS:") * KIB, _kilobytes(status, b"VmHWM:") * KIB
+
+
+def _kilobytes(status: bytes, name: bytes) -> int:
+    _, found, rest = status.partition(name)
+    return int(rest.split(None, 1)[0]) if found else 0
+
+
+def _read(path: str) -> bytes:
+    """Return what a small file of the kernel says, nothing where there is none."""
     try:
-        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - twice a call: Path costs more than the read
-            for line in status:
-                if line.startswith(b"VmHWM:"):
-                    peak = int(line.split()[1]) * 1024
-                elif line.startswith(b"VmRSS:"):
-                    resident = int(line.split()[1]) * 1024
-                    break
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
-        pass
-    return resident, peak
+        return b""
+    try:
+        return os.read(descriptor, _MOST_BYTES)
+    finally:
+        os.close(descriptor)

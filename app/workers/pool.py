@@ -14,20 +14,10 @@ from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, W
 from app.memory.queue import WaitingLine
 from app.workers.answer import Answer
 from app.workers.brake import RestartBrake
+from app.workers.call import Call, Reply
 from app.workers.channel import Head
 from app.workers.crew import Crew, CrewCounters, FreeLedger, Seat, WorkerLedger
-from app.workers.process import WorkerGone, WorkerProcess, WorkerSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a child answered. `peak_bytes` is None where other calls ran beside this one."""
-
-    head: Head
-    payload: bytes
-    pid: int
-    queued_seconds: float
-    peak_bytes: int | None
+from app.workers.process import CallRecalled, WorkerGone, WorkerProcess, WorkerSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +34,6 @@ class PoolLimits:
 class PoolCounters:
     calls: int = 0
     retried: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """A call on its way; `nbytes` is its weight in the line, where every call counts the same."""
-
-    head: Head
-    payload: bytes
-    deadline_seconds: float
-    repeatable: bool
-    priority: Priority
-    client: str
-    pid: int | None
-    result: asyncio.Future[Reply]
-    submitted: float
-    nbytes: int = 1
-    started: float = 0.0
-    attempts: int = 0
 
 
 class WorkerPool:
@@ -85,8 +57,8 @@ class WorkerPool:
         self.counters = PoolCounters()
         self._clock = clock
         self._brake = RestartBrake(clock)
-        self._line: WaitingLine[_Call] = WaitingLine(dict(zip(Priority, weights, strict=True)))
-        self._again: deque[_Call] = deque()
+        self._line: WaitingLine[Call] = WaitingLine(dict(zip(Priority, weights, strict=True)))
+        self._again: deque[Call] = deque()
         self._closed = False
         self.crew = Crew(
             spec,
@@ -150,7 +122,7 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Reply] = loop.create_future()
         head = {"requestId": log.request_id.get(), **head}
-        call = _Call(head, payload, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
+        call = Call(head, payload, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
         impatience = loop.call_later(self.limits.wait_seconds, _give_up, call)
         self.counters.calls += 1
         self._line.push(call)
@@ -184,13 +156,18 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         """Give waiting calls to free slots, and start a child where calls are left."""
-        while (found := self._next()) is not None:
-            self._begin(*found)
+        self._hand_out(self._seat_for)
         if self.waiting and not self._closed:
             self.crew.grow()
-            while (found := self._next()) is not None:  # a child has become wider
-                self._begin(*found)
+            self._hand_out(self._seat_for)  # a child has become wider
+            self._hand_out(self._seat_ahead_for)
             self._refuse_in_vain()
+        if not self.waiting:
+            self.crew.level()
+
+    def _hand_out(self, seat_for: Callable[[Call], Seat | None]) -> None:
+        while (found := self._next(seat_for)) is not None:
+            self._send(*found)
 
     def _refuse_in_vain(self) -> None:
         """Tell those who wait that there is no child and will be none for a while."""
@@ -201,25 +178,31 @@ class WorkerPool:
         elif not self.crew.may_start:
             self._refuse_line("Memory is critical: no worker is started now.")
 
-    def _next(self) -> tuple[_Call, Seat] | None:
-        """Take the first call out of the line that a slot is free for; those that nobody waits for any more go too."""
-        while (call := self._first(lambda call: call.result.done() or self._seat_for(call) is not None)) is not None:
+    def _next(self, seat_for: Callable[[Call], Seat | None]) -> tuple[Call, Seat] | None:
+        """Take the first call out of the line that there is a seat for; those that nobody waits for any more go too."""
+        while (call := self._first(lambda call: call.result.done() or seat_for(call) is not None)) is not None:
             self._take(call)
-            if not call.result.done() and (seat := self._seat_for(call)) is not None:
+            if not call.result.done() and (seat := seat_for(call)) is not None:
                 return call, seat
         return None
 
-    def _first(self, wanted: Callable[[_Call], bool]) -> _Call | None:
+    def _first(self, wanted: Callable[[Call], bool]) -> Call | None:
         return next((call for call in self._again if wanted(call)), None) or self._line.first(wanted)
 
-    def _seat_for(self, call: _Call) -> Seat | None:
+    def _seat_for(self, call: Call) -> Seat | None:
         """Return a free seat: the one of the child that the call is for, if that one lives, else any."""
         own = self.crew.seat_of(call.pid) if call.pid is not None else None
         if own is not None:
             return own if own.free_slots > 0 else None
         return self.crew.free_seat()
 
-    def _take(self, call: _Call) -> None:
+    def _seat_ahead_for(self, call: Call) -> Seat | None:
+        own = self.crew.seat_of(call.pid) if call.pid is not None else None
+        if own is not None:
+            return own if own.free_ahead > 0 else None
+        return self.crew.seat_ahead()
+
+    def _take(self, call: Call) -> None:
         if call in self._again:
             self._again.remove(call)
         elif call.result.done():
@@ -227,19 +210,31 @@ class WorkerPool:
         else:
             self._line.serve(call)
 
-    def _begin(self, call: _Call, seat: Seat) -> None:
+    def _send(self, call: Call, seat: Seat) -> None:
         assert seat.worker is not None
         seat.stay()
         call.started = self._clock()
-        call.attempts += 1
-        answer = seat.worker.call(call.head, call.payload, call.deadline_seconds)
+        answer = seat.worker.call(
+            call.head,
+            call.payload,
+            call.deadline_seconds,
+            lambda: self._begin(call),
+            movable=call.pid != seat.worker.pid,
+        )
         answer.add_done_callback(lambda answer: self._end(call, seat, answer))
 
-    def _end(self, call: _Call, seat: Seat, answer: asyncio.Future[Answer]) -> None:
+    def _begin(self, call: Call) -> None:
+        """A slot has the call: from now on it may be what its child dies of."""
+        call.started = self._clock()
+        call.attempts += 1
+
+    def _end(self, call: Call, seat: Seat, answer: asyncio.Future[Answer]) -> None:
         error = answer.exception()
         if error is None:
             self._deliver(call, seat, answer.result())
-        elif isinstance(error, WorkerGone) and call.repeatable and call.attempts == 1 and not self._closed:
+        elif isinstance(error, CallRecalled):
+            self._again.append(call)
+        elif isinstance(error, WorkerGone) and call.repeatable and call.attempts <= 1 and not self._closed:
             self.counters.retried += 1
             self._again.append(call)
         elif not call.result.done():
@@ -251,7 +246,7 @@ class WorkerPool:
         self.crew.rest(seat)
         self._dispatch()
 
-    def _deliver(self, call: _Call, seat: Seat, answer: Answer) -> None:
+    def _deliver(self, call: Call, seat: Seat, answer: Answer) -> None:
         if answer.fatal and seat.worker is not None:
             seat.worker.kill()
         if call.result.done():
@@ -274,11 +269,11 @@ class WorkerPool:
             call.result.set_exception(Overloaded(detail, retry_after_seconds=retry_after_seconds))
 
 
-def _is_wanted(call: _Call) -> bool:
+def _is_wanted(call: Call) -> bool:
     return not call.result.done()
 
 
-def _give_up(call: _Call) -> None:
+def _give_up(call: Call) -> None:
     if not call.started and not call.result.done():
         call.result.set_exception(Overloaded("No worker was free in time.", retry_after_seconds=1))
 

@@ -20,7 +20,8 @@ from app.inference.trackers import Tracker
 from app.inference.vision import Vision
 from app.memory.governor import Governor
 from app.settings import MemorySettings, VisionSettings
-from app.workers.pool import PoolLimits, Reply
+from app.workers.call import Reply
+from app.workers.pool import PoolLimits
 from app.workers.process import WorkerSpec
 from tests.memory.gauges import FakeGauge, make_governor
 from tests.workers.pools import until

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from app.domain.frame import AnalysisSize
 from app.pixels.decode import decode_frame, open_image, to_rgb
 from app.pixels.header import read_header
@@ -26,7 +28,7 @@ def decode(data: bytes, mode: str) -> object:
         return decode_frame(data, BOX, 1 << 28)
     image = open_image(data, read_header(data))
     image.load()
-    return to_rgb(image, image.size)
+    return to_rgb(image, image.size, Image.Resampling.NEAREST)
 
 
 def main(warm_up: str, picture: str, mode: str) -> None:

@@ -43,17 +43,39 @@ def difference(rgb: RgbArray, expected: Image.Image) -> float:
 
 @pytest.mark.parametrize("size", [(200, 140), (333, 61), (61, 333), (64, 48), (50, 20), (1, 1), (1, 300)])
 @pytest.mark.parametrize("name", ["jpeg", "png", "webp", "avif", "heic"])
-def test_a_picture_is_decoded_to_the_analysis_size(name: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("resample", "tolerance"),
+    [(Image.Resampling.NEAREST, 5), (Image.Resampling.BILINEAR, 4)],
+    ids=["nearest", "bilinear"],
+)
+def test_a_picture_is_decoded_to_the_analysis_size(
+    name: str, size: tuple[int, int], resample: Image.Resampling, tolerance: float
+) -> None:
     image = scene(*size)
     encoded = encode(image, name)
 
-    frame = decode_frame(encoded, BOX, MAX_PIXELS)
+    frame = decode_frame(encoded, BOX, MAX_PIXELS, resample)
 
     assert frame.rgb.shape == (*reversed(BOX.fit(*size)), 3)
     assert frame.rgb.dtype == np.uint8
     assert frame.rgb.flags.c_contiguous
     assert (frame.width, frame.height) == size
-    assert difference(frame.rgb, Image.open(io.BytesIO(encoded)).convert("RGB")) < 4
+    assert difference(frame.rgb, Image.open(io.BytesIO(encoded)).convert("RGB")) < tolerance
+
+
+@pytest.mark.parametrize("size", [(100, 75), (127, 95), (96, 40)])
+@pytest.mark.parametrize("name", ["jpeg", "png"])
+def test_the_nearest_pixels_are_not_shifted_against_the_averaged_ones(name: str, size: tuple[int, int]) -> None:
+    encoded = encode(scene(*size), name)
+
+    nearest = decode_frame(encoded, BOX, MAX_PIXELS, Image.Resampling.NEAREST).rgb.astype(int)
+    averaged = decode_frame(encoded, BOX, MAX_PIXELS, Image.Resampling.BILINEAR).rgb.astype(int)
+
+    def off(rows: int, columns: int) -> float:
+        shifted = np.roll(nearest, (rows, columns), (0, 1))[2:-2, 2:-2]
+        return float(np.abs(shifted - averaged[2:-2, 2:-2]).mean())
+
+    assert off(0, 0) == min(off(rows, columns) for rows in (-1, 0, 1) for columns in (-1, 0, 1))
 
 
 @pytest.mark.parametrize(

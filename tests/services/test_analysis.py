@@ -25,7 +25,7 @@ from app.memory.governor import Governor
 from app.services.analysis import Analysis, AnalysisResult
 from app.services.pictures import Picture
 from app.settings import ImageSettings, VisionSettings
-from app.workers.pool import Reply
+from app.workers.call import Reply
 from tests.e2e.pictures import png_file
 from tests.samples import png
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.priority import Priority
+from app.workers.call import Reply
 from app.workers.crew import WorkerLedger
-from app.workers.pool import PoolLimits, Reply, WorkerPool
+from app.workers.pool import PoolLimits, WorkerPool
 from app.workers.process import WorkerProcess, WorkerSpec
 
 PATIENCE_SECONDS = 10.0
