@@ -88,7 +88,7 @@ def run(contender: Contender) -> Iterator[Running]:
 def contenders(bundle: Path, cores: int, *, install: bool) -> list[Contender]:
     """Return ours, then the peers that can be started here; LitServe is installed only where `install`."""
     found = [
-        Contender("ballast", _ballast, "/v1/vision/hands", "/health/live"),
+        Contender("ballast", _ballast, "/v1/vision/hands?cache=false", "/health/live"),
         Contender("FastAPI, inline", lambda: _peer(sys.executable, "vision_naive", bundle), "/hands", "/health"),
     ]
     if (python := _litserve_python(install=install)) is not None:

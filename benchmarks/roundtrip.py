@@ -83,7 +83,7 @@ def measure(task: str, picture: bytes, rounds: int, requests: int) -> Times:
 
 
 def _post(client: Client, task: str, picture: bytes, count: int, times: Times) -> None:
-    request = client.prepare("POST", f"/v1/vision/{task}", picture)
+    request = client.prepare("POST", f"/v1/vision/{task}?cache=false", picture)
     taken, worker = [], []
     for _ in range(count):
         began = time.perf_counter()

@@ -173,7 +173,7 @@ def lags_without_slot(answers: list[StreamAnswer], frames: int, fps: float) -> l
 def _load_model(service: Service, task: str, frame: bytes) -> None:
     with service.connect() as client:
         for _ in range(5):
-            answer = client.post(f"/v1/vision/{task}", frame)
+            answer = client.post(f"/v1/vision/{task}?cache=false", frame)
             assert answer.status == 200, answer.body
 
 

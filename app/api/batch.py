@@ -86,7 +86,7 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
 
         async def run(spool: Spool, all_taken: asyncio.Event) -> None:
             whole = _joined(first, sources)
-            analyzer = services.remembered if getattr(params, "cache", False) else services.analysis
+            analyzer = services.remembered if getattr(params, "cache", True) else services.analysis
             await services.batches.run(
                 task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
             )

@@ -13,7 +13,7 @@ from app.inference.output import Output
 from app.inference.task import VisionTask
 
 _Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]
-_Cache = Annotated[bool, Field(description="true: what was found before in the same picture will do.")]
+_Cache = Annotated[bool, Field(description="false: look again, whatever was found before in the same picture.")]
 _Form = Annotated[
     Literal["png", "json"] | None,
     Field(alias="as", description="png, the default: the mask; json: its size and coverage."),
@@ -42,7 +42,7 @@ def answer_model(task: type[VisionTask]) -> type[BaseModel]:
 
 def batch_model(task: type[VisionTask]) -> type[BaseModel]:
     """Return `query_model` and whether remembered answers will do."""
-    return create_model(f"{task.Params.__name__}Batch", __base__=query_model(task), cache=(_Cache, False))
+    return create_model(f"{task.Params.__name__}Batch", __base__=query_model(task), cache=(_Cache, True))
 
 
 def to_params(task: type[VisionTask], query: BaseModel) -> Any:

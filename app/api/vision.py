@@ -118,7 +118,7 @@ def _endpoint(task: type[VisionTask]) -> Callable[..., Awaitable[Response]]:
         max_bytes = services.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
         async with services.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = services.remembered if getattr(params, "cache", False) else services.analysis
+            analysis = services.remembered if getattr(params, "cache", True) else services.analysis
             result = await analysis.analyze(task, to_params(task, params), picture, client=client, output=output)
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 

@@ -59,7 +59,7 @@ class AnalysisResult:
     @property
     def seconds(self) -> float:
         """How long the worker was busy with it."""
-        return self.decode_seconds + self.inference_seconds
+        return 0.0 if self.cached else self.decode_seconds + self.inference_seconds
 
     def to_json(self, **first: object) -> bytes:
         """Return detections as JSON, the members `first` before the others."""

@@ -15,14 +15,16 @@ from app.services.analysis import Analysis, AnalysisResult
 from app.services.pictures import Picture
 from app.storage.cache import Cache
 
-_MEMBERS = ("task", "model", "width", "height", "analyzed_width", "analyzed_height")
+_MEMBERS = (
+    "task", "model", "width", "height", "analyzed_width", "analyzed_height", "decode_seconds", "inference_seconds",
+)  # fmt: skip
 
 
 class RememberedAnalysis:
     """Answers from the cache where it can, else has the picture analysed and keeps the answer.
 
-    Only detections are kept: pictures and masks are large, and cheap to draw. A remembered answer says so (`cached`),
-    took no time in a worker and no memory.
+    Only detections are kept: pictures and masks are large, and cheap to draw. A remembered answer says so (`cached`);
+    its times and its receipt are those of the look that found it.
     """
 
     def __init__(self, analysis: Analysis, cache: Cache, governor: Governor) -> None:
@@ -48,7 +50,8 @@ class RememberedAnalysis:
             return self._result(kept)
         result = await self._analysis.analyze(task, params, picture, client=client)
         if not result.reduced:
-            members = {name: getattr(result, name) for name in _MEMBERS}
+            members: dict[str, Any] = {name: getattr(result, name) for name in _MEMBERS}
+            members["bytes"] = [result.receipt.predicted_bytes, result.receipt.peak_bytes]
             self._cache.put(key, json.dumps(members).encode() + b"\n" + result.payload)
         return result
 
@@ -61,14 +64,14 @@ class RememberedAnalysis:
         return hashlib.sha256(words.encode() + b"\0" + hashlib.sha256(picture).digest()).hexdigest()
 
     def _result(self, kept: bytes) -> AnalysisResult:
-        members, _, payload = kept.partition(b"\n")
+        line, _, payload = kept.partition(b"\n")
+        members = json.loads(line)
+        predicted_bytes, peak_bytes = members.pop("bytes")
         return AnalysisResult(
-            **json.loads(members),
+            **members,
             output=Output.DETECTIONS,
             payload=payload,
             queued_seconds=0.0,
-            decode_seconds=0.0,
-            inference_seconds=0.0,
-            receipt=Receipt(0, 0, self._governor.mode),
+            receipt=Receipt(predicted_bytes, peak_bytes, self._governor.mode),
             cached=True,
         )

@@ -71,7 +71,7 @@ class Load:
     async def _send_photo(self, client: HttpClient, picture: Picture) -> None:
         """Have one photo analysed, asking again when the service says so."""
         tally = self._tally
-        head = client.head("POST", f"/v1/vision/{self._plan.task}", len(picture.data), picture.content_type)
+        head = client.head("POST", f"/v1/vision/{self._plan.task}?cache=false", len(picture.data), picture.content_type)
         for attempt in range(_ATTEMPTS):
             began = time.monotonic()
             try:

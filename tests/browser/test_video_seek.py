@@ -36,8 +36,14 @@ async ([url, at]) => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [1, 1];
   const context = canvas.getContext('2d');
-  context.drawImage(video, 0, 0, 1, 1);
-  const found = { duration: video.duration, at: video.currentTime, colour: [...context.getImageData(0, 0, 1, 1).data] };
+  let colour;
+  for (let tries = 0; tries < 40; tries += 1) {  // the frame may be painted a little after it was sought: until then, black
+    context.drawImage(video, 0, 0, 1, 1);
+    colour = [...context.getImageData(0, 0, 1, 1).data];
+    if (colour[0] + colour[1] + colour[2] > 0) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const found = { duration: video.duration, at: video.currentTime, colour };
   video.remove();
   return found;
 }

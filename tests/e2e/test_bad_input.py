@@ -272,7 +272,7 @@ def test_a_client_that_does_not_wait_for_its_answer_holds_nothing(client: httpx.
     def owners() -> set[str]:
         return {holder["owner"] for holder in server.memory()["budget"]["holders"]}
 
-    eventually(lambda: owners() <= {"api", "worker:vision"})
+    eventually(lambda: owners() <= {"api", "worker:vision", "cache"})
 
 
 def test_one_connection_serves_one_bad_request_after_the_other(client: httpx.Client, server: RunningServer) -> None:

@@ -97,10 +97,10 @@ def test_every_process_is_told_with_its_role(server: RunningServer) -> None:
     assert all(process["peakRssBytes"] >= process["rssBytes"] > 0 for process in processes.values())
 
 
-def test_nothing_is_held_but_by_the_service_and_its_worker(server: RunningServer) -> None:
+def test_nothing_is_held_but_by_the_service_its_worker_and_the_cache(server: RunningServer) -> None:
     memory = server.memory()
 
-    assert sorted(holder["owner"] for holder in memory["budget"]["holders"]) == ["api", "worker:vision"]
+    assert sorted(holder["owner"] for holder in memory["budget"]["holders"]) == ["api", "cache", "worker:vision"]
     assert memory["budget"]["reservedBytes"] == sum(h["reservedBytes"] for h in memory["budget"]["holders"])
     assert memory["budget"]["waiting"] == 0
 

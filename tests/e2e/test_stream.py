@@ -349,7 +349,7 @@ def test_clients_that_vanish_leave_nothing(server: RunningServer) -> None:
             stream.close_socket()
         eventually(lambda: server.memory()["streams"]["active"] == 0)
 
-    eventually(lambda: {h["owner"] for h in server.memory()["budget"]["holders"]} <= {"api", "worker:vision"})
+    eventually(lambda: {h["owner"] for h in server.memory()["budget"]["holders"]} <= {"api", "worker:vision", "cache"})
 
 
 def test_a_stream_without_messages_is_closed(tmp_path: Path) -> None:

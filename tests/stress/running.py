@@ -23,7 +23,7 @@ from app.soak.soak import unfinished
 from tests.media_files import photo
 
 LIMIT_BYTES = 300 * MIB
-HANDS = "/v1/vision/hands"
+HANDS = "/v1/vision/hands?cache=false"
 
 
 @dataclass(slots=True)

@@ -107,7 +107,7 @@ async def _listen(subject: Subject, told: list[str]) -> None:
 
 async def _stream(subject: Subject) -> None:
     """Send frames and read answers for ever; raises where the connection ends."""
-    address = f"ws://127.0.0.1:{subject.service.port}{HANDS}/stream"
+    address = f"ws://127.0.0.1:{subject.service.port}/v1/vision/hands/stream"
     frame = photo("thumb_up.jpg").read()
     async with connect(address, compression=None, max_size=16 * MIB) as connection:
         await connection.recv()
