@@ -22,11 +22,6 @@ from app.workers.footprint import Footprint, resident_bytes
 logger = logging.getLogger("ballast.child")
 
 
-NICENESS = 10
-"""Children give way to the API, which has little to do and lets them wait while it waits: under full load this takes 5
-of 52 ms off the slowest answers (99th percentile)."""
-
-
 class Handler(Protocol):
     """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
 
@@ -44,7 +39,6 @@ def run(descriptor: int, parent_pid: int) -> None:
     The exit is at once (`os._exit`): whatever runs has nobody left to answer, and the kernel takes memory back faster
     than native libraries would free it.
     """
-    os.nice(NICENESS)
     channel = BlockingChannel(socket.socket(fileno=descriptor))
     if (opening := channel.receive()) is not None:
         _open(channel, opening, parent_pid)

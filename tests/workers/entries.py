@@ -118,7 +118,6 @@ class Probe:
             "channel": int(sys.argv[2]),
             "environment": sorted(os.environ),
             "oomScoreAdj": int(Path("/proc/self/oom_score_adj").read_text()),
-            "niceness": os.nice(0),
             "parent": os.getppid(),
             "session": os.getsid(0),
             "coreBytes": resource.getrlimit(resource.RLIMIT_CORE)[0],

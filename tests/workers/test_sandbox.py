@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import platform
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import sys
 import pytest
 
 from app.domain.units import MIB
-from app.workers.child import NICENESS
 from app.workers.sandbox import OOM_SCORE_ADJ
 from tests.workers.pools import answered, ask, open_pool
 
@@ -60,13 +58,6 @@ async def test_the_report_tells_what_holds() -> None:
     assert described["dataBytes"] == 300 * MIB
     assert described["oomScoreAdj"] == OOM_SCORE_ADJ
     assert described["coreBytes"] == 0
-
-
-async def test_a_child_gives_way_to_the_api() -> None:
-    async with open_pool() as pool:
-        described = (await answered(ask(pool, "describe"))).head
-
-    assert described["niceness"] == min(19, os.nice(0) + NICENESS)
 
 
 async def test_the_score_of_the_api_is_not_touched() -> None:
