@@ -3,10 +3,10 @@
     python -m benchmarks.vision [--rounds 7] [--seconds 3] [--requests 40] [--short]
 
 The picture is `thumb_up.jpg`, the settings are the defaults, nothing is cached. First each server alone is loaded and
-its memory measured, three times (PSS of its processes: alone, so that no other shares its libraries). Then all run, and each round
-has every one of them in turn, in another order every time: four keep-alive clients for some seconds, with a probe of
-its health 20 times a second beside them; one client alone; and the bare loop, decode and detect, with one instance a
-core on one thread each, and with one thread. A ratio is made from the two turns of one round.
+its memory measured, three times (PSS of its processes: alone, so that no other shares its libraries). Then all run, and
+each round has every one of them in turn, in another order every time: four keep-alive clients for some seconds, with a
+probe of its health 20 times a second beside them; one client alone; and the bare loop, decode and detect, with one
+instance a core on one thread each, and with one thread. A ratio is made from the two turns of one round.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def test_the_page_reacts_to_pressure_and_to_its_end(tight_server: RunningServer,
     )
 
     with tight_server.client() as client:
-        client.post("/v1/vision/hands", content=photo("thumb_up.jpg").read())
+        client.post("/v1/vision/hands?cache=false", content=photo("thumb_up.jpg").read())
 
     visitor.until("window.levels.includes('CRITICAL')", 20)
     visitor.until("window.levels.at(-1) === 'LOW'", 60)

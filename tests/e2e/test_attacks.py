@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         "SERVER__PROBE_PORT": "0", "SERVER__DRAIN_SECONDS": "2",
     }  # fmt: skip
     with run_server(tmp_path_factory.mktemp("attacks"), settings) as server:
-        assert httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=30).status_code == 200
+        assert httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30).status_code == 200
         yield server
 
 
@@ -84,7 +84,7 @@ def frame(opcode: int, data: bytes, *, last: bool = True) -> bytes:
 async def post_all(server: RunningServer, pictures: list[bytes]) -> list[int]:
     limits = httpx.Limits(max_connections=len(pictures))
     async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
-        answers = await asyncio.gather(*(client.post("/v1/vision/hands", content=one) for one in pictures))
+        answers = await asyncio.gather(*(client.post("/v1/vision/hands?cache=false", content=one) for one in pictures))
     return [answer.status_code for answer in answers]
 
 
@@ -108,7 +108,7 @@ def test_slow_senders_do_not_keep_the_others_out(server: RunningServer) -> None:
             stack.enter_context(server.connect()).sendall(head)
         eventually(lambda: server.memory()["uploads"]["active"] or len(server.memory()["budget"]["holders"]) > 3)
 
-        answer = httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=30)
+        answer = httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30)
 
     assert answer.status_code == 200
 
@@ -151,7 +151,7 @@ def test_hostile_metadata_writes_nothing_to_the_log(server: RunningServer) -> No
     segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
     before = len(server.log_lines())
 
-    httpx.post(f"{server.url}/v1/vision/hands", content=picture[:2] + segment + picture[2:], timeout=30)
+    httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=picture[:2] + segment + picture[2:], timeout=30)
 
     assert [line for line in server.log_lines()[before:] if "PIL" in line["message"]] == []
 

@@ -37,7 +37,7 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
     """A client; after the test the service must still do its work, in the same worker or another one."""
     with server.client() as client:
         yield client
-        answer = client.post("/v1/vision/hands", content=thumb())
+        answer = client.post("/v1/vision/hands?cache=false", content=thumb())
         assert answer.status_code == 200, answer.text
         assert len(answer.json()["detections"]) == 1
 
@@ -83,20 +83,20 @@ def test_a_bad_picture_is_a_problem(client: httpx.Client, name: str, as_form: bo
     make, status, code = BAD_PICTURES[name]
     options: dict[str, Any] = {"files": {"file": ("a.jpg", make())}} if as_form else {"content": make()}
 
-    answer = client.post("/v1/vision/hands", **options)
+    answer = client.post("/v1/vision/hands?cache=false", **options)
 
     problem_of(answer, status, code)
 
 
 @pytest.mark.xfail(strict=True, reason="Pillow pads a PNG whose zlib stream ends early")
 def test_a_png_that_ends_before_its_last_row_is_invalid(client: httpx.Client) -> None:
-    answer = client.post("/v1/vision/hands", content=lying_png())
+    answer = client.post("/v1/vision/hands?cache=false", content=lying_png())
 
     problem_of(answer, 422, "invalid_media")
 
 
 def test_a_picture_of_many_pixels_says_how_many(client: httpx.Client) -> None:
-    answer = client.post("/v1/vision/hands", content=png_bomb())
+    answer = client.post("/v1/vision/hands?cache=false", content=png_bomb())
 
     problem = problem_of(answer, 413, "too_many_pixels")
     assert problem["pixels"] == 400_000_000
@@ -108,7 +108,7 @@ def test_a_picture_that_can_never_fit_says_both_numbers(client: httpx.Client) ->
     header = b"VP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + (6999).to_bytes(3, "little") * 2
     picture = b"RIFF" + struct.pack("<I", 4 + len(header) + 8 + 100) + b"WEBP" + header + b"VP8L" + bytes(104)
 
-    answer = client.post("/v1/vision/hands", content=picture)
+    answer = client.post("/v1/vision/hands?cache=false", content=picture)
 
     problem = problem_of(answer, 413, "memory_exceeds_limit")
     assert problem["neededBytes"] > problem["limitBytes"] > 0
@@ -160,21 +160,25 @@ def test_a_wrong_parameter_is_named(client: httpx.Client, query: str) -> None:
     ids=["no-file", "two-files", "no-end", "boundary", "no-part", "empty", "text", "long-header", "headers", "parts"],
 )
 def test_a_broken_form_is_a_bad_request(client: httpx.Client, body: bytes) -> None:
-    answer = client.post("/v1/vision/hands", content=body, headers={"Content-Type": FORM})
+    answer = client.post("/v1/vision/hands?cache=false", content=body, headers={"Content-Type": FORM})
 
     problem_of(answer, 400, "bad_request")
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=" + "b" * 300])
 def test_a_form_without_a_usable_boundary_is_a_bad_request(client: httpx.Client, content_type: str) -> None:
-    answer = client.post("/v1/vision/hands", content=form(("file", thumb())), headers={"Content-Type": content_type})
+    answer = client.post(
+        "/v1/vision/hands?cache=false", content=form(("file", thumb())), headers={"Content-Type": content_type}
+    )
 
     problem_of(answer, 400, "bad_request")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "gzip, identity"])
 def test_a_compressed_body_is_unsupported(client: httpx.Client, encoding: str) -> None:
-    answer = client.post("/v1/vision/hands", content=gzip.compress(thumb()), headers={"Content-Encoding": encoding})
+    answer = client.post(
+        "/v1/vision/hands?cache=false", content=gzip.compress(thumb()), headers={"Content-Encoding": encoding}
+    )
 
     problem_of(answer, 415, "unsupported_media")
 
@@ -267,7 +271,7 @@ def test_a_client_that_does_not_wait_for_its_answer_holds_nothing(client: httpx.
     del client
     for _ in range(5):
         with server.connect() as connection:
-            connection.sendall(request("/v1/vision/hands", f"Content-Length: {len(thumb())}") + thumb())
+            connection.sendall(request("/v1/vision/hands?cache=false", f"Content-Length: {len(thumb())}") + thumb())
 
     def owners() -> set[str]:
         return {holder["owner"] for holder in server.memory()["budget"]["holders"]}
@@ -280,7 +284,7 @@ def test_one_connection_serves_one_bad_request_after_the_other(client: httpx.Cli
     with server.connect() as connection:
         statuses = []
         for picture in (b"", b"text", thumb(), truncated(), thumb()):
-            connection.sendall(request("/v1/vision/hands", f"Content-Length: {len(picture)}") + picture)
+            connection.sendall(request("/v1/vision/hands?cache=false", f"Content-Length: {len(picture)}") + picture)
             statuses.append(read_answer(connection)[0])
 
     assert statuses == [415, 415, 200, 422, 200]
@@ -289,7 +293,7 @@ def test_one_connection_serves_one_bad_request_after_the_other(client: httpx.Cli
 def test_requests_sent_in_one_go_are_answered_in_order(client: httpx.Client, server: RunningServer) -> None:
     del client
     picture = thumb()
-    good = request("/v1/vision/hands", f"Content-Length: {len(picture)}") + picture
+    good = request("/v1/vision/hands?cache=false", f"Content-Length: {len(picture)}") + picture
     bad = request("/v1/vision/hands", "Content-Length: 4") + b"text"
     with server.connect() as connection:
         connection.sendall(good + bad + good)

@@ -39,7 +39,7 @@ LINE_MEMBERS = PROBLEM_MEMBERS - {"requestId"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     settings = {"VISION__WORKERS": "1", "VISION__MAX_BYTES": str(MAX_BYTES), "UPLOAD__IDLE_SECONDS": "1"}
     with run_server(tmp_path_factory.mktemp("batch"), settings) as server:
-        assert httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=30).status_code == 200
+        assert httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30).status_code == 200
         yield server
 
 
@@ -257,7 +257,7 @@ def test_a_client_that_leaves_while_it_sends_leaves_nothing(server: RunningServe
     batch.leave()
 
     eventually(lambda: what_is_left(server) == [])
-    assert httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=30).status_code == 200
+    assert httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30).status_code == 200
 
 
 def test_a_client_that_leaves_when_all_is_sent_leaves_nothing(server: RunningServer, batch: RawBatch) -> None:
@@ -396,7 +396,7 @@ def test_batches_and_single_requests_share_the_workers(client: httpx.Client, bat
     batch.end()
     batch.read_until(lambda body: b"\n" in body)
 
-    single = client.post("/v1/vision/hands", content=thumb())
+    single = client.post("/v1/vision/hands?cache=false", content=thumb())
     so_far = len(lines_of(batch.read_until(lambda body: body.endswith(b"\n"))))
 
     assert single.status_code == 200

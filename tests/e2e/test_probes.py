@@ -122,7 +122,7 @@ def test_samples_go_on(server: RunningServer) -> None:
 
 def test_hot_answers_keep_to_their_schemas(client: httpx.Client) -> None:
     for task in ("hands", "gestures"):
-        AnalysisSchema.model_validate_json(client.post(f"/v1/vision/{task}", content=thumb()).content)
+        AnalysisSchema.model_validate_json(client.post(f"/v1/vision/{task}?cache=false", content=thumb()).content)
     TasksSchema.model_validate_json(client.get("/v1/vision").content)
     MemorySchema.model_validate_json(client.get("/metrics/memory").content)
 
@@ -169,7 +169,8 @@ def test_probes_answer_while_the_worker_is_busy(server: RunningServer, client: h
 
     with ThreadPoolExecutor(8) as threads:
         calls = [
-            threads.submit(httpx.post, f"{server.url}/v1/vision/hands", content=thumb(), timeout=30) for _ in range(24)
+            threads.submit(httpx.post, f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30)
+            for _ in range(24)
         ]
         probed = 0
         while not all(call.done() for call in calls):

@@ -75,7 +75,7 @@ def test_an_api_that_is_too_large_ends_in_order_and_asks_to_be_started_again(tmp
 def test_what_was_begun_is_answered_and_no_worker_is_left(tmp_path: Path) -> None:
     with run_server(tmp_path, {**TOO_LARGE, "VISION__WORKERS": "1"}) as server:
         with open_stream(server) as stream:
-            answer = httpx.post(f"{server.url}/v1/vision/hands", content=thumb(), timeout=30)
+            answer = httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30)
             stream.send(thumb())
             result = json.loads(stream.recv(timeout=10))
             family = descendants(server.process.pid)

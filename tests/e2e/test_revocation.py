@@ -98,7 +98,7 @@ def wrist(result: dict[str, Any]) -> tuple[float, float]:
 async def test_a_stream_goes_on_when_its_tracker_is_taken_back_and_given_again(house: House) -> None:
     trackers = house.services.vision.trackers
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}", timeout=30) as client:
-        alone = (await client.post("/v1/vision/hands", content=thumb())).raise_for_status().json()
+        alone = (await client.post("/v1/vision/hands?cache=false", content=thumb())).raise_for_status().json()
     without = house.reserved_by_workers()
 
     async with connect(f"ws://127.0.0.1:{house.port}/v1/vision/hands/stream") as stream:

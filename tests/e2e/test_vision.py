@@ -63,7 +63,7 @@ def test_a_model_is_loaded_by_the_first_picture(tmp_path: Path) -> None:
     with run_server(tmp_path) as server, server.client() as client:
         before, workers_before = states(client), server.workers()
 
-        analysis(client.post("/v1/vision/hands", content=thumb()))
+        analysis(client.post("/v1/vision/hands?cache=false", content=thumb()))
 
         after = states(client)
         assert set(before.values()) <= {"unloaded", "missing"}
@@ -74,11 +74,11 @@ def test_a_model_is_loaded_by_the_first_picture(tmp_path: Path) -> None:
 
 def test_an_idle_worker_is_let_go_and_comes_back(tmp_path: Path) -> None:
     with run_server(tmp_path, {"VISION__IDLE_SECONDS": "0.3"}) as server, server.client() as client:
-        analysis(client.post("/v1/vision/hands", content=thumb()))
+        analysis(client.post("/v1/vision/hands?cache=false", content=thumb()))
         eventually(lambda: states(client)["hands"] == "unloaded")
 
         left = descendants(server.process.pid)
-        again = client.post("/v1/vision/hands", content=thumb())
+        again = client.post("/v1/vision/hands?cache=false", content=thumb())
 
         assert left == set()
         assert len(analysis(again)["detections"]) == 1
@@ -112,9 +112,9 @@ def test_a_thumb_up_is_a_thumb_up(client: httpx.Client) -> None:
 
 
 def test_a_form_is_answered_as_the_bytes_themselves(client: httpx.Client) -> None:
-    raw = analysis(client.post("/v1/vision/hands", content=thumb()))
+    raw = analysis(client.post("/v1/vision/hands?cache=false", content=thumb()))
 
-    form = analysis(client.post("/v1/vision/hands", files={"file": ("thumb.jpg", thumb(), "image/jpeg")}))
+    form = analysis(client.post("/v1/vision/hands?cache=false", files={"file": ("thumb.jpg", thumb(), "image/jpeg")}))
 
     assert form["detections"] == raw["detections"]
 
@@ -122,7 +122,9 @@ def test_a_form_is_answered_as_the_bytes_themselves(client: httpx.Client) -> Non
 def test_a_body_in_chunks_is_taken(client: httpx.Client) -> None:
     picture = thumb()
 
-    answer = client.post("/v1/vision/hands", content=(picture[at : at + 4096] for at in range(0, len(picture), 4096)))
+    answer = client.post(
+        "/v1/vision/hands?cache=false", content=(picture[at : at + 4096] for at in range(0, len(picture), 4096))
+    )
 
     assert len(analysis(answer)["detections"]) == 1
 
@@ -170,7 +172,7 @@ def test_grey_of_16_bits_is_seen_as_grey_of_8(client: httpx.Client) -> None:
 def test_a_picture_of_one_pixel_has_no_hands(client: httpx.Client) -> None:
     from PIL import Image
 
-    document = analysis(client.post("/v1/vision/hands", content=saved(Image.new("RGB", (1, 1)), "PNG")))
+    document = analysis(client.post("/v1/vision/hands?cache=false", content=saved(Image.new("RGB", (1, 1)), "PNG")))
 
     assert document["detections"] == []
 
@@ -184,9 +186,9 @@ def test_the_number_of_hands_can_be_limited(client: httpx.Client) -> None:
 
 
 def test_a_receipt_says_what_it_took(client: httpx.Client) -> None:
-    client.post("/v1/vision/hands", content=thumb())
+    client.post("/v1/vision/hands?cache=false", content=thumb())
 
-    answer = client.post("/v1/vision/hands", content=thumb())
+    answer = client.post("/v1/vision/hands?cache=false", content=thumb())
 
     words = dict(word.strip().split("=") for word in answer.headers["ballast-memory"].split(","))
     assert words.keys() == {"predicted", "peak", "mode"}
@@ -197,7 +199,7 @@ def test_a_receipt_says_what_it_took(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("name", ["a", "request-17.B_c", "x" * 128])
 def test_a_sane_request_id_is_given_back(client: httpx.Client, name: str) -> None:
-    answer = client.post("/v1/vision/hands", content=thumb(), headers={"X-Request-Id": name})
+    answer = client.post("/v1/vision/hands?cache=false", content=thumb(), headers={"X-Request-Id": name})
 
     assert answer.headers["x-request-id"] == name
 
@@ -211,6 +213,6 @@ def test_another_request_id_is_replaced(client: httpx.Client, name: str) -> None
 
 
 def test_the_request_id_is_in_the_problem_too(client: httpx.Client) -> None:
-    answer = client.post("/v1/vision/hands", content=b"", headers={"X-Request-Id": "mine"})
+    answer = client.post("/v1/vision/hands?cache=false", content=b"", headers={"X-Request-Id": "mine"})
 
     assert problem_of(answer, 415, "unsupported_media")["requestId"] == "mine"

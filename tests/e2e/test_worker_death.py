@@ -191,7 +191,7 @@ def test_the_workers_die_with_a_service_that_is_killed(own: RunningServer) -> No
 def test_a_model_that_is_missing_is_told_with_how_to_get_it_and_the_rest_works(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     with run_server(tmp_path, {"MODELS__DIR": str(tmp_path / "models")}) as server, server.client() as client:
-        answer = client.post("/v1/vision/hands", content=thumb())
+        answer = client.post("/v1/vision/hands?cache=false", content=thumb())
         tasks = client.get("/v1/vision").json()["tasks"]
         stored = client.post("/v1/media", content=thumb())
 
