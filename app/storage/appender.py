@@ -159,8 +159,9 @@ class Appender:
             self._allocated_to = self.written_bytes
 
     def _sync(self) -> None:
-        """Runs in a thread."""
-        self._trim()
+        """Runs in a thread. Blocks may also have been allocated by a run that was killed before this one."""
+        extents.trim(self._fd)
+        self._allocated_to = self.written_bytes
         os.fdatasync(self._fd)
 
     def _close(self) -> None:

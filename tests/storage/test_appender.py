@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StorageFull
+from app.storage import extents
 from app.storage.appender import BATCH_BYTES, WRITE_BACK_BYTES, Appender, Hash
 from app.storage.threads import DiskThreads
 from tests.samples import mp4
@@ -104,3 +105,18 @@ async def test_no_block_stays_allocated_behind_the_last_byte(tmp_path: Path, dis
     state = path.stat()
     assert state.st_size >= BATCH_BYTES + 5
     assert state.st_blocks * 512 <= state.st_size + 8192
+
+
+async def test_blocks_that_a_killed_run_allocated_go_with_the_next_sync(tmp_path: Path, disk: DiskThreads) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"begun")
+    with path.open("r+b") as file:
+        extents.allocate(file.fileno(), 5, 8 * 1024 * 1024)
+    appender = open_appender(path, disk, start=5)
+
+    await appender.write(b" and done")
+    await appender.sync()
+    await appender.aclose()
+
+    assert path.read_bytes() == b"begun and done"
+    assert path.stat().st_blocks * 512 <= 8192
