@@ -17,6 +17,7 @@ from app.domain.frame import AnalysisSize, ImageFormat, ImageHeader
 from app.errors import TooManyPixels
 from app.pixels.cost import MAX_STORED_PIXELS, check_pixels, counted_pixels, decode_bytes, draft_scale
 from app.pixels.header import read_header
+from app.workers.process import CHILD_ENVIRONMENT
 from tests.pixels.pictures import encode, multi_scan_jpeg, scene, with_alpha
 
 BOX = AnalysisSize(640, 480)
@@ -54,8 +55,8 @@ def measured_bytes(folder: Path, kind: str, picture: bytes, mode: str) -> int:
     (folder / "small").write_bytes(KINDS[kind](SMALL))
     (folder / "large").write_bytes(picture)
     command = [sys.executable, "-m", "tests.pixels.peak_child", str(folder / "small"), str(folder / "large"), mode]
-    # Without it numpy's BLAS starts threads, whose stacks would count.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    # The allocator is a worker's, and numpy starts no threads, whose stacks would count.
+    environment = os.environ | CHILD_ENVIRONMENT
     answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return int(answer.stdout)
 

@@ -29,7 +29,7 @@ class Gestures(VisionTask):
     Params = GesturesParams
     # Measured with mediapipe 1.2.2: 35 MB after import, 127 after the first call; each further one +43.
     model_bytes = 93 * MIB
-    tracker_bytes = instance_bytes = 43 * MIB
+    tracker_bytes = instance_bytes = 45 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
