@@ -32,7 +32,7 @@ REDUCING_GAP = 1.5
 MAX_STORED_PIXELS = 1 << 28
 
 # Buffers of the codecs, Python objects, and the slack of the allocator (what a worker keeps of its heap: 0006).
-_BASE_BYTES = 2 << 20
+_BASE_BYTES = 3 << 20
 
 # Of the answer: the RGB image and its turned copy at 4 bytes a pixel, `tobytes` in pieces and joined at 3.
 _ANSWER_BYTES = 14
