@@ -73,11 +73,12 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     tasks = vision_tasks()
     app.include_router(health.router)
     app.include_router(page.build_router())
-    vision_routers = (batch.build_router(tasks), vision.build_router(tasks), stream.build_router(tasks))
+    shortcuts = vision.build_shortcuts(tasks)
+    vision_routers = (batch.build_router(tasks), vision.build_router(tasks, shortcuts), stream.build_router(tasks))
     for router in (memory.router, limits.router, media.router, tus.router, *vision_routers):
         app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
-    app.add_middleware(Shortcuts, shortcuts=vision.shortcuts(tasks))
+    app.add_middleware(Shortcuts, shortcuts=shortcuts)
     _add_middleware(app, settings)
     return app
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,7 +35,7 @@ class Shortcut:
             pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True) if query_string else []
             values: dict[str, Any] = dict(pairs)
             return self.query.model_validate(values) if len(values) == len(pairs) else None
-        except (UnicodeDecodeError, ValidationError, ValueError):
+        except ValueError:  # also what pydantic and the decoder raise
             return None
 
 

@@ -71,21 +71,25 @@ _PROBLEMS = problem_responses(
 _PREFIX = "/v1/vision"
 
 
-def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
-    """Return the routes of vision, one typed route for each task."""
+def build_router(tasks: dict[str, type[VisionTask]], shortcuts: dict[str, Shortcut]) -> APIRouter:
+    """Return the routes of vision, one typed route for each task; `shortcuts` are those of `build_shortcuts`."""
     router = APIRouter(prefix=_PREFIX, tags=["vision"])
     router.add_api_route(
         "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
     )
     for task in tasks.values():
-        _add_task(router, task)
+        _add_task(router, task, shortcuts[_path(task)].endpoint)
     router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
     return router
 
 
-def shortcuts(tasks: dict[str, type[VisionTask]]) -> dict[str, Shortcut]:
+def build_shortcuts(tasks: dict[str, type[VisionTask]]) -> dict[str, Shortcut]:
     """Return the short way to each task, by its path."""
-    return {f"{_PREFIX}/{task.name}": Shortcut(_endpoint(task), answer_model(task)) for task in tasks.values()}
+    return {_path(task): _shortcut(task) for task in tasks.values()}
+
+
+def _path(task: type[VisionTask]) -> str:
+    return f"{_PREFIX}/{task.name}"
 
 
 async def _list_tasks(services: ServicesDep) -> TasksSchema:
@@ -109,7 +113,9 @@ async def _unknown_task(task: str, services: ServicesDep) -> None:
     raise NotFound("There is no task of this name.")
 
 
-def _endpoint(task: type[VisionTask]) -> Callable[..., Awaitable[Response]]:
+def _shortcut(task: type[VisionTask]) -> Shortcut:
+    query = answer_model(task)
+
     async def analyze(
         request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
     ) -> Response:
@@ -123,14 +129,14 @@ def _endpoint(task: type[VisionTask]) -> Callable[..., Awaitable[Response]]:
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
-    analyze.__annotations__["params"] = Annotated[answer_model(task), Query()]
-    return analyze
+    analyze.__annotations__["params"] = Annotated[query, Query()]
+    return Shortcut(analyze, query)
 
 
-def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
+def _add_task(router: APIRouter, task: type[VisionTask], endpoint: Callable[..., Awaitable[Response]]) -> None:
     router.add_api_route(
         f"/{task.name}",
-        _endpoint(task),
+        endpoint,
         methods=["POST"],
         name=f"analyze_{task.name.replace('-', '_')}",
         summary=f"Find {task.summary}",

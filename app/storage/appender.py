@@ -152,12 +152,6 @@ class Appender:
             self._allocated_to = begin + max(ALLOCATED_BYTES, end - begin)
             extents.allocate(self._fd, begin, self._allocated_to - begin)
 
-    def _trim(self) -> None:
-        """Runs in a thread."""
-        if self._allocated_to > self.written_bytes:
-            extents.trim(self._fd)
-            self._allocated_to = self.written_bytes
-
     def _sync(self) -> None:
         """Runs in a thread. Blocks may also have been allocated by a run that was killed before this one."""
         extents.trim(self._fd)
@@ -166,7 +160,8 @@ class Appender:
 
     def _close(self) -> None:
         """Runs in a thread."""
-        self._trim()
+        if self._allocated_to > self.written_bytes:
+            extents.trim(self._fd)
         os.close(self._fd)
 
 

@@ -135,21 +135,16 @@ class Crew:
         """Whether there may be any child at all now."""
         return self.ledger.allowed(self.workers_max) > 0
 
-    def free_seat(self) -> Seat | None:
-        """Return a seat that can take a call: the one with the fewest."""
-        return min((seat for seat in self.seats if seat.free_slots > 0), key=lambda seat: seat.calls, default=None)
-
-    def seat_ahead(self) -> Seat | None:
-        """Return a seat that can take a call for when a slot of it is free: the one with the fewest."""
-        return min((seat for seat in self.seats if seat.free_ahead > 0), key=lambda seat: seat.calls, default=None)
+    def seat_with(self, room: Callable[[Seat], int]) -> Seat | None:
+        """Return a seat that has `room` for a call: the one with the fewest."""
+        return min((seat for seat in self.seats if room(seat) > 0), key=lambda seat: seat.calls, default=None)
 
     def level(self) -> None:
         """Ask a busy child for a call back that waits in it while another child has a free slot."""
-        if self.free_seat() is None:
-            return
-        behind = next((seat.worker for seat in self.seats if seat.worker is not None and seat.free_slots < 0), None)
-        if behind is not None:
-            behind.recall()
+        if any(seat.free_slots > 0 for seat in self.seats):
+            behind = next((seat.worker for seat in self.seats if seat.worker is not None and seat.free_slots < 0), None)
+            if behind is not None:
+                behind.recall()
 
     def seat_of(self, pid: int) -> Seat | None:
         """Return the seat of the child with this process id, if it stays."""

@@ -156,17 +156,17 @@ class WorkerPool:
 
     def _dispatch(self) -> None:
         """Give waiting calls to free slots, and start a child where calls are left."""
-        self._hand_out(self._seat_for)
+        self._hand_out(_free_slots)
         if self.waiting and not self._closed:
             self.crew.grow()
-            self._hand_out(self._seat_for)  # a child has become wider
-            self._hand_out(self._seat_ahead_for)
+            self._hand_out(_free_slots)  # a child has become wider
+            self._hand_out(_free_ahead)
             self._refuse_in_vain()
         if not self.waiting:
             self.crew.level()
 
-    def _hand_out(self, seat_for: Callable[[Call], Seat | None]) -> None:
-        while (found := self._next(seat_for)) is not None:
+    def _hand_out(self, room: Callable[[Seat], int]) -> None:
+        while (found := self._next(room)) is not None:
             self._send(*found)
 
     def _refuse_in_vain(self) -> None:
@@ -178,29 +178,27 @@ class WorkerPool:
         elif not self.crew.may_start:
             self._refuse_line("Memory is critical: no worker is started now.")
 
-    def _next(self, seat_for: Callable[[Call], Seat | None]) -> tuple[Call, Seat] | None:
+    def _next(self, room: Callable[[Seat], int]) -> tuple[Call, Seat] | None:
         """Take the first call out of the line that there is a seat for; those that nobody waits for any more go too."""
-        while (call := self._first(lambda call: call.result.done() or seat_for(call) is not None)) is not None:
+
+        def may_go(call: Call) -> bool:
+            return call.result.done() or self._seat_for(call, room) is not None
+
+        while (call := self._first(may_go)) is not None:
             self._take(call)
-            if not call.result.done() and (seat := seat_for(call)) is not None:
+            if not call.result.done() and (seat := self._seat_for(call, room)) is not None:
                 return call, seat
         return None
 
     def _first(self, wanted: Callable[[Call], bool]) -> Call | None:
         return next((call for call in self._again if wanted(call)), None) or self._line.first(wanted)
 
-    def _seat_for(self, call: Call) -> Seat | None:
-        """Return a free seat: the one of the child that the call is for, if that one lives, else any."""
+    def _seat_for(self, call: Call, room: Callable[[Seat], int]) -> Seat | None:
+        """Return a seat that has room: the one of the child that the call is for, if that one lives, else any."""
         own = self.crew.seat_of(call.pid) if call.pid is not None else None
         if own is not None:
-            return own if own.free_slots > 0 else None
-        return self.crew.free_seat()
-
-    def _seat_ahead_for(self, call: Call) -> Seat | None:
-        own = self.crew.seat_of(call.pid) if call.pid is not None else None
-        if own is not None:
-            return own if own.free_ahead > 0 else None
-        return self.crew.seat_ahead()
+            return own if room(own) > 0 else None
+        return self.crew.seat_with(room)
 
     def _take(self, call: Call) -> None:
         if call in self._again:
@@ -232,7 +230,7 @@ class WorkerPool:
         error = answer.exception()
         if error is None:
             self._deliver(call, seat, answer.result())
-        elif isinstance(error, CallRecalled):
+        elif isinstance(error, CallRecalled) and not self._closed:
             self._again.append(call)
         elif isinstance(error, WorkerGone) and call.repeatable and call.attempts <= 1 and not self._closed:
             self.counters.retried += 1
@@ -267,6 +265,14 @@ class WorkerPool:
         while (call := self._first(_is_wanted)) is not None:
             self._take(call)
             call.result.set_exception(Overloaded(detail, retry_after_seconds=retry_after_seconds))
+
+
+def _free_slots(seat: Seat) -> int:
+    return seat.free_slots
+
+
+def _free_ahead(seat: Seat) -> int:
+    return seat.free_ahead
 
 
 def _is_wanted(call: Call) -> bool:
