@@ -86,7 +86,9 @@ class ObjectBucket:
         self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
 
     async def put_file(self, path: Path, item: MediaItem) -> None:
-        """Put a file as the object of `item`. Cancelled, or if it fails, it leaves nothing, hidden parts neither.
+        """Put a file as the object of `item`.
+
+        Cancelled, it leaves no hidden parts, but what was put so far may stand as the object: remove that.
 
         Raises:
             StorageUnavailable: the store did not take it.
@@ -104,7 +106,8 @@ class ObjectBucket:
             try:
                 await asyncio.shield(transfer)
             except asyncio.CancelledError:
-                # A transfer that is cancelled leaves its parts; one whose source fails takes them back (measured).
+                # Neither dropped nor aborted: parts on their way would stay, hidden (Amazon S3 API,
+                # AbortMultipartUpload: "it might be necessary to abort [...] multiple times"). It ends early instead.
                 source.cut()
                 await asyncio.gather(finish(transfer), return_exceptions=True)
                 raise
@@ -204,7 +207,7 @@ class ObjectBucket:
 
 
 class _FileSource:
-    """The bytes of a file for an upload that can be cut: the next piece then fails."""
+    """The bytes of a file for an upload that can be cut: there is then no next piece."""
 
     def __init__(self, path: Path, disk: DiskThreads) -> None:
         self._path = path
@@ -220,7 +223,7 @@ class _FileSource:
             offset = 0
             while piece := await self._disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset):
                 if self._is_cut:
-                    raise ConnectionAbortedError("the upload was given up")
+                    return
                 offset += len(piece)
                 yield piece
         finally:

@@ -43,6 +43,7 @@ async def test_a_busy_child_gets_one_call_more_and_the_others_wait_in_line(tmp_p
         for one in held:
             one.release()
         assert [(await answered(call)).head["value"] for call in later] == [0, 1, 2]
+        await asyncio.gather(*(answered(one.reply) for one in held))
 
 
 async def test_a_free_child_comes_before_a_busy_one(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def test_there_are_no_more_children_than_allowed(tmp_path: Path) -> None:
         workers = len(pool.workers)
         for call in held:
             call.release()
-        await asyncio.gather(*waiting)
+        await asyncio.gather(*waiting, *(call.reply for call in held))
 
     assert workers == 2
     assert pool.statistics.started == 2
