@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.inference.assets import ModelAssets
 from app.inference.task import VisionTask, vision_tasks
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
 from tests.storage.s3_server import s3  # noqa: F401 - a fixture
+
+# Examples are never timed: a noisy machine is no fault of theirs.
+settings.register_profile("ballast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ballast")
 
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 

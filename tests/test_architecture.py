@@ -83,7 +83,7 @@ def test_imports_flow_one_way() -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -23,7 +23,7 @@ from tests.serving import exchange, read_answer, serve
 
 MAX_BYTES = 4_000_000
 INLINE_MAX_BYTES = 100_000
-IDLE_SECONDS = 0.4
+IDLE_SECONDS = 1.5
 FORM = "multipart/form-data; boundary=b0undary"
 
 

@@ -31,15 +31,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def full(server: RunningServer) -> Iterator[ExitStack]:
     """Take every seat with an upload that goes on; seats that tests before have left are waited for."""
     with ExitStack() as stack:
-        eventually(lambda: _ask(server, "/v1/limits")[0] == 200)
-        time.sleep(0.1)
         for _ in range(SEATS):
-            connection = stack.enter_context(server.connect())
-            connection.sendall(
+            _take_seat(server, stack).sendall(
                 b"POST /v1/media?inline=never HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
                 b"\x89PNG\r\n\x1a\n"
             )
         yield stack
+
+
+def _take_seat(server: RunningServer, stack: ExitStack) -> socket.socket:
+    """Return a connection that has a seat: it was answered and may go on. One that tests before left is waited for."""
+    give_up_at = time.monotonic() + 10
+    while True:
+        connection = server.connect()
+        connection.sendall(b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        if read_answer(connection)[0] == 200:
+            return stack.enter_context(connection)
+        connection.close()
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
 
 
 def _ask(server: RunningServer, path: str, more: str = "") -> tuple[int, bytes]:
@@ -49,8 +59,8 @@ def _ask(server: RunningServer, path: str, more: str = "") -> tuple[int, bytes]:
 
 
 def _is_closed(connection: socket.socket) -> bool:
-    """Whether the other side has closed it, now or within a second."""
-    connection.settimeout(1)
+    """Whether the other side has closed it, now or soon: long before the default of 10 s is over."""
+    connection.settimeout(5)
     try:
         while connection.recv(65536):
             pass
@@ -115,11 +125,8 @@ def test_a_seat_that_is_left_is_free_again(server: RunningServer, full: ExitStac
 
 def test_idle_connections_keep_their_seats(server: RunningServer) -> None:
     with ExitStack() as stack:
-        eventually(lambda: _ask(server, "/v1/limits")[0] == 200)
         for _ in range(SEATS):
-            connection = stack.enter_context(server.connect())
-            connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert read_answer(connection)[0] == 200
+            _take_seat(server, stack)
 
         assert _ask(server, "/v1/limits")[0] == 503
 

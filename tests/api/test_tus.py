@@ -46,7 +46,7 @@ def app(root: Path) -> FastAPI:
         Settings(
             memory=MemorySettings(limit=8 << 30),
             storage=StorageSettings(root=root, free_floor=0, fsync=False),
-            upload=UploadSettings(max_bytes=MAX_BYTES, inline_max_bytes=1000, idle_seconds=0.5),
+            upload=UploadSettings(max_bytes=MAX_BYTES, inline_max_bytes=1000, idle_seconds=2.0),
         )
     )
 

@@ -44,6 +44,7 @@ def test_checking_lists_every_model_and_fetches_nothing(folder: Path, capsys: py
     assert not folder.exists()
 
 
+@pytest.mark.timeout(300)
 def test_where_nothing_can_be_reached_each_reason_is_told_and_the_exit_code_is_1(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

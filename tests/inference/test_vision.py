@@ -28,9 +28,10 @@ from tests.samples import png
 from tests.workers.pools import until
 
 
-def _settings(folder: Path, models: Path, **vision: Any) -> Settings:
+def _settings(folder: Path, models: Path, sample_seconds: float = 3600, **vision: Any) -> Settings:
+    """Return settings with which the governor leaves the ledger alone: it would settle it after some seconds."""
     return Settings(
-        memory=MemorySettings(limit=2 * GIB),
+        memory=MemorySettings(limit=8 * GIB, sample_seconds=sample_seconds, fast_sample_seconds=sample_seconds),
         storage=StorageSettings(root=folder / "var"),
         models=ModelSettings(dir=models),
         vision=VisionSettings(**vision),
@@ -205,10 +206,12 @@ class TestWithModels:
 
     @pytest.mark.model
     async def test_a_worker_is_not_replaced_for_the_model_that_it_was_just_asked_to_load(
-        self, services: Services
+        self, tmp_path: Path, models_folder: Path, leaks: Leaks
     ) -> None:
-        for task in ("hands", "pose", "hands", "pose"):
-            await _analyze(services, task, photo("business_person.png").read())
+        async with open_services(_settings(tmp_path, models_folder, sample_seconds=0.25, workers=2)) as services:
+            leaks.watch(services.governor.budget)
+            for task in ("hands", "pose", "hands", "pose"):
+                await _analyze(services, task, photo("business_person.png").read())
 
-        assert services.vision.pool.statistics.recycled == 0
-        assert services.vision.pool.statistics.started == 1
+            assert services.vision.pool.statistics.recycled == 0
+            assert services.vision.pool.statistics.started == 1

@@ -48,7 +48,7 @@ def tool(name: str = "ffmpeg") -> Path:
 
 def make(path: Path, *arguments: str) -> Path:
     """Have ffmpeg write `path`."""
-    subprocess.run([tool(), "-v", "error", "-nostdin", "-y", *arguments, path], check=True, timeout=50)
+    subprocess.run([tool(), "-v", "error", "-nostdin", "-y", *arguments, path], check=True, timeout=200)
     return path
 
 

@@ -13,6 +13,7 @@ from app.domain.units import MIB
 from app.errors import ProcessingTimeout, WorkerFailed
 from app.media.ffmpeg import FFmpegRunner, Outcome, RunLimits
 from app.memory.governor import EnrolledProcess
+from tests.workers.pools import until
 
 SHELL = Path("/bin/sh")
 PYTHON = Path(sys.executable)
@@ -94,11 +95,11 @@ async def test_at_the_deadline_it_goes_with_all_that_it_started(runner: FFmpegRu
     script = f"sleep 60 & echo $$ $! > {pids}; wait"
 
     with pytest.raises(ProcessingTimeout):
-        await runner.run(SHELL, ["-c", script], limits(deadline_seconds=1.0, file_bytes=1000))
+        await runner.run(SHELL, ["-c", script], limits(deadline_seconds=3.0, file_bytes=1000))
 
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 2
-    assert not any(alive(pid) for pid in started)
+    await until(lambda: not any(alive(pid) for pid in started))
 
 
 async def test_a_cancelled_run_leaves_nothing(runner: FFmpegRunner, ledger: Ledger) -> None:

@@ -19,6 +19,9 @@ from app.media.probe import DEMUXERS, PROBE_BYTES, Prober, read_probe
 from app.memory.governor import EnrolledProcess
 from tests.media.clips import CLIPS, clip, make, tool, turned
 
+ATTEMPTS = 5
+"""ffprobe lives for some 50 ms: a look at its memory may come too late."""
+
 
 class PeakLedger:
     """Watches the peak resident memory of the process that is enrolled."""
@@ -186,7 +189,10 @@ async def test_the_largest_frames_fit_into_what_is_declared(prober: Prober, ledg
     picture = ("-f", "lavfi", "-i", "testsrc2=s=7680x4320:r=5:d=0.4")
     path = make(tmp_path / "8k.mp4", *picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
-    details = (await prober.probe(path, "video/mp4")).details
+    for _ in range(ATTEMPTS):
+        details = (await prober.probe(path, "video/mp4")).details
+        if ledger.peak_bytes:
+            break
 
     assert (details.width, details.height, details.frame_rate) == (7680, 4320, 5)
     assert 0 < ledger.peak_bytes <= PROBE_BYTES
@@ -196,8 +202,11 @@ async def test_a_bomb_is_refused_within_what_is_declared(prober: Prober, ledger:
     picture = ("-f", "lavfi", "-i", "color=s=16384x8704:r=5:d=0.2")
     path = make(tmp_path / "bomb.mp4", *picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
-    with pytest.raises(TooManyPixels):
-        await prober.probe(path, "video/mp4")
+    for _ in range(ATTEMPTS):
+        with pytest.raises(TooManyPixels):
+            await prober.probe(path, "video/mp4")
+        if ledger.peak_bytes:
+            break
 
     assert path.stat().st_size < 1_000_000
     assert 0 < ledger.peak_bytes <= PROBE_BYTES

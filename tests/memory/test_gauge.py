@@ -283,7 +283,9 @@ from app.settings import MemorySettings
 
 def report(setting=None):
     sample = MemoryGauge(find_limit(setting)).sample(detail=True)
-    level = PressureMonitor(MemorySettings()).update(sample)
+    # Only the group counts here: neither what else stalls on this machine nor how full it is.
+    settings = MemorySettings(psi_some=100, host_low=1, host_critical=1)
+    level = PressureMonitor(settings).update(sample)
     usage = next(p for p in map(Path, sys.argv[1:]) if p.exists())
     print(json.dumps({"pressure": sample.pressure, "level": level.name, "source": sample.limit_source,
                       "working_set": sample.working_set_bytes, "usage": int(usage.read_text())}), flush=True)

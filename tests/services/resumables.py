@@ -36,6 +36,7 @@ async def opened(
     storage: dict[str, Any] | None = None,
     upload: dict[str, Any] | None = None,
     store_type: type[LocalStore] = LocalStore,
+    wait_seconds: float = 10.0,
 ) -> AsyncIterator[House]:
     """Start on a root as the service does; leaving the block keeps what is staged, as any end does."""
     disk = DiskThreads()
@@ -46,7 +47,7 @@ async def opened(
         staging = Staging(root / "staging", disk, store.space, settings.digest, synced=False)
         await staging.open()
         budget = MemoryBudget(1 << 30, working_set=lambda: 0)
-        locks = UploadLocks(stalled_seconds=0.1, wait_seconds=0.3)
+        locks = UploadLocks(stalled_seconds=0.1, wait_seconds=wait_seconds)
         media: MediaStore = store
         yield House(
             store,

@@ -332,8 +332,7 @@ async def test_a_stalled_request_gives_way_and_what_it_brought_is_kept(house: Ho
     assert content(house, await item_of(house, upload_id)) == DATA
 
 
-async def test_a_request_that_gets_on_is_not_disturbed(house: House) -> None:
-    upload_id = await begin(house)
+async def test_a_request_that_gets_on_is_not_disturbed(tmp_path: Path) -> None:
     done = asyncio.Event()
 
     async def steady() -> AsyncIterator[bytes]:
@@ -342,13 +341,15 @@ async def test_a_request_that_gets_on_is_not_disturbed(house: House) -> None:
             await asyncio.sleep(0.01)
         yield DATA
 
-    first = asyncio.create_task(house.resumable.append(upload_id, Piece(0, steady())))
-    await asyncio.sleep(0.05)
-    with pytest.raises(Locked):
-        await house.resumable.look(upload_id)
-    done.set()
+    async with opened(tmp_path, wait_seconds=0.3) as house:
+        upload_id = await begin(house)
+        first = asyncio.create_task(house.resumable.append(upload_id, Piece(0, steady())))
+        await asyncio.sleep(0.05)
+        with pytest.raises(Locked):
+            await house.resumable.look(upload_id)
+        done.set()
 
-    assert (await first).offset == len(DATA)
+        assert (await first).offset == len(DATA)
 
 
 async def test_what_nobody_goes_on_with_expires(house: House, tmp_path: Path) -> None:

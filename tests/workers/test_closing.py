@@ -92,7 +92,7 @@ async def test_a_child_that_is_on_its_way_out_is_waited_for() -> None:
 
 async def test_a_child_that_was_killed_at_a_deadline_is_waited_for(tmp_path: Path) -> None:
     async with open_pool() as pool:
-        held = Held(pool, tmp_path, deadline=0.3)
+        held = Held(pool, tmp_path, deadline=2.0)
         pid = await held.begun()
         await asyncio.gather(held.reply, return_exceptions=True)
 

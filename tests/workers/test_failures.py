@@ -122,7 +122,7 @@ async def test_the_data_limit_holds_and_the_child_is_replaced() -> None:
 
 async def test_a_call_that_hangs_ends_at_its_deadline_and_its_child_is_gone(tmp_path: Path) -> None:
     async with open_pool() as pool:
-        held = Held(pool, tmp_path, deadline=0.4)
+        held = Held(pool, tmp_path, deadline=2.0)
         pid = await held.begun()
 
         with pytest.raises(ProcessingTimeout):
@@ -147,7 +147,7 @@ async def test_a_child_that_is_stopped_ends_its_call_at_the_deadline() -> None:
 
 async def test_a_call_cancelled_at_work_still_ends_at_its_deadline(tmp_path: Path) -> None:
     async with open_pool() as pool:
-        held = Held(pool, tmp_path, deadline=0.4)
+        held = Held(pool, tmp_path, deadline=2.0)
         pid = await held.begun()
         held.reply.cancel()
         await asyncio.gather(held.reply, return_exceptions=True)

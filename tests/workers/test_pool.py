@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from pathlib import Path
 
@@ -134,13 +135,16 @@ async def test_a_cancelled_call_frees_its_place_in_line(tmp_path: Path) -> None:
 
 
 async def test_a_call_gives_up_when_no_child_is_free_in_time_and_frees_its_place(tmp_path: Path) -> None:
-    async with open_pool(waiting=1, wait_seconds=1.0) as pool:
+    async with open_pool(waiting=1) as pool:
+        patient = pool.limits
         first = Held(pool, tmp_path)
         await first.begun()
 
+        pool.limits = dataclasses.replace(patient, wait_seconds=0.3)
         with pytest.raises(Overloaded, match="free in time") as refusal:
             await answered(ask(pool, "echo"))
 
+        pool.limits = patient
         next_one = ask(pool, "echo", value="served")
         await asyncio.sleep(0)
         first.release()
