@@ -179,7 +179,7 @@ def test_a_large_upload_is_interrupted_paused_and_goes_on_after_a_reload(
         session.send("Network.emulateNetworkConditions", words)
 
     session.send("Network.enable")
-    network(offline=False)
+    network(offline=False, upload_bytes_per_second=4 * MB)
     row = visitor.page.locator("[data-upload='large.mp4']")
     progress = row.locator("progress")
 
@@ -187,12 +187,13 @@ def test_a_large_upload_is_interrupted_paused_and_goes_on_after_a_reload(
     visitor.until(f"document.querySelector('.uploads progress')?.value > {20 * MB}", 60)
     network(offline=True)
     expect(row).to_have_attribute("data-state", "waiting", timeout=30000)
-    network(offline=False)
+    network(offline=False, upload_bytes_per_second=4 * MB)
     expect(row).to_have_attribute("data-state", "uploading", timeout=30000)
     visitor.until(f"document.querySelector('.uploads progress')?.value > {30 * MB}", 60)
     row.get_by_role("button", name="Pause").click()
     expect(row).to_have_attribute("data-state", "paused")
     paused_at = float(progress.get_attribute("value") or 0)
+    network(offline=False)
     visitor.page.reload()
     expect(visitor.page.get_by_text("was not finished. Choose the same file again")).to_be_visible()
     visitor.choose("Choose files", large_video)

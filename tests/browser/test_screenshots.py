@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.timeout(400)
 def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit, folder: Path) -> None:
     for scheme in ("light", "dark"):
         visitor = visit(small_server, "memory", color_scheme=scheme, reduced_motion="reduce")
@@ -55,7 +56,7 @@ def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit,
 def _camera(visitor: Visitor) -> None:
     visitor.button("Start camera").click()
     expect(visitor.page.locator(".findings li").first).to_contain_text("hand", timeout=30000)
-    visitor.until("window.framesSent > 120", 60)
+    visitor.until("window.framesSent > 120", 150)
 
 
 def _photos(visitor: Visitor) -> None:
@@ -67,7 +68,7 @@ def _library(visitor: Visitor) -> None:
     if visitor.page.locator(".picture").count() == 0:
         names = ("hand_202_frames.mp4", "gesture_thumb_up_195_frames_720p.mp4", "two_hands_pose.jpg", "astronaut.png")
         visitor.choose("Choose files", *(media_folder() / name for name in names))
-    expect(visitor.page.locator(".picture")).to_have_count(4)
+    expect(visitor.page.locator(".picture")).to_have_count(4, timeout=30000)
     visitor.until("[...document.querySelectorAll('.picture img')].every((one) => one.naturalWidth > 0)")
     visitor.until("[...document.querySelectorAll('.picture video')].every((one) => one.readyState >= 2)")
 

@@ -37,7 +37,7 @@ async ([url, at]) => {
   [canvas.width, canvas.height] = [1, 1];
   const context = canvas.getContext('2d');
   let colour;
-  for (let tries = 0; tries < 40; tries += 1) {  // until the frame is painted: black
+  for (let tries = 0; tries < 400; tries += 1) {  // until the frame is painted: black
     context.drawImage(video, 0, 0, 1, 1);
     colour = [...context.getImageData(0, 0, 1, 1).data];
     if (colour[0] + colour[1] + colour[2] > 0) break;

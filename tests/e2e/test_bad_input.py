@@ -20,15 +20,21 @@ from tests.serving import exchange, read_answer
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
-IDLE_SECONDS = 0.5
 MAX_BYTES = 5 * 1024 * 1024
 FORM = "multipart/form-data; boundary=b0undary"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    settings = {"UPLOAD__IDLE_SECONDS": str(IDLE_SECONDS), "VISION__WORKERS": "1", "MEMORY__LIMIT": "400M"}
+    settings = {"VISION__WORKERS": "1", "MEMORY__LIMIT": "400M"}
     with run_server(tmp_path_factory.mktemp("bad"), settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A service that does not wait long for the next bytes of a body."""
+    with run_server(tmp_path_factory.mktemp("hasty"), {"UPLOAD__IDLE_SECONDS": "0.5"}) as server:
         yield server
 
 
@@ -242,13 +248,13 @@ def test_a_framing_that_can_be_read_in_two_ways_is_refused(
 
 @pytest.mark.parametrize("path", ["/v1/vision/hands", "/v1/media"])
 @pytest.mark.parametrize("sent", [0, 10_000])
-def test_a_body_that_stops_coming_times_out(client: httpx.Client, server: RunningServer, path: str, sent: int) -> None:
-    status, body = exchange(server.port, request(path, "Content-Length: 50000") + thumb()[:sent])
+def test_a_body_that_stops_coming_times_out(hasty_server: RunningServer, path: str, sent: int) -> None:
+    status, body = exchange(hasty_server.port, request(path, "Content-Length: 50000") + thumb()[:sent])
 
     assert status == 408
     assert b'"request_timeout"' in body
-    assert client.get("/v1/media").json()["items"] == []
-    assert list((server.root / "tmp").iterdir()) == []
+    assert httpx.get(f"{hasty_server.url}/v1/media").json()["items"] == []
+    assert eventually(lambda: list((hasty_server.root / "tmp").iterdir()) == [])
 
 
 @pytest.mark.parametrize("path", ["/v1/vision/hands", "/v1/media"])

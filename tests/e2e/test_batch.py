@@ -37,7 +37,7 @@ LINE_MEMBERS = PROBLEM_MEMBERS - {"requestId"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    settings = {"VISION__WORKERS": "1", "VISION__MAX_BYTES": str(MAX_BYTES), "UPLOAD__IDLE_SECONDS": "1"}
+    settings = {"VISION__WORKERS": "1", "VISION__MAX_BYTES": str(MAX_BYTES)}
     with run_server(tmp_path_factory.mktemp("batch"), settings) as server:
         assert httpx.post(f"{server.url}/v1/vision/hands?cache=false", content=thumb(), timeout=30).status_code == 200
         yield server
@@ -279,12 +279,17 @@ def test_a_client_that_hangs_up_in_order_leaves_nothing(server: RunningServer, b
     eventually(lambda: what_is_left(server) == [])
 
 
-def test_a_client_that_stops_in_the_middle_is_told_and_leaves_nothing(batch: RawBatch) -> None:
-    batch.send(pictures_form([png()], end=b"--b0undary\r\n"))
-    batch.read_until(lambda body: b"\n" in body)
+def test_a_client_that_stops_in_the_middle_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    with run_server(tmp_path, {"VISION__WORKERS": "1", "UPLOAD__IDLE_SECONDS": "2"}) as hasty:
+        assert httpx.post(f"{hasty.url}/v1/vision/hands", content=thumb(), timeout=30).status_code == 200
+        batch = RawBatch(hasty)
+        batch.send(pictures_form([png()], end=b"--b0undary\r\n"))
+        batch.read_until(lambda body: b"\n" in body)
 
-    lines = batch.read_to_its_end()  # the idle time of the service ends it
+        lines = batch.read_to_its_end()  # the idle time of the service ends it
 
+        batch.close()
+        eventually(lambda: what_is_left(hasty) == [])
     assert lines[0]["index"] == 0
     assert lines[-1]["index"] is None
     assert lines[-1]["code"] == "request_timeout"

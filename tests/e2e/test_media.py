@@ -269,7 +269,7 @@ def test_an_upload_that_breaks_off_is_never_visible(client: httpx.Client, server
     assert during["tempFiles"]["bySource"]["upload"]["count"] == 1
     assert listed == []
     eventually(lambda: server.memory()["tempFiles"]["count"] == 0)
-    assert stored_files(server) == []
+    eventually(lambda: stored_files(server) == [])
 
 
 def test_items_and_nothing_else_are_there_after_kill_9(tmp_path: Path) -> None:

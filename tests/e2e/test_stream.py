@@ -148,7 +148,7 @@ def test_a_flood_is_answered_for_the_newest_frame_and_what_is_dropped_is_counted
     due = time.monotonic()
     for number in range(1, FRAMES + 1):
         stream.send(thumb())
-        due += 1 / 60
+        due = max(due + 1 / 60, time.monotonic())  # what a stall of ours held up is not sent in one go
         while True:
             try:
                 answers.append(json.loads(stream.recv(timeout=max(0.0, due - time.monotonic()))))
@@ -300,7 +300,7 @@ def test_parameters_can_come_with_the_address(server: RunningServer) -> None:
 def test_no_more_frames_are_answered_than_were_asked_for(server: RunningServer) -> None:
     with open_stream(server, "/v1/vision/hands/stream?maxFps=10") as stream:
         began, answered = time.monotonic(), 0
-        while time.monotonic() < began + 0.8:
+        while (now := time.monotonic()) < began + 0.8 or (not answered and now < began + 15):
             stream.send(thumb())
             try:
                 answered += json.loads(stream.recv(timeout=1 / 60))["type"] == "result"

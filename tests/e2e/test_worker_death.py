@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.pictures import thumb
+from tests.e2e.pictures import png_bomb, thumb
 from tests.e2e.server import RunningServer, descendants, eventually, problem_of, run_server
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
 DEADLINE_SECONDS = 2.0
-SETTINGS = {"VISION__DEADLINE_SECONDS": str(DEADLINE_SECONDS), "VISION__WORKERS": "1"}
+SETTINGS = {"VISION__WORKERS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,21 @@ def own(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[RunningServer]:
+    """The same, where a call has a short time."""
+    with run_server(tmp_path, {**SETTINGS, "VISION__DEADLINE_SECONDS": str(DEADLINE_SECONDS)}) as server:
+        assert analyze(server).status_code == 200
+        yield server
+
+
+@pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as threads:
         yield threads
 
 
-def analyze(server: RunningServer, task: str = "hands") -> httpx.Response:
-    return httpx.post(f"{server.url}/v1/vision/{task}?cache=false", content=thumb(), timeout=30)
+def analyze(server: RunningServer, task: str = "hands", picture: bytes | None = None) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/vision/{task}?cache=false", content=picture or thumb(), timeout=30)
 
 
 def only_worker(server: RunningServer) -> int:
@@ -52,18 +60,21 @@ def only_worker(server: RunningServer) -> int:
 
 
 def in_flight(server: RunningServer) -> bool:
-    """Whether some request holds bytes, beside the service and its workers themselves."""
+    """Whether some request holds bytes to work with, beside the service and its workers themselves."""
     return any(
-        holder["owner"] not in ("api", "worker:vision", "cache") for holder in server.memory()["budget"]["holders"]
+        holder["owner"] not in ("api", "worker:vision", "cache") and holder["reservedBytes"] > 1 << 20
+        for holder in server.memory()["budget"]["holders"]
     )
 
 
-def call_that_hangs(server: RunningServer, threads: ThreadPoolExecutor) -> tuple[int, Future[httpx.Response]]:
+def call_that_hangs(
+    server: RunningServer, threads: ThreadPoolExecutor, picture: bytes | None = None
+) -> tuple[int, Future[httpx.Response]]:
     """Stop the worker (one that has its model) and begin a call: it is in flight when this returns."""
     assert analyze(server).status_code == 200
     pid = only_worker(server)
     os.kill(pid, signal.SIGSTOP)
-    answer = threads.submit(analyze, server)
+    answer = threads.submit(analyze, server, picture=picture)
     eventually(lambda: in_flight(server))
     return pid, answer
 
@@ -93,7 +104,7 @@ def test_a_call_whose_worker_is_killed_is_repeated_in_silence(
 def test_a_call_that_kills_two_workers_has_failed_and_the_next_one_works(
     own: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
-    first, answer = call_that_hangs(own, threads)
+    first, answer = call_that_hangs(own, threads, png_bomb(7000, 7000))  # work for more than a second
 
     os.kill(first, signal.SIGKILL)
     _stop_next_worker_with_its_call(own, first)
@@ -114,15 +125,15 @@ def _stop_next_worker_with_its_call(server: RunningServer, dead: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def test_a_call_without_end_is_given_up_at_its_deadline(shared: RunningServer, threads: ThreadPoolExecutor) -> None:
+def test_a_call_without_end_is_given_up_at_its_deadline(hasty: RunningServer, threads: ThreadPoolExecutor) -> None:
     began = time.monotonic()
-    _, answer = call_that_hangs(shared, threads)
+    _, answer = call_that_hangs(hasty, threads)
 
     problem_of(answer.result(), 504, "processing_timeout")
 
     assert time.monotonic() - began >= DEADLINE_SECONDS
-    assert analyze(shared).status_code == 200
-    assert not in_flight(shared)
+    assert analyze(hasty).status_code == 200
+    assert not in_flight(hasty)
 
 
 def test_calls_that_wait_behind_a_killed_worker_are_served(shared: RunningServer, threads: ThreadPoolExecutor) -> None:
@@ -171,10 +182,10 @@ def test_a_stopped_worker_does_not_hold_up_the_end(own: RunningServer) -> None:
     own.stop()
 
 
-def test_a_call_in_flight_ends_with_an_answer_at_the_end(own: RunningServer, threads: ThreadPoolExecutor) -> None:
-    _, answer = call_that_hangs(own, threads)
+def test_a_call_in_flight_ends_with_an_answer_at_the_end(hasty: RunningServer, threads: ThreadPoolExecutor) -> None:
+    _, answer = call_that_hangs(hasty, threads)
 
-    own.stop()
+    hasty.stop()
 
     problem_of(answer.result(), 504, "processing_timeout")
 

@@ -8,7 +8,7 @@ const tus = createRequire(`${modules}/`)("tus-js-client");
 let mediaId = null;
 const upload = new tus.Upload(createReadStream(file), {
   endpoint,
-  retryDelays: [50, 100, 200, 400, 800, 1600, 3200, 3200],
+  retryDelays: [50, 100, 200, 400, 800, 1600, 3200, 3200, 3200, 3200, 3200, 3200],
   parallelUploads: Number(parts),
   metadata: { filename: "a long video.mp4", filetype: "video/mp4" },
   onAfterResponse(_request, response) {

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -137,10 +138,26 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
             client_options={"allow_http": True},
         )
         assert list(obstore.list(store)) == []
+        _wait_until_it_stores(store)
         # What its threads drop, connections too, it frees at its next call: the leak check collects while it waits.
         gc.callbacks.append(_let_go)
         yield server
         gc.callbacks.remove(_let_go)
+
+
+def _wait_until_it_stores(store: Any) -> None:
+    """Put something: the gateway answers before there is a volume to put objects in."""
+    obstore = sys.modules["obstore"]
+    give_up_at = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            obstore.put(store, "ready", b"1")
+            break
+        except obstore.exceptions.BaseError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.1)
+    obstore.delete(store, "ready")
 
 
 def _let_go(_phase: str, _info: dict[str, int]) -> None:

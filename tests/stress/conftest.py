@@ -21,6 +21,9 @@ from tests.stress.running import LIMIT_BYTES, Stand
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300))  # services start cold in their groups, and wait for the disk
     if "stress" in config.getoption("-m"):
         return
     heavy = [item for item in items if item.get_closest_marker("stress") is not None]
