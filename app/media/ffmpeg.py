@@ -139,7 +139,8 @@ class FFmpegRunner:
 
 def _caged(program: Path, arguments: Sequence[str], limits: RunLimits) -> list[str]:
     cpu_seconds = int(limits.deadline_seconds * (os.cpu_count() or 1)) + 1
-    numbers = (os.getpid(), limits.data_bytes, cpu_seconds, limits.file_bytes, sandbox.OOM_SCORE_ADJ)
+    ranks = (sandbox.OOM_SCORE_ADJ, sandbox.NICENESS)
+    numbers = (os.getpid(), limits.data_bytes, cpu_seconds, limits.file_bytes, *ranks)
     network = sandbox.network_filter().hex() or "-"
     return [sys.executable, "-I", "-S", str(cage.__file__), *map(str, numbers), network, str(program), *arguments]
 

@@ -25,9 +25,10 @@ def main(arguments: list[str]) -> None:
     """Enter the cage and become the program.
 
     `arguments`: the parent's process id, the limits of data (bytes), CPU time (seconds) and file size (bytes), the OOM
-    score adjustment, the network filter as hexadecimal digits (`-`: none), and the program with its own arguments.
+    score adjustment, the niceness, the network filter as hexadecimal digits (`-`: none), and the program with its own
+    arguments.
     """
-    parent, data_bytes, cpu_seconds, file_bytes, score = (int(argument) for argument in arguments[:5])
+    parent, data_bytes, cpu_seconds, file_bytes, score, niceness = (int(argument) for argument in arguments[:6])
     libc = ctypes.CDLL(None)
     if sys.platform.startswith("linux"):
         libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
@@ -40,15 +41,16 @@ def main(arguments: list[str]) -> None:
         (resource.RLIMIT_DATA, data_bytes),
     ):
         resource.setrlimit(limit, (value, value))
+    os.nice(niceness)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - see above
         file.write(str(score))
-    if arguments[5] != "-":
-        code = bytes.fromhex(arguments[5])
+    if arguments[6] != "-":
+        code = bytes.fromhex(arguments[6])
         buffer = ctypes.create_string_buffer(code, len(code))
         program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
-    os.execv(arguments[6], arguments[6:])
+    os.execv(arguments[7], arguments[7:])
 
 
 if __name__ == "__main__":

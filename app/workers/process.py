@@ -285,7 +285,7 @@ def _spawn(control: socket.socket) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         pass_fds=(control.fileno(),),
         env=environment,
-        start_new_session=True,
+        process_group=0,  # Ctrl-C is not for it; in a session of its own its niceness would not count (record 0020)
     )
 
 

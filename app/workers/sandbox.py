@@ -47,6 +47,9 @@ def outlook() -> dict[str, object]:
 OOM_SCORE_ADJ = 900
 """Well above the API's 0: the kernel takes a child first. Raising one's own score needs no privilege."""
 
+NICENESS = 5
+"""A third of the API's weight: it answers, and hands out the next call, when it has to (docs/decisions/0020)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
@@ -74,6 +77,7 @@ def enter(parent_pid: int, data_limit_bytes: int | None) -> SandboxReport:
     Call it first thing, on the main thread, before any other thread or library is there: a seccomp filter covers
     the calling thread and what it starts later.
     """
+    _step_back()
     return SandboxReport(
         parent_death_signal=_die_with(parent_pid),
         oom_score_adj=_raise_oom_score(),
@@ -152,6 +156,12 @@ def _die_with(parent_pid: int) -> bool:
     if os.getppid() != parent_pid:  # it died before the signal was set
         os._exit(0)
     return True
+
+
+def _step_back() -> None:
+    """Leave the processor to the API when both want it; and be no less able to log than it is to a terminal."""
+    os.nice(NICENESS)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we are not in the terminal's process group
 
 
 def _raise_oom_score() -> int | None:

@@ -13,6 +13,7 @@ from app.domain.units import MIB
 from app.errors import ProcessingTimeout, WorkerFailed
 from app.media.ffmpeg import FFmpegRunner, Outcome, RunLimits
 from app.memory.governor import EnrolledProcess
+from app.workers.sandbox import NICENESS
 from tests.workers.pools import until
 
 SHELL = Path("/bin/sh")
@@ -178,6 +179,12 @@ async def test_the_kernel_takes_it_first(runner: FFmpegRunner) -> None:
     outcome = await runner.run(SHELL, ["-c", "cat /proc/self/oom_score_adj"], limits())
 
     assert int(outcome.output) >= 900
+
+
+async def test_it_leaves_the_processor_to_the_api(runner: FFmpegRunner) -> None:
+    outcome = await run_python(runner, "import os; print(os.getpriority(os.PRIO_PROCESS, 0))")
+
+    assert int(outcome.output) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 async def test_it_is_told_when_we_die(runner: FFmpegRunner) -> None:

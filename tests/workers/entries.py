@@ -119,7 +119,8 @@ class Probe:
             "environment": sorted(os.environ),
             "oomScoreAdj": int(Path("/proc/self/oom_score_adj").read_text()),
             "parent": os.getppid(),
-            "session": os.getsid(0),
+            "processGroup": os.getpgrp(),
+            "niceness": os.getpriority(os.PRIO_PROCESS, 0),
             "coreBytes": resource.getrlimit(resource.RLIMIT_CORE)[0],
             "dataBytes": resource.getrlimit(resource.RLIMIT_DATA)[0],
         }, b""

@@ -49,12 +49,12 @@ async def test_a_child_has_none_of_our_settings_and_secrets(monkeypatch: pytest.
     assert {"LANG", *CHILD_ENVIRONMENT} <= environment
 
 
-async def test_a_child_is_ours_and_in_its_own_session() -> None:
+async def test_a_child_is_ours_and_in_its_own_process_group() -> None:
     async with open_pool() as pool:
         reply = await answered(ask(pool, "describe"))
 
     assert reply.head["parent"] == os.getpid()
-    assert reply.head["session"] == reply.pid  # so that Ctrl-C at the terminal does not reach it
+    assert reply.head["processGroup"] == reply.pid  # so that Ctrl-C at the terminal does not reach it
 
 
 @pytest.mark.parametrize("do", ["echo", "sleep"])

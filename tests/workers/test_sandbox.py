@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import platform
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import sys
 import pytest
 
 from app.domain.units import MIB
-from app.workers.sandbox import OOM_SCORE_ADJ
+from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ
 from tests.workers.pools import answered, ask, open_pool
 
 _IO_URING_SETUP = 425
@@ -66,6 +67,13 @@ async def test_the_score_of_the_api_is_not_touched() -> None:
 
         with open("/proc/self/oom_score_adj") as score:  # noqa: ASYNC230, PTH123 - one read of a kernel file
             assert int(score.read()) < OOM_SCORE_ADJ
+
+
+async def test_a_child_leaves_the_processor_to_the_api() -> None:
+    async with open_pool() as pool:
+        described = (await answered(ask(pool, "describe"))).head
+
+    assert described["niceness"] == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
