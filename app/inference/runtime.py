@@ -5,9 +5,11 @@ Imported by the engine and, inside their functions, by the tasks; never by the A
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
-import types
 from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,37 @@ import numpy.typing as npt
 from app.domain.landmarks import Label, Landmark
 from app.inference.task import Found, Model, TrackingModel
 
-# Only MediaPipe's drawing helpers use these two; without them the worker is 66 MB smaller. Of its own packages the ones
-# that are not for vision are as little of use: 2 MB.
-_UNUSED = ("cv2", "matplotlib", "matplotlib.pyplot")
-_NOT_VISION = ("audio", "decision", "retrieval", "text")
-for _name in (*_UNUSED, *(f"mediapipe.tasks.python.{package}" for package in _NOT_VISION)):
-    sys.modules.setdefault(_name, types.ModuleType(_name))
-vars(sys.modules["matplotlib"]).setdefault("pyplot", sys.modules["matplotlib.pyplot"])
+_PACKAGES = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
 
-import mediapipe as mp  # noqa: E402
+
+def _lay_out() -> None:
+    """Make MediaPipe's packages without running their code, so that only what is asked for is imported.
+
+    They would import every task there is (3 MB of Python objects), and drawing helpers with OpenCV and matplotlib
+    (66 MB), which we do not install.
+    """
+    path = None
+    for name in _PACKAGES:
+        if name not in sys.modules:
+            spec = PathFinder.find_spec(name, path)
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+        path = sys.modules[name].__path__
+
+
+_lay_out()
+
 from mediapipe.tasks.python.core.base_options import BaseOptions  # noqa: E402
+from mediapipe.tasks.python.vision.core.image import Image, ImageFormat  # noqa: E402
+from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode  # noqa: E402
 
-vision = mp.tasks.vision
+RunningMode = VisionTaskRunningMode
+
+
+def vision(task: str) -> Any:
+    """Return MediaPipe's module of a vision task, such as `hand_landmarker`."""
+    return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")
 
 
 def base_options(asset: Path) -> Any:
@@ -45,7 +66,7 @@ def picture(rgb: npt.NDArray[np.uint8]) -> Any:
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.flags.c_contiguous:
         raise ValueError(f"not a contiguous (height, width, 3) uint8 array: {rgb.shape} {rgb.dtype}")
-    return mp.Image(image_format=mp.ImageFormat.SRGB, data=rgb)
+    return Image(image_format=ImageFormat.SRGB, data=rgb)
 
 
 class NativeModel(Model):

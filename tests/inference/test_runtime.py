@@ -1,4 +1,4 @@
-"""MediaPipe is fed only with what it reads rightly. In a process of its own: the import is large and leaves stubs."""
+"""MediaPipe is fed only with what it reads rightly. In a process of its own: the import is large."""
 
 from __future__ import annotations
 
@@ -40,20 +40,23 @@ def outcome(rgb):
         return "refused"
     return f"{image.width}x{image.height}"
 
+runtime.vision("hand_landmarker")
 libraries = ("matplotlib", "cv2", "absl", "sounddevice", "jax")
 json.dump({
     "outcomes": {name: outcome(rgb) for name, rgb in candidates.items()},
-    "real": [name for name in libraries if getattr(sys.modules.get(name), "__file__", None)],
+    "real": [name for name in libraries if name in sys.modules],
+    "parts": sorted({name.split(".")[4] for name in sys.modules if name.startswith("mediapipe.tasks.python.vision.")}),
 }, sys.stdout)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What became of each array, and which libraries were really loaded."""
+    """What became of each array, and which libraries and parts of MediaPipe were loaded."""
 
     outcomes: dict[str, str]
     real: list[str]
+    parts: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +80,7 @@ def test_everything_that_mediapipe_would_misread_is_refused(seen: Seen) -> None:
 
 def test_the_libraries_it_does_not_need_are_not_loaded(seen: Seen) -> None:
     assert seen.real == []
+
+
+def test_a_task_is_imported_when_it_is_asked_for_and_no_other_is(seen: Seen) -> None:
+    assert seen.parts == ["core", "hand_landmarker"]

@@ -32,10 +32,11 @@ class FaceDetection(VisionTask):
     def load(cls, asset: Path, params: FaceDetectionParams) -> Model:
         from app.inference import runtime
 
-        options = runtime.vision.FaceDetectorOptions(
+        vision = runtime.vision("face_detector")
+        options = vision.FaceDetectorOptions(
             base_options=runtime.base_options(asset), min_detection_confidence=params.min_confidence
         )
-        detector = runtime.vision.FaceDetector.create_from_options(options)
+        detector = vision.FaceDetector.create_from_options(options)
         return runtime.NativeModel(
             detector, lambda picture: _found(detector.detect(picture), picture.width, picture.height, params.max_faces)
         )

@@ -49,21 +49,22 @@ class FaceLandmarks(VisionTask):
     def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return runtime.connections(runtime.vision.FaceLandmarksConnections.FACE_LANDMARKS_CONTOURS)
+        return runtime.connections(runtime.vision("face_landmarker").FaceLandmarksConnections.FACE_LANDMARKS_CONTOURS)
 
 
 def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Any:
     from app.inference import runtime
 
-    options = runtime.vision.FaceLandmarkerOptions(
+    vision = runtime.vision("face_landmarker")
+    options = vision.FaceLandmarkerOptions(
         base_options=runtime.base_options(asset),
-        running_mode=runtime.vision.RunningMode[running_mode],
+        running_mode=runtime.RunningMode[running_mode],
         num_faces=params.max_faces,
         min_face_detection_confidence=params.min_confidence,
         min_face_presence_confidence=params.min_confidence,
         output_face_blendshapes=params.blendshapes,
     )
-    return runtime.vision.FaceLandmarker.create_from_options(options)
+    return vision.FaceLandmarker.create_from_options(options)
 
 
 def _found(result: Any) -> Found:

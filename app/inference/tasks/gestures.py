@@ -51,20 +51,21 @@ class Gestures(VisionTask):
     def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return runtime.connections(runtime.vision.HandLandmarksConnections.HAND_CONNECTIONS)
+        return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
 def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
     from app.inference import runtime
 
-    options = runtime.vision.GestureRecognizerOptions(
+    vision = runtime.vision("gesture_recognizer")
+    options = vision.GestureRecognizerOptions(
         base_options=runtime.base_options(asset),
-        running_mode=runtime.vision.RunningMode[running_mode],
+        running_mode=runtime.RunningMode[running_mode],
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,
     )
-    return runtime.vision.GestureRecognizer.create_from_options(options)
+    return vision.GestureRecognizer.create_from_options(options)
 
 
 def _found(result: Any) -> Found:

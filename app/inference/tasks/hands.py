@@ -54,20 +54,21 @@ class Hands(VisionTask):
     def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return runtime.connections(runtime.vision.HandLandmarksConnections.HAND_CONNECTIONS)
+        return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
 def _open(asset: Path, params: HandsParams, running_mode: str) -> Any:
     from app.inference import runtime
 
-    options = runtime.vision.HandLandmarkerOptions(
+    vision = runtime.vision("hand_landmarker")
+    options = vision.HandLandmarkerOptions(
         base_options=runtime.base_options(asset),
-        running_mode=runtime.vision.RunningMode[running_mode],
+        running_mode=runtime.RunningMode[running_mode],
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,
     )
-    return runtime.vision.HandLandmarker.create_from_options(options)
+    return vision.HandLandmarker.create_from_options(options)
 
 
 def _found(result: Any) -> Found:

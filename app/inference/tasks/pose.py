@@ -62,20 +62,21 @@ class Pose(VisionTask):
     def connections(cls) -> Sequence[tuple[int, int]]:
         from app.inference import runtime
 
-        return runtime.connections(runtime.vision.PoseLandmarksConnections.POSE_LANDMARKS)
+        return runtime.connections(runtime.vision("pose_landmarker").PoseLandmarksConnections.POSE_LANDMARKS)
 
 
 def _open(asset: Path, params: PoseParams, running_mode: str) -> Any:
     from app.inference import runtime
 
-    options = runtime.vision.PoseLandmarkerOptions(
+    vision = runtime.vision("pose_landmarker")
+    options = vision.PoseLandmarkerOptions(
         base_options=runtime.base_options(asset),
-        running_mode=runtime.vision.RunningMode[running_mode],
+        running_mode=runtime.RunningMode[running_mode],
         num_poses=params.max_poses,
         min_pose_detection_confidence=params.min_confidence,
         min_pose_presence_confidence=params.min_confidence,
     )
-    return runtime.vision.PoseLandmarker.create_from_options(options)
+    return vision.PoseLandmarker.create_from_options(options)
 
 
 def _found(result: Any) -> Found:

@@ -43,8 +43,9 @@ class Segmentation(VisionTask):
     def load(cls, asset: Path, params: SegmentationParams) -> Model:
         from app.inference import runtime
 
-        options = runtime.vision.ImageSegmenterOptions(base_options=runtime.base_options(asset))
-        segmenter = runtime.vision.ImageSegmenter.create_from_options(options)
+        vision = runtime.vision("image_segmenter")
+        options = vision.ImageSegmenterOptions(base_options=runtime.base_options(asset))
+        segmenter = vision.ImageSegmenter.create_from_options(options)
         return runtime.NativeModel(segmenter, lambda picture: _found(segmenter.segment(picture), params))
 
 
