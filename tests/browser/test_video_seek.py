@@ -44,6 +44,8 @@ async ([url, at]) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const found = { duration: video.duration, at: video.currentTime, colour };
+  video.removeAttribute('src');  // else it goes on loading, also when the item is deleted
+  video.load();
   video.remove();
   return found;
 }

@@ -83,7 +83,7 @@ class Visitor:
 
     def check(self) -> None:
         troubles = [one for one in self._troubles if not any(re.search(pattern, one) for pattern in self._expected)]
-        assert troubles == []
+        assert not troubles, "\n".join(troubles)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
