@@ -1,6 +1,6 @@
 """uvicorn's protocols with bounds it does not have: on a request's head, a message's fragments, and control frames.
 
-And bodies that are not copied: uvicorn copies each piece twice on its way to the application.
+And bodies that are not copied: uvicorn copies each piece twice on its way to the application. And answers in one piece.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from app.api.held_head import HeldHead
 from app.api.large_body import LARGE_BYTES, BodyReader, Cycle, announced_bytes
 from app.api.problems import MEDIA_TYPE, problem
 from app.domain.units import KIB
@@ -68,6 +69,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:  # it is a request, not an upgrade
+            self.cycle.transport = cast("asyncio.Transport", HeldHead(self.transport, self.loop))
             self._body_bytes = announced_bytes(self.headers)
 
     def on_body(self, body: bytes) -> None:
