@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
 
 import pytest
 
 from app.api.held_head import HeldHead
+from tests.api.transports import NotingTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
-class Transport(asyncio.Transport):
-    """Notes each piece that is sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.sent.append(bytes(data))
-
-    def writelines(self, list_of_data: Iterable[Any]) -> None:
-        self.sent.append(b"".join(list_of_data))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
+@pytest.fixture
+def transport() -> NotingTransport:
+    return NotingTransport()
 
 
 @pytest.fixture
-def transport() -> Transport:
-    return Transport()
-
-
-@pytest.fixture
-async def held(transport: Transport) -> HeldHead:
+async def held(transport: NotingTransport) -> HeldHead:
     return HeldHead(transport, asyncio.get_running_loop())
 
 
-async def test_head_and_body_are_sent_in_one_piece(held: HeldHead, transport: Transport) -> None:
+async def test_head_and_body_are_sent_in_one_piece(held: HeldHead, transport: NotingTransport) -> None:
     held.write(HEAD)
     held.write(b"body")
     await asyncio.sleep(0)
@@ -52,21 +30,21 @@ async def test_head_and_body_are_sent_in_one_piece(held: HeldHead, transport: Tr
     assert transport.sent == [HEAD + b"body"]
 
 
-async def test_what_follows_is_sent_as_it_comes(held: HeldHead, transport: Transport) -> None:
+async def test_what_follows_is_sent_as_it_comes(held: HeldHead, transport: NotingTransport) -> None:
     for piece in (HEAD, b"one", b"two", b"three"):
         held.write(piece)
 
     assert transport.sent == [HEAD + b"one", b"two", b"three"]
 
 
-async def test_an_answer_without_a_body_is_sent(held: HeldHead, transport: Transport) -> None:
+async def test_an_answer_without_a_body_is_sent(held: HeldHead, transport: NotingTransport) -> None:
     held.write(HEAD)
     held.write(b"")
 
     assert transport.sent == [HEAD]
 
 
-async def test_a_head_does_not_wait_for_a_body_that_comes_later(held: HeldHead, transport: Transport) -> None:
+async def test_a_head_does_not_wait_for_a_body_that_comes_later(held: HeldHead, transport: NotingTransport) -> None:
     held.write(HEAD)
     await asyncio.sleep(0)
     at_once = list(transport.sent)
@@ -76,7 +54,7 @@ async def test_a_head_does_not_wait_for_a_body_that_comes_later(held: HeldHead, 
     assert transport.sent == [HEAD, b"event"]
 
 
-async def test_a_head_whose_body_never_comes_is_sent_before_the_end(held: HeldHead, transport: Transport) -> None:
+async def test_a_head_whose_body_never_comes_is_sent_before_the_end(held: HeldHead, transport: NotingTransport) -> None:
     held.write(HEAD)
     held.close()
     await asyncio.sleep(0)
@@ -85,7 +63,7 @@ async def test_a_head_whose_body_never_comes_is_sent_before_the_end(held: HeldHe
     assert held.is_closing()
 
 
-async def test_nothing_is_sent_where_the_client_is_gone(held: HeldHead, transport: Transport) -> None:
+async def test_nothing_is_sent_where_the_client_is_gone(held: HeldHead, transport: NotingTransport) -> None:
     held.write(HEAD)
     transport.close()
     await asyncio.sleep(0)

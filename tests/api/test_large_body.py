@@ -16,6 +16,7 @@ from app.api import protocols
 from app.api.large_body import PIECE_BYTES, BodyReader, announced_bytes
 from app.api.protocols import BoundedHttp
 from app.domain.units import KIB, MIB
+from tests.api.transports import NotingTransport
 
 LARGE_BYTES = 100
 """The threshold in these tests."""
@@ -23,15 +24,12 @@ LARGE_BYTES = 100
 _MOST_AT_A_TIME = 256_000  # uvloop's buffer
 
 
-class Transport(asyncio.Transport):
+class Transport(NotingTransport):
     """Gives bytes to whatever protocol it has, as an event loop does: nothing while it is paused."""
 
     def __init__(self, connection: BoundedHttp) -> None:
         super().__init__()
         self.protocol: Any = connection
-        self.written = bytearray()
-        self.paused = False
-        self.closed = False
         self.offered: list[int] = []
 
     async def deliver(self, data: bytes) -> None:
@@ -58,21 +56,6 @@ class Transport(asyncio.Transport):
 
     def set_protocol(self, protocol: Any) -> None:
         self.protocol = protocol
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
 
 
 class Application:
@@ -245,7 +228,7 @@ async def test_who_waits_for_a_100_continue_gets_one() -> None:
 
     await transport.deliver(stream.removesuffix(noise(1000)))
     await until_idle()
-    told = bytes(transport.written)
+    told = transport.written
     await transport.deliver(noise(1000))
     await until_idle()
 

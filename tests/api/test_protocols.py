@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -12,30 +11,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from app.api.protocols import BoundedHttp
-
-
-class Transport(asyncio.Transport):
-    """Takes what is written and stays open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.paused = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        """Stay as it is: the test decides when the connection ends."""
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
+from tests.api.transports import NotingTransport
 
 
 class Application:
@@ -68,7 +44,7 @@ async def connection(application: Application) -> BoundedHttp:
     config = Config(application, log_config=None, access_log=False)
     config.load()
     connection = BoundedHttp(config, ServerState(), {}, asyncio.get_running_loop())
-    connection.connection_made(Transport())
+    connection.connection_made(NotingTransport())
     return connection
 
 
@@ -124,7 +100,7 @@ async def test_more_than_may_wait_stops_reading_until_it_was_taken(
     connection: BoundedHttp, application: Application
 ) -> None:
     transport = connection.transport
-    assert isinstance(transport, Transport)
+    assert isinstance(transport, NotingTransport)
     connection.data_received(head(140_001))
 
     connection.data_received(b"x" * 70_000)
