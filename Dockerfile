@@ -8,6 +8,7 @@ COPY requirements requirements
 COPY scripts scripts
 RUN scripts/setup/venv.sh run
 COPY app app
+COPY soak soak
 COPY static static
 RUN scripts/image/install.sh
 

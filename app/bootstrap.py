@@ -12,11 +12,18 @@ from typing import TypedDict, Unpack
 from app.domain.pressure import POLICIES
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.inference.assets import ModelAssets
-from app.inference.task import vision_tasks
-from app.inference.vision import Vision
-from app.media.ffmpeg import FFmpegRunner, find_tools
-from app.media.probe import Prober
+from app.ffmpeg.probe import Prober
+from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.media.delivery import Delivery
+from app.media.details import Details
+from app.media.expiry import Expiry
+from app.media.locks import UploadLocks
+from app.media.pictures import Pictures
+from app.media.resumable import Resumable
+from app.media.signer import UrlSigner, read_secret
+from app.media.transfers import Transfers
+from app.media.uploads import Uploads
+from app.memory.cache import Cache
 from app.memory.gauge import MemoryGauge
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit, find_limit
@@ -24,30 +31,23 @@ from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
+from app.models.assets import ModelAssets
 from app.registry import load
-from app.services.advice import Advisor
-from app.services.analysis import Analysis
-from app.services.batches import Batches
-from app.services.delivery import Delivery
-from app.services.details import Details
-from app.services.expiry import Expiry
-from app.services.lifecycle import Lifecycle
-from app.services.locks import UploadLocks
-from app.services.pictures import Pictures
-from app.services.recycling import Recycler
-from app.services.remembered import RememberedAnalysis
-from app.services.resumable import Resumable
-from app.services.services import Services
-from app.services.signatures import UrlSigner, read_secret
-from app.services.streams import Streams
-from app.services.transfers import Transfers
-from app.services.uploads import Uploads
+from app.server.lifecycle import Lifecycle
+from app.server.recycling import Recycler
+from app.services import Services
 from app.settings import Settings, StorageSettings
-from app.storage.cache import Cache
+from app.status.advice import Advisor
 from app.storage.filesystem import UnusableRoot
 from app.storage.staging import Staging
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
+from app.vision.analysis import Analysis
+from app.vision.batches import Batches
+from app.vision.remembered import RememberedAnalysis
+from app.vision.streams import Streams
+from app.vision.task import vision_tasks
+from app.vision.vision import Vision
 from app.workers.pool import PoolLimits
 from app.workers.process import WorkerSpec
 
@@ -198,7 +198,7 @@ def _build_vision(settings: Settings, limit: MemoryLimit, governor: Governor) ->
     workers, slots = (1, at_a_time) if limit.limit_bytes < ONE_WORKER_BELOW_BYTES else (at_a_time, 1)
     spec = WorkerSpec(
         role="vision",
-        entry="app.inference.engine:build",
+        entry="app.vision.engine:build",
         options={"slots": slots},
         slots=slots,
         ahead=1,

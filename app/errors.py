@@ -1,4 +1,4 @@
-"""Every error Ballast answers with. Services raise these; `api/problems.py` turns them into problem+json.
+"""Every error Ballast answers with. Services raise these; `http/problems.py` turns them into problem+json.
 
     BallastError
       x BadRequest              400 bad_request

@@ -10,17 +10,22 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.api import batch, health, limits, media, memory, page, problems, stream, tus, vision
-from app.api.linger import LingeringClose
-from app.api.middleware import KeyGuard, OriginGuard, RequestContext
-from app.api.openapi import Document
-from app.api.problems import problem_responses
-from app.api.shortcut import Shortcuts
 from app.bootstrap import Overrides, open_services
 from app.errors import Forbidden, InvalidParameter, Unauthorized
-from app.inference.task import vision_tasks
-from app.services.services import Services
+from app.http import problems
+from app.http.guards import KeyGuard, OriginGuard, RequestContext
+from app.http.openapi import Document
+from app.http.problems import problem_responses
+from app.http.shortcut import Shortcuts
+from app.media import routes as media
+from app.media import tus
+from app.server.linger import LingeringClose
+from app.services import Services
 from app.settings import Settings
+from app.status import health, limits, memory, page
+from app.vision import batch, stream
+from app.vision import routes as vision
+from app.vision.task import vision_tasks
 
 EXPOSED_HEADERS = [
     "Location",

@@ -75,8 +75,8 @@ def main() -> None:
     import fastapi  # noqa: F401
 
     stages.note("FastAPI and pydantic")
-    import app.api.server
     import app.main
+    import app.server.listeners
     from app.settings import Settings, StorageSettings
 
     stages.note("the modules of app")

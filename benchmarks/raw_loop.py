@@ -57,10 +57,10 @@ class RawLoop:
 
 def main() -> None:
     from app.domain.frame import AnalysisSize
-    from app.inference.assets import ModelAssets
-    from app.inference.task import vision_tasks
-    from app.pixels.decode import decode_frame
+    from app.imaging.decode import decode_frame
+    from app.models.assets import ModelAssets
     from app.settings import Settings
+    from app.vision.task import vision_tasks
 
     settings = Settings()
     task = vision_tasks()[sys.argv[1]]

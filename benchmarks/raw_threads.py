@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from benchmarks.server import REPOSITORY
 
 if TYPE_CHECKING:
-    from app.inference.task import Model
+    from app.vision.task import Model
 
 
 class RawThreads:
@@ -66,7 +66,7 @@ class _Looker(threading.Thread):
 
     def run(self) -> None:
         from app.domain.frame import AnalysisSize
-        from app.pixels.decode import decode_frame
+        from app.imaging.decode import decode_frame
         from app.settings import Settings
 
         settings = Settings()
@@ -77,9 +77,9 @@ class _Looker(threading.Thread):
 
 
 def main() -> None:
-    from app.inference.assets import ModelAssets
-    from app.inference.task import vision_tasks
+    from app.models.assets import ModelAssets
     from app.settings import Settings
+    from app.vision.task import vision_tasks
 
     task = vision_tasks()["hands"]
     bundle = ModelAssets(Settings().models.dir).path(task.asset)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from app.inference.assets import ModelAssets
-from app.inference.task import VisionTask, vision_tasks
+from app.models.assets import ModelAssets
+from app.vision.task import VisionTask, vision_tasks
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
 from tests.storage.s3_server import s3  # noqa: F401 - a fixture

@@ -13,6 +13,7 @@ import pytest
 from tests.media_files import REPOSITORY
 
 APP = REPOSITORY / "app"
+KNOWS_HTTP = ("app/http/", "app/server/", "app/media/", "app/status/", "app/vision/", "app/main.py")
 FILE_LINES, FILE_LINES_HARD, FUNCTION_LINES = 250, 300, 60
 
 
@@ -97,16 +98,16 @@ def test_imports_flow_one_way() -> None:
         (
             "mediapipe",
             (
-                "app/inference/engine.py",
-                "app/inference/runtime.py",
-                "app/inference/tasks/",
-                "app/inference/gesture_bundle.py",
+                "app/vision/engine.py",
+                "app/vision/runtime.py",
+                "app/vision/tasks/",
+                "app/models/gesture_bundle.py",
             ),
         ),
-        ("fastapi", ("app/api/", "app/main.py")),
-        ("starlette", ("app/api/", "app/main.py")),
-        ("uvicorn", ("app/api/",)),
-        ("PIL", ("app/pixels/", "app/media/operations/")),
+        ("fastapi", KNOWS_HTTP),
+        ("starlette", KNOWS_HTTP),
+        ("uvicorn", ("app/server/",)),
+        ("PIL", ("app/imaging/",)),
         ("psutil", ("app/memory/gauge.py",)),
         ("cv2", ()),
         ("multiprocessing", ()),
@@ -118,7 +119,7 @@ def test_a_library_is_imported_only_where_it_belongs(library: str, allowed: tupl
 
 def test_numpy_is_imported_on_the_child_side_only() -> None:
     """At run time: annotations may name it. `contracts` shows that importing a task does not import it."""
-    child_side = ("app/pixels/", "app/inference/runtime.py", "app/inference/tasks/", "app/media/operations/")
+    child_side = ("app/imaging/", "app/vision/runtime.py", "app/vision/tasks/")
     found = [
         f"{path}:{node.lineno}"
         for path, tree in _trees().items()
@@ -146,11 +147,11 @@ def test_upload_file_is_used_nowhere() -> None:
 
 
 def test_pillow_opens_pictures_in_its_own_room_only() -> None:
-    assert _using("Image.open", "app/pixels/") == []
+    assert _using("Image.open", "app/imaging/") == []
 
 
 def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_only() -> None:
-    starters = ("app/workers/process.py", "app/inference/sources.py", "app/soak/")  # sources.py runs pip
+    starters = ("app/workers/process.py", "app/models/sources.py")  # sources.py runs pip
     allowed = ("app/settings.py", "app/commands/", "app/__main__.py", *starters)
 
     assert _using("os.environ", *allowed) == []
@@ -158,8 +159,8 @@ def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_
 
 
 def test_processes_are_started_by_workers_ffmpeg_and_the_installer_only() -> None:
-    installer = ("app/inference/installer.py", "app/inference/sources.py")
-    allowed = ("app/workers/process.py", "app/media/ffmpeg.py", "app/commands/", "app/soak/", *installer)
+    installer = ("app/models/installer.py", "app/models/sources.py")
+    allowed = ("app/workers/process.py", "app/ffmpeg/runner.py", "app/commands/", *installer)
 
     for name in ("subprocess.Popen", "subprocess.run", "create_subprocess_exec", "create_subprocess_shell", "os.fork"):
         assert _using(name, *allowed) == []

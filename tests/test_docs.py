@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.api.metrics import render
 from app.domain.pressure import PressureLevel, ProcessingMode
 from app.errors import BallastError
-from app.inference.task import vision_tasks
 from app.main import create_app
 from app.settings import Settings, environment_names
+from app.status.metrics import render
+from app.vision.task import vision_tasks
 from tests.media_files import REPOSITORY
 
 DOCS = REPOSITORY / "docs"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from app.__main__ import COMMANDS
-from app.inference.task import vision_tasks
 from app.main import create_app
 from app.settings import Settings
+from app.vision.task import vision_tasks
 from tests.e2e.server import RunningServer, run_server
 from tests.media_files import REPOSITORY, photo
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from app.commands.configuration import SettingsRefused, read_settings
 from app.commands.progress import ProgressBar
-from app.inference.assets import ModelAssets, ModelState, Verdict, load_manifest
+from app.models.assets import ModelAssets, ModelState, Verdict, load_manifest
 
 _MIB = 1024 * 1024
 
@@ -51,8 +51,8 @@ def _absent(assets: ModelAssets, wanted: Iterable[str]) -> list[str]:
 
 
 def _fetch(assets: ModelAssets, names: Iterable[str]) -> None:
-    from app.inference.installer import InstallationError, open_installer
-    from app.inference.sources import OfficialAddress
+    from app.models.installer import InstallationError, open_installer
+    from app.models.sources import OfficialAddress
 
     bar = ProgressBar(sys.stderr)
     official = OfficialAddress(assets.manifest.official, bar.show)

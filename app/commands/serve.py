@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _serve(settings: Settings) -> int:
     from app import log
-    from app.api.server import Server
     from app.main import create_app
+    from app.server.listeners import Server
     from app.settings import unknown_variables
     from app.storage.filesystem import UnusableRoot
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from app.commands.check import Check, failed, passed, warned
 from app.commands.configuration import SettingsRefused, read_settings
 from app.domain.units import MIB
-from app.inference.assets import ModelAssets, ModelState
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
+from app.models.assets import ModelAssets, ModelState
 from app.settings import StorageSettings, unknown_variables
 from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, refuse_memory
 

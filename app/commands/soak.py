@@ -13,10 +13,10 @@ from app.settings import parse_bytes
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from app.soak.plan import SoakPlan
-    from app.soak.soak import Outcome
-    from app.soak.tally import Tally
-    from app.soak.watch import Watched
+    from soak.plan import SoakPlan
+    from soak.soak import Outcome
+    from soak.tally import Tally
+    from soak.watch import Watched
 
 REFUSED = 2
 INTERRUPTED = 130
@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
     import uvloop
 
     from app.commands.configuration import SettingsRefused, read_settings
-    from app.soak.pictures import NoPictures
-    from app.soak.plan import SoakPlan
-    from app.soak.service import ServiceFault
-    from app.soak.soak import soak
+    from soak.pictures import NoPictures
+    from soak.plan import SoakPlan
+    from soak.service import ServiceFault
+    from soak.soak import soak
 
     plan = SoakPlan(
         options.limit,
@@ -72,8 +72,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(outcome: Outcome, plan: SoakPlan, settings: Settings, options: argparse.Namespace) -> int:
-    from app.soak.plot import draw
-    from app.soak.verdict import render
+    from soak.plot import draw
+    from soak.verdict import render
 
     print(render(outcome.verdict))
     if options.plot is not None:

@@ -1,1 +1,1 @@
-"""Media types."""
+"""Stored media: uploaded, listed, delivered, expired."""

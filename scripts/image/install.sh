@@ -6,6 +6,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 scripts/setup/venv.sh run
 scripts/ballast models
-.venv/bin/python -m compileall -q -j 0 app
+.venv/bin/python -m compileall -q -j 0 app soak
 # What only the installation needed: pip could install at run time, and nothing there should.
 .venv/bin/python -m pip uninstall --quiet --yes --root-user-action=ignore pip

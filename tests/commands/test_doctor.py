@@ -20,9 +20,9 @@ from app.commands.service_checks import (
     check_variables,
 )
 from app.domain.units import GIB, MIB
-from app.inference.assets import ModelAssets, load_manifest
 from app.memory.cgroup import Cgroup
 from app.memory.limit import MemoryLimit
+from app.models.assets import ModelAssets, load_manifest
 from app.settings import StorageSettings
 
 

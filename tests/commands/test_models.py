@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import models
-from app.inference.assets import load_manifest
+from app.models.assets import load_manifest
 
 NAMES = ("hand_landmarker.task", "gesture_recognizer.task")
 DEFAULTS = tuple(model.name for model in load_manifest().defaults())

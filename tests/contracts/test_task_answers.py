@@ -16,17 +16,17 @@ from app.domain.frame import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import GIB, MIB
 from app.errors import ModelMissing
-from app.inference.output import Output, Rendering
-from app.inference.task import VisionTask, vision_tasks
+from app.imaging.encode import encode_png
 from app.main import create_app
-from app.pixels.encode import encode_png
-from app.services.analysis import AnalysisResult
-from app.services.pictures import LivePicture
-from app.services.services import Services
+from app.media.pictures import LivePicture
+from app.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
+from app.vision.analysis import AnalysisResult
+from app.vision.output import Output, Rendering
+from app.vision.task import VisionTask, vision_tasks
 from app.workers.process import CHILD_ENVIRONMENT
-from tests.inference.engines import open_engines
 from tests.media_files import photo
+from tests.vision.engines import open_engines
 
 TASKS = vision_tasks()
 REPEATS = 200

@@ -15,14 +15,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
-from app.api.params import described, query_model
-from app.api.schemas import DetectionSchema
 from app.domain.units import MIB
 from app.errors import InvalidMedia
-from app.inference.assets import load_manifest
-from app.inference.task import VisionTask, vision_tasks
-from tests.inference.engines import Engines, open_engines
+from app.models.assets import load_manifest
+from app.vision.params import described, query_model
+from app.vision.schema import DetectionSchema
+from app.vision.task import VisionTask, vision_tasks
 from tests.media_files import REPOSITORY, photo
+from tests.vision.engines import Engines, open_engines
 
 TASKS = vision_tasks()
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.media_schema import ClipAnswer, MediaAnswer, MediaList
+from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from tests.e2e.server import RunningServer, eventually, problem_of, run_server
 from tests.samples import form, mp4, png
 from tests.serving import exchange

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.memory_schema import MemorySchema
-from app.api.schemas import AnalysisSchema, TasksSchema
 from app.settings import environment_names
+from app.status.schema import MemorySchema
+from app.vision.schema import AnalysisSchema, TasksSchema
 from tests.e2e.pictures import thumb
 from tests.e2e.server import RunningServer, descendants, eventually, run_server
 

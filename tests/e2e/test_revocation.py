@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from app.domain.pressure import PressureLevel
 from app.main import create_app
-from app.services.services import Services
+from app.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from tests.e2e.pictures import thumb
 from tests.leaks import Leaks

@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from app.api.schemas import AnalysisSchema
+from app.vision.schema import AnalysisSchema
 from tests.e2e.pictures import large_jpeg, thumb
 from tests.e2e.server import RunningServer, descendants, eventually, run_server
 

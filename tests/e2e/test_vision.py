@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.api.schemas import AnalysisSchema, TasksSchema
+from app.vision.schema import AnalysisSchema, TasksSchema
 from tests.e2e.pictures import saved, thumb, thumb_variants, turned_thumb
 from tests.e2e.server import RunningServer, descendants, eventually, problem_of, run_server
 from tests.media_files import PHOTO_NAMES, photo

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.api.schemas import AnalysisSchema
-from app.inference.task import vision_tasks
+from app.vision.schema import AnalysisSchema
+from app.vision.task import vision_tasks
 from tests.e2e.pictures import saved, turned_thumb
 from tests.e2e.server import RunningServer, problem_of, run_server
 from tests.media_files import PHOTO_NAMES, photo

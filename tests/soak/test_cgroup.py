@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.units import MIB
 from app.memory.cgroup import find_cgroup
-from app.soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
+from soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
 
 _HOLD = "import sys; held = b'x' * (int(sys.argv[1]) << 20); print('held', flush=True); sys.stdin.read()"
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.soak.http import LOST, HttpClient
+from soak.http import LOST, HttpClient
 
 
 class Script:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.soak.pictures import NoPictures, grey_jpeg, read_pictures
+from soak.pictures import NoPictures, grey_jpeg, read_pictures
 
 MIB = 1024 * 1024
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.commands import soak as command
 from app.domain.units import GIB, MIB
-from app.soak.cold import drop_from_cache, program_folders
-from app.soak.soak import unfinished
+from soak.cold import drop_from_cache, program_folders
+from soak.soak import unfinished
 
 
 def report(**changes: Any) -> dict[str, Any]:

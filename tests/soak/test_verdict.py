@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.units import MIB
-from app.soak.plot import draw
-from app.soak.tally import Tally, percentile
-from app.soak.verdict import Verdict, judge, render, slope_bytes
-from app.soak.watch import Sample, Watched
+from soak.plot import draw
+from soak.tally import Tally, percentile
+from soak.verdict import Verdict, judge, render, slope_bytes
+from soak.watch import Sample, Watched
 
 LIMIT = 300 * MIB
 

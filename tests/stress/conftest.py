@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.memory.cgroup import find_cgroup
-from app.soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
+from soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
 from tests.media_files import REPOSITORY
 from tests.stress.running import LIMIT_BYTES, Stand
 

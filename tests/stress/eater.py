@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
-from app.soak.cgroup import MemoryGroup
+from soak.cgroup import MemoryGroup
 
 _EATER = """
 import mmap, sys

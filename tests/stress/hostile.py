@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.pixels.pictures import PLUGINS, box, encode, png_bomb, png_chunk, samples, scene
+from tests.imaging.pictures import PLUGINS, box, encode, png_bomb, png_chunk, samples, scene
 
 _JPEG_FRAME = b"\xff\xc0"
 

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 from app.domain.units import MIB
 from app.settings import Settings
-from app.soak.cgroup import MemoryGroup
-from app.soak.cold import drop_from_cache, program_folders
-from app.soak.http import LOST, Answer, HttpClient
-from app.soak.service import Service, run_service
-from app.soak.soak import unfinished
+from soak.cgroup import MemoryGroup
+from soak.cold import drop_from_cache, program_folders
+from soak.http import LOST, Answer, HttpClient
+from soak.service import Service, run_service
+from soak.soak import unfinished
 from tests.media_files import photo
 
 LIMIT_BYTES = 300 * MIB

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from app.soak.cgroup import MemoryGroup
-from app.soak.http import LOST
+from soak.cgroup import MemoryGroup
+from soak.http import LOST
 from tests.stress.hostile import hostile_pictures
 from tests.stress.running import HANDS, Caller, Stand, Subject
 

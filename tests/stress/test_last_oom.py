@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from app.domain.units import MIB
-from app.soak.cgroup import MemoryGroup
+from soak.cgroup import MemoryGroup
 from tests.stress.eater import Eater
 from tests.stress.running import Stand, Subject
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from app.domain.units import MIB
-from app.soak.cgroup import MemoryGroup
-from app.soak.load import send_file
+from soak.cgroup import MemoryGroup
+from soak.load import send_file
 from tests.stress.eater import Eater
 from tests.stress.running import Stand, Subject
 

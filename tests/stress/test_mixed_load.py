@@ -9,12 +9,12 @@ import pytest
 from app.domain.units import GIB, MIB
 from app.memory.cgroup import find_cgroup
 from app.settings import Settings
-from app.soak.cgroup import MemoryGroup
-from app.soak.plan import SoakPlan
-from app.soak.soak import soak
-from app.soak.tally import Tally
-from app.soak.verdict import Verdict, render
-from app.soak.watch import Watched
+from soak.cgroup import MemoryGroup
+from soak.plan import SoakPlan
+from soak.soak import soak
+from soak.tally import Tally
+from soak.verdict import Verdict, render
+from soak.watch import Watched
 from tests.media_files import media_folder
 from tests.stress.running import LIMIT_BYTES
 

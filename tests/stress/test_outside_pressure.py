@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from app.domain.units import MIB
-from app.soak.cgroup import MemoryGroup
+from soak.cgroup import MemoryGroup
 from tests.media_files import photo
 from tests.stress.eater import Eater
 from tests.stress.running import HANDS, Caller, Stand, Subject, summary

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.sync.client import connect as connect_sync
 
 from app.domain.units import MIB
-from app.inference.task import vision_tasks
+from app.vision.task import vision_tasks
 from benchmarks.stream import Round, stream
 from benchmarks.table import percentile
 from benchmarks.tree import measure_process, measure_tree

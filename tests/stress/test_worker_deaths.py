@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from app.domain.units import MIB
-from app.soak.cgroup import MemoryGroup
+from soak.cgroup import MemoryGroup
 from tests.stress.eater import Eater
 from tests.stress.running import Caller, Footprint, Stand, Subject
 

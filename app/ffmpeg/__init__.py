@@ -1,0 +1,1 @@
+"""FFmpeg's programs as children."""

@@ -1,0 +1,242 @@
+"""What is in a video or audio file: asked of ffprobe, in a child, with the format that our own sniff found."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from app.domain.media import MediaDetails, MediaType
+from app.domain.units import KIB, MIB
+from app.errors import InvalidMedia, TooManyPixels, UnsupportedMedia
+from app.ffmpeg.runner import MAX_PIXELS, FFmpegRunner, RunLimits, guarded_input
+from app.media import sniff
+from app.memory.reservation import Reservation
+
+PROBE_BYTES = 64 * MIB
+"""What one probe takes at most: 40 MiB are pages of libraries, the data limit holds down the rest (measured: 61)."""
+
+_LIMITS = RunLimits(data_bytes=48 * MIB, deadline_seconds=10.0, output_bytes=256 * KIB)
+"""With 48 MiB of data an 8K file cannot be decoded, but its sizes are still told."""
+
+_TYPES: Mapping[str, tuple[MediaType, ...]] = {
+    "mov": (sniff.MP4, sniff.QUICKTIME, sniff.THREE_GPP, sniff.M4A),
+    "matroska": (sniff.MATROSKA, sniff.WEBM),
+    "avi": (sniff.AVI,),
+    "mpegts": (sniff.TRANSPORT_STREAM,),
+    "mpeg": (sniff.PROGRAM_STREAM,),
+    "flv": (sniff.FLV,),
+    "asf": (sniff.ASF,),
+    "ogg": (sniff.OGG_VIDEO, sniff.OGG_AUDIO),
+    "mp3": (sniff.MP3,),
+    "aac": (sniff.AAC,),
+    "flac": (sniff.FLAC,),
+    "wav": (sniff.WAV,),
+}
+
+DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items() for media_type in types}
+"""FFmpeg's demuxer of each content type that is not an image."""
+
+_ENTRIES = (
+    "format=duration,start_time,bit_rate"
+    ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
+    ",duration,sample_rate,channels"
+    ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """The picture. `width` and `height` are as it is shown: square pixels, turned by `rotation` degrees clockwise."""
+
+    codec: str | None
+    width: int
+    height: int
+    coded_width: int
+    coded_height: int
+    rotation: int
+    frame_rate: float | None
+    is_variable_rate: bool
+    frames: int | None
+    pixel_format: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    codec: str | None
+    sample_rate: int | None
+    channels: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One file: its first picture stream that is no cover art, and its first sound stream."""
+
+    duration_seconds: float | None
+    start_seconds: float | None
+    bit_rate: int | None
+    video: VideoStream | None
+    audio: AudioStream | None
+
+    @property
+    def details(self) -> MediaDetails:
+        video = self.video
+        if video is None:
+            return MediaDetails(duration_seconds=self.duration_seconds)
+        return MediaDetails(
+            width=video.width,
+            height=video.height,
+            duration_seconds=self.duration_seconds,
+            frame_rate=video.frame_rate,
+            rotation=video.rotation,
+        )
+
+
+class Prober:
+    """Asks ffprobe."""
+
+    def __init__(self, ffprobe: Path, runner: FFmpegRunner) -> None:
+        self._ffprobe = ffprobe
+        self._runner = runner
+
+    async def probe(self, path: Path, content_type: str, holder: Reservation | None = None) -> Probe:
+        """Look at a file of which our sniff said `content_type`. `PROBE_BYTES` have to be reserved, in `holder`.
+
+        Raises:
+            UnsupportedMedia: this type is not probed.
+            InvalidMedia: the file is broken, or has too many streams.
+            TooManyPixels: its frames are larger than any that is worked on.
+            ProcessingTimeout, WorkerFailed: see `FFmpegRunner.run`.
+        """
+        demuxer = DEMUXERS.get(content_type)
+        if demuxer is None:
+            raise UnsupportedMedia("Only videos and audio files are probed.")
+        options = ["-hide_banner", "-v", "error", "-threads", "1", "-show_entries", _ENTRIES, "-of", "json=compact=1"]
+        arguments = [*options, *guarded_input(path, demuxer)]
+        outcome = await self._runner.run(self._ffprobe, arguments, _LIMITS, holder)
+        if outcome.exit_code != 0:
+            if "exceeds specified max pixel count" in outcome.complaint:
+                raise _too_many_pixels()
+            raise InvalidMedia("The file is broken, or it is not what it begins as.")
+        return read_probe(outcome.output)
+
+
+def read_probe(output: bytes) -> Probe:
+    """Read ffprobe's JSON (`-show_format -show_streams`); what makes no sense is not known.
+
+    Raises:
+        InvalidMedia: there is no stream in the file.
+        TooManyPixels: its frames are larger than any that is worked on.
+    """
+    try:
+        document = json.loads(output)
+        streams = [_mapping(stream) for stream in document.get("streams", [])]
+        container = _mapping(document.get("format"))
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidMedia("The file could not be understood.") from None
+    video = next((stream for stream in streams if _is_picture(stream)), None)
+    audio = next((stream for stream in streams if stream.get("codec_type") == "audio"), None)
+    if video is None and audio is None:
+        raise InvalidMedia("There is neither picture nor sound in the file.")
+    durations = (_seconds(part.get("duration")) for part in (container, video or {}, audio or {}))
+    return Probe(
+        duration_seconds=next((duration for duration in durations if duration is not None and duration >= 0), None),
+        start_seconds=_seconds(container.get("start_time")),
+        bit_rate=_count(container.get("bit_rate")),
+        video=_video(video) if video is not None else None,
+        audio=_audio(audio) if audio is not None else None,
+    )
+
+
+def _is_picture(stream: Mapping[str, Any]) -> bool:
+    is_cover = _mapping(stream.get("disposition")).get("attached_pic") == 1
+    has_size = _count(stream.get("width")) and _count(stream.get("height"))
+    return stream.get("codec_type") == "video" and not is_cover and bool(has_size)
+
+
+def _video(stream: Mapping[str, Any]) -> VideoStream:
+    coded_width, coded_height = _count(stream["width"]) or 0, _count(stream["height"]) or 0
+    if coded_width * coded_height > MAX_PIXELS:
+        raise _too_many_pixels()
+    width, height = _square(coded_width, coded_height, stream.get("sample_aspect_ratio"))
+    rotation = _rotation(stream)
+    if rotation in (90, 270):
+        width, height = height, width
+    average, base = _ratio(stream.get("avg_frame_rate")), _ratio(stream.get("r_frame_rate"))
+    rate = average or base
+    return VideoStream(
+        codec=_text(stream.get("codec_name")),
+        width=width,
+        height=height,
+        coded_width=coded_width,
+        coded_height=coded_height,
+        rotation=rotation,
+        frame_rate=round(float(rate), 3) if rate else None,
+        is_variable_rate=bool(average and base and average != base),
+        frames=_count(stream.get("nb_frames")),
+        pixel_format=_text(stream.get("pix_fmt")),
+    )
+
+
+def _audio(stream: Mapping[str, Any]) -> AudioStream:
+    return AudioStream(
+        codec=_text(stream.get("codec_name")),
+        sample_rate=_count(stream.get("sample_rate")),
+        channels=_count(stream.get("channels")),
+    )
+
+
+def _rotation(stream: Mapping[str, Any]) -> int:
+    """Return by how many degrees clockwise a frame has to be turned; FFmpeg's display matrix counts the other way."""
+    found = [_mapping(data).get("rotation") for data in stream.get("side_data_list") or ()]
+    counter_clockwise = next((value for value in found if isinstance(value, int | float)), None)
+    if counter_clockwise is not None and math.isfinite(counter_clockwise):
+        return round(-counter_clockwise / 90) * 90 % 360
+    tag = _seconds(_mapping(stream.get("tags")).get("rotate"))  # before FFmpeg 5
+    return round(tag / 90) * 90 % 360 if tag is not None else 0
+
+
+def _square(width: int, height: int, sample_aspect_ratio: object) -> tuple[int, int]:
+    """Return the size with square pixels: the height stays, the width follows, as players do it."""
+    ratio = _ratio(sample_aspect_ratio, ":")
+    if ratio is None or not Fraction(1, 16) <= ratio <= 16:
+        return width, height
+    return max(1, round(width * ratio)), height
+
+
+def _ratio(value: object, sign: str = "/") -> Fraction | None:
+    if not isinstance(value, str):
+        return None
+    above, _, below = value.partition(sign)
+    if not (above.isascii() and above.isdecimal() and below.isascii() and below.isdecimal()) or len(value) > 40:
+        return None
+    return Fraction(int(above), int(below)) if int(below) and int(above) else None
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever it is
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _count(value: object) -> int | None:
+    number = _seconds(value)
+    return int(number) if number is not None and 0 < number < 1 << 63 else None
+
+
+def _text(value: object) -> str | None:
+    return value[:64] if isinstance(value, str) else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _too_many_pixels() -> TooManyPixels:
+    return TooManyPixels(f"A video frame may have {MAX_PIXELS} pixels.", maxPixels=MAX_PIXELS)

@@ -1,0 +1,194 @@
+"""Pure ASGI middleware: request ids and the last error boundary, then who may ask."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from collections.abc import Iterable
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from app import log
+from app.errors import BallastError, Forbidden, Unauthorized
+from app.http.problems import problem_response, unexpected
+from app.services import Services
+from app.settings import ServerSettings
+
+PROBE_PATHS = ("/health/", "/metrics")
+_PROBE_MARK = "ballast.probe"
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def as_probe(scope: Scope) -> Scope:
+    """Mark a request that came in by the probe listener: whoever reaches that may ask."""
+    return {**scope, _PROBE_MARK: True}
+
+
+class RequestContext:
+    """Gives each request an id, and turns what no route caught into a problem."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent_id if _SANE_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        token = log.request_id.set(request_id)
+        answer = _Answer(send, request_id)
+        try:
+            await self._app(scope, receive, answer.send)
+        except (ClientDisconnect, WebSocketDisconnect):
+            pass  # nobody is left to be answered
+        except Exception as error:
+            known = error if isinstance(error, BallastError) else unexpected(error)
+            await answer.fail(known, scope, receive)
+        finally:
+            log.request_id.reset(token)
+
+
+class _Answer:
+    """One response on its way: adds the request id, and knows whether it has begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            self._started = True
+            MutableHeaders(scope=message)["X-Request-Id"] = self._request_id
+        await self._send(message)
+
+    async def fail(self, error: BallastError, scope: Scope, receive: Receive) -> None:
+        """Answer with a problem; where bytes were already sent, break the connection so that nobody takes it as whole.
+
+        Raises:
+            BallastError: `error` itself, where the answer has begun (the server then cuts the connection).
+        """
+        if scope["type"] == "websocket":
+            await self._refuse_websocket(error, scope, receive)
+        elif self._started:
+            raise error
+        else:
+            await problem_response(error)(scope, receive, self.send)
+
+    async def _refuse_websocket(self, error: BallastError, scope: Scope, receive: Receive) -> None:
+        if self._started:
+            await self._send({"type": "websocket.close", "code": 1011, "reason": error.code})
+        else:
+            await problem_response(error)(scope, receive, self.send)
+
+
+class OriginGuard:
+    """Refuses foreign Hosts (DNS rebinding) and foreign Origins (cross-site requests) before any work."""
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self._app = app
+        self._hosts = None if settings.api_keys else frozenset(host.lower() for host in settings.hosts)
+        self._origins = frozenset(settings.origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and not _is_probe(scope):
+            headers = Headers(scope=scope)
+            self._check_host(headers)
+            self._check_origin(scope, headers)
+        await self._app(scope, receive, send)
+
+    def _check_host(self, headers: Headers) -> None:
+        if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
+            raise Forbidden("This Host name is not answered. BALLAST_SERVER__HOSTS lists those that are.")
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        origin = headers.get("origin")
+        if origin is None or origin in self._origins or _is_own(origin, headers.get("host", "")):
+            return
+        asks_first = scope.get("method") == "OPTIONS" and "access-control-request-method" in headers
+        if scope["type"] == "websocket" or asks_first or scope["method"] not in _SAFE_METHODS:
+            raise Forbidden("This Origin is not allowed. BALLAST_SERVER__ORIGINS lists those that are.")
+
+
+class KeyGuard:
+    """Asks for a key where keys are set, but for what may be seen by all: by its path, or how that begins."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServerSettings,
+        open_prefixes: Iterable[str],
+        open_paths: Iterable[str] = (),
+    ) -> None:
+        self._app = app
+        self._keys = tuple(key.encode() for key in settings.api_keys)
+        self._open_prefixes = tuple(open_prefixes)
+        self._open_paths = frozenset(open_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._keys and scope["type"] in ("http", "websocket") and not self._is_open(scope):
+            try:
+                self._check(scope)
+            except BallastError as error:
+                # Answered here, inside the CORS layer: a listed page is to see why.
+                await problem_response(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return _is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
+
+    def _check(self, scope: Scope) -> None:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if "sig" in query and "authorization" not in Headers(scope=scope) and scope.get("method") in ("GET", "HEAD"):
+            _check_signature(scope, query)
+        else:
+            self._check_key(scope, query)
+
+    def _check_key(self, scope: Scope, query: dict[str, list[str]]) -> None:
+        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            key = ""
+        given = key.strip().encode("latin-1")  # the bytes as they were sent
+        if not key and scope["type"] == "websocket":
+            given = query.get("key", [""])[0].encode()
+        # Every key is compared, in constant time, so that the time tells nothing about which one came close.
+        matches = [hmac.compare_digest(given, known) for known in self._keys]
+        if True not in matches:
+            raise Unauthorized("Send one of the configured keys as `Authorization: Bearer <key>`.")
+
+
+def _check_signature(scope: Scope, query: dict[str, list[str]]) -> None:
+    services: Services = scope["state"]["services"]
+    if services.signer is None:
+        raise Forbidden("Signed URLs are not in use.")
+    services.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
+
+
+def _is_probe(scope: Scope) -> bool:
+    return _PROBE_MARK in scope or scope["path"].startswith("/health/")
+
+
+def _host_name(host: str) -> str:
+    """Return a Host header without its port, in lower case; IPv6 literals keep their brackets."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _is_own(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and parts.netloc.lower() == host.strip().lower()

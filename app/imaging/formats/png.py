@@ -1,0 +1,63 @@
+"""PNG and APNG: image header, and the chunks ahead of the pixels."""
+
+from __future__ import annotations
+
+import struct
+
+from app.domain.frame import ImageFormat, ImageHeader
+from app.errors import InvalidMedia
+from app.imaging.formats.exif import read_orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_CHUNKS = 256
+_IHDR = struct.Struct(">I4sIIBBBBB")
+_CHUNK = struct.Struct(">I4s")
+
+# Colour type: (channels, samples stored for a pixel without alpha, allowed depths). PNG third edition, table 12.
+_COLOURS = {
+    0: (1, 1.0, (1, 2, 4, 8, 16)),
+    2: (3, 3.0, (8, 16)),
+    3: (3, 1.0, (1, 2, 4, 8)),
+    4: (2, 1.0, (8, 16)),
+    6: (4, 3.0, (8, 16)),
+}
+
+
+def read_png(data: bytes | memoryview) -> ImageHeader:
+    """Read IHDR, then walk at most 256 chunks up to the first IDAT for tRNS, acTL and eXIf.
+
+    An eXIf chunk behind the pixels is not looked for. `frames` is what acTL says.
+
+    Raises:
+        InvalidMedia: IHDR is not where it has to be, or has a value that the standard does not know.
+    """
+    length, name, width, height, bits, colour, compression, filtering, interlace = _IHDR.unpack_from(data, 8)
+    channels, samples, depths = _COLOURS.get(colour, (0, 0.0, ()))
+    if name != b"IHDR" or length != 13 or bits not in depths or compression or filtering or interlace > 1:
+        raise InvalidMedia("The image header of the PNG is broken.")
+    frames = orientation = 1
+    position = 33
+    for _ in range(_MAX_CHUNKS):
+        if position + 12 > len(data):
+            break
+        length, name = _CHUNK.unpack_from(data, position)
+        if name == b"IDAT":
+            break
+        if name == b"tRNS" and channels in (1, 3):
+            channels += 1
+        elif name == b"acTL" and length == 8:
+            (frames,) = struct.unpack_from(">I", data, position + 8)
+        elif name == b"eXIf":
+            orientation = read_orientation(data[position + 8 : position + 8 + length])
+        position += 12 + length
+    return ImageHeader(
+        format=ImageFormat.PNG,
+        width=width,
+        height=height,
+        channels=channels,
+        bits=bits,
+        frames=max(1, frames),
+        animated=frames > 1,
+        orientation=orientation,
+        samples=samples,
+    )

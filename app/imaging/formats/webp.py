@@ -1,0 +1,89 @@
+"""WebP: simple lossy, simple lossless and extended files."""
+
+from __future__ import annotations
+
+import struct
+
+from app.domain.frame import ImageFormat, ImageHeader
+from app.errors import InvalidMedia
+from app.imaging.formats.exif import read_orientation
+
+_MAX_CHUNKS = 256
+_CHUNK = struct.Struct("<4sI")
+_ANIMATION, _EXIF, _ALPHA = 0x02, 0x08, 0x10
+_LOSSY_SAMPLES, _LOSSLESS_SAMPLES = 1.5, 3.0
+
+
+def read_webp(data: bytes | memoryview) -> ImageHeader:
+    """Read the first chunk of the RIFF file; of an extended one, also at most 256 chunks for frames and orientation.
+
+    Sources: RFC 9649 (container and lossless), RFC 6386 section 9.1 (VP8 frame header).
+
+    Raises:
+        InvalidMedia: the first chunk is none of VP8, VP8L and VP8X, or is broken.
+    """
+    kind = bytes(data[12:16])
+    if kind == b"VP8X":
+        return _read_extended(data)
+    if kind == b"VP8L":
+        return _read_lossless(data)
+    if kind == b"VP8 ":
+        return _read_lossy(data)
+    raise InvalidMedia("The WebP does not start with a picture.")
+
+
+def _read_lossy(data: bytes | memoryview) -> ImageHeader:
+    width, height = struct.unpack_from("<HH", data, 26)
+    if data[20] & 1 or data[23:26] != b"\x9d\x01\x2a":
+        raise InvalidMedia("The WebP does not start with a key frame.")
+    return ImageHeader(ImageFormat.WEBP, width & 0x3FFF, height & 0x3FFF, samples=_LOSSY_SAMPLES)
+
+
+def _read_lossless(data: bytes | memoryview) -> ImageHeader:
+    signature, bits = struct.unpack_from("<BI", data, 20)
+    if signature != 0x2F or bits >> 29:
+        raise InvalidMedia("The lossless WebP has a wrong signature or version.")
+    return ImageHeader(
+        format=ImageFormat.WEBP,
+        width=(bits & 0x3FFF) + 1,
+        height=(bits >> 14 & 0x3FFF) + 1,
+        channels=4 if bits >> 28 & 1 else 3,
+        samples=_LOSSLESS_SAMPLES,
+    )
+
+
+def _read_extended(data: bytes | memoryview) -> ImageHeader:
+    flags, size_low, size_high = struct.unpack_from("<B3xIH", data, 20)
+    size = size_high << 32 | size_low
+    frames, orientation, samples = _walk(data, flags)
+    return ImageHeader(
+        format=ImageFormat.WEBP,
+        width=(size & 0xFFFFFF) + 1,
+        height=(size >> 24) + 1,
+        channels=4 if flags & _ALPHA else 3,
+        frames=max(1, frames),
+        animated=bool(flags & _ANIMATION),
+        orientation=orientation,
+        samples=samples,
+    )
+
+
+def _walk(data: bytes | memoryview, flags: int) -> tuple[int, int, float]:
+    """Return (frames, orientation, samples): lossless is assumed until a still lossy picture has been seen."""
+    frames, orientation, samples = 0, 1, _LOSSLESS_SAMPLES
+    position = 30
+    for _ in range(_MAX_CHUNKS):
+        complete = frames and not flags & (_EXIF | _ANIMATION)
+        if complete or position + 8 > len(data):
+            break
+        name, length = _CHUNK.unpack_from(data, position)
+        if name == b"ANMF":
+            frames += 1
+        elif name == b"VP8 ":
+            frames, samples = 1, _LOSSY_SAMPLES
+        elif name == b"VP8L":
+            frames = 1
+        elif name == b"EXIF":
+            orientation = read_orientation(data[position + 8 : position + 8 + length])
+        position += 8 + length + (length & 1)
+    return frames, orientation, samples

@@ -1,0 +1,87 @@
+"""What is known of media when it is stored: a picture's size by its header, everything else by a probe in a child."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from app.domain.media import MediaDetails, MediaKind, MediaType
+from app.domain.priority import Priority
+from app.domain.units import KIB
+from app.errors import BallastError, InvalidMedia, UnsupportedMedia
+from app.ffmpeg.probe import PROBE_BYTES, Prober
+from app.imaging.header import read_header
+from app.memory.budget import MemoryBudget
+from app.memory.reclaim import ReclaimRegistry
+from app.memory.reservation import Reservation
+
+logger = logging.getLogger("ballast.details")
+
+PICTURE_HEAD_BYTES = 64 * KIB
+"""As many of the first bytes as `read_header` needs."""
+
+Inspect: TypeAlias = Callable[[MediaType, bytes, Path], Awaitable[MediaDetails]]
+"""Finds out the details of a whole file, of which the first `PICTURE_HEAD_BYTES` are given."""
+
+
+class Details:
+    """Finds out the details of what came in. What cannot be found out is not known: no upload fails for it."""
+
+    def __init__(self, prober: Prober | None, budget: MemoryBudget, reclaim: ReclaimRegistry) -> None:
+        """`prober` is None where ffprobe is not installed."""
+        self._prober = prober
+        self._budget = budget
+        self._reclaim = reclaim
+        self._seats = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def inspect(self, media_type: MediaType, head: bytes, path: Path) -> MediaDetails:
+        """Return the details of a whole file, whose first `PICTURE_HEAD_BYTES` are `head`."""
+        if media_type.kind is MediaKind.IMAGE or self._prober is None:
+            return await by_header(media_type, head, path)
+        async with self._seats:
+            reservation = await self._reserve()
+            if reservation is None:
+                logger.warning("no memory for a probe: the item is stored without its details")
+                return MediaDetails()
+            try:
+                return await self._probe(self._prober, path, media_type, reservation)
+            finally:
+                reservation.release()
+
+    async def _reserve(self) -> Reservation | None:
+        """Take the bytes if they are free, or if idle holders give way.
+
+        Never waits for others: whoever uploads holds bytes already (nothing waits while it holds).
+        """
+        parts = {"probe": PROBE_BYTES}
+        reservation = self._budget.try_reserve(parts, owner="probe", priority=Priority.REQUEST)
+        if reservation is None:
+            await self._reclaim.reclaim(PROBE_BYTES)
+            reservation = self._budget.try_reserve(parts, owner="probe", priority=Priority.REQUEST)
+        return reservation
+
+    async def _probe(self, prober: Prober, path: Path, media_type: MediaType, reservation: Reservation) -> MediaDetails:
+        try:
+            return (await prober.probe(path, media_type.content_type, reservation)).details
+        except BallastError as error:
+            logger.info(
+                "a file could not be probed", extra={"contentType": media_type.content_type, "code": error.code}
+            )
+            return MediaDetails()
+
+
+async def by_header(media_type: MediaType, head: bytes, _path: Path) -> MediaDetails:
+    """Return what a picture's header tells; nothing where it is broken, or longer than `PICTURE_HEAD_BYTES`."""
+    if media_type.kind is not MediaKind.IMAGE:
+        return MediaDetails()
+    try:
+        header = read_header(head)
+    except (InvalidMedia, UnsupportedMedia):
+        return MediaDetails()
+    if header.orientation >= 5:  # EXIF 2.32, tag 274: from 5 on the picture lies on its side
+        return MediaDetails(width=header.height, height=header.width)
+    return MediaDetails(width=header.width, height=header.height)

@@ -1,0 +1,80 @@
+"""What goes by itself: items past their time, and resumable uploads that nobody goes on with."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+
+from app.errors import Conflict, NotFound
+from app.media.resumable import Resumable
+from app.storage import ids
+from app.storage.store import MediaStore
+from app.storage.tempfiles import TempFiles
+
+logger = logging.getLogger("ballast.expiry")
+
+_PAGE_ITEMS = 100
+_LONGEST_SECONDS = 60.0
+_SHORTEST_SECONDS = 0.5
+
+_ORPHANS_SECONDS = 3600.0
+"""How often the store looks for what broken commits left: it lists everything."""
+
+
+class Expiry:
+    """Sweeps in the background. `ttl_seconds` is the age at which an item goes, 0: never."""
+
+    def __init__(self, store: MediaStore, temp_files: TempFiles, resumable: Resumable, ttl_seconds: float) -> None:
+        self._store = store
+        self._temp_files = temp_files
+        self._resumable = resumable
+        self._ttl_seconds = ttl_seconds
+        self._orphans_due = time.monotonic() + _ORPHANS_SECONDS  # the store swept when it was opened
+        shortest = min(ttl_seconds or _LONGEST_SECONDS * 10, resumable.limits.expire_seconds)
+        self._period_seconds = min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, shortest / 10))
+
+    async def run(self) -> None:
+        """Finish what an earlier run left whole, then sweep until cancelled."""
+        await self._resumable.finish_left()
+        while True:
+            try:
+                await self.sweep_items(datetime.now(UTC))
+                await self._resumable.sweep(time.time())
+                await self.sweep_orphans(time.monotonic())
+                await self._temp_files.measure()  # the quota counts what jobs are writing
+            except Exception:  # a store that cannot be reached now may be there again at the next round
+                logger.exception("a sweep failed")
+            await asyncio.sleep(self._period_seconds)
+
+    async def sweep_items(self, now: datetime) -> int:
+        """Delete the items that are older than their time, and return how many; pinned ones are left for later.
+
+        An id tells its time: only items that are due are read.
+        """
+        if not self._ttl_seconds:
+            return 0
+        removed = 0
+        cursor: str | None = ids.cursor_at(now - timedelta(seconds=self._ttl_seconds))
+        while cursor is not None:
+            page = await self._store.page(_PAGE_ITEMS, cursor)
+            for item in page.items:
+                removed += await self._delete(item.id)
+            cursor = page.next_cursor
+        if removed:
+            logger.info("removed media items past their time", extra={"count": removed})
+        return removed
+
+    async def sweep_orphans(self, now: float) -> None:
+        """Have the store remove what broken commits left, if it is an hour since the last time (`time.monotonic`)."""
+        if now >= self._orphans_due:
+            self._orphans_due = now + _ORPHANS_SECONDS
+            await self._store.sweep()
+
+    async def _delete(self, media_id: str) -> bool:
+        try:
+            await self._store.delete(media_id)
+        except (Conflict, NotFound):
+            return False
+        return True

@@ -1,0 +1,257 @@
+"""Uploads in many requests, which go on after a broken connection or a restart; the last byte makes a media item.
+
+What HTTP has to do with it (tus 1.0.0) is in `media/tus.py`; here is what an upload may do and when.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import anyio
+
+from app.errors import BadRequest, BallastError, Conflict, Forbidden, NotFound, PayloadTooLarge, QueueFull
+from app.media.completion import Completion
+from app.media.locks import UploadLocks
+from app.media.receiving import Checksum, Receiver, recognise
+from app.media.sniff import HEAD_BYTES
+from app.media.transfers import Transfers
+from app.media.uploads import Uploads, unsupported
+from app.storage.stage import FINAL, PARTIAL, Stage
+from app.storage.staging import Staging
+from app.storage.store import Chunk, MediaStore
+
+logger = logging.getLogger("ballast.uploads")
+
+MAX_FINISHED = 10_000
+"""How many finished uploads are remembered at most."""
+
+_JOINED_LINGER_SECONDS = 600.0
+"""How long the parts stay once they have been joined: the answer may be lost and the client ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What a client says of a new upload: how long it will be (None: it says later), its name, and all in its words."""
+
+    length: int | None
+    name: str | None = None
+    metadata: str = ""
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes for an upload. `declared_bytes` is how many were announced, `length` how long the whole will be."""
+
+    offset: int
+    chunks: AsyncIterator[Chunk]
+    declared_bytes: int | None = None
+    length: int | None = None
+    checksum: Checksum | None = None
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumableUpload:
+    """How far an upload has come; `media_id` once it has become an item."""
+
+    id: str
+    offset: int
+    length: int | None
+    metadata: str
+    concat: str
+    expires_at: datetime
+    media_id: str | None
+
+
+class Resumable:
+    """Keeps the rules of resumable uploads. One request at a time works on each of them."""
+
+    def __init__(
+        self, staging: Staging, store: MediaStore, uploads: Uploads, transfers: Transfers, locks: UploadLocks
+    ) -> None:
+        self._staging = staging
+        self._receiver = Receiver(staging, uploads)
+        self._completion = Completion(staging, store, uploads.inspect)
+        self._transfers = transfers
+        self._locks = locks
+        self.limits = uploads.limits
+
+    async def create(self, creation: Creation) -> ResumableUpload:
+        """Begin an upload; the space for it is promised at once.
+
+        Raises:
+            PayloadTooLarge: it would be larger than an upload may be.
+            UnsupportedMedia: it would be empty.
+            QueueFull: too many are unfinished.
+            StorageFull: there is no room for it.
+        """
+        self._check_length(creation.length or 0)
+        if creation.length == 0 and not creation.partial:
+            raise unsupported()
+        self._check_number()
+        concat = PARTIAL if creation.partial else ""
+        return self._view(await self._staging.create(creation.length, creation.name, creation.metadata, concat))
+
+    async def append(self, upload_id: str, piece: Piece) -> ResumableUpload:
+        """Write the bytes of a piece behind those that are there. What came is kept, also where the rest does not come.
+
+        Raises:
+            NotFound: there is no such upload.
+            Locked: another request works on it, or has taken over.
+            Conflict: the piece does not begin where the upload ends.
+            Forbidden: the upload was joined from others.
+            BadRequest: the length is another than was said before.
+            PayloadTooLarge: more bytes than there should be.
+            UnsupportedMedia: it is no media; the upload is gone.
+            ChecksumMismatch: the bytes are not those that were meant; none of them is kept.
+            StorageFull: there is no room for them.
+        """
+        self._staging.find(upload_id)
+        async with self._locks.hold(upload_id) as turn:
+            stage = self._staging.find(upload_id)
+            self._check_piece(stage, piece)
+            if piece.length is not None and stage.state.length is None:
+                await self._set_length(stage, piece.length)
+            if not stage.whole:
+                async with self._transfers.upload(piece.client):
+                    await self._receiver.receive(stage, turn.chunks(piece.chunks), piece.checksum)
+            await self._completion.complete(stage)
+            return self._view(stage)
+
+    async def look(self, upload_id: str) -> ResumableUpload:
+        """Return how far an upload has come; a request that is stalled on it ends, so that this stays true.
+
+        Raises:
+            NotFound: there is no such upload.
+            Locked: another request is getting on with it.
+        """
+        stage = self._staging.find(upload_id)
+        if not stage.finished:
+            async with self._locks.hold(upload_id):
+                stage = self._staging.find(upload_id)
+                await self._completion.complete(stage)
+        return self._view(stage)
+
+    async def join(self, part_ids: Sequence[str], creation: Creation, concat: str, client: str) -> ResumableUpload:
+        """Make one upload of the bytes of others, in this order; they may be used again for a while.
+
+        Raises:
+            NotFound: there is no such part.
+            BadRequest: one is no part, or not finished.
+            Locked: another request works on one of them.
+            PayloadTooLarge, UnsupportedMedia, QueueFull, StorageFull: as for other uploads.
+        """
+        async with AsyncExitStack() as stack:
+            for part_id in sorted(set(part_ids)):
+                self._staging.find(part_id)
+                await stack.enter_async_context(self._locks.hold(part_id))
+            parts = [self._find_part(part_id) for part_id in part_ids]
+            length = sum(part.size_bytes for part in parts)
+            self._check_length(length)
+            self._check_number()
+            recognise(await self._beginning(parts))
+            await stack.enter_async_context(self._transfers.upload(client))
+            whole = await self._staging.create(length, creation.name, creation.metadata, f"{FINAL};{concat}")
+            try:
+                async with self._locks.hold(whole.state.id):
+                    await self._staging.join(parts, whole)
+                    await self._completion.complete(whole)
+            except BaseException:
+                await self._staging.remove(whole)
+                raise
+            for part in parts:
+                part.touched_at = time.time() - self.limits.expire_seconds + _JOINED_LINGER_SECONDS
+            return self._view(whole)
+
+    async def terminate(self, upload_id: str) -> None:
+        """Forget an upload and its bytes. The item that it has become stays.
+
+        Raises:
+            NotFound: there is no such upload.
+            Locked: another request is getting on with it.
+        """
+        self._staging.find(upload_id)
+        async with self._locks.hold(upload_id):
+            await self._staging.remove(self._staging.find(upload_id))
+
+    async def discard(self, upload_id: str) -> None:
+        """Remove an upload that nobody but its maker knows; it may be gone already."""
+        with anyio.CancelScope(shield=True), suppress(NotFound):
+            await self._staging.remove(self._staging.find(upload_id))
+
+    async def finish_left(self) -> None:
+        """Make items of the uploads that an earlier run left whole."""
+        for stage in self._staging:
+            if stage.whole and not stage.finished and not stage.is_partial:
+                try:
+                    await self.look(stage.state.id)
+                except (BallastError, OSError) as error:
+                    logger.warning("an upload of an earlier run could not be finished: %s", error)
+
+    async def sweep(self, now: float) -> None:
+        """Remove uploads to which no byte came for so long, `now` being in seconds since 1970."""
+        finished = sorted((stage for stage in self._staging if stage.finished), key=lambda stage: stage.touched_at)
+        surplus = set(finished[: max(0, len(finished) - MAX_FINISHED)])
+        for stage in self._staging:
+            due = stage.touched_at + self.limits.expire_seconds <= now
+            if (due or stage in surplus) and not self._locks.held(stage.state.id):
+                await self._staging.remove(stage)
+
+    async def _set_length(self, stage: Stage, length: int) -> None:
+        self._check_length(length)
+        if length < stage.size_bytes:
+            raise BadRequest("The upload has more bytes already than its Upload-Length says.")
+        assert stage.reservation is not None
+        await stage.reservation.promise(length)
+        stage.state.length = length
+        await self._staging.save(stage)
+
+    async def _beginning(self, parts: Sequence[Stage]) -> bytes:
+        head = b""
+        for part in parts:
+            if len(head) < HEAD_BYTES:
+                head += await self._staging.head(part, HEAD_BYTES - len(head))
+        return head
+
+    def _check_piece(self, stage: Stage, piece: Piece) -> None:
+        if stage.is_final:
+            raise Forbidden("This upload was joined from others; no bytes can be added to it.")
+        if piece.offset != stage.size_bytes:
+            raise Conflict("The piece does not begin where the upload ends.", offset=stage.size_bytes)
+        if piece.length is not None and stage.state.length not in (None, piece.length):
+            raise BadRequest("Upload-Length is another than it was at first.")
+        length = stage.state.length if piece.length is None else piece.length
+        limit = self.limits.max_bytes if length is None else length
+        if piece.offset + (piece.declared_bytes or 0) > limit:
+            raise PayloadTooLarge(f"The upload is to have {limit} bytes.", limitBytes=limit)
+
+    def _check_length(self, length: int) -> None:
+        if length > self.limits.max_bytes:
+            raise PayloadTooLarge(
+                f"An upload may have at most {self.limits.max_bytes} bytes.", limitBytes=self.limits.max_bytes
+            )
+
+    def _check_number(self) -> None:
+        if self._staging.unfinished >= self.limits.max_resumable:
+            raise QueueFull("Too many resumable uploads are unfinished.", retry_after_seconds=60)
+
+    def _find_part(self, part_id: str) -> Stage:
+        part = self._staging.find(part_id)
+        if not part.is_partial:
+            raise BadRequest("Upload-Concat names an upload that is no partial one.")
+        if not part.whole:
+            raise BadRequest("Upload-Concat names a partial upload that is not finished.")
+        return part
+
+    def _view(self, stage: Stage) -> ResumableUpload:
+        expires_at = datetime.fromtimestamp(stage.touched_at + self.limits.expire_seconds, UTC)
+        state = stage.state
+        return ResumableUpload(
+            state.id, stage.size_bytes, state.length, state.metadata, state.concat, expires_at, state.media_id
+        )

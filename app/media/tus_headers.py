@@ -1,0 +1,136 @@
+"""The request headers of tus 1.0.0 (tus.io/protocols/resumable-upload): read strictly, nothing is guessed."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from app.errors import BadRequest, NotFound, UnsupportedMedia
+from app.media.receiving import CHECKSUMS, Checksum
+from app.storage.stage import is_stage_id
+
+PATH = "/v1/uploads"
+CONTENT_TYPE = "application/offset+octet-stream"
+
+MAX_METADATA_CHARACTERS = 4096
+MAX_PARTS = 1000
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_FINAL = "final;"
+
+
+def read_number(headers: Headers, name: str) -> int | None:
+    """Return a size or an offset, None where the header is not there.
+
+    Raises:
+        BadRequest: it is no number.
+    """
+    value = headers.get(name)
+    if value is None:
+        return None
+    if _NUMBER.fullmatch(value) is None:
+        raise BadRequest(f"{name} is not a number.")
+    return int(value)
+
+
+def read_length(headers: Headers) -> int | None:
+    """Return Upload-Length of a new upload, None where the client will say it later (Upload-Defer-Length: 1).
+
+    Raises:
+        BadRequest: neither is there, or both, or one is broken.
+    """
+    length = read_number(headers, "Upload-Length")
+    deferred = headers.get("Upload-Defer-Length")
+    if deferred is not None and deferred != "1":
+        raise BadRequest("Upload-Defer-Length can only be 1.")
+    if (length is None) == (deferred is None):
+        raise BadRequest("Send either Upload-Length or Upload-Defer-Length: 1.")
+    return length
+
+
+def read_metadata(headers: Headers) -> dict[str, str]:
+    """Return Upload-Metadata: pairs of a key and a value in base64 (UTF-8), separated by commas.
+
+    Raises:
+        BadRequest: it is broken or too long.
+    """
+    value = headers.get("Upload-Metadata", "")
+    if len(value) > MAX_METADATA_CHARACTERS:
+        raise BadRequest(f"Upload-Metadata has more than {MAX_METADATA_CHARACTERS} characters.")
+    metadata: dict[str, str] = {}
+    for pair in value.split(",") if value.strip() else ():
+        key, _, encoded = pair.strip().partition(" ")
+        if not key or not key.isascii() or key in metadata:
+            raise BadRequest("Upload-Metadata has a key that is empty, not ASCII or there twice.")
+        metadata[key] = _decoded(encoded, "Upload-Metadata").decode("utf-8", "replace")
+    return metadata
+
+
+def file_name(metadata: dict[str, str]) -> str | None:
+    """Return what the client calls the file: `filename`, or `name` as some clients have it."""
+    return metadata.get("filename") or metadata.get("name")
+
+
+def read_checksum(headers: Headers) -> Checksum | None:
+    """Return Upload-Checksum: the name of a digest and its value in base64; None where there is none.
+
+    Raises:
+        BadRequest: it is broken, or of a digest that is not offered.
+    """
+    value = headers.get("Upload-Checksum")
+    if value is None:
+        return None
+    algorithm, _, encoded = value.strip().partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise BadRequest(f"Upload-Checksum can be one of {', '.join(CHECKSUMS)}.")
+    return Checksum(algorithm, _decoded(encoded, "Upload-Checksum"))
+
+
+def read_parts(headers: Headers) -> tuple[str, ...] | None:
+    """Return the ids of the uploads that Upload-Concat wants joined, None where it wants none joined.
+
+    Raises:
+        BadRequest: it is broken, or there are too many.
+        NotFound: it names something that is no upload of ours.
+    """
+    value = headers.get("Upload-Concat", "partial")
+    if value == "partial":
+        return None
+    if not value.startswith(_FINAL):
+        raise BadRequest("Upload-Concat is `partial`, or `final;` and the URLs of the parts.")
+    urls = value.removeprefix(_FINAL).split()
+    if not 1 <= len(urls) <= MAX_PARTS:
+        raise BadRequest(f"Upload-Concat names no part, or more than {MAX_PARTS}.")
+    return tuple(_upload_id(url) for url in urls)
+
+
+def check_body_type(headers: Headers) -> None:
+    """Make sure that the body of a piece is called what tus wants it called.
+
+    Raises:
+        UnsupportedMedia: it is not.
+    """
+    if headers.get("content-type", "").strip().lower() != CONTENT_TYPE:
+        raise UnsupportedMedia(f"The bytes of an upload are sent as {CONTENT_TYPE}.")
+
+
+def _upload_id(url: str) -> str:
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        raise BadRequest("Upload-Concat has something that is no URL.") from None
+    folder, _, upload_id = path.rpartition("/")
+    if not folder.endswith(PATH) or not is_stage_id(upload_id):
+        raise NotFound("Upload-Concat names something that is no upload here.")
+    return upload_id
+
+
+def _decoded(encoded: str, name: str) -> bytes:
+    try:
+        return b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest(f"{name} has a value that is no base64.") from None

@@ -1,1 +1,0 @@
-"""Pictures: headers in the API, pixels in the child."""

@@ -1,0 +1,1 @@
+"""Sockets: listeners, protocols, and the life of the service."""

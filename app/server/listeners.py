@@ -1,0 +1,187 @@
+"""uvicorn, set up for this service: the listener for everything, and on request a second one for probes only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.domain.units import KIB
+from app.errors import NotFound
+from app.http.guards import PROBE_PATHS, as_probe
+from app.http.problems import problem_response
+from app.memory.allocator import keep_transfer_buffers
+from app.server.connections import SeatedProtocol, Seats
+from app.server.lifecycle import Lifecycle
+from app.server.protocols import BoundedWebSocket
+from app.services import Services
+from app.settings import Settings
+
+logger = logging.getLogger("ballast.server")
+
+STALL_SECONDS = 30
+
+_PROBE_CONNECTIONS = 32
+_OTHER_FILES = 256
+
+
+class Server:
+    """Serves one application until SIGTERM or SIGINT."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    def run(self) -> int:
+        """Serve; return the exit code.
+
+        The lifespan is run here, not by uvicorn, so that an error at start comes out as it is and both listeners share
+        the services.
+
+        Raises:
+            Exception: what opening the services raises.
+        """
+        server = self._settings.server
+        _allow_files(server.max_connections)
+        keep_transfer_buffers()
+        main = _Main("listening", _config(self._app, self._settings, server.port, server.max_connections))
+        with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
+            try:
+                runner.run(self._serve(main))
+            except SystemExit as refusal:  # uvicorn's way to say that it could not bind
+                return int(refusal.code or 1)
+        return main.exit_code
+
+    async def _serve(self, main: _Main) -> None:
+        async with self._app.router.lifespan_context(self._app) as state, asyncio.TaskGroup() as tasks:
+            main.state = dict(state or {})
+            if self._settings.server.probe_port is not None:
+                probe_port = self._settings.server.probe_port
+                config = _config(_Probe(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
+                listener = config.bind_socket()  # here, so that a port that is taken ends the start in order
+                tasks.create_task(_Listener("probes", config).follow(main, listener))
+            await main.serve()
+
+
+class _Listener(uvicorn.Server):
+    """One uvicorn server that tells its address in the log and hands `state` to every request."""
+
+    def __init__(self, words: str, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._words = words
+        self.state: dict[str, Any] = {}
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state = self.state
+        await super().startup(sockets)
+        for server in self.servers:
+            for listener in server.sockets:
+                _drop_stalled(listener)
+                host, port = listener.getsockname()[:2]
+                host = f"[{host}]" if ":" in host else host
+                logger.info("%s on http://%s:%d", self._words, host, port, extra={"port": port})
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order at a signal. uvicorn's own way raises it again, which kills before the services are closed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def follow(self, main: _Main, listener: socket.socket) -> None:
+        """Serve for as long as `main` does; signals are its own affair."""
+        self.state = main.state
+        serving = asyncio.create_task(self._serve([listener]))
+        draining = asyncio.create_task(main.lifecycle.drained())
+        await asyncio.wait((serving, draining), return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        self.should_exit = True
+        await serving
+
+
+class _Main(_Listener):
+    """The listener for everything; ends when the lifecycle says so, and tells it that the end begins."""
+
+    exit_code = 0
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        services: Services = self.state["services"]
+        return services.lifecycle
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self.lifecycle.recycle_reason is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifecycle.drain()
+        self.exit_code = self.lifecycle.exit_code
+        await super().shutdown(sockets)
+
+
+class _Probe:
+    """Health and metrics of the application, and nothing else; no key is asked for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
+            await self._app(as_probe(scope), receive, send)
+        else:
+            await problem_response(NotFound("Only /health and /metrics are answered here."))(scope, receive, send)
+
+
+def _drop_stalled(listener: socket.socket) -> None:
+    """Have the kernel cut connections whose client takes nothing for `STALL_SECONDS`; accepted sockets inherit it.
+
+    Whoever asks for a large answer and does not read it would hold its buffers for ever (TCP_USER_TIMEOUT, tcp(7)).
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
+
+
+def _allow_files(connections: int) -> None:
+    """Raise the limit of open files where that many connections, and a file for each, could meet it."""
+    wanted = 2 * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            logger.warning("%d files may be open: lower BALLAST_SERVER__MAX_CONNECTIONS or raise ulimit -n", allowed)
+
+
+def _config(app: Any, settings: Settings, port: int, connections: int) -> uvicorn.Config:
+    seats = Seats(connections, settings.server.header_seconds)
+    return uvicorn.Config(
+        app,
+        host=settings.server.host,
+        port=port,
+        lifespan="off",
+        loop="uvloop",
+        http=cast("type[asyncio.Protocol]", partial(SeatedProtocol, seats)),
+        ws=BoundedWebSocket,
+        # A frame may come as base64 text, a third longer, with some words around it.
+        ws_max_size=settings.vision.max_bytes * 4 // 3 + 64 * KIB,
+        ws_per_message_deflate=False,  # pictures do not compress; 41 KiB less a connection
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(settings.server.drain_seconds)),
+    )

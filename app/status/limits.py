@@ -1,0 +1,61 @@
+"""Effective settings and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.http.deps import ServicesDep
+from app.settings import Settings, environment_names, secret_variables
+
+router = APIRouter(prefix="/v1", tags=["operations"])
+
+
+@router.get("/limits", summary="Every setting with its default and effective value, and the limits derived from them")
+async def limits(services: ServicesDep) -> dict[str, Any]:
+    governor = services.governor
+    return {
+        "settings": _settings(services.settings),
+        "derived": {
+            "limitBytes": services.limit.limit_bytes,
+            "limitSource": services.limit.source,
+            "budgetBytes": governor.budget.total_bytes,
+            "largestGrantBytes": governor.budget.limit_bytes,
+            "visionWorkers": services.vision.pool.width_max,
+            "maxFrameBytes": services.settings.vision.max_bytes,
+        },
+    }
+
+
+def _settings(settings: Settings) -> list[dict[str, Any]]:
+    """Return name, description, default and value of each setting; of secrets only that they are set."""
+    effective = settings.model_dump(mode="json")
+    secrets = secret_variables()
+    return [
+        {
+            "name": variable,
+            "description": description,
+            "default": _plain(default),
+            "value": _value(effective, variable, variable in secrets),
+        }
+        for variable, description, default in environment_names()
+    ]
+
+
+def _value(effective: dict[str, Any], variable: str, secret: bool) -> Any:
+    section, _, name = variable.removeprefix("BALLAST_").lower().partition("__")
+    value = effective[section][name]
+    if not secret or not value:
+        return value
+    return "set" if isinstance(value, str) else f"{len(value)} set"
+
+
+def _plain(default: object) -> object:
+    return (
+        default
+        if isinstance(default, int | float | str | None)
+        else str(default)
+        if not isinstance(default, tuple)
+        else list(default)
+    )

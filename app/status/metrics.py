@@ -1,0 +1,121 @@
+"""Prometheus metrics: read from the services at each scrape, nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from app.services import Services
+
+
+def render(services: Services) -> tuple[bytes, str]:
+    """Return the metrics and their content type."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_ServiceCollector(services))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _ServiceCollector(Collector):
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._memory()
+        yield from self._ledger()
+        yield from self._processes()
+        yield from self._work()
+
+    def _memory(self) -> Iterator[Metric]:
+        governor = self._services.governor
+        sample = governor.sample
+        yield _gauge("memory_limit_bytes", "The memory limit of the process tree.", sample.limit_bytes)
+        yield _gauge("memory_working_set_bytes", "What the kernel cannot take back.", sample.working_set_bytes)
+        yield _gauge("memory_pressure_ratio", "Working set over limit.", sample.pressure)
+        yield _gauge("memory_pressure_level", "0 LOW, 1 MODERATE, 2 HIGH, 3 CRITICAL.", governor.level)
+        yield _counter("memory_level_changes", "Changes of the pressure level.", governor.level_changes)
+        yield _counter("memory_oom_kills", "OOM kills that the kernel counted.", sample.oom_kills)
+        yield _counter("memory_child_kills", "Children that the governor killed.", governor.kills)
+        reclaimed = governor.reclaim.statistics()
+        yield _counter("memory_reclaim_runs", "Runs of the reclaimers.", reclaimed.runs)
+        yield _counter("memory_reclaimed_bytes", "Bytes that the reclaimers freed.", reclaimed.freed_bytes)
+
+    def _ledger(self) -> Iterator[Metric]:
+        statistics = self._services.governor.budget.statistics()
+        yield _gauge("memory_budget_bytes", "The part of the limit that may be reserved.", statistics.total_bytes)
+        yield _gauge("memory_free_bytes", "What could be granted now.", max(0, statistics.free_bytes))
+        yield _gauge("memory_waiting_requests", "Requests that wait for bytes.", statistics.waiting)
+        reserved: dict[str, int] = {}
+        resident: dict[str, int] = {}
+        for holder in statistics.holders:
+            reserved[holder.owner] = reserved.get(holder.owner, 0) + holder.reserved_bytes
+            resident[holder.owner] = resident.get(holder.owner, 0) + holder.resident_bytes
+        yield _gauges("memory_reserved_bytes", "Promised bytes by owner.", "owner", reserved)
+        yield _gauges("memory_resident_bytes", "Seen bytes by owner.", "owner", resident)
+        unaccounted = self._services.governor.sample.working_set_bytes - sum(resident.values())
+        yield _gauge("memory_unaccounted_bytes", "Working set that no holder has.", unaccounted)
+        yield _counter("memory_grants", "Reservations granted.", statistics.granted_total)
+        yield _counters("requests_shed", "Requests refused for memory.", "reason", statistics.shed_total)
+
+    def _processes(self) -> Iterator[Metric]:
+        governor = self._services.governor
+        by_role: dict[str, int] = {}
+        for process in governor.sample.processes:
+            role = governor.role(process.pid)
+            by_role[role] = by_role.get(role, 0) + process.rss_bytes
+        yield _gauges("process_resident_memory_bytes", "Resident memory of processes by role.", "role", by_role)
+        pool = self._services.vision.pool
+        yield _gauge("workers_running", "Vision workers that are up.", len(pool.workers))
+        yield _counter("workers_started", "Vision workers that were started.", pool.statistics.started)
+        yield _counter("workers_died", "Vision workers that ended without being asked to.", pool.statistics.died)
+        yield _counter("worker_calls", "Calls to vision workers.", pool.counters.calls)
+        yield _counter("worker_retries", "Calls that were repeated after a worker died.", pool.counters.retried)
+
+    def _work(self) -> Iterator[Metric]:
+        services = self._services
+        models = {status.task: status.resident_bytes for status in services.vision.statuses() if status.resident_bytes}
+        yield _gauge("models_loaded", "Tasks whose model is loaded.", len(models))
+        yield _gauges("model_resident_bytes", "What loading a task's models took.", "task", models)
+        streams = services.streams.counters
+        yield _gauge("streams_active", "Streams that are open.", streams.active)
+        yield _counter("stream_frames", "Frames received.", streams.frames)
+        yield _counter("stream_dropped_frames", "Frames replaced by newer ones.", streams.dropped)
+        yield _counter("stream_skipped_frames", "Frames skipped on purpose.", streams.skipped)
+        uploads = services.uploads.statistics()
+        yield _gauge("uploads_active", "Uploads that are coming in.", uploads.active)
+        files = services.store.temp_files.statistics()
+        by_source = {name: source.total_bytes for name, source in files.by_source.items()}
+        yield _gauge("tempfiles", "Temporary files.", files.count)
+        yield _gauges("tempfiles_bytes", "Bytes in temporary files by source.", "source", by_source)
+        cache = services.cache.statistics()
+        yield _gauge("cache_entries", "Entries of the cache.", cache.entries)
+        yield _gauge("cache_bytes", "Bytes of the cache.", cache.size_bytes)
+        yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
+        yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
+        usage = services.store.usage()
+        yield _gauge("storage_stored_bytes", "Bytes of stored media.", usage.stored_bytes)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"ballast_{name}", words, value=value)
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(f"ballast_{name}", words, value=value)
+
+
+def _gauges(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"ballast_{name}", words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counters(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"ballast_{name}", words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,178 @@
+"""JSON shapes of everything about memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+from app.domain.pressure import FFmpegProfile, ProcessingMode
+from app.vision.schema import Schema
+
+
+class HolderSchema(Schema):
+    owner: str
+    reserved_bytes: int
+    resident_bytes: int
+    age_seconds: float
+
+
+class BudgetSchema(Schema):
+    total_bytes: int
+    reserved_bytes: int
+    free_bytes: int
+    waiting: int
+    granted_total: int
+    shed_total: int
+    shed_by_reason: dict[str, int]
+    holders: list[HolderSchema]
+
+
+class ProcessSchema(Schema):
+    pid: int
+    role: str
+    rss_bytes: int
+    uss_bytes: int | None
+    peak_rss_bytes: int
+
+
+class ModelSchema(Schema):
+    task: str
+    state: str
+    resident_bytes: int
+    idle_seconds: float | None
+
+
+class PsiSchema(Schema):
+    """Percent of the last 10 s; `host` where the figures are the machine's (cgroup v1)."""
+
+    some_avg10: float
+    full_avg10: float
+    host: bool
+
+
+class CacheSchema(Schema):
+    entries: int
+    size_bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+    hit_rate: float
+
+
+class TempSourceSchema(Schema):
+    count: int
+    total_bytes: int
+
+
+class TempFilesSchema(Schema):
+    count: int
+    total_bytes: int
+    by_source: dict[str, TempSourceSchema]
+
+
+class UploadsSchema(Schema):
+    active: int
+    bytes: int
+
+
+class StreamsSchema(Schema):
+    active: int
+    frames: int
+    dropped: int
+    skipped: int
+
+
+class ReclaimedSchema(Schema):
+    runs: int
+    bytes: int
+    last_at: datetime | None
+
+
+class GcSchema(Schema):
+    collections: int
+    trims: int
+    frozen_objects: int
+
+
+class ForecastSchema(Schema):
+    operation: str
+    predicted_bytes: int
+    observed_bytes: int
+    ratio: float
+    calls: int
+
+
+class LastOomSchema(Schema):
+    """What the run before was doing when it ended without a clean shutdown.
+
+    `counter`: the kernel counted an OOM kill since; `inferred`: there is just no clean end.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
+
+    evidence: Literal["counter", "inferred"]
+
+
+class AdviceSchema(Schema):
+    """How work would be done now."""
+
+    level: str
+    mode: ProcessingMode
+    fits: bool
+    needed_bytes: int
+    free_bytes: int
+    largest_grant_bytes: int
+    workers: int
+    chunk_bytes: int
+    analysis_width: int
+    analysis_height: int
+    frame_stride: int
+    ffmpeg_profile: FFmpegProfile
+
+
+class ReclaimerSchema(Schema):
+    """What one reclaimer freed; `error` is there if it failed."""
+
+    name: str
+    freed_bytes: int
+    seconds: float
+    error: str | None = None
+
+
+class ReclaimReportSchema(Schema):
+    freed_bytes: int
+    reclaimers: list[ReclaimerSchema]
+
+
+class MemorySchema(Schema):
+    """The last sample and the ledger. Nothing is measured for it, so it cannot hang."""
+
+    level: str
+    mode: ProcessingMode
+    pressure: float
+    reasons: list[str]
+    limit_bytes: int
+    limit_source: str
+    working_set_bytes: int
+    available_bytes: int
+    host_available_bytes: int | None
+    psi: PsiSchema | None
+    budget: BudgetSchema
+    unaccounted_bytes: int
+    processes: list[ProcessSchema]
+    models: list[ModelSchema]
+    cache: CacheSchema
+    temp_files: TempFilesSchema
+    uploads: UploadsSchema
+    streams: StreamsSchema
+    reclaimed: ReclaimedSchema
+    gc: GcSchema
+    forecast: list[ForecastSchema]
+    oom_kills: int
+    oom_group: bool
+    last_oom: LastOomSchema | None
+    sandbox: dict[str, object]
+    sampled_at: datetime

@@ -1,0 +1,136 @@
+"""MediaPipe in the worker: imported slim, fed with pictures it reads rightly, its results made plain.
+
+Imported by the engine and, inside their functions, by the tasks; never by the API.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.domain.landmarks import Label, Landmark
+from app.vision.task import Found, Model, TrackingModel
+
+_PACKAGES = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
+
+
+def _lay_out() -> None:
+    """Make MediaPipe's packages without running their code, so that only what is asked for is imported.
+
+    They would import every task there is (3 MB of Python objects), and drawing helpers with OpenCV and matplotlib
+    (66 MB), which we do not install.
+    """
+    path = None
+    for name in _PACKAGES:
+        if name not in sys.modules:
+            spec = PathFinder.find_spec(name, path)
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+        path = sys.modules[name].__path__
+
+
+_lay_out()
+
+from mediapipe.tasks.python.core.base_options import BaseOptions  # noqa: E402
+from mediapipe.tasks.python.vision.core.image import Image, ImageFormat  # noqa: E402
+from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode  # noqa: E402
+
+RunningMode = VisionTaskRunningMode
+
+
+def vision(task: str) -> Any:
+    """Return MediaPipe's module of a vision task, such as `hand_landmarker`."""
+    return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")
+
+
+def base_options(asset: Path) -> Any:
+    """Return options that map the bundle into memory (14 MB less than reading it)."""
+    return BaseOptions(model_asset_path=str(asset))
+
+
+def picture(rgb: npt.NDArray[np.uint8]) -> Any:
+    """Return `rgb` as MediaPipe's image.
+
+    Raises:
+        ValueError: it is not a C-contiguous (height, width, 3) array of uint8. MediaPipe checks the size only and
+            misreads anything else silently.
+    """
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.flags.c_contiguous:
+        raise ValueError(f"not a contiguous (height, width, 3) uint8 array: {rgb.shape} {rgb.dtype}")
+    return Image(image_format=ImageFormat.SRGB, data=rgb)
+
+
+class NativeModel(Model):
+    """A MediaPipe task in IMAGE mode. `detect` has it look at one `picture`."""
+
+    def __init__(self, native: Any, detect: Callable[[Any], Found]) -> None:
+        self._native = native
+        self._detect = detect
+        self._closed = False
+
+    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
+        _check_open(self._closed)
+        return self._detect(picture(rgb))
+
+    def close(self) -> None:
+        self._closed = True
+        self._native.close()
+
+
+class NativeTracker(TrackingModel):
+    """A MediaPipe task in VIDEO mode. `track` has it look at the next `picture`, with its timestamp."""
+
+    def __init__(self, native: Any, track: Callable[[Any, int], Found]) -> None:
+        self._native = native
+        self._track = track
+        self._closed = False
+
+    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
+        _check_open(self._closed)
+        return self._track(picture(rgb), timestamp_ms)
+
+    def close(self) -> None:
+        self._closed = True
+        self._native.close()
+
+
+def _check_open(closed: bool) -> None:
+    if closed:
+        raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
+
+
+def connections(pairs: Iterable[Any]) -> list[tuple[int, int]]:
+    """Return MediaPipe's list of connections as pairs of indexes."""
+    return [(pair.start, pair.end) for pair in pairs]
+
+
+def landmarks(found: Iterable[Any]) -> list[Landmark]:
+    """Return landmarks as plain numbers, to 6 decimals (a thousandth of a pixel at 1000 pixels)."""
+    return [{"x": round(point.x, 6), "y": round(point.y, 6), "z": round(point.z, 6)} for point in found]
+
+
+def visible_landmarks(found: Iterable[Any]) -> list[Landmark]:
+    """Return landmarks with the likelihood that each is seen, and not hidden behind something."""
+    return [
+        {
+            "x": round(point.x, 6),
+            "y": round(point.y, 6),
+            "z": round(point.z, 6),
+            "visibility": round(point.visibility, 6),
+        }
+        for point in found
+    ]
+
+
+def best_label(categories: list[Any]) -> Label:
+    """Return the first, likeliest category."""
+    return {"label": categories[0].category_name, "score": round(categories[0].score, 6)}

@@ -1,0 +1,244 @@
+"""One client's stream of frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.domain.priority import Priority
+from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge
+from app.media.pictures import LivePicture
+from app.memory.governor import Governor
+from app.memory.reservation import Reservation
+from app.settings import VisionSettings
+from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.frames import Frame, NewestSlot, picture_of
+from app.vision.task import VisionTask
+
+CLOSE_TOO_LARGE = 1009
+CLOSE_TRY_LATER = 1013
+CLOSE_IDLE = 4408
+
+_HELD_FRAMES = 3
+"""The frame in the slot, the one that is analysed, and the one that is coming in."""
+
+_SMOOTHING = 0.2
+"""Weight of the newest answer in the moving average that the advised frame rate is made of."""
+
+
+class Connection(Protocol):
+    """A client, without HTTP."""
+
+    async def receive(self) -> bytes | str | None:
+        """Return the next message; None when the client has gone."""
+        ...
+
+    async def send(self, text: str) -> None: ...
+
+    async def close(self, code: int, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What a client may change while it streams. With `max_fps` at most so many frames a second are analysed."""
+
+    params: Any
+    max_fps: float | None = None
+
+
+Configure = Callable[[StreamOptions, dict[str, Any]], StreamOptions]
+"""Returns the options after a `configure` message; raises InvalidParameter."""
+
+
+@dataclass(slots=True)
+class StreamCounters:
+    active: int = 0
+    frames: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRoom:
+    """What all sessions share."""
+
+    analysis: Analysis
+    governor: Governor
+    settings: VisionSettings
+    counters: StreamCounters
+
+
+class StreamSession:
+    """One client's stream: a reader that fills the slot, and a worker that empties it."""
+
+    def __init__(
+        self,
+        room: StreamRoom,
+        connection: Connection,
+        buffers: Reservation,
+        task: type[VisionTask],
+        options: StreamOptions,
+        configure: Configure,
+        client: str,
+    ) -> None:
+        self._buffers = buffers
+        self._room = room
+        self._connection = connection
+        self._task = task
+        self._options = options
+        self._configure = configure
+        self._client = client
+        self._slot = NewestSlot()
+        self._seat = room.analysis.vision.trackers.open()
+        self._received = 0
+        self._taken = 0
+        self._frame_seconds = 0.0
+
+    async def run(self) -> None:
+        """Greet, then serve until the reader ends; nothing is left running after."""
+        worker = asyncio.create_task(self._work(), name="stream-worker")
+        reader = asyncio.create_task(self._read(), name="stream-reader")
+        try:
+            await self._send(self._greeting())
+            done, _ = await asyncio.wait((worker, reader), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            worker.cancel()
+            reader.cancel()
+            await asyncio.gather(worker, reader, return_exceptions=True)
+            self._seat.close()
+            self._room.counters.dropped += self._slot.dropped
+        for task in done:
+            task.result()
+
+    def _greeting(self) -> dict[str, object]:
+        settings = self._room.settings
+        return {
+            "type": "ready",
+            "task": self._task.name,
+            "maxFrameBytes": settings.max_bytes,
+            "maxWidth": settings.max_width,
+            "maxHeight": settings.max_height,
+        }
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._room.settings.stream_idle_seconds):
+                    message = await self._connection.receive()
+            except TimeoutError:
+                await self._connection.close(CLOSE_IDLE, "no message came for too long")
+                return
+            if message is None:
+                return
+            try:
+                await self._take_message(message)
+            except PayloadTooLarge as error:
+                await self._connection.close(CLOSE_TOO_LARGE, error.detail)
+                return
+            except BallastError as error:
+                await self._send_error(error, self._received)
+
+    async def _take_message(self, message: bytes | str) -> None:
+        if isinstance(message, bytes):
+            self._put(message)
+            return
+        words = _parse(message)
+        match words.get("type"):
+            case "frame":
+                self._put(picture_of(words), words.get("id"))
+            case "configure":
+                self._options = self._configure(self._options, {k: v for k, v in words.items() if k != "type"})
+            case "ping":
+                await self._send({"type": "pong"})
+            case _:
+                raise BadRequest("A message has the type frame, configure or ping.")
+
+    def _put(self, picture: bytes, name: object = None) -> None:
+        max_bytes = self._room.settings.max_bytes
+        if len(picture) > max_bytes:
+            raise PayloadTooLarge(f"a frame may have {max_bytes} bytes")
+        self._received += 1
+        self._room.counters.frames += 1
+        missing_bytes = _HELD_FRAMES * len(picture) - self._buffers.reserved_bytes
+        if missing_bytes > 0 and not self._buffers.grow({"frames": missing_bytes}):
+            raise Overloaded("Memory is tight; send smaller frames.", retry_after_seconds=1)
+        self._slot.put(Frame(self._received, picture, name))
+
+    async def _work(self) -> None:
+        due = 0.0
+        while True:
+            await self._slot.filled()
+            if (wait_seconds := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait_seconds)
+            began = time.monotonic()
+            if self._options.max_fps is not None:
+                due = began + 1 / self._options.max_fps
+            await self._answer(self._slot.take())
+
+    async def _answer(self, frame: Frame) -> None:
+        self._taken += 1
+        policy = self._room.governor.policy
+        if self._taken % policy.frame_stride != 0:
+            self._room.counters.skipped += 1
+            await self._send({"type": "skipped", "seq": frame.seq, "reason": f"mode {policy.mode}"})
+            return
+        began = time.monotonic()
+        try:
+            params = self._options.params
+            picture = LivePicture(frame.picture, self._room.governor.budget, Priority.LIVE, self._client)
+            result = await self._room.analysis.analyze(
+                self._task, params, picture, client=self._client, tracker=self._seat.tracker(self._task, params)
+            )
+        except BallastError as error:
+            await self._send_error(error, frame.seq)
+            if isinstance(error, Overloaded):  # the next frame would not fare better at once
+                await asyncio.sleep(min(error.retry_after_seconds or 1, 1))
+            return
+        self._learn(time.monotonic() - began)
+        await self._connection.send(self._result(frame, result))
+
+    def _learn(self, seconds: float) -> None:
+        if self._frame_seconds == 0:
+            self._frame_seconds = seconds
+        self._frame_seconds += _SMOOTHING * (seconds - self._frame_seconds)
+
+    def _result(self, frame: Frame, result: AnalysisResult) -> str:
+        named = {} if frame.id is None else {"id": frame.id}
+        text = result.to_json(type="result", seq=frame.seq, **named, dropped=self._slot.dropped, advice=self._advice())
+        return text.decode()
+
+    def _advice(self) -> dict[str, object]:
+        """What would serve this client best: no more frames than are answered, no more pixels than are looked at."""
+        policy = self._room.governor.policy
+        box = self._room.analysis.box()
+        return {
+            "maxFps": round(max(1.0, policy.frame_stride / max(self._frame_seconds, 0.001)), 1),
+            "maxWidth": box.width,
+            "maxHeight": box.height,
+            "quality": 0.7 if policy.keeps_trackers else 0.6,
+        }
+
+    async def _send(self, message: dict[str, object]) -> None:
+        await self._connection.send(json.dumps(message, separators=(",", ":")))
+
+    async def _send_error(self, error: BallastError, seq: int) -> None:
+        await self._send({"type": "error", "code": error.code, "detail": error.detail, "seq": seq, **error.extra})
+
+
+def _parse(message: str) -> dict[str, Any]:
+    try:
+        words = json.loads(message, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise BadRequest("A text message is a JSON object.") from None
+    if not isinstance(words, dict):
+        raise BadRequest("A text message is a JSON object.")
+    return words
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity are no JSON, and would come back to the client in an answer."""
+    raise ValueError(name)

@@ -1,0 +1,149 @@
+"""The base of a vision task. A task is one file in `tasks/`; it is imported by the API and by the vision worker.
+
+The module level of a task imports nothing heavy: mediapipe comes in with `load`, which only the worker calls.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from app.domain.landmarks import Detection
+from app.domain.sketch import Sketch
+from app.registry import discover
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a model found in one picture.
+
+    `mask` is there where the task has one: uint8 of the analysed (height, width), 255 where people are surely shown.
+    """
+
+    detections: list[Detection]
+    mask: npt.NDArray[np.uint8] | None = None
+
+
+class Model(abc.ABC):
+    """A loaded model, in the worker. One call at a time."""
+
+    @abc.abstractmethod
+    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
+        """Find things in `rgb`, a C-contiguous array of shape (height, width, 3) and dtype uint8."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Free the native side. MediaPipe answers nothing, without an error, after this."""
+
+
+class TrackingModel(abc.ABC):
+    """A model that follows what it found from frame to frame of one video, in the worker."""
+
+    @abc.abstractmethod
+    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
+        """Find things in the next frame; `rgb` as for `Model.detect`, `timestamp_ms` must rise from call to call."""
+
+    @abc.abstractmethod
+    def close(self) -> None: ...
+
+
+class VisionTask(abc.ABC):
+    """One thing that can be found.
+
+    Attributes:
+        name: as it stands in addresses, such as `face-landmarks`.
+        summary: one line for people.
+        asset: file name of the model bundle (`manifest.json`); without it the task is missing.
+        Params: a frozen dataclass of the request's parameters; `Annotated` with bounds of `annotated_types`.
+        model_bytes: what the first loaded model takes, in bytes of the worker's resident memory: the dearest one
+            where the parameters choose among several. It includes what the native library takes.
+        instance_bytes: what each further instance takes.
+        tracker_bytes: what a tracker takes; 0 where the task has none.
+        served_by: a task whose models answer this one too, with the same parameters.
+        has_mask: whether what it finds is a mask (`Found.mask`).
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    asset: ClassVar[str]
+    Params: ClassVar[type[Any]]
+    model_bytes: ClassVar[int]
+    instance_bytes: ClassVar[int]
+    tracker_bytes: ClassVar[int] = 0
+    served_by: ClassVar[str | None] = None
+    has_mask: ClassVar[bool] = False
+
+    @classmethod
+    def settle(cls, params: Any, light: bool, present: Callable[[str], bool]) -> Any:  # noqa: ARG003 - the form of all
+        """Return `params` with nothing left open: which of several models is meant.
+
+        `light` asks for the one that takes least memory; `present` tells whether a bundle is installed.
+        """
+        return params
+
+    @classmethod
+    def bundle(cls, params: Any) -> str:  # noqa: ARG003 - the form of all tasks
+        """Return the file name of the model bundle that settled parameters need."""
+        return cls.asset
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        """Load a model that analyses single pictures (MediaPipe's IMAGE mode)."""
+
+    @classmethod
+    def load_tracker(cls, asset: Path, params: Any) -> TrackingModel:  # noqa: ARG003 - the form of all tasks
+        """Load a model that follows one video (MediaPipe's VIDEO mode); where `tracker_bytes` is not 0.
+
+        Raises:
+            LookupError: the task has none.
+        """
+        raise LookupError(f"{cls.name} has no tracker")
+
+    @classmethod
+    def narrow(cls, detections: list[Detection]) -> list[Detection]:
+        """Return what belongs to this task of what a model of `served_by` found."""
+        return detections
+
+    @classmethod
+    def connections(cls) -> Sequence[tuple[int, int]]:
+        """Return the pairs of landmarks between which a line is drawn; called in the worker."""
+        return ()
+
+    @classmethod
+    def sketches(cls, detections: list[Detection]) -> list[Sketch]:
+        """Return how each detection is drawn; called in the worker."""
+        lines = cls.connections()
+        return [_sketch(detection, lines) for detection in detections]
+
+
+def _sketch(detection: Detection, lines: Sequence[tuple[int, int]]) -> Sketch:
+    points = [(point["x"], point["y"]) for point in detection["landmarks"]]
+    box = detection.get("box")
+    return Sketch(
+        points=points,
+        connections=lines if points else (),
+        box=(box["x"], box["y"], box["width"], box["height"]) if box is not None else None,
+        label=_label(detection),
+    )
+
+
+def _label(detection: Detection) -> str:
+    words = [label["label"] for label in (detection.get("handedness"), detection.get("gesture")) if label is not None]
+    if "score" in detection:
+        words.append(f"{detection['score']:.0%}")
+    if "mask" in detection:
+        words.append(f"{detection['mask']['coverage']:.0%}")
+    return " ".join(words)
+
+
+def vision_tasks() -> dict[str, type[VisionTask]]:
+    """Return every task in `tasks/` by name."""
+    return discover("app.vision.tasks", VisionTask)  # type: ignore[type-abstract]  # what it finds is concrete

@@ -1,0 +1,150 @@
+"""Trackers: a model in MediaPipe's VIDEO mode for one stream, in one worker, for as long as memory allows.
+
+Tracking takes 0.6 of the time of looking at each frame anew, and the memory of one more instance. It is granted to a
+stream at low pressure, and taken back in the middle of it when the pressure rises: the stream goes on with the shared
+model.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.domain.priority import Priority
+from app.memory.governor import Governor
+from app.vision.accounts import WorkerAccounts
+from app.vision.task import VisionTask
+from app.workers.pool import WorkerPool
+
+logger = logging.getLogger("ballast.inference")
+
+_UNBALANCED = 2
+"""A tracker moves to another worker when its own has so many more of them."""
+
+_RETRY_SECONDS = 2.0
+"""How long a stream that got no tracker waits before it asks again."""
+
+_DROP_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Tracker:
+    """One stream's tracker. `pid` is its worker; `last_ms` the timestamp of its last frame, which must rise."""
+
+    id: str
+    task: type[VisionTask]
+    params: dict[str, object]
+    pid: int
+    last_ms: int = 0
+
+    @property
+    def part(self) -> str:
+        """Its name in the ledger entry of its worker."""
+        return f"tracker:{self.id}"
+
+    def next_ms(self) -> int:
+        """Return the timestamp of the next frame, in milliseconds; MediaPipe refuses one that does not rise."""
+        self.last_ms = max(self.last_ms + 1, int(time.monotonic() * 1000))
+        return self.last_ms
+
+
+class Trackers:
+    """Grants trackers and takes them back."""
+
+    def __init__(
+        self, pool: WorkerPool, accounts: WorkerAccounts, governor: Governor, clock: Callable[[], float]
+    ) -> None:
+        self._pool = pool
+        self._accounts = accounts
+        self._governor = governor
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._living: dict[str, Tracker] = {}
+
+    @property
+    def count(self) -> int:
+        return len(self._living)
+
+    def open(self) -> TrackerSeat:
+        """Return a stream's place for a tracker; close it with the stream."""
+        return TrackerSeat(self, self._clock)
+
+    def grant(self, task: type[VisionTask], params: Any) -> Tracker | None:
+        """Make a tracker if the mode grants any, the task has one, a worker is up, and the bytes are free."""
+        counts = self._counts()
+        if not (self._governor.policy.grants_trackers and task.tracker_bytes and counts):
+            return None
+        pid = min(counts, key=lambda pid: counts[pid])
+        tracker = Tracker(f"{next(self._numbers)}", task, asdict(params), pid)
+        reservation = self._governor.budget.try_reserve(
+            {tracker.part: task.tracker_bytes}, owner=f"tracker:{task.name}", priority=Priority.LIVE
+        )
+        if reservation is None:
+            return None
+        self._accounts.adopt(pid, reservation)
+        self._living[tracker.id] = tracker
+        return tracker
+
+    def may_keep(self, tracker: Tracker) -> bool:
+        """Whether the mode still allows it, its worker lives, and no other worker is far less busy with trackers."""
+        counts = self._counts()
+        if not self._governor.policy.keeps_trackers or tracker.pid not in counts:
+            return False
+        return counts[tracker.pid] - min(counts.values()) < _UNBALANCED
+
+    def drop(self, tracker: Tracker) -> None:
+        """Take a tracker back: its worker closes it, its bytes are free."""
+        if self._living.pop(tracker.id, None) is None:
+            return
+        closing = self._pool.command(tracker.pid, {"dropTracker": tracker.id}, _DROP_SECONDS)
+        if closing is not None:
+            closing.add_done_callback(lambda done: self._dropped(tracker, done.exception()))
+
+    def lose(self, tracker: Tracker, pid: int) -> None:
+        """Give up a tracker whose worker died: the call was repeated in `pid`, which made one that nobody granted."""
+        self._living.pop(tracker.id, None)
+        closing = self._pool.command(pid, {"dropTracker": tracker.id}, _DROP_SECONDS)
+        if closing is not None:
+            closing.add_done_callback(lambda done: done.exception())
+
+    def _dropped(self, tracker: Tracker, error: BaseException | None) -> None:
+        if error is None:  # else the worker is gone, and its whole entry with it
+            self._accounts.give_back(tracker.pid, [tracker.part])
+
+    def _counts(self) -> Counter[int]:
+        """Return the number of trackers of each worker that is up and has an entry in the ledger."""
+        counts = Counter({worker.pid: 0 for worker in self._pool.workers if self._accounts.is_settled(worker.pid)})
+        for tracker in self._living.values():
+            if tracker.pid in counts:
+                counts[tracker.pid] += 1
+        return counts
+
+
+class TrackerSeat:
+    """A stream's place for a tracker, filled and emptied as the pressure goes."""
+
+    def __init__(self, trackers: Trackers, clock: Callable[[], float]) -> None:
+        self._trackers = trackers
+        self._clock = clock
+        self._tracker: Tracker | None = None
+        self._ask_at = 0.0
+
+    def tracker(self, task: type[VisionTask], params: Any) -> Tracker | None:
+        """Return the tracker for the next frame, None where the shared model is to be used."""
+        present = self._tracker
+        if present is not None and (present.params != asdict(params) or not self._trackers.may_keep(present)):
+            self.close()
+        if self._tracker is None and self._clock() >= self._ask_at:
+            self._tracker = self._trackers.grant(task, params)
+            self._ask_at = self._clock() + _RETRY_SECONDS
+        return self._tracker
+
+    def close(self) -> None:
+        if self._tracker is not None:
+            self._trackers.drop(self._tracker)
+            self._tracker = None

@@ -1,0 +1,125 @@
+"""Watching a service while it works: what it says of its memory, and what the kernel says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.memory.process import ProcessMemory, ProcessTree
+from soak.cgroup import MemoryGroup
+from soak.http import LOST, HttpClient
+from soak.service import Service
+from soak.tally import Tally
+
+_PERIOD_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look. `working_set_bytes` is the kernel's figure in a control group, else what the service says.
+
+    `uncharged_bytes` are mapped file pages that are charged to another group, because it read them first: at least so
+    many more would be ours in a container with files of its own.
+    """
+
+    at_seconds: float
+    photos_done: int
+    working_set_bytes: int
+    uncharged_bytes: int
+    usage_bytes: int
+    reserved_bytes: int
+    unaccounted_bytes: int
+    tree_rss_bytes: int
+    api_rss_bytes: int
+    level: str
+
+
+@dataclass(slots=True)
+class Watched:
+    """Everything that was seen. `levels` are the changes that the service told: (seconds, level, reasons)."""
+
+    samples: list[Sample] = field(default_factory=list)
+    levels: list[tuple[float, str, list[str]]] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    worst: dict[str, Any] = field(default_factory=dict)
+    oom_kills: int = 0
+
+
+class Watch:
+    """Looks four times a second until it is cancelled."""
+
+    def __init__(self, service: Service, group: MemoryGroup | None, tally: Tally) -> None:
+        self.seen = Watched()
+        self._service = service
+        self._group = group
+        self._tally = tally
+        self._tree = ProcessTree(service.pid)
+        self._client = HttpClient(service.port)
+
+    async def run(self) -> None:
+        """Look, and listen to changes of the level."""
+        listener = asyncio.create_task(self._listen())
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(_PERIOD_SECONDS)
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
+
+    async def look(self) -> Sample | None:
+        """Take one sample; None where the service did not answer."""
+        try:
+            report = (await self._client.get("/metrics/memory")).json()
+        except LOST as error:
+            self._tally.lose("watch", error)
+            return None
+        sample = self._sample(report)
+        seen = self.seen
+        if sample.working_set_bytes >= max((one.working_set_bytes for one in seen.samples[-1:]), default=0):
+            highest = seen.worst.get("workingSetBytes", 0)
+            seen.worst = report if report["workingSetBytes"] >= highest else seen.worst
+        seen.samples.append(sample)
+        seen.report = report
+        seen.oom_kills = self._group.oom_kills() if self._group is not None else report["oomKills"]
+        return sample
+
+    def close(self) -> None:
+        """Close every file and connection."""
+        self._tree.close()
+        self._client.close()
+
+    def _sample(self, report: dict[str, Any]) -> Sample:
+        self._tree.refresh()
+        processes = self._tree.read()
+        group = self._group
+        return Sample(
+            at_seconds=time.monotonic() - self._tally.started,
+            photos_done=self._tally.photos_done,
+            working_set_bytes=group.working_set_bytes() if group is not None else report["workingSetBytes"],
+            uncharged_bytes=_uncharged_bytes(processes, group) if group is not None else 0,
+            usage_bytes=group.usage_bytes() if group is not None else report["workingSetBytes"],
+            reserved_bytes=report["budget"]["reservedBytes"],
+            unaccounted_bytes=report["unaccountedBytes"],
+            tree_rss_bytes=sum(process.rss_bytes for process in processes),
+            api_rss_bytes=sum(process.rss_bytes for process in processes if process.pid == self._service.pid),
+            level=report["level"],
+        )
+
+    async def _listen(self) -> None:
+        client = HttpClient(self._service.port)
+        try:
+            async for event in client.events("/v1/memory/events"):
+                at = time.monotonic() - self._tally.started
+                self.seen.levels.append((at, event["level"], list(event["reasons"])))
+        except LOST as error:
+            self._tally.lose("events", error)
+
+
+def _uncharged_bytes(processes: Iterable[ProcessMemory], group: MemoryGroup) -> int:
+    """Return the file pages of the process that maps most of them, less those that are charged to the group."""
+    file_bytes = (one.rss_bytes - one.anonymous_bytes - one.shared_bytes for one in processes)
+    return max(0, max(file_bytes, default=0) - group.mapped_bytes())

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.domain.units import MIB
+from app.errors import ProcessingTimeout, WorkerFailed
+from app.ffmpeg.runner import FFmpegRunner, Outcome, RunLimits
+from app.memory.governor import EnrolledProcess
+from app.workers.sandbox import NICENESS
+from tests.workers.pools import until
+
+SHELL = Path("/bin/sh")
+PYTHON = Path(sys.executable)
+
+
+class Ledger:
+    """Remembers who was enrolled and who is."""
+
+    def __init__(self) -> None:
+        self.seen: list[EnrolledProcess] = []
+        self.present: set[int] = set()
+        self.enrolled = asyncio.Event()
+
+    def enroll(self, process: EnrolledProcess) -> None:
+        self.seen.append(process)
+        self.present.add(process.pid)
+        self.enrolled.set()
+
+    def dismiss(self, pid: int) -> None:
+        self.present.discard(pid)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def runner(ledger: Ledger) -> FFmpegRunner:
+    return FFmpegRunner(ledger)
+
+
+def limits(**changes: float) -> RunLimits:
+    return RunLimits(**{"data_bytes": 200 * MIB, "deadline_seconds": 20.0, **changes})  # type: ignore[arg-type]
+
+
+async def run_python(runner: FFmpegRunner, code: str, **changes: float) -> Outcome:
+    return await runner.run(PYTHON, ["-I", "-S", "-c", code], limits(**changes))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+async def test_output_exit_code_and_the_end_of_the_complaint_come_back(runner: FFmpegRunner) -> None:
+    script = "echo out; i=0; while [ $i -lt 1000 ]; do echo complaint >&2; i=$((i+1)); done; echo last >&2; exit 7"
+
+    outcome = await runner.run(SHELL, ["-c", script], limits())
+
+    assert (outcome.exit_code, outcome.output) == (7, b"out\n")
+    assert outcome.complaint.endswith("complaint\nlast\n")
+    assert len(outcome.complaint) == 4096
+
+
+async def test_it_is_enrolled_as_ffmpeg_while_it_runs(runner: FFmpegRunner, ledger: Ledger) -> None:
+    outcome = await runner.run(SHELL, ["-c", "echo $$"], limits())
+
+    assert [(process.pid, process.role) for process in ledger.seen] == [(int(outcome.output), "ffmpeg")]
+    assert ledger.present == set()
+
+
+async def test_the_governor_can_kill_it(runner: FFmpegRunner, ledger: Ledger) -> None:
+    task = asyncio.create_task(runner.run(SHELL, ["-c", "sleep 60"], limits()))
+    await ledger.enrolled.wait()
+    kill = ledger.seen[0].kill
+
+    assert kill is not None
+    kill()
+    outcome = await task
+
+    assert outcome.exit_code == -signal.SIGKILL
+
+
+async def test_at_the_deadline_it_goes_with_all_that_it_started(runner: FFmpegRunner, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 60 & echo $$ $! > {pids}; wait"
+
+    with pytest.raises(ProcessingTimeout):
+        await runner.run(SHELL, ["-c", script], limits(deadline_seconds=3.0, file_bytes=1000))
+
+    started = [int(pid) for pid in pids.read_text().split()]
+    assert len(started) == 2
+    await until(lambda: not any(alive(pid) for pid in started))
+
+
+async def test_a_cancelled_run_leaves_nothing(runner: FFmpegRunner, ledger: Ledger) -> None:
+    task = asyncio.create_task(runner.run(SHELL, ["-c", "yes"], limits(output_bytes=1 << 40)))
+    await ledger.enrolled.wait()
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert not alive(ledger.seen[0].pid)
+    assert ledger.present == set()
+
+
+async def test_too_much_output_is_its_end(runner: FFmpegRunner, ledger: Ledger) -> None:
+    with pytest.raises(WorkerFailed):
+        await runner.run(SHELL, ["-c", "yes"], limits(output_bytes=100_000))
+
+    assert not alive(ledger.seen[0].pid)
+
+
+async def test_a_program_that_is_not_there_fails(runner: FFmpegRunner, tmp_path: Path) -> None:
+    outcome = await runner.run(tmp_path / "ffprobe", [], limits())
+
+    assert outcome.exit_code != 0
+
+
+async def test_nothing_of_our_environment_is_passed_on(runner: FFmpegRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALLAST_SERVER__API_KEYS", "hush")
+
+    outcome = await run_python(runner, "import json, os; print(json.dumps(dict(os.environ)))")
+
+    assert set(json.loads(outcome.output)) <= {"LC_ALL", "LC_CTYPE", "MALLOC_ARENA_MAX", "AV_LOG_FORCE_NOCOLOR"}
+
+
+async def test_no_descriptor_but_the_pipes_is_passed_on(runner: FFmpegRunner) -> None:
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+
+    outcome = await runner.run(Path("/bin/ls"), ["/proc/self/fd"], limits())
+    os.close(reader)
+    os.close(writer)
+
+    assert outcome.output.split() == [b"0", b"1", b"2", b"3"]  # the last one is that of the listing
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="seccomp is Linux's")
+async def test_there_is_no_network_for_it(runner: FFmpegRunner) -> None:
+    outcome = await run_python(runner, "import socket; socket.socket()")
+
+    assert "PermissionError" in outcome.complaint
+
+
+async def test_its_memory_is_held_down(runner: FFmpegRunner) -> None:
+    code = "try: bytearray(100 << 20)\nexcept MemoryError: print('held')"
+
+    held = await run_python(runner, code, data_bytes=80 * MIB)
+    free = await run_python(runner, code, data_bytes=200 * MIB)
+
+    assert (held.output, free.output) == (b"held\n", b"")
+
+
+async def test_it_can_write_no_file_unless_it_may(runner: FFmpegRunner, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    refused = await runner.run(SHELL, ["-c", f"echo more than nothing > {path}"], limits())
+    size_refused = path.stat().st_size
+    allowed = await runner.run(SHELL, ["-c", f"echo more than nothing > {path}"], limits(file_bytes=1000))
+
+    assert refused.exit_code != 0
+    assert size_refused == 0
+    assert allowed.exit_code == 0
+
+
+async def test_the_kernel_takes_it_first(runner: FFmpegRunner) -> None:
+    outcome = await runner.run(SHELL, ["-c", "cat /proc/self/oom_score_adj"], limits())
+
+    assert int(outcome.output) >= 900
+
+
+async def test_it_leaves_the_processor_to_the_api(runner: FFmpegRunner) -> None:
+    outcome = await run_python(runner, "import os; print(os.getpriority(os.PRIO_PROCESS, 0))")
+
+    assert int(outcome.output) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+
+
+async def test_it_is_told_when_we_die(runner: FFmpegRunner) -> None:
+    code = "import ctypes; n = ctypes.c_int(); ctypes.CDLL(None).prctl(2, ctypes.byref(n)); print(n.value)"
+
+    outcome = await run_python(runner, code)
+
+    assert int(outcome.output) == signal.SIGKILL  # PR_GET_PDEATHSIG

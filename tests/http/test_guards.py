@@ -1,0 +1,317 @@
+"""The layers around every request, with an application that only says that it was reached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope, Send
+
+from app import log
+from app.errors import BallastError, Forbidden, InvalidMedia, Unauthorized
+from app.http.guards import KeyGuard, OriginGuard, RequestContext, as_probe
+from app.settings import ServerSettings
+
+
+class Reached:
+    """The application behind a layer; `ids` are the request ids that it saw."""
+
+    def __init__(self, error: BaseException | None = None, *, starts: bool = False) -> None:
+        self.scopes: list[Scope] = []
+        self.ids: list[str | None] = []
+        self._error = error
+        self._starts = starts or error is None
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        self.scopes.append(scope)
+        self.ids.append(log.request_id.get())
+        if self._starts:
+            await send(_start(scope))
+        if self._error is not None:
+            raise self._error
+        if scope["type"] == "http":
+            await send({"type": "http.response.body", "body": b"reached"})
+
+
+def _start(scope: Scope) -> Message:
+    if scope["type"] == "websocket":
+        return {"type": "websocket.accept", "headers": []}
+    return {"type": "http.response.start", "status": 200, "headers": []}
+
+
+def scope_of(
+    kind: str = "http", method: str = "GET", path: str = "/v1/limits", query: str = "", **headers: str
+) -> Scope:
+    """Return a request; header names with `_` for `-`."""
+    listed = {"host": "localhost"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    scope: Scope = {
+        "type": kind,
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in listed.items()],
+        "extensions": {"websocket.http.response": {}},
+    }
+    if kind == "http":
+        scope["method"] = method
+    return scope
+
+
+async def call(app: Callable[..., Any], scope: Scope) -> list[Message]:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read here")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    return {name.decode().lower(): value.decode() for name, value in message["headers"]}
+
+
+# RequestContext
+
+
+@given(st.from_regex(r"[A-Za-z0-9._-]{1,128}", fullmatch=True))
+async def test_a_sane_id_is_taken_over(name: str) -> None:
+    reached = Reached()
+
+    (start, _) = await call(RequestContext(reached), scope_of(x_request_id=name))
+
+    assert headers_of(start)["x-request-id"] == name
+    assert reached.ids == [name]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\n", "é", "x" * 129, "<script>", '"', "a,b"])
+async def test_any_other_id_is_replaced(name: str) -> None:
+    (start, _) = await call(RequestContext(Reached()), scope_of(x_request_id=name))
+
+    assert len(headers_of(start)["x-request-id"]) == 32
+
+
+async def test_ids_differ_and_end_with_their_request() -> None:
+    reached = Reached()
+    for _ in range(3):
+        await call(RequestContext(reached), scope_of())
+
+    assert len(set(reached.ids)) == 3
+    assert log.request_id.get() is None
+
+
+async def test_a_known_error_before_the_answer_is_a_problem() -> None:
+    (start, body) = await call(RequestContext(Reached(InvalidMedia("It is broken."))), scope_of())
+
+    assert start["status"] == 422
+    assert headers_of(start)["content-type"] == "application/problem+json"
+    assert headers_of(start)["x-request-id"]
+    assert b'"invalid_media"' in body["body"]
+
+
+async def test_an_unknown_error_is_logged_and_told_without_words_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        (start, body) = await call(RequestContext(Reached(RuntimeError("a secret"))), scope_of())
+
+    assert start["status"] == 500
+    assert b"secret" not in body["body"]
+    assert "a secret" in caplog.text
+
+
+async def test_an_error_within_the_answer_breaks_the_connection() -> None:
+    with pytest.raises(BallastError):
+        await call(RequestContext(Reached(InvalidMedia("late"), starts=True)), scope_of())
+
+
+async def test_a_client_that_is_gone_is_not_answered() -> None:
+    assert await call(RequestContext(Reached(ClientDisconnect())), scope_of()) == []
+
+
+async def test_a_websocket_is_refused_with_a_problem() -> None:
+    sent = await call(RequestContext(Reached(Forbidden("No."))), scope_of("websocket"))
+
+    assert [message["type"] for message in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert sent[0]["status"] == 403
+
+
+async def test_an_open_websocket_is_closed_with_the_code_of_the_error() -> None:
+    sent = await call(RequestContext(Reached(InvalidMedia("late"), starts=True)), scope_of("websocket"))
+
+    assert sent[-1] == {"type": "websocket.close", "code": 1011, "reason": "invalid_media"}
+
+
+async def test_a_lifespan_passes_through() -> None:
+    reached = Reached()
+
+    await call(RequestContext(reached), {"type": "lifespan"})
+
+    assert len(reached.scopes) == 1
+
+
+# OriginGuard
+
+
+async def passes(layer: Callable[..., Any], scope: Scope, reached: Reached) -> bool:
+    """Whether a request gets through; refused it is by an error, or by an answer of the layer's own."""
+    try:
+        await call(layer, scope)
+    except (Forbidden, Unauthorized):
+        assert reached.scopes == []
+        return False
+    return bool(reached.scopes)
+
+
+async def origin_passes(scope: Scope, **settings: Any) -> bool:
+    reached = Reached()
+    return await passes(OriginGuard(reached, ServerSettings(**settings)), scope, reached)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8000", "127.0.0.1:80", "[::1]", "[::1]:8000", " localhost "])
+async def test_our_own_names_are_answered(host: str) -> None:
+    assert await origin_passes(scope_of(host=host))
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil", "localhost.evil", "evil:localhost", "[::2]", "::1", "127.0.0.1@evil", "@localhost"]
+)
+async def test_other_names_are_refused(host: str) -> None:
+    assert not await origin_passes(scope_of(host=host))
+
+
+async def test_with_keys_any_name_is_answered() -> None:
+    assert await origin_passes(scope_of(host="media.example"), api_keys="k")
+
+
+async def test_health_and_the_probe_listener_are_answered_under_any_name() -> None:
+    assert await origin_passes(scope_of(host="10.0.0.7", path="/health/live"))
+    assert await origin_passes(as_probe(scope_of(host="10.0.0.7", path="/metrics")))
+
+
+@pytest.mark.parametrize("path", ["/healthy", "/health", "/v1/health/live", "/metrics"])
+async def test_nothing_else_is(path: str) -> None:
+    assert not await origin_passes(scope_of(host="10.0.0.7", path=path))
+
+
+FOREIGN = ["http://evil", "http://localhost:1", "null", "file://", "", "x", "http://", "app://x"]
+
+
+@pytest.mark.parametrize("origin", [*FOREIGN, "http://[", "http://[::1", "http://a]b", "http://\xe9", "//localhost:80"])
+@pytest.mark.parametrize("kind", ["POST", "DELETE", "PATCH", "websocket"])
+async def test_a_foreign_origin_changes_nothing(origin: str, kind: str) -> None:
+    scope = scope_of("websocket", origin=origin) if kind == "websocket" else scope_of(method=kind, origin=origin)
+
+    assert not await origin_passes(scope)
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_a_foreign_origin_may_get(origin: str) -> None:
+    """It cannot read the answer: no CORS header allows it."""
+    assert await origin_passes(scope_of(method="GET", origin=origin))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:8000", "localhost:8000"),
+        ("HTTP://LocalHost", "localhost"),
+        ("http://[::1]:8", "[::1]:8"),
+        ("https://localhost", "localhost"),  # behind a proxy that ends TLS
+    ],
+)
+async def test_our_own_origin_may_post(origin: str, host: str) -> None:
+    assert await origin_passes(scope_of(method="POST", origin=origin, host=host))
+
+
+@pytest.mark.parametrize("origin", ["null", "app://x", "http://localhost:5173"])
+async def test_a_listed_origin_may_post_and_stream(origin: str) -> None:
+    listed = "null, app://x,http://localhost:5173"
+
+    assert await origin_passes(scope_of(method="POST", origin=origin), origins=listed)
+    assert await origin_passes(scope_of("websocket", origin=origin), origins=listed)
+
+
+async def test_no_origin_is_no_browser() -> None:
+    assert await origin_passes(scope_of(method="POST"))
+    assert await origin_passes(scope_of("websocket"))
+
+
+async def test_a_preflight_of_a_foreign_origin_is_refused() -> None:
+    asked = scope_of(method="OPTIONS", origin="http://evil", access_control_request_method="POST")
+
+    assert not await origin_passes(asked)
+
+
+# KeyGuard
+
+KEYS = "first, second"
+
+
+async def key_passes(scope: Scope, keys: str = KEYS, open_prefixes: tuple[str, ...] = ("/health/",)) -> bool:
+    reached = Reached()
+    return await passes(KeyGuard(reached, ServerSettings(api_keys=keys), open_prefixes), scope, reached)
+
+
+@pytest.mark.parametrize("field", ["Bearer first", "bearer second", "Bearer  first ", "BEARER first"])
+async def test_each_key_opens(field: str) -> None:
+    assert await key_passes(scope_of(authorization=field))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer third",
+        "Bearer first,second",
+        "Bearer firs",
+        "Basic first",
+        "first",
+        "Bearer \xe9",
+    ],
+)
+async def test_nothing_else_opens(field: str) -> None:
+    assert not await key_passes(scope_of(authorization=field))
+
+
+async def test_without_keys_everything_is_open() -> None:
+    assert await key_passes(scope_of(), keys="")
+
+
+async def test_an_empty_word_is_never_a_key() -> None:
+    assert not await key_passes(scope_of(authorization="Bearer "), keys="first,,")
+
+
+async def test_a_key_beyond_ascii_opens_as_utf_8() -> None:
+    sent = "Bearer schlüssel".encode().decode("latin-1")
+
+    assert await key_passes(scope_of(authorization=sent), keys="schlüssel")
+
+
+async def test_only_a_websocket_may_have_its_key_in_the_query() -> None:
+    assert await key_passes(scope_of("websocket", query="key=first"))
+    assert await key_passes(scope_of("websocket", query="maxFps=5&key=second"))
+    assert not await key_passes(scope_of("websocket", query="key=third"))
+    assert not await key_passes(scope_of(query="key=first"))
+
+
+@given(st.binary(max_size=60))
+async def test_no_query_breaks_it(query: bytes) -> None:
+    scope = scope_of("websocket")
+    scope["query_string"] = query
+
+    assert not await key_passes(scope, keys="a-key-that-is-not-guessed")
+
+
+async def test_open_paths_need_no_key() -> None:
+    assert await key_passes(scope_of(path="/health/ready"))
+    assert await key_passes(scope_of(path="/metrics/memory"), open_prefixes=("/metrics",))
+    assert await key_passes(as_probe(scope_of(path="/metrics/memory")))
+    assert not await key_passes(scope_of(path="/metrics/memory"))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.domain.media import MediaDetails, MediaItem
+from app.errors import NotFound
+from app.media.expiry import Expiry
+from app.media.sniff import MP4, PNG
+from app.settings import StorageSettings
+from app.storage.backends.local import LocalStore
+from app.storage.threads import DiskThreads
+from tests.media.resumables import House, opened
+
+TTL_SECONDS = 100.0
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with opened(tmp_path) as house:
+        yield house
+
+
+def expiry(house: House, ttl_seconds: float = TTL_SECONDS) -> Expiry:
+    return Expiry(house.store, house.store.temp_files, house.resumable, ttl_seconds)
+
+
+async def put(house: House, number: int = 0) -> MediaItem:
+    async with house.store.writer(10, "none") as writer:
+        await writer.write(b"0123456789")
+        return await writer.commit("x", PNG if number % 2 else MP4, MediaDetails())
+
+
+def after(item: MediaItem, seconds: float) -> datetime:
+    return item.created_at + timedelta(seconds=seconds)
+
+
+async def test_an_item_goes_when_its_time_is_over_and_not_before(house: House) -> None:
+    items = [await put(house, number) for number in range(5)]
+
+    early = await expiry(house).sweep_items(after(items[0], TTL_SECONDS))
+    some = await expiry(house).sweep_items(after(items[2], TTL_SECONDS))
+    left = (await house.store.page(10)).items
+
+    assert (early, some) == (0, 2)
+    assert left == tuple(items[:1:-1])
+
+
+async def test_all_that_is_due_goes_however_many(house: House) -> None:
+    for number in range(230):
+        await put(house, number)
+
+    assert await expiry(house).sweep_items(datetime.now(UTC) + timedelta(seconds=TTL_SECONDS + 1)) == 230
+    assert house.store.usage().items == 0
+
+
+async def test_what_is_read_or_worked_on_stays_until_the_next_round(house: House) -> None:
+    pinned, other = await put(house), await put(house)
+    late = after(other, TTL_SECONDS + 1)
+
+    with house.store.pin(pinned.id):
+        first = await expiry(house).sweep_items(late)
+        still_there = await house.store.get(pinned.id)
+    second = await expiry(house).sweep_items(late)
+
+    assert (first, second, still_there) == (1, 1, pinned)
+    with pytest.raises(NotFound):
+        await house.store.get(pinned.id)
+
+
+async def test_without_a_time_nothing_goes(house: House) -> None:
+    item = await put(house)
+
+    assert await expiry(house, ttl_seconds=0).sweep_items(after(item, 10**9)) == 0
+    assert await house.store.get(item.id) == item
+
+
+async def test_the_store_looks_for_orphans_every_hour(house: House) -> None:
+    class CountingStore(LocalStore):
+        sweeps = 0
+
+        async def sweep(self) -> int:
+            self.sweeps += 1
+            return 0
+
+    disk = DiskThreads()
+    store = CountingStore(StorageSettings(), disk)  # not opened: nothing of it is used but the sweep
+    now = time.monotonic()
+    sweeper = Expiry(store, house.store.temp_files, house.resumable, 0)
+
+    for seconds in (0, 3500, 3700, 3800, 7400):
+        await sweeper.sweep_orphans(now + seconds)
+    await disk.aclose()
+
+    assert store.sweeps == 2

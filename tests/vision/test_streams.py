@@ -1,0 +1,403 @@
+"""Stream sessions with a client and an analysis that do what the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.domain.frame import AnalysisSize
+from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
+from app.domain.receipt import Receipt
+from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
+from app.memory.budget import MemoryBudget
+from app.memory.governor import Governor
+from app.settings import VisionSettings
+from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.output import Output
+from app.vision.session import StreamOptions
+from app.vision.streams import Streams
+from app.vision.task import Model, VisionTask
+from tests.leaks import Leaks
+
+MAX_BYTES = 1000
+
+
+class Toes(VisionTask):
+    name = "toes"
+
+    @classmethod
+    def load(cls, asset: Path, params: Any) -> Model:
+        raise NotImplementedError
+
+
+class Client:
+    """The other end of a stream: `messages` is what it sends, None hangs up; `answers` is what it got."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.closed: tuple[int, str] | None = None
+        self.broken = False
+
+    async def receive(self) -> bytes | str | None:
+        return await self.messages.get()
+
+    async def send(self, text: str) -> None:
+        if self.broken:
+            raise ConnectionResetError
+        self.answers.put_nowait(json.loads(text, parse_constant=_no_constant))
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def say(self, **words: object) -> None:
+        self.messages.put_nowait(json.dumps(words))
+
+    async def answer(self) -> dict[str, Any]:
+        async with asyncio.timeout(5):
+            return await self.answers.get()
+
+
+def _no_constant(name: str) -> object:
+    raise AssertionError(f"{name} is not JSON")
+
+
+@dataclass
+class Seat:
+    is_open: bool = True
+
+    def tracker(self, *_: object) -> None:
+        return None
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+@dataclass
+class FakeAnalysis:
+    """Answers when it is let; what it was asked is in `seen`."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    error: BallastError | Exception | None = None
+    seen: list[tuple[bytes, Any]] = field(default_factory=list)
+    began: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    seats: list[Seat] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+        self.vision = self.trackers = self
+
+    def open(self) -> Seat:
+        self.seats.append(Seat())
+        return self.seats[-1]
+
+    def box(self) -> AnalysisSize:
+        return AnalysisSize(640, 480)
+
+    async def analyze(self, task: type[VisionTask], params: Any, picture: Any, **_: object) -> AnalysisResult:
+        data = picture if isinstance(picture, bytes) else picture.data
+        self.seen.append((data, params))
+        self.began.put_nowait(data)
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        receipt = Receipt(1, 1, ProcessingMode.FULL_QUALITY)
+        return AnalysisResult(
+            task=task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
+            output=Output.DETECTIONS, payload=b"[]", queued_seconds=0.0, decode_seconds=0.001, inference_seconds=0.002,
+            receipt=receipt,
+        )  # fmt: skip
+
+
+@dataclass
+class FakeGovernor:
+    budget: MemoryBudget
+    level: PressureLevel = PressureLevel.LOW
+
+    @property
+    def policy(self) -> ModePolicy:
+        return POLICIES[self.level]
+
+
+@dataclass
+class House:
+    governor: FakeGovernor
+    analysis: FakeAnalysis
+    streams: Streams
+
+    @asynccontextmanager
+    async def stream(self, max_fps: float | None = None) -> AsyncIterator[Client]:
+        """Open a stream that has greeted; it is hung up and ended after the block."""
+        client = Client()
+        options = StreamOptions({"toes": 5}, max_fps)
+        serving = asyncio.create_task(self.streams.serve(client, Toes, options, configure, "me"))
+        try:
+            assert (await client.answer())["type"] == "ready"
+            yield client
+        finally:
+            client.messages.put_nowait(None)
+            async with asyncio.timeout(5):
+                await serving
+
+
+def configure(present: StreamOptions, change: dict[str, Any]) -> StreamOptions:
+    if "wrong" in change:
+        raise InvalidParameter("wrong: it is.")
+    return StreamOptions({**present.params, **change}, present.max_fps)
+
+
+@pytest.fixture
+def budget(leaks: Leaks) -> MemoryBudget:
+    budget = MemoryBudget(1 << 30, working_set=lambda: 0)
+    leaks.watch(budget)
+    return budget
+
+
+@pytest.fixture
+def build(budget: MemoryBudget) -> Callable[..., House]:
+    def build(**settings: Any) -> House:
+        governor, analysis = FakeGovernor(budget), FakeAnalysis()
+        vision = VisionSettings(max_bytes=MAX_BYTES, **settings)
+        return House(
+            governor, analysis, Streams(cast("Analysis", analysis), cast("Governor", governor), vision)
+        )  # fmt: skip
+
+    return build
+
+
+@pytest.fixture
+async def house(build: Callable[..., House]) -> House:
+    return build()
+
+
+async def test_each_frame_is_answered_in_its_turn(house: House) -> None:
+    async with house.stream() as client:
+        for number in (1, 2, 3):
+            client.messages.put_nowait(b"frame")
+            result = await client.answer()
+
+            assert (result["type"], result["seq"], result["dropped"]) == ("result", number, 0)
+
+
+async def test_while_one_frame_is_analysed_only_the_newest_waits(house: House) -> None:
+    house.analysis.gate.clear()
+    async with house.stream() as client:
+        client.messages.put_nowait(b"1")
+        await house.analysis.began.get()
+        for number in range(2, 11):
+            client.messages.put_nowait(str(number).encode())
+        client.say(type="ping")
+        assert await client.answer() == {"type": "pong"}
+
+        house.analysis.gate.set()
+        first, second = await client.answer(), await client.answer()
+
+    assert [picture for picture, _ in house.analysis.seen] == [b"1", b"10"]
+    assert (first["seq"], second["seq"], second["dropped"]) == (1, 10, 8)
+
+
+async def test_counters_add_up_over_streams(house: House) -> None:
+    for _ in range(2):
+        house.analysis.gate.clear()
+        async with house.stream() as client:
+            for number in range(4):
+                client.messages.put_nowait(str(number).encode())
+            client.say(type="ping")
+            await client.answer()
+            active = house.streams.counters.active
+            house.analysis.gate.set()
+            await client.answer()
+
+    counters = house.streams.counters
+    assert (active, counters.active, counters.frames) == (1, 0, 8)
+    assert counters.dropped >= 4
+
+
+async def test_a_name_comes_back_with_the_answer(house: House) -> None:
+    async with house.stream() as client:
+        client.say(type="frame", image="YQ==", id={"n": 1})
+
+        assert (await client.answer())["id"] == {"n": 1}
+
+
+async def test_a_frame_that_fails_is_an_error_and_the_next_one_is_answered(house: House) -> None:
+    async with house.stream() as client:
+        house.analysis.error = InvalidMedia("It is broken.", why="so")
+        client.messages.put_nowait(b"bad")
+        error = await client.answer()
+        house.analysis.error = None
+        client.messages.put_nowait(b"good")
+        result = await client.answer()
+
+    assert error == {"type": "error", "code": "invalid_media", "detail": "It is broken.", "seq": 1, "why": "so"}
+    assert (result["type"], result["seq"]) == ("result", 2)
+
+
+async def test_no_room_for_a_frame_is_an_error_and_not_the_end(house: House) -> None:
+    async with house.stream() as client:
+        house.analysis.error = Overloaded("Memory is tight.", retry_after_seconds=0)
+        client.messages.put_nowait(b"1")
+        error = await client.answer()
+        client.say(type="ping")
+        pong = await client.answer()
+
+    assert (error["type"], error["code"]) == ("error", "overloaded")
+    assert pong == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", "null", "{}", '{"type": "x"}', '{"type": {}}', "[" * 100_000, "1" * 5000]
+)
+async def test_text_that_is_no_message_is_an_error(house: House, text: str) -> None:
+    async with house.stream() as client:
+        client.messages.put_nowait(text)
+        error = await client.answer()
+
+        assert (error["type"], error["code"], error["seq"]) == ("error", "bad_request", 0)
+
+
+async def test_a_name_that_is_no_json_is_not_given_back(house: House) -> None:
+    async with house.stream() as client:
+        client.messages.put_nowait('{"type": "frame", "image": "YQ==", "id": NaN}')
+
+        await client.answer()
+
+
+async def test_options_change_with_the_next_frame_and_stay_where_the_change_is_wrong(house: House) -> None:
+    async with house.stream() as client:
+        client.say(type="configure", toes=7)
+        client.say(type="configure", wrong=1)
+        error = await client.answer()
+        client.messages.put_nowait(b"frame")
+        await client.answer()
+
+    assert error["code"] == "invalid_parameter"
+    assert house.analysis.seen[0][1] == {"toes": 7}
+
+
+async def test_frames_are_skipped_and_told_where_the_mode_says_so(house: House) -> None:
+    house.governor.level = PressureLevel.HIGH
+    async with house.stream() as client:
+        answers = []
+        for _ in range(4):
+            client.messages.put_nowait(b"frame")
+            answers.append(await client.answer())
+
+    assert [answer["type"] for answer in answers] == ["skipped", "result", "skipped", "result"]
+    assert answers[0] == {"type": "skipped", "seq": 1, "reason": "mode MEMORY_OPTIMIZED"}
+    assert house.streams.counters.skipped == 2
+
+
+async def test_a_frame_above_the_cap_closes_the_stream(house: House) -> None:
+    async with house.stream() as client:
+        client.messages.put_nowait(b"x" * (MAX_BYTES + 1))
+
+    assert client.closed is not None
+    assert client.closed[0] == 1009
+    assert house.analysis.seen == []
+
+
+async def test_a_frame_of_the_cap_is_analysed(house: House) -> None:
+    async with house.stream() as client:
+        client.messages.put_nowait(b"x" * MAX_BYTES)
+
+        assert (await client.answer())["type"] == "result"
+
+
+async def test_a_silent_client_is_hung_up_on(build: Callable[..., House]) -> None:
+    house = build(stream_idle_seconds=0.01)
+    client = Client()
+
+    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+
+    assert client.closed is not None
+    assert client.closed[0] == 4408
+    assert house.streams.counters.active == 0
+
+
+async def test_one_stream_too_many_is_told_to_come_later(build: Callable[..., House]) -> None:
+    house = build(max_streams=1)
+    async with house.stream():
+        second = Client()
+        await house.streams.serve(second, Toes, StreamOptions({}), configure, "me")
+
+    assert second.closed is not None
+    assert second.closed[0] == 1013
+    assert second.answers.empty()
+
+
+async def test_a_stream_that_memory_has_no_room_for_is_told_to_come_later(house: House, budget: MemoryBudget) -> None:
+    client = Client()
+    everything = budget.record({"all": budget.free_bytes}, owner="test")
+
+    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+    everything.release()
+
+    assert client.closed is not None
+    assert client.closed[0] == 1013
+    assert house.streams.counters.active == 0
+
+
+async def test_an_analysis_in_flight_ends_with_its_stream(house: House) -> None:
+    house.analysis.gate.clear()
+    async with house.stream() as client:
+        client.messages.put_nowait(b"frame")
+        await house.analysis.began.get()
+
+    assert house.streams.counters.active == 0
+    assert not any(seat.is_open for seat in house.analysis.seats)
+
+
+async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(house: House) -> None:
+    house.analysis.error = RuntimeError("surprise")
+    client = Client()
+    client.messages.put_nowait(b"frame")
+
+    with pytest.raises(RuntimeError, match="surprise"):
+        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+
+    assert house.streams.counters.active == 0
+    assert not any(seat.is_open for seat in house.analysis.seats)
+
+
+async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: House) -> None:
+    client = Client()
+    client.broken = True
+
+    with pytest.raises(ConnectionResetError):
+        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+
+    assert house.streams.counters.active == 0
+    assert not any(seat.is_open for seat in house.analysis.seats)
+
+
+async def test_advice_is_no_more_frames_than_are_answered(house: House) -> None:
+    async with house.stream() as client:
+        client.messages.put_nowait(b"frame")
+        advice = (await client.answer())["advice"]
+
+    assert (advice["maxWidth"], advice["maxHeight"]) == (640, 480)
+    assert advice["maxFps"] >= 1
+    assert 0 < advice["quality"] <= 1
+
+
+async def test_with_a_frame_rate_the_newest_frame_is_waited_for(house: House) -> None:
+    """Two frames are due at once; the third is due in an hour, and by then a newer one is there."""
+    async with house.stream(max_fps=1 / 3600) as client:
+        client.messages.put_nowait(b"1")
+        await client.answer()
+        for number in (b"2", b"3"):
+            client.messages.put_nowait(number)
+        client.say(type="ping")
+
+        assert await client.answer() == {"type": "pong"}
+
+    assert [picture for picture, _ in house.analysis.seen] == [b"1"]
+    assert house.streams.counters.dropped == 1
