@@ -34,6 +34,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+PROBLEM_TYPE = "application/problem+json"
+
 
 class BallastError(Exception):
     """An error with a public message.
@@ -52,102 +54,114 @@ class BallastError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.extra = extra
 
+    def problem(self, request_id: str | None) -> dict[str, object]:
+        """Return the problem document (RFC 9457), for a response body, a stream message or a batch line."""
+        return {
+            "type": f"urn:ballast:problem:{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "requestId": request_id,
+            **self.extra,
+        }
+
 
 class BadRequest(BallastError):
-    code, status, title = "bad_request", 400, "The request could not be read"
+    code, status, title = "bad_request", 400, "Bad request"
 
 
 class Unauthorized(BallastError):
-    code, status, title = "unauthorized", 401, "A key is needed"
+    code, status, title = "unauthorized", 401, "Unauthorized"
 
 
 class Forbidden(BallastError):
-    code, status, title = "forbidden", 403, "Not allowed"
+    code, status, title = "forbidden", 403, "Forbidden"
 
 
 class NotFound(BallastError):
-    code, status, title = "not_found", 404, "Nothing is here"
+    code, status, title = "not_found", 404, "Not found"
 
 
 class MethodNotAllowed(BallastError):
-    code, status, title = "method_not_allowed", 405, "The method is not offered here"
+    code, status, title = "method_not_allowed", 405, "Method not allowed"
 
 
 class RequestTimeout(BallastError):
-    code, status, title = "request_timeout", 408, "The request body stopped coming"
+    code, status, title = "request_timeout", 408, "Request timeout"
 
 
 class Conflict(BallastError):
-    code, status, title = "conflict", 409, "Something else still needs it"
+    code, status, title = "conflict", 409, "Conflict"
 
 
 class PreconditionFailed(BallastError):
-    code, status, title = "precondition_failed", 412, "A precondition does not hold"
+    code, status, title = "precondition_failed", 412, "Precondition failed"
 
 
 class PayloadTooLarge(BallastError):
-    code, status, title = "payload_too_large", 413, "The body has too many bytes"
+    code, status, title = "payload_too_large", 413, "Payload too large"
 
 
 class TooManyPixels(BallastError):
-    code, status, title = "too_many_pixels", 413, "The picture has too many pixels"
+    code, status, title = "too_many_pixels", 413, "Too many pixels"
 
 
 class MemoryExceedsLimit(BallastError):
-    code, status, title = "memory_exceeds_limit", 413, "This could never fit into the memory limit"
+    code, status, title = "memory_exceeds_limit", 413, "Exceeds the memory limit"
 
 
 class UnsupportedMedia(BallastError):
-    code, status, title = "unsupported_media", 415, "This type of media is not accepted"
+    code, status, title = "unsupported_media", 415, "Unsupported media type"
 
 
 class RangeNotSatisfiable(BallastError):
-    code, status, title = "range_not_satisfiable", 416, "The range lies outside the content"
+    code, status, title = "range_not_satisfiable", 416, "Range not satisfiable"
 
 
 class InvalidMedia(BallastError):
-    code, status, title = "invalid_media", 422, "The media is broken"
+    code, status, title = "invalid_media", 422, "Invalid media"
 
 
 class InvalidParameter(BallastError):
-    code, status, title = "invalid_parameter", 422, "A parameter is not valid"
+    code, status, title = "invalid_parameter", 422, "Invalid parameter"
 
 
 class Locked(BallastError):
-    code, status, title = "locked", 423, "Somebody else holds it"
+    code, status, title = "locked", 423, "Locked by another request"
 
 
 class QueueFull(BallastError):
-    code, status, title = "queue_full", 429, "The waiting line is full"
+    code, status, title = "queue_full", 429, "Queue full"
 
 
 class ChecksumMismatch(BallastError):
-    code, status, title = "checksum_mismatch", 460, "The checksum does not match"
+    code, status, title = "checksum_mismatch", 460, "Checksum mismatch"
 
 
 class WorkerFailed(BallastError):
-    code, status, title = "worker_failed", 500, "The worker failed on this input"
+    code, status, title = "worker_failed", 500, "Worker failed"
 
 
 class InternalError(BallastError):
-    code, status, title = "internal_error", 500, "Something went wrong on our side"
+    code, status, title = "internal_error", 500, "Internal error"
 
 
 class Overloaded(BallastError):
-    code, status, title = "overloaded", 503, "Memory is tight"
+    code, status, title = "overloaded", 503, "Overloaded"
 
 
 class ModelMissing(BallastError):
-    code, status, title = "model_missing", 503, "The model file is not installed"
+    code, status, title = "model_missing", 503, "Model missing"
 
 
 class ProcessingTimeout(BallastError):
-    code, status, title = "processing_timeout", 504, "The work took too long"
+    code, status, title = "processing_timeout", 504, "Processing timeout"
 
 
 class StorageUnavailable(BallastError):
-    code, status, title = "storage_unavailable", 503, "The storage does not answer"
+    code, status, title = "storage_unavailable", 503, "Storage unavailable"
 
 
 class StorageFull(BallastError):
-    code, status, title = "storage_full", 507, "The storage is full"
+    code, status, title = "storage_full", 507, "Storage full"

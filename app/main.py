@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypedDict, Unpack
+from dataclasses import fields
+from typing import Any, Unpack
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
-from app.bootstrap import Overrides, open_services
-from app.errors import Forbidden, InvalidParameter, Unauthorized
+from app.bootstrap import Overrides, open_house
 from app.http import problems
 from app.http.guards import KeyGuard, OriginGuard, RequestContext
 from app.http.openapi import Document
-from app.http.problems import problem_responses
-from app.http.shortcut import Shortcuts
 from app.media import routes as media
-from app.media import tus
 from app.server.linger import LingeringClose
-from app.services import Services
 from app.settings import Settings
-from app.status import health, limits, memory, page
-from app.vision import batch, stream
+from app.status import page
+from app.status import routes as status
 from app.vision import routes as vision
-from app.vision.task import vision_tasks
 
 EXPOSED_HEADERS = [
     "Location",
@@ -48,14 +43,10 @@ EXPOSED_HEADERS = [
 ]
 
 
-class State(TypedDict):
-    """What the lifespan hands to every request."""
-
-    services: Services
-
-
 def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides]) -> FastAPI:
-    """Return the application; its lifespan opens the services and leaves nothing behind.
+    """Return the application; its lifespan opens the house, and leaves nothing behind.
+
+    A request finds what was opened in its state, by the names of `House`.
 
     Raises:
         pydantic.ValidationError: the settings (read from the environment if not given) are wrong.
@@ -63,9 +54,9 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     settings = settings or Settings()
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        async with open_services(settings, **overrides) as services:
-            yield {"services": services}
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_house(settings, **overrides) as house:
+            yield {field.name: getattr(house, field.name) for field in fields(house)}
 
     app = FastAPI(
         title="Ballast",
@@ -75,15 +66,9 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         redirect_slashes=False,
     )
     problems.install(app)
-    tasks = vision_tasks()
-    app.include_router(health.router)
-    app.include_router(page.build_router())
-    shortcuts = vision.build_shortcuts(tasks)
-    vision_routers = (batch.build_router(tasks), vision.build_router(tasks, shortcuts), stream.build_router(tasks))
-    for router in (memory.router, limits.router, media.router, tus.router, *vision_routers):
-        app.include_router(router, responses=problem_responses(Unauthorized, Forbidden, InvalidParameter))
+    for build_router in (status.build_router, media.build_router, vision.build_router):
+        app.include_router(build_router())
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
-    app.add_middleware(Shortcuts, shortcuts=shortcuts)
     _add_middleware(app, settings)
     return app
 

@@ -88,7 +88,7 @@ def main() -> None:
 
 async def _start(application: Any, stages: Stages) -> None:
     async with application.router.lifespan_context(application):
-        stages.note("open_services")
+        stages.note("open_house")
 
 
 if __name__ == "__main__":

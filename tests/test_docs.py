@@ -113,7 +113,7 @@ async def test_every_metric_is_documented(tmp_path: Path) -> None:
     app = create_app(settings)
 
     async with app.router.lifespan_context(app) as state:
-        body, _ = render((state or {})["services"])
+        body, _ = render((state or {})["status"])
 
     exposed = set(re.findall(r"^# TYPE ballast_(\w+)", body.decode(), re.MULTILINE))
     assert exposed

@@ -6,6 +6,7 @@ import hmac
 import re
 import uuid
 from collections.abc import Iterable
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,19 +17,26 @@ from starlette.websockets import WebSocketDisconnect
 from app import log
 from app.errors import BallastError, Forbidden, Unauthorized
 from app.http.problems import problem_response, unexpected
-from app.services import Services
+from app.server.probes import is_probe
 from app.settings import ServerSettings
 
-PROBE_PATHS = ("/health/", "/metrics")
-_PROBE_MARK = "ballast.probe"
+CLIENT_KEY = "ballast.client"
+"""Where the scope says by which key a request came (its number, not the key)."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def as_probe(scope: Scope) -> Scope:
-    """Mark a request that came in by the probe listener: whoever reaches that may ask."""
-    return {**scope, _PROBE_MARK: True}
+class _Signer(Protocol):
+    def check(self, path: str, expires: str, signature: str) -> None:
+        """Raise Forbidden where the signature is not ours, or expired."""
+
+
+class _Signing(Protocol):
+    """What the guard uses of the state under `media`; the signer is None where URLs are not signed."""
+
+    @property
+    def signer(self) -> _Signer | None: ...
 
 
 class RequestContext:
@@ -99,7 +107,7 @@ class OriginGuard:
         self._origins = frozenset(settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and not _is_probe(scope):
+        if scope["type"] in ("http", "websocket") and not is_probe(scope):
             headers = Headers(scope=scope)
             self._check_host(headers)
             self._check_origin(scope, headers)
@@ -145,7 +153,7 @@ class KeyGuard:
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
-        return _is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
+        return is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
 
     def _check(self, scope: Scope) -> None:
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -165,17 +173,14 @@ class KeyGuard:
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if True not in matches:
             raise Unauthorized("Send one of the configured keys as `Authorization: Bearer <key>`.")
+        scope[CLIENT_KEY] = f"key:{matches.index(True)}"
 
 
 def _check_signature(scope: Scope, query: dict[str, list[str]]) -> None:
-    services: Services = scope["state"]["services"]
-    if services.signer is None:
+    media: _Signing = scope["state"]["media"]
+    if media.signer is None:
         raise Forbidden("Signed URLs are not in use.")
-    services.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
-
-
-def _is_probe(scope: Scope) -> bool:
-    return _PROBE_MARK in scope or scope["path"].startswith("/health/")
+    media.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
 
 
 def _host_name(host: str) -> str:

@@ -22,5 +22,16 @@ class Document:
             schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
             schemes["key"] = {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
             document["security"] = [{"key": []}, {}]
+            _describe_sequences(document)
             self._document = document
         return self._document
+
+
+def _describe_sequences(document: dict[str, Any]) -> None:
+    """Say what is in a stream of events as 3.1 can: an array of its items (`itemSchema` came with 3.2)."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            for response in operation.get("responses", {}).values():
+                for content in response.get("content", {}).values():
+                    if "itemSchema" in content:
+                        content["schema"] = {"type": "array", "items": content.pop("itemSchema")}

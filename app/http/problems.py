@@ -13,18 +13,19 @@ from starlette.responses import Response
 
 from app import log
 from app.errors import (
+    PROBLEM_TYPE,
     BadRequest,
     BallastError,
+    Forbidden,
     InternalError,
     InvalidParameter,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    Unauthorized,
 )
 
 logger = logging.getLogger("ballast.api")
-
-MEDIA_TYPE = "application/problem+json"
 
 _RETRY_SECONDS = 30
 """`Retry-After` where nothing better is known, such as for a model that somebody has to install."""
@@ -46,15 +47,7 @@ SCHEMA: dict[str, Any] = {
 
 def problem(error: BallastError) -> dict[str, object]:
     """Return the problem document of `error`, for a response body, a stream message or a batch line."""
-    return {
-        "type": f"urn:ballast:problem:{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        "requestId": log.request_id.get(),
-        **error.extra,
-    }
+    return error.problem(log.request_id.get())
 
 
 def problem_response(error: BallastError, headers: dict[str, str] | None = None) -> Response:
@@ -65,7 +58,7 @@ def problem_response(error: BallastError, headers: dict[str, str] | None = None)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     body = json.dumps(problem(error), ensure_ascii=False).encode()
-    return Response(body, error.status, headers, MEDIA_TYPE)
+    return Response(body, error.status, headers, PROBLEM_TYPE)
 
 
 def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, Any]]:
@@ -74,9 +67,13 @@ def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, 
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}.")
     return {
-        status: {"description": " ".join(lines), "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        status: {"description": " ".join(lines), "content": {PROBLEM_TYPE: {"schema": SCHEMA}}}
         for status, lines in by_status.items()
     }
+
+
+GUARDED = problem_responses(Unauthorized, Forbidden, InvalidParameter)
+"""What every route can answer that is not open to all."""
 
 
 def install(app: FastAPI) -> None:

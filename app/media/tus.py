@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
@@ -15,10 +16,11 @@ from starlette.responses import Response
 
 from app.errors import BadRequest, BallastError, Conflict, Forbidden, Locked, NotFound, PreconditionFailed
 from app.http.body import plain_body
-from app.http.deps import ClientDep, ResumableDep
-from app.http.problems import problem_response, problem_responses
+from app.http.problems import GUARDED, problem_response, problem_responses
+from app.http.state import ClientDep, opened
 from app.media.receiving import CHECKSUMS
 from app.media.resumable import Creation, Piece, Resumable, ResumableUpload
+from app.media.room import MediaRoom
 from app.media.tus_headers import (
     PATH,
     check_body_type,
@@ -55,7 +57,13 @@ class TusRoute(APIRoute):
         return handle
 
 
-router = APIRouter(prefix=PATH, tags=["resumable uploads"], route_class=TusRoute)
+async def _resumable(media: Annotated[MediaRoom, Depends(opened("media"))]) -> Resumable:
+    return media.resumable
+
+
+ResumableDep = Annotated[Resumable, Depends(_resumable)]
+
+router = APIRouter(prefix=PATH, tags=["resumable uploads"], route_class=TusRoute, responses=GUARDED)
 
 
 async def _check_version(request: Request) -> None:

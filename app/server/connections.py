@@ -8,7 +8,6 @@ Above that again, the one that has been silent for the longest goes. WebSockets 
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,10 +15,10 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from app.errors import Overloaded
-from app.http.guards import PROBE_PATHS
-from app.http.problems import MEDIA_TYPE, problem, problem_response
 from app.server.linger import LingeringClose
+from app.server.probes import PROBE_PATHS
 from app.server.protocols import BoundedHttp
+from app.server.refusal import Refusal
 
 SPARE_SEATS = 32
 """Connections beyond the cap that may be open at a time: probes, and those that are just being refused."""
@@ -69,7 +68,7 @@ class SeatedProtocol(BoundedHttp):
         super().connection_made(transport)
         self._seated = self._seats.sit(self)
         if not self._seated:
-            self.app = LingeringClose(_Refusal(self.app), total_seconds=2.0, idle_seconds=0.5)
+            self.app = LingeringClose(_ProbesOrRefusal(self.app), total_seconds=2.0, idle_seconds=0.5)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,7 +90,7 @@ class SeatedProtocol(BoundedHttp):
         if self._seated:
             super().handle_websocket_upgrade()
         else:
-            self.transport.write(_raw_refusal())
+            self.transport.write(Refusal(_overloaded()).raw())
             self.transport.close()
 
     def give_up(self) -> None:
@@ -115,7 +114,7 @@ class SeatedProtocol(BoundedHttp):
             self._head_deadline = None
 
 
-class _Refusal:
+class _ProbesOrRefusal:
     """Answers probes, and anything else with 503; the connection is closed after either."""
 
     def __init__(self, app: Any) -> None:
@@ -125,7 +124,7 @@ class _Refusal:
         if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
             await self._app({**scope, "headers": [*scope["headers"]]}, receive, _closing(send))
         else:
-            await problem_response(_overloaded(), {"Connection": "close"})(scope, receive, send)
+            await Refusal(_overloaded())(scope, receive, send)
 
 
 def _closing(send: Send) -> Send:
@@ -139,12 +138,3 @@ def _closing(send: Send) -> Send:
 
 def _overloaded() -> Overloaded:
     return Overloaded("Too many connections are open.", retry_after_seconds=_RETRY_SECONDS)
-
-
-def _raw_refusal() -> bytes:
-    body = json.dumps(problem(_overloaded())).encode()
-    head = (
-        f"HTTP/1.1 503 Service Unavailable\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-        f"Retry-After: {_RETRY_SECONDS}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body

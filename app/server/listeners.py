@@ -10,21 +10,17 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.domain.units import KIB
-from app.errors import NotFound
-from app.http.guards import PROBE_PATHS, as_probe
-from app.http.problems import problem_response
 from app.memory.allocator import keep_transfer_buffers
 from app.server.connections import SeatedProtocol, Seats
 from app.server.lifecycle import Lifecycle
+from app.server.probes import ProbesOnly
 from app.server.protocols import BoundedWebSocket
-from app.services import Services
 from app.settings import Settings
 
 logger = logging.getLogger("ballast.server")
@@ -67,7 +63,7 @@ class Server:
             main.state = dict(state or {})
             if self._settings.server.probe_port is not None:
                 probe_port = self._settings.server.probe_port
-                config = _config(_Probe(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
+                config = _config(ProbesOnly(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
                 listener = config.bind_socket()  # here, so that a port that is taken ends the start in order
                 tasks.create_task(_Listener("probes", config).follow(main, listener))
             await main.serve()
@@ -114,6 +110,13 @@ class _Listener(uvicorn.Server):
         await serving
 
 
+class _Living(Protocol):
+    """What this server uses of the state under `core`."""
+
+    @property
+    def lifecycle(self) -> Lifecycle: ...
+
+
 class _Main(_Listener):
     """The listener for everything; ends when the lifecycle says so, and tells it that the end begins."""
 
@@ -121,8 +124,8 @@ class _Main(_Listener):
 
     @property
     def lifecycle(self) -> Lifecycle:
-        services: Services = self.state["services"]
-        return services.lifecycle
+        core: _Living = self.state["core"]
+        return core.lifecycle
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self.lifecycle.recycle_reason is not None
@@ -131,19 +134,6 @@ class _Main(_Listener):
         self.lifecycle.drain()
         self.exit_code = self.lifecycle.exit_code
         await super().shutdown(sockets)
-
-
-class _Probe:
-    """Health and metrics of the application, and nothing else; no key is asked for."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
-            await self._app(as_probe(scope), receive, send)
-        else:
-            await problem_response(NotFound("Only /health and /metrics are answered here."))(scope, receive, send)
 
 
 def _drop_stalled(listener: socket.socket) -> None:

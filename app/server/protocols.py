@@ -6,19 +6,18 @@ And bodies that are not copied: uvicorn copies each piece twice on its way to th
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from app.domain.units import KIB
 from app.errors import BadRequest
-from app.http.problems import MEDIA_TYPE, problem
 from app.server.held_head import HeldHead
 from app.server.large_body import LARGE_BYTES, BodyReader, Cycle, announced_bytes
+from app.server.refusal import Refusal
 
 MAX_HEAD_BYTES = 64 * KIB
 """Request line and headers together (nginx: 4 buffers of 8 KiB)."""
@@ -99,9 +98,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Say nothing: any client can cause it as often as it likes."""
 
     def _refuse(self, status: int, detail: str) -> None:
-        body = json.dumps({**problem(BadRequest(detail)), "status": status}).encode()
-        head = b"content-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (MEDIA_TYPE.encode(), len(body))
-        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.write(Refusal(BadRequest(detail), status).raw())
         # Closing with unread bytes resets the connection, and the answer may be lost: what still comes is passed over.
         self._refused = True
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.domain.frame import AnalysisSize
-from app.domain.pressure import ModePolicy
+from app.domain.pressure import FFmpegProfile, ProcessingMode
 from app.domain.units import MIB
 from app.memory.governor import Governor
 from app.vision.analysis import Analysis
@@ -18,12 +17,18 @@ _SMALLEST_CHUNK, _LARGEST_CHUNK = 1 * MIB, 64 * MIB
 class Advice:
     """The configuration that would be used now. `chunk_bytes` is how much of a file should be handled at a time."""
 
-    policy: ModePolicy
+    level: str
+    mode: ProcessingMode
     fits: bool
     needed_bytes: int
+    free_bytes: int
+    largest_grant_bytes: int
     workers: int
     chunk_bytes: int
-    analysis: AnalysisSize
+    analysis_width: int
+    analysis_height: int
+    frame_stride: int
+    ffmpeg_profile: FFmpegProfile
 
 
 class Advisor:
@@ -42,11 +47,18 @@ class Advisor:
         budget, policy = self._governor.budget, self._governor.policy
         chunk_bytes = min(nbytes or _LARGEST_CHUNK, max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, budget.free_bytes // 8)))
         needed_bytes = width * height * _BYTES_PER_PIXEL + chunk_bytes
+        box = self._analysis.box()
         return Advice(
-            policy=policy,
+            level=self._governor.level.name,
+            mode=policy.mode,
             fits=needed_bytes <= budget.free_bytes,
             needed_bytes=needed_bytes,
+            free_bytes=max(0, budget.free_bytes),
+            largest_grant_bytes=budget.limit_bytes,
             workers=max(1, int(self._workers * policy.worker_share)) if policy.serves_requests else 0,
             chunk_bytes=chunk_bytes,
-            analysis=self._analysis.box(),
+            analysis_width=box.width,
+            analysis_height=box.height,
+            frame_stride=policy.frame_stride,
+            ffmpeg_profile=policy.ffmpeg_profile,
         )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse
 
 from app.domain.pressure import PressureLevel
-from app.http.deps import ServicesDep
+from app.http.state import opened
+from app.status.room import StatusRoom
 
 router = APIRouter(prefix="/health", tags=["health"])
+
+StatusDep = Annotated[StatusRoom, Depends(opened("status"))]
 
 
 @router.get("/live", summary="Whether the event loop runs")
@@ -17,8 +22,8 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/startup", summary="Whether the service has started")
-async def startup(services: ServicesDep) -> dict[str, str]:
-    del services  # they are there: the start is over
+async def startup(status: StatusDep) -> dict[str, str]:
+    del status  # it is there: the start is over
     return {"status": "started"}
 
 
@@ -28,11 +33,11 @@ async def startup(services: ServicesDep) -> dict[str, str]:
     response_model=None,
     responses={503: {"description": "Not now; `reasons` says why."}},
 )
-async def ready(services: ServicesDep) -> JSONResponse:
-    reasons = list(services.vision.troubles())
-    if services.governor.level >= PressureLevel.CRITICAL:
-        reasons += [f"memory is critical: {reason}" for reason in services.governor.reasons]
-    if services.lifecycle.draining:
+async def ready(status: StatusDep) -> JSONResponse:
+    reasons = list(status.vision.vision.troubles())
+    if status.core.governor.level >= PressureLevel.CRITICAL:
+        reasons += [f"memory is critical: {reason}" for reason in status.core.governor.reasons]
+    if status.core.lifecycle.draining:
         reasons.append("the service is shutting down")
     if reasons:
         return JSONResponse({"status": "not ready", "reasons": reasons}, 503)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from app.http.deps import ServicesDep
+from app.http.problems import GUARDED
+from app.http.state import opened
 from app.settings import Settings, environment_names, secret_variables
+from app.status.room import StatusRoom
 
-router = APIRouter(prefix="/v1", tags=["operations"])
+router = APIRouter(prefix="/v1", tags=["operations"], responses=GUARDED)
 
 
 @router.get("/limits", summary="Every setting with its default and effective value, and the limits derived from them")
-async def limits(services: ServicesDep) -> dict[str, Any]:
-    governor = services.governor
+async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> dict[str, Any]:
+    core, governor = status.core, status.core.governor
     return {
-        "settings": _settings(services.settings),
+        "settings": _settings(core.settings),
         "derived": {
-            "limitBytes": services.limit.limit_bytes,
-            "limitSource": services.limit.source,
+            "limitBytes": core.limit.limit_bytes,
+            "limitSource": core.limit.source,
             "budgetBytes": governor.budget.total_bytes,
             "largestGrantBytes": governor.budget.limit_bytes,
-            "visionWorkers": services.vision.pool.width_max,
-            "maxFrameBytes": services.settings.vision.max_bytes,
+            "visionWorkers": status.vision.vision.pool.width_max,
+            "maxFrameBytes": core.settings.vision.max_bytes,
         },
     }
 

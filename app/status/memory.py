@@ -3,122 +3,150 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from fastapi import APIRouter, Depends, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
 from app.domain.pressure import PressureLevel
-from app.http.deps import GovernorDep, ServicesDep
-from app.services import Services
-from app.status.report import memory_report
-from app.status.schema import AdviceSchema, MemorySchema, ReclaimerSchema, ReclaimReportSchema
+from app.http.problems import GUARDED
+from app.http.state import opened
+from app.memory.budget import BudgetStatistics
+from app.memory.governor import Governor
+from app.server.lifecycle import Lifecycle
+from app.status.room import StatusRoom
+from app.status.schema import AdviceSchema, LevelSchema, MemorySchema, ReclaimReportSchema
 
-router = APIRouter(tags=["memory"])
+router = APIRouter(tags=["memory"], responses=GUARDED)
 
-_KEEP_ALIVE_SECONDS = 15.0
-
+StatusDep = Annotated[StatusRoom, Depends(opened("status"))]
 Size = Annotated[int, Query(ge=0, le=1 << 50)]
 Side = Annotated[int, Query(ge=0, le=1 << 20)]
 
 
 @router.get("/metrics/memory", summary="The last memory sample and the ledger")
-async def memory(services: ServicesDep) -> MemorySchema:
-    return memory_report(services)
+async def memory(status: StatusDep) -> MemorySchema:
+    return memory_report(status)
 
 
 @router.get("/metrics", summary="Metrics in Prometheus' text format", response_class=Response)
-async def metrics(services: ServicesDep) -> Response:
+async def metrics(status: StatusDep) -> Response:
     # Not at module level: it takes 50 ms to import, and nobody may ever ask.
     from app.status.metrics import render
 
-    body, content_type = render(services)
+    body, content_type = render(status)
     return Response(body, media_type=content_type)
 
 
 @router.post("/v1/memory/reclaim", summary="Free what can be freed now")
-async def reclaim(governor: GovernorDep) -> ReclaimReportSchema:
-    report = await governor.reclaim.reclaim(None)
-    return ReclaimReportSchema(
-        freed_bytes=sum(entry.freed_bytes for entry in report),
-        reclaimers=[
-            ReclaimerSchema(name=one.name, freed_bytes=one.freed_bytes, seconds=round(one.seconds, 4), error=one.error)
-            for one in report
-        ],
-    )
+async def reclaim(status: StatusDep) -> ReclaimReportSchema:
+    report = await status.core.governor.reclaim.reclaim(None)
+    freed_bytes = sum(entry.freed_bytes for entry in report)
+    return ReclaimReportSchema.model_validate({"freed_bytes": freed_bytes, "reclaimers": report})
 
 
 @router.get("/v1/memory/advice", summary="How a piece of work would be done now")
 async def advice(
-    services: ServicesDep, width: Side = 0, height: Side = 0, nbytes: Annotated[Size, Query(alias="bytes")] = 0
+    status: StatusDep, width: Side = 0, height: Side = 0, nbytes: Annotated[Size, Query(alias="bytes")] = 0
 ) -> AdviceSchema:
-    found = services.advisor.advise(nbytes, width, height)
-    budget = services.governor.budget
-    return AdviceSchema(
-        level=services.governor.level.name,
-        mode=found.policy.mode,
-        fits=found.fits,
-        needed_bytes=found.needed_bytes,
-        free_bytes=max(0, budget.free_bytes),
-        largest_grant_bytes=budget.limit_bytes,
-        workers=found.workers,
-        chunk_bytes=found.chunk_bytes,
-        analysis_width=found.analysis.width,
-        analysis_height=found.analysis.height,
-        frame_stride=found.policy.frame_stride,
-        ffmpeg_profile=found.policy.ffmpeg_profile,
-    )
+    return AdviceSchema.model_validate(status.advisor.advise(nbytes, width, height))
 
 
 @router.get(
     "/v1/memory/events",
     summary="Server-sent events: the present level at once, then each change",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    response_class=EventSourceResponse,
 )
-async def events(services: ServicesDep) -> StreamingResponse:
-    return StreamingResponse(
-        _level_events(services), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+async def events(status: StatusDep) -> AsyncIterator[LevelSchema]:
+    async for level in levels(status.core.governor, status.core.lifecycle):
+        # By the annotation FastAPI describes what is in an event's data.
+        yield ServerSentEvent(event="level", data=level.model_dump(mode="json", by_alias=True))  # type: ignore[misc]
 
 
-async def _level_events(services: Services) -> AsyncIterator[str]:
-    levels: asyncio.Queue[PressureLevel | None] = asyncio.Queue()
-    unsubscribe = services.governor.subscribe(levels.put_nowait)
-    end = asyncio.create_task(_tell_end(services, levels))
+async def levels(governor: Governor, lifecycle: Lifecycle) -> AsyncGenerator[LevelSchema]:
+    """Give the present level, then the one after each change, until the service ends."""
+    changes: asyncio.Queue[PressureLevel | None] = asyncio.Queue()
+    unsubscribe = governor.subscribe(changes.put_nowait)
+    end = asyncio.create_task(lifecycle.drained())
+    end.add_done_callback(lambda _: changes.put_nowait(None))
     try:
-        yield _level_event(services)
-        while True:
-            try:
-                async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
-                    level = await levels.get()
-            except TimeoutError:
-                yield ": keep-alive\n\n"
-                continue
-            if level is None:
-                return
-            yield _level_event(services)
+        yield _level(governor)
+        while await changes.get() is not None:
+            yield _level(governor)
     finally:
         end.cancel()
         unsubscribe()
 
 
-async def _tell_end(services: Services, levels: asyncio.Queue[PressureLevel | None]) -> None:
-    await services.lifecycle.drained()
-    levels.put_nowait(None)
+def memory_report(status: StatusRoom) -> MemorySchema:
+    """Return everything that is known about memory, as one document: no system call, no lock, no wait."""
+    core, governor = status.core, status.core.governor
+    sample, statistics = governor.sample, governor.budget.statistics()
+    reclaimed, uploads, last = governor.reclaim.statistics(), status.media.uploads.statistics(), governor.last_oom
+    resident_bytes = sum(holder.resident_bytes for holder in statistics.holders)
+    return MemorySchema.model_validate(
+        {
+            **_level(governor).model_dump(),
+            "limit_source": sample.limit_source,
+            "available_bytes": sample.available_bytes,
+            "host_available_bytes": sample.host_available_bytes,
+            "psi": sample.psi,
+            "budget": _budget(statistics),
+            "unaccounted_bytes": sample.working_set_bytes - resident_bytes,
+            "processes": _processes(governor),
+            "models": status.vision.vision.statuses(),
+            "cache": core.cache.statistics(),
+            "temp_files": core.store.temp_files.statistics(),
+            "uploads": {"active": uploads.active, "bytes": uploads.received_bytes},
+            "streams": status.vision.streams.counters,
+            "reclaimed": {"runs": reclaimed.runs, "bytes": reclaimed.freed_bytes, "last_at": reclaimed.last_at},
+            "gc": governor.trimmer.statistics(),
+            "forecast": governor.forecast.statistics(),
+            "last_oom": None if last is None else {"evidence": last.evidence, **last.snapshot},
+            "oom_kills": sample.oom_kills,
+            "oom_group": sample.oom_group,
+            "sandbox": status.vision.vision.sandbox(),
+        },
+        from_attributes=True,
+    )
 
 
-def _level_event(services: Services) -> str:
-    governor = services.governor
-    data = {
-        "level": governor.level.name,
-        "mode": governor.mode,
-        "pressure": round(governor.sample.pressure, 4),
-        "workingSetBytes": governor.sample.working_set_bytes,
-        "limitBytes": governor.sample.limit_bytes,
-        "reasons": list(governor.reasons),
-        "sampledAt": governor.sample.sampled_at.isoformat(),
+def _level(governor: Governor) -> LevelSchema:
+    sample = governor.sample
+    return LevelSchema(
+        level=governor.level.name,
+        mode=governor.mode,
+        pressure=sample.pressure,
+        reasons=list(governor.reasons),
+        working_set_bytes=sample.working_set_bytes,
+        limit_bytes=sample.limit_bytes,
+        sampled_at=sample.sampled_at,
+    )
+
+
+def _budget(statistics: BudgetStatistics) -> dict[str, object]:
+    return {
+        "total_bytes": statistics.total_bytes,
+        "reserved_bytes": statistics.reserved_bytes,
+        "free_bytes": statistics.free_bytes,
+        "waiting": statistics.waiting,
+        "granted_total": statistics.granted_total,
+        "shed_total": sum(statistics.shed_total.values()),
+        "shed_by_reason": statistics.shed_total,
+        "holders": statistics.holders,
     }
-    return f"event: level\ndata: {json.dumps(data)}\n\n"
+
+
+def _processes(governor: Governor) -> list[dict[str, object]]:
+    return [
+        {
+            "pid": process.pid,
+            "role": governor.role(process.pid),
+            "rss_bytes": process.rss_bytes,
+            "uss_bytes": process.uss_bytes,
+            "peak_rss_bytes": process.peak_rss_bytes,
+        }
+        for process in governor.sample.processes
+    ]

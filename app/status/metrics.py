@@ -1,4 +1,4 @@
-"""Prometheus metrics: read from the services at each scrape, nothing is counted twice."""
+"""Prometheus metrics: read where they are kept at each scrape, nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from app.services import Services
+from app.status.room import StatusRoom
 
 
-def render(services: Services) -> tuple[bytes, str]:
+def render(status: StatusRoom) -> tuple[bytes, str]:
     """Return the metrics and their content type."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_ServiceCollector(services))
+    registry.register(_ServiceCollector(status))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class _ServiceCollector(Collector):
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, status: StatusRoom) -> None:
+        self._status = status
 
     def collect(self) -> Iterable[Metric]:
         yield from self._memory()
@@ -30,7 +30,7 @@ class _ServiceCollector(Collector):
         yield from self._work()
 
     def _memory(self) -> Iterator[Metric]:
-        governor = self._services.governor
+        governor = self._status.core.governor
         sample = governor.sample
         yield _gauge("memory_limit_bytes", "The memory limit of the process tree.", sample.limit_bytes)
         yield _gauge("memory_working_set_bytes", "What the kernel cannot take back.", sample.working_set_bytes)
@@ -44,7 +44,7 @@ class _ServiceCollector(Collector):
         yield _counter("memory_reclaimed_bytes", "Bytes that the reclaimers freed.", reclaimed.freed_bytes)
 
     def _ledger(self) -> Iterator[Metric]:
-        statistics = self._services.governor.budget.statistics()
+        statistics = self._status.core.governor.budget.statistics()
         yield _gauge("memory_budget_bytes", "The part of the limit that may be reserved.", statistics.total_bytes)
         yield _gauge("memory_free_bytes", "What could be granted now.", max(0, statistics.free_bytes))
         yield _gauge("memory_waiting_requests", "Requests that wait for bytes.", statistics.waiting)
@@ -55,19 +55,19 @@ class _ServiceCollector(Collector):
             resident[holder.owner] = resident.get(holder.owner, 0) + holder.resident_bytes
         yield _gauges("memory_reserved_bytes", "Promised bytes by owner.", "owner", reserved)
         yield _gauges("memory_resident_bytes", "Seen bytes by owner.", "owner", resident)
-        unaccounted = self._services.governor.sample.working_set_bytes - sum(resident.values())
+        unaccounted = self._status.core.governor.sample.working_set_bytes - sum(resident.values())
         yield _gauge("memory_unaccounted_bytes", "Working set that no holder has.", unaccounted)
         yield _counter("memory_grants", "Reservations granted.", statistics.granted_total)
         yield _counters("requests_shed", "Requests refused for memory.", "reason", statistics.shed_total)
 
     def _processes(self) -> Iterator[Metric]:
-        governor = self._services.governor
+        governor = self._status.core.governor
         by_role: dict[str, int] = {}
         for process in governor.sample.processes:
             role = governor.role(process.pid)
             by_role[role] = by_role.get(role, 0) + process.rss_bytes
         yield _gauges("process_resident_memory_bytes", "Resident memory of processes by role.", "role", by_role)
-        pool = self._services.vision.pool
+        pool = self._status.vision.vision.pool
         yield _gauge("workers_running", "Vision workers that are up.", len(pool.workers))
         yield _counter("workers_started", "Vision workers that were started.", pool.statistics.started)
         yield _counter("workers_died", "Vision workers that ended without being asked to.", pool.statistics.died)
@@ -75,27 +75,27 @@ class _ServiceCollector(Collector):
         yield _counter("worker_retries", "Calls that were repeated after a worker died.", pool.counters.retried)
 
     def _work(self) -> Iterator[Metric]:
-        services = self._services
-        models = {status.task: status.resident_bytes for status in services.vision.statuses() if status.resident_bytes}
+        media, vision = self._status.media, self._status.vision
+        models = {status.task: status.resident_bytes for status in vision.vision.statuses() if status.resident_bytes}
         yield _gauge("models_loaded", "Tasks whose model is loaded.", len(models))
         yield _gauges("model_resident_bytes", "What loading a task's models took.", "task", models)
-        streams = services.streams.counters
+        streams = vision.streams.counters
         yield _gauge("streams_active", "Streams that are open.", streams.active)
         yield _counter("stream_frames", "Frames received.", streams.frames)
         yield _counter("stream_dropped_frames", "Frames replaced by newer ones.", streams.dropped)
         yield _counter("stream_skipped_frames", "Frames skipped on purpose.", streams.skipped)
-        uploads = services.uploads.statistics()
+        uploads = media.uploads.statistics()
         yield _gauge("uploads_active", "Uploads that are coming in.", uploads.active)
-        files = services.store.temp_files.statistics()
+        files = media.store.temp_files.statistics()
         by_source = {name: source.total_bytes for name, source in files.by_source.items()}
         yield _gauge("tempfiles", "Temporary files.", files.count)
         yield _gauges("tempfiles_bytes", "Bytes in temporary files by source.", "source", by_source)
-        cache = services.cache.statistics()
+        cache = self._status.core.cache.statistics()
         yield _gauge("cache_entries", "Entries of the cache.", cache.entries)
         yield _gauge("cache_bytes", "Bytes of the cache.", cache.size_bytes)
         yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
         yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
-        usage = services.store.usage()
+        usage = media.store.usage()
         yield _gauge("storage_stored_bytes", "Bytes of stored media.", usage.stored_bytes)
 
 

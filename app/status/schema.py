@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from app.domain.pressure import FFmpegProfile, ProcessingMode
-from app.vision.schema import Schema
+from app.http.schema import Schema
+
+Share = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+Age = Annotated[float, AfterValidator(lambda value: round(value, 3))]
 
 
 class HolderSchema(Schema):
     owner: str
     reserved_bytes: int
     resident_bytes: int
-    age_seconds: float
+    age_seconds: Age
 
 
 class BudgetSchema(Schema):
@@ -59,7 +62,7 @@ class CacheSchema(Schema):
     limit_bytes: int
     hits: int
     misses: int
-    hit_rate: float
+    hit_rate: Share
 
 
 class TempSourceSchema(Schema):
@@ -101,7 +104,7 @@ class ForecastSchema(Schema):
     operation: str
     predicted_bytes: int
     observed_bytes: int
-    ratio: float
+    ratio: Share
     calls: int
 
 
@@ -138,7 +141,7 @@ class ReclaimerSchema(Schema):
 
     name: str
     freed_bytes: int
-    seconds: float
+    seconds: Share
     error: str | None = None
 
 
@@ -147,16 +150,22 @@ class ReclaimReportSchema(Schema):
     reclaimers: list[ReclaimerSchema]
 
 
-class MemorySchema(Schema):
-    """The last sample and the ledger. Nothing is measured for it, so it cannot hang."""
+class LevelSchema(Schema):
+    """The pressure level at the last sample, and why it is what it is."""
 
     level: str
     mode: ProcessingMode
-    pressure: float
+    pressure: Share
     reasons: list[str]
-    limit_bytes: int
-    limit_source: str
     working_set_bytes: int
+    limit_bytes: int
+    sampled_at: datetime
+
+
+class MemorySchema(LevelSchema):
+    """The last sample and the ledger. Nothing is measured for it, so it cannot hang."""
+
+    limit_source: str
     available_bytes: int
     host_available_bytes: int | None
     psi: PsiSchema | None
@@ -175,4 +184,3 @@ class MemorySchema(Schema):
     oom_group: bool
     last_oom: LastOomSchema | None
     sandbox: dict[str, object]
-    sampled_at: datetime

@@ -8,21 +8,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.core import Core
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, BallastError, InvalidParameter, NotFound, RequestTimeout, UnsupportedMedia
 from app.http.body import plain_body
-from app.http.deps import ClientDep, ServicesDep
 from app.http.multipart_files import file_parts
-from app.http.problems import problem, problem_responses
-from app.services import Services
+from app.http.problems import GUARDED, problem, problem_responses
+from app.http.state import ClientDep, opened
+from app.settings import UploadSettings
 from app.storage.spool import Spool
-from app.vision.batches import MAX_PICTURES, PictureSource, SentPicture
+from app.vision.batches import MAX_PICTURES, Batches, PictureSource, SentPicture
 from app.vision.params import batch_model, to_params
+from app.vision.room import VisionRoom
 from app.vision.task import VisionTask
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -69,7 +71,7 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 
 def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
     """Return one typed batch route for each task."""
-    router = APIRouter(prefix="/v1/vision", tags=["vision"])
+    router = APIRouter(prefix="/v1/vision", tags=["vision"], responses=GUARDED)
     for task in tasks.values():
         _add_task(router, task)
     return router
@@ -77,21 +79,25 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
 
 def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     async def analyze_batch(
-        request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
+        request: Request,
+        params: Annotated[BaseModel, Query()],
+        core: Annotated[Core, Depends(opened("core"))],
+        vision: Annotated[VisionRoom, Depends(opened("vision"))],
+        client: ClientDep,
     ) -> Response:
-        sources = _sources(request, services)
+        sources = _sources(request, core.settings.upload, vision.batches)
         first = await anext(sources, None)
         if first is None:
             raise BadRequest("The form has no file.")
 
         async def run(spool: Spool, all_taken: asyncio.Event) -> None:
             whole = _joined(first, sources)
-            analyzer = services.remembered if getattr(params, "cache", True) else services.analysis
-            await services.batches.run(
+            analyzer = vision.remembered if getattr(params, "cache", True) else vision.analysis
+            await vision.batches.run(
                 task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
             )
 
-        return BatchResponse(services.batches.spool, run, services.lifecycle.drained)
+        return BatchResponse(vision.batches.spool, run, core.lifecycle.drained)
 
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
     router.add_api_route(
@@ -173,12 +179,11 @@ async def _send_pieces(spool: Spool, all_taken: asyncio.Event, send: Send) -> No
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _sources(request: Request, services: Services) -> AsyncIterator[PictureSource]:
-    upload = services.settings.upload
+async def _sources(request: Request, upload: UploadSettings, batches: Batches) -> AsyncIterator[PictureSource]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
         body = plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
-        for source in services.batches.stored(await _listed(body)):
+        for source in batches.stored(await _listed(body)):
             yield source
         return
     body = plain_body(request, max_bytes=upload.max_bytes, idle_seconds=upload.idle_seconds)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -26,14 +25,15 @@ from app.errors import (
     WorkerFailed,
 )
 from app.http.body import incoming_file
-from app.http.deps import ClientDep, ServicesDep
-from app.http.problems import problem_responses
+from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
-from app.http.shortcut import Shortcut
+from app.http.state import ClientDep, opened
+from app.vision import batch, stream
 from app.vision.output import Output
 from app.vision.params import answer_model, described, to_output, to_params
+from app.vision.room import VisionRoom
 from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
-from app.vision.task import VisionTask
+from app.vision.task import VisionTask, vision_tasks
 
 PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
@@ -67,76 +67,68 @@ _PROBLEMS = problem_responses(
     ProcessingTimeout,
 )
 
+VisionDep = Annotated[VisionRoom, Depends(opened("vision"))]
 
-_PREFIX = "/v1/vision"
+
+def build_router() -> APIRouter:
+    """Return all routes of this room."""
+    tasks = vision_tasks()
+    router = APIRouter()
+    for part in (batch.build_router(tasks), build_task_router(tasks), stream.build_router(tasks)):
+        router.include_router(part)
+    return router
 
 
-def build_router(tasks: dict[str, type[VisionTask]], shortcuts: dict[str, Shortcut]) -> APIRouter:
-    """Return the routes of vision, one typed route for each task; `shortcuts` are those of `build_shortcuts`."""
-    router = APIRouter(prefix=_PREFIX, tags=["vision"])
+def build_task_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
+    """Return one typed route for each task, and the list of tasks."""
+    router = APIRouter(prefix="/v1/vision", tags=["vision"], responses=GUARDED)
     router.add_api_route(
         "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
     )
     for task in tasks.values():
-        _add_task(router, task, shortcuts[_path(task)].endpoint)
+        _add_task(router, task)
     router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
     return router
 
 
-def build_shortcuts(tasks: dict[str, type[VisionTask]]) -> dict[str, Shortcut]:
-    """Return the short way to each task, by its path."""
-    return {_path(task): _shortcut(task) for task in tasks.values()}
-
-
-def _path(task: type[VisionTask]) -> str:
-    return f"{_PREFIX}/{task.name}"
-
-
-async def _list_tasks(services: ServicesDep) -> TasksSchema:
+async def _list_tasks(room: VisionDep) -> TasksSchema:
     return TasksSchema(
         tasks=[
             TaskSchema(
                 name=status.task,
-                summary=services.vision.tasks[status.task].summary,
+                summary=room.vision.tasks[status.task].summary,
                 state=status.state.value,
                 resident_bytes=status.resident_bytes,
                 idle_seconds=status.idle_seconds,
-                parameters=described(services.vision.tasks[status.task]),
+                parameters=described(room.vision.tasks[status.task]),
             )
-            for status in services.vision.statuses()
+            for status in room.vision.statuses()
         ]
     )
 
 
-async def _unknown_task(task: str, services: ServicesDep) -> None:
-    services.vision.task(task)
+async def _unknown_task(task: str, room: VisionDep) -> None:
+    room.vision.task(task)
     raise NotFound("There is no task of this name.")
 
 
-def _shortcut(task: type[VisionTask]) -> Shortcut:
-    query = answer_model(task)
-
+def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     async def analyze(
-        request: Request, params: Annotated[BaseModel, Query()], services: ServicesDep, client: ClientDep
+        request: Request, params: Annotated[BaseModel, Query()], room: VisionDep, client: ClientDep
     ) -> Response:
         output = to_output(task, params)
-        limits = services.uploads.limits
-        max_bytes = services.analysis.max_bytes
-        incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
-        async with services.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = services.remembered if getattr(params, "cache", True) else services.analysis
+        max_bytes = room.analysis.max_bytes
+        incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
+        async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
+            analysis = room.remembered if getattr(params, "cache", True) else room.analysis
             result = await analysis.analyze(task, to_params(task, params), picture, client=client, output=output)
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
-    analyze.__annotations__["params"] = Annotated[query, Query()]
-    return Shortcut(analyze, query)
-
-
-def _add_task(router: APIRouter, task: type[VisionTask], endpoint: Callable[..., Awaitable[Response]]) -> None:
+    analyze.__annotations__["params"] = Annotated[answer_model(task), Query()]
     router.add_api_route(
         f"/{task.name}",
-        endpoint,
+        analyze,
         methods=["POST"],
         name=f"analyze_{task.name.replace('-', '_')}",
         summary=f"Find {task.summary}",

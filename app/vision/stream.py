@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Depends, WebSocket
 from pydantic import BaseModel, Field, create_model
 from starlette.websockets import WebSocketState
 
-from app.http.deps import ClientDep, ServicesDep
+from app.http.state import ClientDep, opened
 from app.vision.params import query_model, read_params
+from app.vision.room import VisionRoom
 from app.vision.session import StreamOptions
 from app.vision.task import VisionTask
+
+VisionDep = Annotated[VisionRoom, Depends(opened("vision"))]
 
 FrameRate = Annotated[float | None, Field(gt=0, le=120)]
 
@@ -44,8 +47,8 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
     router = APIRouter()
 
     @router.websocket("/v1/vision/{name}/stream")
-    async def stream(websocket: WebSocket, name: str, services: ServicesDep, client: ClientDep) -> None:
-        task = services.vision.task(name)
+    async def stream(websocket: WebSocket, name: str, vision: VisionDep, client: ClientDep) -> None:
+        task = vision.vision.task(name)
         values = {key: value for key, value in websocket.query_params.items() if key != "key"}
         options = _options(task, read_params(models[name], values))
 
@@ -53,7 +56,7 @@ def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
             return _options(task, read_params(models[name], {**_values(models[name], present), **change}))
 
         await websocket.accept()
-        await services.streams.serve(WebSocketConnection(websocket), task, options, configure, client)
+        await vision.streams.serve(WebSocketConnection(websocket), task, options, configure, client)
 
     return router
 

@@ -55,7 +55,7 @@ def test_the_import_report_shows_each_stage_and_the_modules_that_weigh_most() ->
 
     assert finished.returncode == 0, finished.stderr
     assert "| FastAPI and pydantic " in finished.stdout
-    assert "| open_services " in finished.stdout
+    assert "| open_house " in finished.stdout
     assert "| fastapi.routing " in finished.stdout
 
 

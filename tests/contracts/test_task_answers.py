@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.bootstrap import open_services
+from app.bootstrap import House, open_house
 from app.domain.frame import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import GIB, MIB
@@ -19,7 +19,6 @@ from app.errors import ModelMissing
 from app.imaging.encode import encode_png
 from app.main import create_app
 from app.media.pictures import LivePicture
-from app.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.analysis import AnalysisResult
 from app.vision.output import Output, Rendering
@@ -51,10 +50,10 @@ def _settings(folder: Path, models: Path, **memory: Any) -> Settings:
 
 
 async def _analyze(
-    services: Services, task: type[VisionTask], picture: bytes, output: Output, **params: object
+    house: House, task: type[VisionTask], picture: bytes, output: Output, **params: object
 ) -> AnalysisResult:
-    live = LivePicture(picture, services.governor.budget, Priority.REQUEST, "tester")
-    return await services.analysis.analyze(task, task.Params(**params), live, client="tester", output=output)
+    live = LivePicture(picture, house.core.governor.budget, Priority.REQUEST, "tester")
+    return await house.vision.analysis.analyze(task, task.Params(**params), live, client="tester", output=output)
 
 
 def _opened(encoded: bytes) -> Image.Image:
@@ -126,10 +125,10 @@ async def test_no_answer_takes_more_than_was_reserved_for_it(
     small, large = _astronaut(form, (64, 64)), _astronaut(form, (3000, 2000))
     outputs = [Output.DETECTIONS, Output.PICTURE, *([Output.MASK] if task.has_mask else [])]
 
-    async with open_services(_settings(tmp_path, models_folder)) as services:
+    async with open_house(_settings(tmp_path, models_folder)) as house:
         # The first call loads a decoder and a font too, for good; one so small teaches the forecast nothing.
-        await _analyze(services, task, small, Output.PICTURE)
-        receipts = [(await _analyze(services, task, large, output)).receipt for output in outputs]
+        await _analyze(house, task, small, Output.PICTURE)
+        receipts = [(await _analyze(house, task, large, output)).receipt for output in outputs]
 
     for receipt in receipts:
         assert receipt.peak_bytes is not None
@@ -156,10 +155,10 @@ async def test_where_memory_is_tight_its_smallest_model_answers_and_is_named(
 ) -> None:
     tight = _settings(tmp_path, models_folder, moderate_share=0.0001, high_share=0.0002, psi_some=100)
 
-    async with open_services(tight) as services:
-        services.governor.measure()
-        result = await _analyze(services, task, photo("business_person.png").read(), Output.DETECTIONS)
-        drawn = await _analyze(services, task, photo("business_person.png").read(), Output.PICTURE)
+    async with open_house(tight) as house:
+        house.core.governor.measure()
+        result = await _analyze(house, task, photo("business_person.png").read(), Output.DETECTIONS)
+        drawn = await _analyze(house, task, photo("business_person.png").read(), Output.PICTURE)
 
     assert result.receipt.mode == "MEMORY_OPTIMIZED"
     assert result.model == Path(task.asset).stem
@@ -168,13 +167,13 @@ async def test_where_memory_is_tight_its_smallest_model_answers_and_is_named(
 
 @every_task
 async def test_without_its_bundle_it_says_what_is_missing(task: type[VisionTask], tmp_path: Path) -> None:
-    async with open_services(_settings(tmp_path, tmp_path / "nothing")) as services:
+    async with open_house(_settings(tmp_path, tmp_path / "nothing")) as house:
         with pytest.raises(ModelMissing) as missing:
-            await _analyze(services, task, encode_png(np.zeros((8, 8, 3), np.uint8)), Output.DETECTIONS)
+            await _analyze(house, task, encode_png(np.zeros((8, 8, 3), np.uint8)), Output.DETECTIONS)
 
-        holders = services.governor.budget.statistics().holders
+        holders = house.core.governor.budget.statistics().holders
         assert [holder.owner for holder in holders if not holder.is_permanent] == []
-        assert services.vision.pool.statistics.started == 0
+        assert house.vision.vision.pool.statistics.started == 0
     assert f"ballast models {task.asset}" in missing.value.detail
 
 

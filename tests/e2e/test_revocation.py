@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
+from app import bootstrap
 from app.domain.pressure import PressureLevel
 from app.main import create_app
-from app.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from tests.e2e.pictures import thumb
 from tests.leaks import Leaks
@@ -32,19 +32,19 @@ SHARES = {"moderate_share": 0.2, "high_share": 0.3, "critical_share": 0.4}
 
 
 @dataclass
-class House:
+class Watched:
     """The service in this process, with a gauge that shows what the test sets."""
 
     gauge: FakeGauge
-    services: Services
+    house: bootstrap.House
     port: int
 
     async def at(self, share: float, level: PressureLevel) -> None:
         self.gauge.share = share
-        await until(lambda: self.services.governor.level is level)
+        await until(lambda: self.house.core.governor.level is level)
 
     def reserved_by_workers(self) -> int:
-        holders = self.services.governor.budget.statistics().holders
+        holders = self.house.core.governor.budget.statistics().holders
         return sum(holder.reserved_bytes for holder in holders if holder.owner == "worker:vision")
 
 
@@ -63,7 +63,7 @@ async def serving(app: Any) -> AsyncIterator[uvicorn.Server]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncIterator[House]:
+async def house(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncIterator[Watched]:
     gauge = FakeGauge()
     settings = Settings(
         memory=MemorySettings(limit=LIMIT_BYTES, sample_seconds=0.02, fast_sample_seconds=0.02, **SHARES),
@@ -72,9 +72,9 @@ async def house(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncItera
         vision=VisionSettings(workers=1),
     )
     async with serving(create_app(settings, gauge=gauge.as_gauge)) as server:
-        services: Services = server.lifespan.state["services"]
-        leaks.watch(services.governor.budget)
-        yield House(gauge, services, server.servers[0].sockets[0].getsockname()[1])
+        house = bootstrap.House(**server.lifespan.state)
+        leaks.watch(house.core.governor.budget)
+        yield Watched(gauge, house, server.servers[0].sockets[0].getsockname()[1])
 
 
 async def result_of(stream: ClientConnection) -> dict[str, Any]:
@@ -95,8 +95,8 @@ def wrist(result: dict[str, Any]) -> tuple[float, float]:
     return hand["landmarks"][0]["x"], hand["landmarks"][0]["y"]
 
 
-async def test_a_stream_goes_on_when_its_tracker_is_taken_back_and_given_again(house: House) -> None:
-    trackers = house.services.vision.trackers
+async def test_a_stream_goes_on_when_its_tracker_is_taken_back_and_given_again(house: Watched) -> None:
+    trackers = house.house.vision.vision.trackers
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}", timeout=30) as client:
         alone = (await client.post("/v1/vision/hands?cache=false", content=thumb())).raise_for_status().json()
     without = house.reserved_by_workers()
@@ -117,11 +117,11 @@ async def test_a_stream_goes_on_when_its_tracker_is_taken_back_and_given_again(h
             await asyncio.sleep(0.05)
     await until(lambda: trackers.count == 0)
 
-    hands = house.services.vision.tasks["hands"]
+    hands = house.house.vision.vision.tasks["hands"]
     assert (while_low, while_high) == ((1, hands.tracker_bytes), 0)
     assert [one["mode"] for one in (tracked, shared, again)] == ["FULL_QUALITY", "MEMORY_OPTIMIZED", "FULL_QUALITY"]
     assert (shared["analyzedWidth"], tracked["analyzedWidth"]) == (alone["analyzedWidth"] // 2, alone["analyzedWidth"])
     for result in (tracked, shared, again):
         for found, expected in zip(wrist(result), (0.257, 0.733), strict=True):
             assert abs(found - expected) < 0.05
-    assert house.services.vision.pool.statistics.died == 0
+    assert house.house.vision.vision.pool.statistics.died == 0

@@ -67,7 +67,10 @@ async def test_it_follows_the_table_of_the_modes(
 
     advice = advisor.advise(0, 0, 0)
 
-    assert (advice.policy, advice.workers, advice.analysis) == (POLICIES[level], workers, analysis)
+    policy = POLICIES[level]
+    assert (advice.level, advice.mode, advice.ffmpeg_profile) == (level.name, policy.mode, policy.ffmpeg_profile)
+    assert (advice.workers, advice.frame_stride) == (workers, policy.frame_stride)
+    assert (advice.analysis_width, advice.analysis_height) == (analysis.width, analysis.height)
 
 
 async def test_a_single_worker_stays_one_where_requests_are_served(governor: Governor, gauge: FakeGauge) -> None:

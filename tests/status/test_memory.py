@@ -7,8 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
@@ -17,9 +16,8 @@ from app.domain.units import MIB
 from app.main import create_app
 from app.memory.governor import API_BYTES, Governor
 from app.server.lifecycle import Lifecycle
-from app.services import Services
 from app.settings import MemorySettings, Settings, StorageSettings
-from app.status.memory import _level_events
+from app.status.memory import levels
 from app.status.schema import AdviceSchema, MemorySchema, ReclaimReportSchema
 from tests.e2e.server import eventually
 from tests.memory.gauges import LIMIT_BYTES, FakeGauge, make_governor
@@ -195,10 +193,10 @@ class TestEvents:
 
             assert next(one)["level"] == next(other)["level"] == "HIGH"
 
-    def test_they_are_not_kept_in_any_cache(self, client: httpx.Client) -> None:
+    def test_they_are_asked_for_anew_each_time(self, client: httpx.Client) -> None:
         with client.stream("GET", "/v1/memory/events") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
-            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["cache-control"] == "no-cache"
 
 
 @contextmanager
@@ -229,23 +227,23 @@ async def governor(tmp_path: Path) -> AsyncIterator[Governor]:
 
 async def test_events_end_when_the_service_does(governor: Governor) -> None:
     lifecycle = Lifecycle()
-    events = _level_events(cast("Services", SimpleNamespace(governor=governor, lifecycle=lifecycle)))
+    events = levels(governor, lifecycle)
     first = await anext(events)
 
     lifecycle.drain()
 
     async with asyncio.timeout(5):
         assert [event async for event in events] == []
-    assert first.startswith("event: level\ndata: {")
+    assert first.level == "LOW"
     assert governor._listeners == []
 
 
 async def test_a_listener_that_goes_leaves_nothing(governor: Governor) -> None:
     before = asyncio.all_tasks()
-    events = _level_events(cast("Services", SimpleNamespace(governor=governor, lifecycle=Lifecycle())))
+    events = levels(governor, Lifecycle())
     await anext(events)
 
-    await events.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await events.aclose()
     await asyncio.sleep(0)
 
     assert governor._listeners == []
@@ -255,13 +253,13 @@ async def test_a_listener_that_goes_leaves_nothing(governor: Governor) -> None:
 async def test_a_change_between_two_looks_is_not_lost(tmp_path: Path) -> None:
     gauge = FakeGauge()
     governor = make_governor(tmp_path, gauge)
-    events = _level_events(cast("Services", SimpleNamespace(governor=governor, lifecycle=Lifecycle())))
+    events = levels(governor, Lifecycle())
     await anext(events)
 
     gauge.share = HIGH
     governor.measure()
     event = await anext(events)
 
-    assert json.loads(event.partition("data: ")[2])["level"] == "HIGH"
-    await events.aclose()  # type: ignore[attr-defined]  # it is a generator
+    assert event.level == "HIGH"
+    await events.aclose()
     await governor.aclose()

@@ -16,7 +16,6 @@ from websockets.sync.client import connect
 from app.errors import InvalidParameter, NotFound
 from app.http import problems
 from app.http.guards import RequestContext
-from app.settings import Settings
 from app.vision import stream
 from app.vision.task import vision_tasks
 from tests.serving import serve
@@ -60,7 +59,7 @@ def streams() -> FakeStreams:
 def url(streams: FakeStreams) -> Iterator[str]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        yield {"services": SimpleNamespace(vision=FakeVision(), streams=streams, settings=Settings())}
+        yield {"vision": SimpleNamespace(vision=FakeVision(), streams=streams)}
 
     app = FastAPI(lifespan=lifespan)
     problems.install(app)

@@ -1,0 +1,74 @@
+"""Everything about stored media that a request may use."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from app.core import Core
+from app.ffmpeg.probe import Prober
+from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.media.delivery import Delivery
+from app.media.details import Details
+from app.media.expiry import Expiry
+from app.media.locks import UploadLocks
+from app.media.resumable import Resumable
+from app.media.signer import UrlSigner, read_secret
+from app.media.transfers import Transfers
+from app.media.uploads import Uploads
+from app.memory.governor import Governor
+from app.settings import Settings
+from app.storage.staging import Staging
+from app.storage.store import MediaStore
+
+logger = logging.getLogger("ballast")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRoom:
+    store: MediaStore
+    transfers: Transfers
+    uploads: Uploads
+    resumable: Resumable
+    delivery: Delivery
+    signer: UrlSigner | None
+    redirects: bool
+
+
+async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
+    """Build it on the libraries; what runs beside the requests ends with the stack."""
+    settings, governor, store = core.settings, core.governor, core.store
+    uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
+    transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
+    resumable = Resumable(await _open_staging(core), store, uploads, transfers, UploadLocks())
+    signer = _build_signer(settings)
+    delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
+    expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
+    await stack.enter_async_context(core.background(expiry.run))
+    return MediaRoom(store, transfers, uploads, resumable, delivery, signer, settings.storage.s3_redirect)
+
+
+def _build_details(governor: Governor) -> Details:
+    ffprobe = find_tools().ffprobe
+    if ffprobe is None:
+        logger.warning("ffprobe is not installed: videos are stored without their size and duration")
+    prober = Prober(ffprobe, FFmpegRunner(governor)) if ffprobe is not None else None
+    return Details(prober, governor.budget, governor.reclaim)
+
+
+async def _open_staging(core: Core) -> Staging:
+    settings = core.settings
+    folder = settings.storage.root.absolute() / "staging"
+    staging = Staging(folder, core.disk, core.store.space, settings.upload.digest, synced=settings.storage.fsync)
+    await staging.open()
+    return staging
+
+
+def _build_signer(settings: Settings) -> UrlSigner | None:
+    """Return what signs item URLs; without keys they are open to all anyway."""
+    server = settings.server
+    if not server.api_keys:
+        return None
+    secrets = server.url_secrets or (read_secret(settings.storage.root / "state" / "url_secret"),)
+    return UrlSigner(secrets, server.url_seconds)

@@ -1,0 +1,24 @@
+"""What operators and probes may ask of the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core import Core
+from app.media.room import MediaRoom
+from app.status.advice import Advisor
+from app.vision.room import VisionRoom
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRoom:
+    """It looks into everything else, and changes nothing of it."""
+
+    core: Core
+    media: MediaRoom
+    vision: VisionRoom
+    advisor: Advisor
+
+
+async def open_status(core: Core, media: MediaRoom, vision: VisionRoom) -> StatusRoom:
+    return StatusRoom(core, media, vision, Advisor(core.governor, vision.analysis, vision.vision.pool.width_max))
