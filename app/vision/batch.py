@@ -17,7 +17,7 @@ from app.core import Core
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, BallastError, InvalidParameter, NotFound, RequestTimeout, UnsupportedMedia
 from app.http.body import plain_body
-from app.http.multipart_files import file_parts
+from app.http.multipart import file_parts
 from app.http.problems import GUARDED, problem, problem_responses
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings
