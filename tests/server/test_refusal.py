@@ -59,7 +59,6 @@ def test_what_is_not_on_the_probe_listener_is_a_problem_with_an_id(server: Runni
 
 def test_a_request_that_the_end_of_the_service_cuts_off_is_a_problem_with_an_id(tmp_path: Path) -> None:
     with run_server(tmp_path, {"SERVER__DRAIN_SECONDS": "1"}) as server, server.connect() as connection:
-        server.expect_in_log("Cancel 1 running task|Exception in ASGI application")  # so uvicorn logs it
         connection.sendall(b"POST /v1/media HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
         connection.sendall(b"\x89PNG")
 
@@ -67,4 +66,3 @@ def test_a_request_that_the_end_of_the_service_cuts_off_is_a_problem_with_an_id(
 
         assert refusal(connection, "overloaded") == 503
         assert server.process.wait(20) == 0
-        server.check_log()
