@@ -32,13 +32,12 @@ from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
 from app.models.assets import ModelAssets
-from app.registry import load
 from app.server.lifecycle import Lifecycle
 from app.server.recycling import Recycler
 from app.services import Services
 from app.settings import Settings, StorageSettings
 from app.status.advice import Advisor
-from app.storage.filesystem import UnusableRoot
+from app.storage.discovery import find_backend
 from app.storage.staging import Staging
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
@@ -149,11 +148,7 @@ def _build_signer(settings: Settings) -> UrlSigner | None:
 async def _open_store(settings: StorageSettings, disk: DiskThreads, stack: AsyncExitStack) -> MediaStore:
     """Open the store that the settings name; it and its threads are closed with the stack."""
     stack.push_async_callback(disk.aclose)
-    try:
-        backend = load("app.storage.backends", settings.backend, MediaStore)  # type: ignore[type-abstract]
-    except LookupError as error:
-        raise UnusableRoot(f"BALLAST_STORAGE__BACKEND: {error}") from error
-    store = backend(settings, disk)
+    store = find_backend(settings)(settings, disk)
     stack.push_async_callback(store.aclose)
     await store.open()
     return store

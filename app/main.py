@@ -23,6 +23,7 @@ from app.server.linger import LingeringClose
 from app.services import Services
 from app.settings import Settings
 from app.status import health, limits, memory, page
+from app.storage.discovery import complete_settings
 from app.vision import batch, stream
 from app.vision import routes as vision
 from app.vision.task import vision_tasks
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     Raises:
         pydantic.ValidationError: the settings (read from the environment if not given) are wrong.
     """
-    settings = settings or Settings()
+    settings = settings or complete_settings()()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:

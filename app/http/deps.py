@@ -13,7 +13,6 @@ from app.media.transfers import Transfers
 from app.media.uploads import Uploads
 from app.memory.governor import Governor
 from app.services import Services
-from app.settings import Settings
 from app.storage.store import MediaStore
 
 
@@ -37,10 +36,6 @@ async def _resumable(services: ServicesDep) -> Resumable:
     return services.resumable
 
 
-async def _settings(services: ServicesDep) -> Settings:
-    return services.settings
-
-
 async def _store(services: ServicesDep) -> MediaStore:
     return services.store
 
@@ -56,7 +51,6 @@ async def _uploads(services: ServicesDep) -> Uploads:
 DeliveryDep = Annotated[Delivery, Depends(_delivery)]
 GovernorDep = Annotated[Governor, Depends(_governor)]
 ResumableDep = Annotated[Resumable, Depends(_resumable)]
-SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[MediaStore, Depends(_store)]
 TransfersDep = Annotated[Transfers, Depends(_transfers)]
 UploadsDep = Annotated[Uploads, Depends(_uploads)]

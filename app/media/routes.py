@@ -25,7 +25,7 @@ from app.errors import (
     UnsupportedMedia,
 )
 from app.http.body import incoming_file
-from app.http.deps import ClientDep, DeliveryDep, SettingsDep, StoreDep, TransfersDep, UploadsDep
+from app.http.deps import ClientDep, DeliveryDep, StoreDep, TransfersDep, UploadsDep
 from app.http.problems import problem_responses
 from app.http.receipts import receipt_headers
 from app.media.content import UntilSent, content_response
@@ -131,12 +131,11 @@ async def read_content(
     transfers: TransfersDep,
     client: ClientDep,
     until_sent: UntilSent,
-    settings: SettingsDep,
     redirect: RedirectQuery = False,
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
     if request.method == "GET":
-        if redirect or settings.storage.s3_redirect:
+        if redirect or store.redirects:
             link = await store.link(await store.get(media_id))
             if link is not None:
                 return RedirectResponse(link, 307, {"Cache-Control": "no-store"})

@@ -31,7 +31,7 @@ async def limits(services: ServicesDep) -> dict[str, Any]:
 def _settings(settings: Settings) -> list[dict[str, Any]]:
     """Return name, description, default and value of each setting; of secrets only that they are set."""
     effective = settings.model_dump(mode="json")
-    secrets = secret_variables()
+    secrets = secret_variables(type(settings))
     return [
         {
             "name": variable,
@@ -39,7 +39,7 @@ def _settings(settings: Settings) -> list[dict[str, Any]]:
             "default": _plain(default),
             "value": _value(effective, variable, variable in secrets),
         }
-        for variable, description, default in environment_names()
+        for variable, description, default in environment_names(type(settings))
     ]
 
 

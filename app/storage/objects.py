@@ -1,4 +1,4 @@
-"""One bucket of an S3-compatible object store, by obstore. Imported only where such a store is configured (15 MB RSS).
+"""One bucket of an object store, by obstore. Imported only where such a store is configured (15 MB RSS).
 
 How much memory a transfer takes is set here and measured (docs/decisions/0017-obstore.md): nothing is left to defaults.
 """
@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import BaseError
@@ -24,11 +23,7 @@ from obstore.store import S3Store
 from app.domain.media import MediaItem
 from app.domain.units import KIB, MIB
 from app.errors import StorageUnavailable
-from app.settings import StorageSettings
 from app.storage.threads import DiskThreads, finish
-
-if TYPE_CHECKING:
-    from obstore.store import S3Config
 
 logger = logging.getLogger("ballast.storage")
 
@@ -42,7 +37,7 @@ MAX_OBJECT_BYTES = MAX_PARTS * PART_BYTES
 """48.8 GiB: larger objects would need larger parts, and so more memory than is set aside."""
 
 PARTS_AT_A_TIME = 2
-"""Parts of one upload on their way at a time, so that the answer to one is not waited for before the next is sent."""
+"""Parts of one upload on their way at a time: the next is sent before the one before it is answered."""
 
 UPLOADS_AT_A_TIME = 2
 """Uploads of each size class (one part, many parts) at a time: a small one never waits for a large one."""
@@ -55,7 +50,6 @@ TRANSFER_BYTES = UPLOADS_AT_A_TIME * (PARTS_AT_A_TIME * PART_BYTES + PART_BYTES)
 
 _FILE_PIECE_BYTES = MIB
 _ATTEMPTS = 3
-_STALLED_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +65,12 @@ class ObjectBucket:
     """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole."""
 
     max_bytes = MAX_OBJECT_BYTES
+    buffer_bytes = TRANSFER_BYTES
 
-    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
-        """Make what talks to the store; it is not reached yet.
-
-        Raises:
-            ValueError: an address is none, or the library does not take the settings.
-        """
-        self._store = _connect(settings, settings.s3_endpoint)
-        public = settings.s3_public_endpoint
-        self._public_store = _connect(settings, public) if public else self._store
+    def __init__(self, store: S3Store, public_store: S3Store, disk: DiskThreads) -> None:
+        """`public_store` is the same one as clients reach it: links are made for it."""
+        self._store = store
+        self._public_store = public_store
         self._disk = disk
         self._small = asyncio.Semaphore(UPLOADS_AT_A_TIME)
         self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
@@ -142,7 +132,7 @@ class ObjectBucket:
             return (await obstore.head_async(self._store, key))["size"]
 
     async def chunks(self, key: str, offset: int, length: int, chunk_bytes: int) -> AsyncIterator[bytes]:
-        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a connection that breaks is made anew.
+        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a broken connection is made again.
 
         Raises:
             OSError: the bytes cannot be read.
@@ -159,11 +149,11 @@ class ObjectBucket:
             except BaseError as error:
                 failures += 1
                 if failures == _ATTEMPTS:
-                    raise OSError(errno.EIO, f"the object store broke off: {_words(error)}") from error
-                logger.warning("a download from the object store broke off", extra={"error": _words(error)})
+                    raise OSError(errno.EIO, f"the object store broke off: {_message(error)}") from error
+                logger.warning("a download from the object store broke off", extra={"error": _message(error)})
 
     async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
-        """Give the objects below `folder`, in the order of their keys, from behind the key `after`.
+        """Give the objects below `folder`, in the order of their keys, after the key `after`.
 
         Raises:
             StorageUnavailable: the store did not give them.
@@ -186,7 +176,7 @@ class ObjectBucket:
                 return
 
     async def link(self, key: str, seconds: int) -> str:
-        """Return a URL with which anybody can get the object for so long."""
+        """Return a URL with which anybody can get the object for that long."""
         return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=seconds))
 
     async def _put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
@@ -207,7 +197,7 @@ class ObjectBucket:
 
 
 class _FileSource:
-    """The bytes of a file for an upload that can be cut: there is then no next piece."""
+    """The bytes of a file for an upload that can be cut short: then there is no next piece."""
 
     def __init__(self, path: Path, disk: DiskThreads) -> None:
         self._path = path
@@ -230,32 +220,6 @@ class _FileSource:
             os.close(fd)
 
 
-def _connect(settings: StorageSettings, endpoint: str) -> S3Store:
-    address = urlsplit(endpoint)
-    if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
-        raise ValueError(f"{endpoint!r} is not the URL of a server (http://host:port)")
-    config: S3Config = {"region": settings.s3_region}
-    if endpoint:
-        config["endpoint"] = endpoint
-    if settings.s3_access_key:
-        config["access_key_id"] = settings.s3_access_key.get_secret_value()
-        config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
-    return S3Store(
-        settings.s3_bucket,
-        prefix=settings.s3_prefix.strip("/") or None,
-        config=config,
-        client_options={
-            "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": "5s",
-            # A slow client may take an hour over one object: only a read that gives nothing counts as an end.
-            "timeout": "1d",
-            "read_timeout": f"{_STALLED_SECONDS}s",
-            "pool_max_idle_per_host": "4",
-        },
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
-    )
-
-
 def _disposition(name: str) -> str:
     """Return the header for a link that is opened in a browser (RFC 6266, RFC 8187)."""
     return f"inline; filename*=UTF-8''{quote(name, safe='')}"
@@ -271,11 +235,11 @@ def _answering(verb: str) -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        logger.error("the object store failed", extra={"verb": verb, "error": _words(error)})
+        logger.error("the object store failed", extra={"verb": verb, "error": _message(error)})
         raise StorageUnavailable(
             "The object store does not answer as it should. Try again later.", retry_after_seconds=5
         ) from error
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error).partition("\n\nDebug source")[0].strip()[:300]

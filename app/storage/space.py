@@ -61,10 +61,10 @@ class DiskSpace:
         self._unwritten_bytes += reservation.reserved_bytes - written_bytes
         return reservation
 
-    def added(self, size_bytes: int) -> None:
-        """Count a committed item."""
+    def added(self, size_bytes: int, items: int = 1) -> None:
+        """Count an item that was committed, or several and their bytes in all."""
         self._stored_bytes += size_bytes
-        self._items += 1
+        self._items += items
 
     def removed(self, size_bytes: int) -> None:
         """Forget an item that was deleted."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from app.commands import doctor
-from app.commands.check import Status
 from app.commands.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
 from app.commands.service_checks import (
     check_group_kill,
@@ -19,6 +18,7 @@ from app.commands.service_checks import (
     check_storage,
     check_variables,
 )
+from app.domain.check import Status
 from app.domain.units import GIB, MIB
 from app.memory.cgroup import Cgroup
 from app.memory.limit import MemoryLimit

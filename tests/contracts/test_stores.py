@@ -24,8 +24,10 @@ from app.registry import load
 from app.settings import StorageSettings
 from app.storage import ids
 from app.storage.appender import BATCH_BYTES, BATCH_CHUNKS
-from app.storage.store import FinishedFile, MediaStore
+from app.storage.backends.s3 import S3Settings
+from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
+from app.storage.writer import FinishedFile
 from tests.samples import mp4
 from tests.storage.s3_server import S3Server
 
@@ -72,8 +74,9 @@ class LocalGround(Ground):
 
 
 class S3Ground(Ground):
-    def __init__(self, server: S3Server, settings: StorageSettings) -> None:
+    def __init__(self, server: S3Server, settings: S3Settings) -> None:
         super().__init__(settings)
+        self._prefix = settings.s3_prefix
         self._server = server
         self._bucket = Bucket(
             server.bucket,
@@ -86,8 +89,7 @@ class S3Ground(Ground):
         )
 
     def objects(self) -> list[str]:
-        prefix = self.settings.s3_prefix
-        mine = [name.removeprefix(f"{prefix}/") for name in self._server.files(prefix)]
+        mine = [name.removeprefix(f"{self._prefix}/") for name in self._server.files(self._prefix)]
         return mine + self._server.files(".uploads")
 
     def write(self, path: str, data: bytes) -> None:
