@@ -182,6 +182,18 @@ def test_its_name_is_that_of_its_module(ground: Ground) -> None:
     assert backend.name == ground.settings.backend
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+def test_its_settings_begin_with_its_name(name: str) -> None:
+    """All of them are in one section: this is what keeps one back end's apart from the other's."""
+    settings_type = load("app.storage.backends", name, MediaStore).settings_type  # type: ignore[type-abstract]
+
+    fields = settings_type.model_fields.keys() - StorageSettings.model_fields.keys()
+    validators = settings_type.__pydantic_decorators__.model_validators
+
+    assert all(field.startswith(f"{name}_") for field in fields)
+    assert all(validator.startswith(f"_{name}_") for validator in validators)
+
+
 @pytest.mark.parametrize("size", [1, BATCH_BYTES - 1, BATCH_BYTES, 3 * BATCH_BYTES + 17, 5 * MIB, LARGE_BYTES])
 async def test_what_is_written_is_read_back(store: MediaStore, size: int) -> None:
     data = mp4(max(size, 24))[:size]
