@@ -58,26 +58,19 @@ class Backend(ABC):
         self._settings = settings
         self._root = settings.root.absolute()
         self._disk = disk
+        self._syncs = settings.fsync
+        """Whether a file must be on the disk before it is published."""
+        self.buffer_bytes = 0
+        """Memory that an open store takes for itself while it is busy, whatever the number of transfers."""
+        self.max_item_bytes: int | None = None
+        """Size of the largest item that an open store can keep; None: no limit."""
+        self.redirects = False
+        """Whether all downloads are sent to the item's `link`, also where a client does not ask for that."""
 
     @classmethod
     def checks(cls, settings: StorageSettings) -> Iterable[Check]:  # noqa: ARG003 - for those that need something
         """Return what `ballast doctor` tells of this back end; it looks at the storage root itself."""
         return ()
-
-    @property
-    def buffer_bytes(self) -> int:
-        """Memory that an open store takes for itself while it is busy, whatever the number of transfers."""
-        return 0
-
-    @property
-    def max_item_bytes(self) -> int | None:
-        """Size of the largest item that can be kept; None: no limit."""
-        return None
-
-    @property
-    def redirects(self) -> bool:
-        """Whether all downloads are sent to the item's `link`, also where a client does not ask for that."""
-        return False
 
     def local_path(self, item: MediaItem) -> Path | None:  # noqa: ARG002 - for stores on this machine
         """Return the absolute path of the item on this machine, None where there is none."""
@@ -90,11 +83,6 @@ class Backend(ABC):
     async def sweep(self) -> int:
         """Remove what broken commits and deletes left, as opening does; return how many objects that were."""
         return 0
-
-    @property
-    def _syncs(self) -> bool:
-        """Whether a file must be on the disk before it is published."""
-        return self._settings.fsync
 
     @abstractmethod
     async def _survey(self) -> tuple[int, int]:

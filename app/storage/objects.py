@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,7 +62,10 @@ class StoredObject:
 
 
 class ObjectBucket:
-    """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole."""
+    """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole.
+
+    Every method raises StorageUnavailable where the store refuses, or does not answer after several attempts.
+    """
 
     max_bytes = MAX_OBJECT_BYTES
     buffer_bytes = TRANSFER_BYTES
@@ -81,7 +84,6 @@ class ObjectBucket:
         Cancelled, it leaves no hidden parts, but what was put so far may stand as the object: remove that.
 
         Raises:
-            StorageUnavailable: the store did not take it.
             OSError: the file cannot be read.
         """
         attributes = {"Content-Type": item.content_type, "Content-Disposition": _disposition(item.name)}
@@ -91,23 +93,20 @@ class ObjectBucket:
                 await self._put(item.path, data, attributes)
             return
         async with self._large:
-            source = _FileSource(path, self._disk)
-            transfer = asyncio.ensure_future(self._put_parts(item.path, source, attributes))
+            cut = asyncio.Event()
+            pieces = _pieces(path, self._disk, cut)
+            transfer = asyncio.ensure_future(self._put_parts(item.path, pieces, attributes))
             try:
                 await asyncio.shield(transfer)
             except asyncio.CancelledError:
-                # Neither dropped nor aborted: parts on their way would stay, hidden (Amazon S3 API,
+                # Neither dropped nor aborted, for parts on their way would stay, hidden (Amazon S3 API,
                 # AbortMultipartUpload: "it might be necessary to abort [...] multiple times"). It ends early instead.
-                source.cut()
+                cut.set()
                 await asyncio.gather(finish(transfer), return_exceptions=True)
                 raise
 
     async def put_json(self, key: str, data: bytes) -> None:
-        """Put a small object at once.
-
-        Raises:
-            StorageUnavailable: the store did not take it.
-        """
+        """Put a small object at once."""
         await self._put(key, data, {"Content-Type": "application/json"})
 
     async def get(self, key: str) -> bytes:
@@ -115,7 +114,6 @@ class ObjectBucket:
 
         Raises:
             FileNotFoundError: there is none.
-            StorageUnavailable: the store did not give it.
         """
         with _answering("get"):
             found = await obstore.get_async(self._store, key)
@@ -126,7 +124,6 @@ class ObjectBucket:
 
         Raises:
             FileNotFoundError: there is none.
-            StorageUnavailable: the store did not tell.
         """
         with _answering("head"):
             return (await obstore.head_async(self._store, key))["size"]
@@ -153,27 +150,16 @@ class ObjectBucket:
                 logger.warning("a download from the object store broke off", extra={"error": _message(error)})
 
     async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
-        """Give the objects below `folder`, in the order of their keys, after the key `after`.
-
-        Raises:
-            StorageUnavailable: the store did not give them.
-        """
+        """Give the objects below `folder`, in the order of their keys, after the key `after`."""
         with _answering("list"):
             async for batch in obstore.list(self._store, folder, offset=after, chunk_size=200):
                 for found in batch:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
 
     async def delete(self, key: str) -> None:
-        """Remove an object, if it is there.
-
-        Raises:
-            StorageUnavailable: the store did not do it.
-        """
-        with _answering("delete"):
-            try:
-                await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                return
+        """Remove an object, if it is there."""
+        with _answering("delete"), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, key)
 
     async def link(self, key: str, seconds: int) -> str:
         """Return a URL with which anybody can get the object for that long."""
@@ -183,12 +169,12 @@ class ObjectBucket:
         with _answering("put"):
             await obstore.put_async(self._store, key, data, attributes=attributes, use_multipart=False)
 
-    async def _put_parts(self, key: str, source: _FileSource, attributes: dict[str, str]) -> None:
+    async def _put_parts(self, key: str, pieces: AsyncIterator[bytes], attributes: dict[str, str]) -> None:
         with _answering("put"):
             await obstore.put_async(
                 self._store,
                 key,
-                source.pieces(),
+                pieces,
                 attributes=attributes,
                 use_multipart=True,
                 chunk_size=PART_BYTES,
@@ -196,28 +182,16 @@ class ObjectBucket:
             )
 
 
-class _FileSource:
-    """The bytes of a file for an upload that can be cut short: then there is no next piece."""
-
-    def __init__(self, path: Path, disk: DiskThreads) -> None:
-        self._path = path
-        self._disk = disk
-        self._is_cut = False
-
-    def cut(self) -> None:
-        self._is_cut = True
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        fd = await self._disk.run(os.open, self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            offset = 0
-            while piece := await self._disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset):
-                if self._is_cut:
-                    return
-                offset += len(piece)
-                yield piece
-        finally:
-            os.close(fd)
+async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIterator[bytes]:
+    """Give the bytes of a file. Once `cut` is set, there is no next piece."""
+    fd = await disk.run(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        offset = 0
+        while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
+            offset += len(piece)
+            yield piece
+    finally:
+        os.close(fd)
 
 
 def _disposition(name: str) -> str:

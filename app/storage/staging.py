@@ -8,12 +8,11 @@ The ledger of disk space knows what is promised to an upload, and what is writte
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import NotFound
@@ -63,7 +62,7 @@ class Staging:
         """
         reservation = await self._space.reserve(length)
         try:
-            state = StageState(new_stage_id(), length, name, metadata, concat, datetime.now(UTC))
+            state = StageState(new_stage_id(), length, name, metadata, concat)
             with full_disk():
                 await self._disk.run(self._create, state)
         except BaseException:
@@ -192,14 +191,14 @@ class Staging:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found: dict[str, tuple[StageState, int, float]] = {}
         for path in self._folder.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError, ValueError):
+            with suppress(FileNotFoundError, ValueError):
                 state = decode(path.read_bytes())
                 found[state.id] = (state, *self._part(state, path))
         for path in self._folder.iterdir():
             known = found.get(path.stem)
             if known is None or path.suffix == ".new" or (path.suffix == ".part" and known[0].media_id is not None):
                 logger.warning("removed what is left of an upload", extra={"file": path.name})
-                path.unlink(missing_ok=True)
+                unlink(path)
         return list(found.values())
 
     def _part(self, state: StageState, state_path: Path) -> tuple[int, float]:

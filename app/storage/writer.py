@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from app.domain.media import Chunk, MediaDetails, MediaItem, MediaType
+from app.domain.media import MediaDetails, MediaItem, MediaType
 from app.storage import ids
 from app.storage.appender import Appender
 from app.storage.space import SpaceReservation
@@ -54,8 +54,8 @@ class FinishedFile:
         )
 
 
-class MediaWriter:
-    """Writes a temporary file while the next bytes come in. Made by `MediaStore.writer`, and closed by it."""
+class MediaWriter(Appender):
+    """Appends to a temporary file that ends as an item. Made by `MediaStore.writer`, and closed by it."""
 
     def __init__(
         self,
@@ -71,20 +71,7 @@ class MediaWriter:
         self._reservation = reservation
         self._sha256 = hashlib.sha256() if digest == "sha256" else None
         digests = () if self._sha256 is None else (self._sha256,)
-        self._appender = Appender(temp_file.path, disk, self._count, digests, synced=synced)
-
-    @property
-    def size_bytes(self) -> int:
-        """The bytes taken so far."""
-        return self._appender.size_bytes
-
-    async def write(self, chunk: Chunk) -> None:
-        """Take the next bytes. They are kept without a copy until they are written: do not change them.
-
-        Raises:
-            StorageFull: there is no room for them.
-        """
-        await self._appender.write(chunk)
+        super().__init__(temp_file.path, disk, self._account_for, digests, synced=synced)
 
     async def staged(self) -> Path:
         """Return the file that holds every byte taken so far, for a tool to look at before the end.
@@ -92,26 +79,21 @@ class MediaWriter:
         Raises:
             StorageFull: there is no room for it.
         """
-        await self._appender.flush()
+        await self.flush()
         return self._temp_file.path
 
     async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
         """Make the item visible, all of it at once, and return it. Where syncing is on, it survives a power cut.
 
         Raises:
-            StorageFull: there is no room for it.
-            PayloadTooLarge: it is larger than the store can keep.
+            BallastError, OSError: as `MediaStore.adopt` says.
         """
-        await self._appender.sync()
+        await self.sync()
         sha256 = None if self._sha256 is None else self._sha256.hexdigest()
         media_id = ids.new_id(media_type.kind, datetime.now(UTC))
         file = FinishedFile(self._temp_file.path, self.size_bytes, sha256, media_id, name, media_type, details)
         return await self._store.adopt(file)
 
-    async def aclose(self) -> None:
-        """Wait for the thread and close the file, whatever happened."""
-        await self._appender.aclose()
-
-    async def _count(self, size_bytes: int) -> None:
+    async def _account_for(self, size_bytes: int) -> None:
         await self._reservation.count(size_bytes)
         self._temp_file.size_bytes += size_bytes

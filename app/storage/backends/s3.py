@@ -70,8 +70,13 @@ class S3Store(MediaStore):
 
     name = "s3"
     settings_type = S3Settings
-    _settings: S3Settings
-    _open_bucket: ObjectBucket | None = None
+
+    def __init__(self, settings: S3Settings, disk: DiskThreads) -> None:
+        super().__init__(settings, disk)
+        self._s3 = settings
+        self._open_bucket: ObjectBucket | None = None
+        self._syncs = False  # files are on their way to the bucket only
+        self.redirects = settings.s3_redirect
 
     @classmethod
     def checks(cls, settings: StorageSettings) -> Iterable[Check]:
@@ -82,24 +87,12 @@ class S3Store(MediaStore):
         else:
             yield passed("object store", f"bucket {settings.s3_bucket} at {settings.s3_endpoint or 'Amazon'}")
 
-    @property
-    def buffer_bytes(self) -> int:
-        return self._bucket.buffer_bytes
-
-    @property
-    def max_item_bytes(self) -> int:
-        return self._bucket.max_bytes
-
-    @property
-    def redirects(self) -> bool:
-        return self._settings.s3_redirect
-
     async def aclose(self) -> None:
         await super().aclose()
         self._open_bucket = None
 
     async def link(self, item: MediaItem) -> str | None:
-        return await self._bucket.link(item.path, self._settings.s3_link_seconds)
+        return await self._bucket.link(item.path, self._s3.s3_link_seconds)
 
     async def sweep(self) -> int:
         removed = [await self._index.sweep(item) for kind in MediaKind async for item in self._index.items(kind)]
@@ -114,17 +107,14 @@ class S3Store(MediaStore):
     def _index(self) -> ObjectIndex:
         return ObjectIndex(self._bucket)
 
-    @property
-    def _syncs(self) -> bool:
-        return False
-
     async def _survey(self) -> tuple[int, int]:
-        self._open_bucket = connect(self._settings, self._disk)
+        bucket = self._open_bucket = connect(self._s3, self._disk)
+        self.buffer_bytes, self.max_item_bytes = bucket.buffer_bytes, bucket.max_bytes
         try:
             found = await asyncio.gather(*(self._survey_kind(kind) for kind in MediaKind))
         except (BallastError, FileNotFoundError) as error:
             reason = " ".join(str(error.__cause__ or error).split())[:400]
-            raise UnusableRoot(f"the bucket {self._settings.s3_bucket} cannot be used: {reason}") from error
+            raise UnusableRoot(f"the bucket {self._s3.s3_bucket} cannot be used: {reason}") from error
         return sum(items for items, _ in found), sum(stored_bytes for _, stored_bytes in found)
 
     async def _survey_kind(self, kind: MediaKind) -> tuple[int, int]:
