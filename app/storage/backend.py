@@ -125,7 +125,7 @@ class Backend(ABC):
         """Return up to `count` ids of these kinds, newest first, after `cursor`.
 
         Raises:
-            InvalidParameter: the cursor is none of ours.
+            InvalidParameter: it is not one of our cursors.
             StorageUnavailable: the store did not give them.
         """
 
@@ -134,7 +134,7 @@ class Backend(ABC):
         """Return the metadata of each item, None where there is none.
 
         Raises:
-            NotFound: one is no id of ours.
+            NotFound: one is not one of our ids.
             StorageUnavailable: the store did not give them.
         """
 

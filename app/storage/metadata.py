@@ -25,7 +25,7 @@ def path_of(media_id: str) -> str:
     """Return where the metadata of an item is, below the root of the store.
 
     Raises:
-        NotFound: it is no id of ours.
+        NotFound: it is not one of our ids.
     """
     return f"media/{ids.kind_of(media_id)}/{ids.bucket_of(media_id)}/{media_id}{SUFFIX}"
 

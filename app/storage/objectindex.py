@@ -37,7 +37,7 @@ class ItemObjects:
 
 
 class ObjectIndex:
-    """Lists the items of a bucket. Keys that are not ours are passed over."""
+    """Lists the items of a bucket. Keys that are not ours are ignored."""
 
     def __init__(self, bucket: ObjectBucket, orphan_seconds: float = ORPHAN_SECONDS) -> None:
         self._bucket = bucket
@@ -47,7 +47,7 @@ class ObjectIndex:
         """Return up to `count` ids of these kinds, newest first, after `cursor`.
 
         Raises:
-            InvalidParameter: the cursor is none of ours.
+            InvalidParameter: it is not one of our cursors.
             StorageUnavailable: the store did not give them.
         """
         if cursor is not None:
@@ -78,7 +78,7 @@ class ObjectIndex:
             yield item
 
     async def sweep(self, item: ItemObjects) -> int:
-        """Remove what is left of an item that has not been whole for long; return how many objects that were.
+        """Remove what is left of an item that is not whole, if it is old; return how many objects that were.
 
         Raises:
             StorageUnavailable: the store did not do it.
@@ -106,6 +106,6 @@ class ObjectIndex:
 
 
 def _parse(key: str) -> tuple[str | None, str]:
-    """Return the id and the suffix in a key; no id where the key is none of ours."""
+    """Return the id and the suffix in a key; no id where the key is not ours."""
     path = PurePosixPath(key)
     return (path.stem if ids.is_id(path.stem) else None), path.suffix

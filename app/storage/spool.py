@@ -1,4 +1,4 @@
-"""Lines that wait on the disk for a client to read them, so that any number of them takes no memory."""
+"""Lines that wait on the disk for a client to read them: any number of them takes no memory."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class MediaStore(Backend):
         """Return up to `limit` items, newest first, after `cursor`.
 
         Raises:
-            InvalidParameter: the cursor is none of ours.
+            InvalidParameter: it is not one of our cursors.
         """
         kinds = tuple(MediaKind) if kind is None else (kind,)
         found: list[MediaItem] = []

@@ -49,7 +49,7 @@ class TempFiles:
         self._tracked: dict[Path, TempFile] = {}
 
     async def open(self) -> int:
-        """Make the folder, remove what a run that was killed left in it, and return how many files that were."""
+        """Make the folder, remove what a killed run left in it, and return how many files that were."""
         removed = await self._disk.run_long(self._sweep)
         if removed:
             logger.warning("removed temporary files of an earlier run", extra={"count": removed})
@@ -57,7 +57,7 @@ class TempFiles:
 
     @asynccontextmanager
     async def file(self, source: str, suffix: str = "") -> AsyncIterator[TempFile]:
-        """Give a new empty file (mode 0600) for the block; afterwards it is gone, unless it was renamed away.
+        """Give a new empty file (mode 0600) for the block; afterwards it is gone, unless it was moved.
 
         `source` says who makes it (`upload`, `clip`...): files are counted by it.
         """
