@@ -90,7 +90,8 @@ class Appender:
         Raises:
             StorageFull: there is no room for it.
         """
-        await self._hand_over()
+        if self._batch:
+            await self._hand_over()
         await self._wait_for_write()
 
     async def sync(self) -> None:
