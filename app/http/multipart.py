@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.domain.media import Chunk
 from app.domain.units import KIB
 from app.errors import BadRequest
-
-Chunk: TypeAlias = bytes | memoryview
 
 MAX_PARTS = 16
 MAX_PART_HEADERS = 8

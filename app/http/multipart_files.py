@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.domain.media import Chunk
 from app.errors import BadRequest
 from app.http.multipart import (
     FILE_FIELD,
@@ -19,7 +20,6 @@ from app.http.multipart import (
     MAX_HEADER_BYTES,
     MAX_PART_HEADERS,
     PLAIN_ENCODINGS,
-    Chunk,
     FilePart,
     boundary_of,
     text_of,
