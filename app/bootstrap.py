@@ -23,12 +23,11 @@ from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
-from app.registry import load
 from app.server.lifecycle import Lifecycle
 from app.server.recycling import Recycler
 from app.settings import Settings, StorageSettings
 from app.status.room import StatusRoom, open_status
-from app.storage.filesystem import UnusableRoot
+from app.storage.discovery import find_backend
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.vision.room import VisionRoom, open_vision
@@ -93,11 +92,7 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
 async def _open_store(settings: StorageSettings, disk: DiskThreads, stack: AsyncExitStack) -> MediaStore:
     """Open the store that the settings name; it and its threads are closed with the stack."""
     stack.push_async_callback(disk.aclose)
-    try:
-        backend = load("app.storage.backends", settings.backend, MediaStore)  # type: ignore[type-abstract]
-    except LookupError as error:
-        raise UnusableRoot(f"BALLAST_STORAGE__BACKEND: {error}") from error
-    store = backend(settings, disk)
+    store = find_backend(settings)(settings, disk)
     stack.push_async_callback(store.aclose)
     await store.open()
     return store

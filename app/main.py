@@ -20,6 +20,7 @@ from app.server.linger import LingeringClose
 from app.settings import Settings
 from app.status import page
 from app.status import routes as status
+from app.storage.discovery import complete_settings
 from app.vision import routes as vision
 
 EXPOSED_HEADERS = [
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     Raises:
         pydantic.ValidationError: the settings (read from the environment if not given) are wrong.
     """
-    settings = settings or Settings()
+    settings = settings or complete_settings()()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:

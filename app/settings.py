@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -78,6 +78,8 @@ class MemorySettings(Section):
 
 
 class StorageSettings(Section):
+    """What every storage back end has. A back end adds its own settings in its file (`app.storage.discovery`)."""
+
     root: Path = Field(Path("var"), description="Where media, temporary files and state are kept.")
     quota: Bytes | None = Field(None, description="Bytes that stored media and temporary files may take in all.")
     free_floor: Bytes = Field(256 * MIB, description="Free space of the file system that is never touched.")
@@ -86,25 +88,6 @@ class StorageSettings(Section):
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
     backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")
-    s3_endpoint: str = Field("", description="URL of the object store; empty: Amazon's in the region.")
-    s3_public_endpoint: str = Field("", description="The same as clients reach it; empty: the endpoint.")
-    s3_bucket: str = Field("", description="Bucket of the object store; it must be there.")
-    s3_region: str = Field("us-east-1", description="Region of the bucket.")
-    s3_access_key: SecretStr = Field(
-        SecretStr(""), description="Access key id; empty: the machine's role.", json_schema_extra={"secret": True}
-    )
-    s3_secret_key: SecretStr = Field(
-        SecretStr(""), description="Secret access key of the same.", json_schema_extra={"secret": True}
-    )
-    s3_prefix: str = Field("", description="Folder in the bucket below which everything is kept.")
-    s3_redirect: bool = Field(False, description="Downloads are always sent to the object store (as ?redirect=true).")
-    s3_link_seconds: int = Field(3600, gt=0, le=604800, description="How long a link to the object store is valid.")
-
-    @model_validator(mode="after")
-    def _object_store_is_named(self) -> StorageSettings:
-        if self.backend == "s3" and not self.s3_bucket:
-            raise ValueError("the back end s3 needs a bucket: set BALLAST_STORAGE__S3_BUCKET")
-        return self
 
 
 class UploadSettings(Section):
@@ -184,7 +167,7 @@ class LogSettings(Section):
 
 
 class Settings(BaseSettings):
-    """All settings of one service.
+    """All settings of one service, but for what storage back ends add (`app.storage.discovery.complete_settings`).
 
     Raises:
         pydantic.ValidationError: a value is wrong, or two contradict each other.
@@ -216,23 +199,23 @@ class Settings(BaseSettings):
         return self
 
 
-def environment_names() -> Iterator[tuple[str, str, Any]]:
+def environment_names(settings: type[Settings]) -> Iterator[tuple[str, str, Any]]:
     """Yield (variable, description, default) of every setting."""
-    for variable, field in _fields():
+    for variable, field in _fields(settings):
         yield variable, field.description or "", field.default
 
 
-def secret_variables() -> frozenset[str]:
+def secret_variables(settings: type[Settings]) -> frozenset[str]:
     """Return the variables whose values are shown to nobody."""
     return frozenset(
         variable
-        for variable, field in _fields()
+        for variable, field in _fields(settings)
         if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("secret")
     )
 
 
-def _fields() -> Iterator[tuple[str, FieldInfo]]:
-    for section, field in Settings.model_fields.items():
+def _fields(settings: type[Settings]) -> Iterator[tuple[str, FieldInfo]]:
+    for section, field in settings.model_fields.items():
         model = field.annotation
         assert isinstance(model, type)
         assert issubclass(model, Section)
@@ -240,9 +223,9 @@ def _fields() -> Iterator[tuple[str, FieldInfo]]:
             yield f"BALLAST_{section}__{name}".upper(), inner
 
 
-def unknown_variables() -> list[str]:
+def unknown_variables(settings: type[Settings]) -> list[str]:
     """Return the `BALLAST_*` variables of the environment that no setting reads: most often typing errors."""
-    known = {name for name, _, _ in environment_names()}
+    known = {name for name, _, _ in environment_names(settings)}
     return sorted(name for name in os.environ if name.startswith("BALLAST_") and name.upper() not in known)
 
 

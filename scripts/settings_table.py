@@ -12,6 +12,7 @@ from typing import Any
 
 from app.domain.units import GIB, MIB
 from app.settings import environment_names
+from app.storage.discovery import complete_settings
 
 HEAD = """# Settings
 
@@ -24,7 +25,7 @@ This page is made by `python -m scripts.settings_table`."""
 
 def main() -> None:
     print(HEAD)
-    for section, settings in groupby(environment_names(), key=_section):
+    for section, settings in groupby(environment_names(complete_settings()), key=_section):
         print(f"\n## {section.capitalize()}\n")
         print("| variable | default | meaning |\n|---|---|---|")
         for row in _rows(settings):

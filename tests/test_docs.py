@@ -15,6 +15,7 @@ from app.errors import BallastError
 from app.main import create_app
 from app.settings import Settings, environment_names
 from app.status.metrics import render
+from app.storage.discovery import complete_settings
 from app.vision.task import vision_tasks
 from tests.media_files import REPOSITORY
 
@@ -23,6 +24,8 @@ PAGES = sorted([*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md")])
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 SOURCES = ("app", "benchmarks", "scripts", "tests", "static", "requirements", ".ci")
 HEADINGS = ["## Context", "## Decision", "## Consequences", "## Alternatives"]
+
+SETTINGS = [name for name, _, _ in environment_names(complete_settings())]
 
 _ERROR_ROW = re.compile(r"^\| `([a-z_]+)` \| (\d{3}) \|", re.MULTILINE)
 _VARIABLE = re.compile(r"\bBALLAST_[A-Z]+__[A-Z_]+\b")
@@ -54,7 +57,7 @@ def _names(pages: list[Path]) -> list[str]:
     return [path.relative_to(REPOSITORY).as_posix() for path in pages]
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in environment_names()])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_is_documented(name: str) -> None:
     row = next((line for line in _text(DOCS / "settings.md").splitlines() if line.startswith(f"| `{name}` |")), "")
 
@@ -63,7 +66,7 @@ def test_every_setting_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=_names(PAGES))
 def test_a_page_names_only_settings_that_there_are(path: Path) -> None:
-    known = {name for name, _, _ in environment_names()}
+    known = set(SETTINGS)
 
     assert set(_VARIABLE.findall(_text(path))) <= known
 

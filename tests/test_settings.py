@@ -16,7 +16,10 @@ from pydantic import ValidationError
 
 from app.domain.units import GIB, KIB, MIB
 from app.settings import ServerSettings, Settings, environment_names, parse_bytes, unknown_variables
+from app.storage.discovery import complete_settings
 from tests.media_files import REPOSITORY
+
+SETTINGS = list(environment_names(complete_settings()))
 
 _FACTORS = {"": 1, "B": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
 _SUFFIXES = ["", "B", "iB", "b", "ib"]
@@ -80,17 +83,17 @@ def test_what_is_no_size_is_refused_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize(("name", "default"), CONTRACT.items())
 def test_the_contract_holds(name: str, default: object) -> None:
-    assert {variable: value for variable, _, value in environment_names()}[name] == default
+    assert {variable: value for variable, _, value in SETTINGS}[name] == default
 
 
-@pytest.mark.parametrize(("name", "description"), [(name, text) for name, text, _ in environment_names()])
+@pytest.mark.parametrize(("name", "description"), [(name, text) for name, text, _ in SETTINGS])
 def test_every_setting_is_described_by_a_sentence(name: str, description: str) -> None:
     assert len(description) >= 15, name
     assert description.endswith("."), name
     assert description[0].isupper() or description.startswith(("off", "on")), name
 
 
-@pytest.mark.parametrize(("name", "default"), [(name, value) for name, _, value in environment_names()])
+@pytest.mark.parametrize(("name", "default"), [(name, value) for name, _, value in SETTINGS])
 def test_every_setting_is_read_from_its_variable(name: str, default: object, monkeypatch: pytest.MonkeyPatch) -> None:
     text, expected = _another_value(name, default)
     if name == "BALLAST_SERVER__HOST":
@@ -99,7 +102,7 @@ def test_every_setting_is_read_from_its_variable(name: str, default: object, mon
     monkeypatch.setenv(name, text)
 
     section, _, field = name.removeprefix("BALLAST_").lower().partition("__")
-    assert getattr(getattr(Settings(), section), field) == expected
+    assert getattr(getattr(complete_settings()(), section), field) == expected
 
 
 def _another_value(name: str, default: object) -> tuple[str, object]:
@@ -204,7 +207,7 @@ def test_unknown_variables_are_reported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("BALLAST_SERVER__PORT", "8001")
     monkeypatch.setenv("UNBALLAST_X", "1")
 
-    assert unknown_variables() == ["BALLAST_PORT", "BALLAST_SERVR__PORT"]
+    assert unknown_variables(complete_settings()) == ["BALLAST_PORT", "BALLAST_SERVR__PORT"]
 
 
 def test_the_settings_page_is_what_its_script_prints() -> None:
@@ -220,4 +223,4 @@ def test_the_settings_page_is_what_its_script_prints() -> None:
     page = (REPOSITORY / "docs" / "settings.md").read_text()
 
     assert page == printed.stdout, "run: python -m scripts.settings_table > docs/settings.md"
-    assert all(f"`{name}`" in page for name, _, _ in environment_names())
+    assert all(f"`{name}`" in page for name, _, _ in SETTINGS)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from app.settings import Settings, section_variables
+from app.storage.discovery import complete_settings
 
 
 class SettingsRefused(Exception):
@@ -23,7 +24,7 @@ def read_settings() -> Settings:
         SettingsRefused: a value is wrong, or two contradict each other.
     """
     try:
-        return Settings()
+        return complete_settings()()
     except ValidationError as error:
         raise SettingsRefused([_sentence(item["loc"], item["msg"]) for item in error.errors()]) from error
     except SettingsError as error:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import app
-from app.commands.check import Check, failed, passed, warned
+from app.domain.check import Check, failed, passed, warned
 
 _SETUP = "run `make setup`"
 _LEAST_PYTHON = (3, 11)

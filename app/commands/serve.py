@@ -38,7 +38,7 @@ def _serve(settings: Settings) -> int:
 
     log.configure(settings.log.level)
     logger = logging.getLogger("ballast")
-    for name in unknown_variables():
+    for name in unknown_variables(type(settings)):
         logger.warning("no setting reads %s: a typing error?", name)
     if "null" in settings.server.origins:
         logger.warning("the Origin `null` is allowed: every sandboxed page and local file has it")

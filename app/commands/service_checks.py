@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.commands.check import Check, failed, passed, warned
 from app.commands.configuration import SettingsRefused, read_settings
+from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
 from app.models.assets import ModelAssets, ModelState
 from app.settings import StorageSettings, unknown_variables
-from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, refuse_memory
+from app.storage.discovery import find_backend
+from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, nearest_existing, refuse_memory
 
 _LEAST_LIMIT_BYTES = 256 * MIB
 """The API (about 55 MiB) and one worker with a model (about 135 MiB) inside the 0.85 that may be reserved."""
@@ -34,11 +34,10 @@ def check_service() -> Iterator[Check]:
         mend = "correct the variable (docs/settings.md) and run this again: models, storage and memory come after it"
         yield failed("settings", "; ".join(refused.sentences), mend)
         return
-    yield check_variables(unknown_variables())
+    yield check_variables(unknown_variables(type(settings)))
     yield from check_models(ModelAssets(settings.models.dir))
     yield from check_storage(settings.storage)
-    if settings.storage.backend == "s3":
-        yield check_object_store(settings.storage)
+    yield from check_backend(settings.storage)
     limit = find_limit(settings.memory.limit)
     yield check_memory_limit(limit)
     yield check_group_kill(limit)
@@ -66,7 +65,7 @@ def check_models(assets: ModelAssets) -> Iterator[Check]:
 
 def check_storage(settings: StorageSettings) -> Iterator[Check]:
     root = settings.root.absolute()
-    ground = _nearest_existing(root)
+    ground = nearest_existing(root)
     problem = _unwritable(ground)
     if problem:
         mend = "give the user of the service the right to write there, or set BALLAST_STORAGE__ROOT"
@@ -77,15 +76,14 @@ def check_storage(settings: StorageSettings) -> Iterator[Check]:
     yield _check_free_space(ground, settings.free_floor)
 
 
-def check_object_store(settings: StorageSettings) -> Check:
-    """Look for what an object store needs here; whether it answers is told at the start of the service."""
-    if importlib.util.find_spec("obstore") is None:
-        return failed("object store", "the package obstore is not installed", "run `pip install 'ballast[s3]'`")
-    return passed("object store", f"bucket {settings.s3_bucket} at {settings.s3_endpoint or 'Amazon'}")
-
-
-def _nearest_existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
+def check_backend(settings: StorageSettings) -> Iterator[Check]:
+    """Yield what the storage back end has to tell."""
+    try:
+        backend = find_backend(settings)
+    except UnusableRoot as error:
+        yield failed("storage back end", str(error), "set BALLAST_STORAGE__BACKEND to one of them")
+    else:
+        yield from backend.checks(settings)
 
 
 def _unwritable(folder: Path) -> str | None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
+
+Chunk: TypeAlias = bytes | memoryview
+"""Some of the bytes of a body or a file, on their way."""
 
 
 class MediaKind(StrEnum):

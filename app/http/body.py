@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from app.domain.media import Chunk
 from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
-from app.http.multipart import FRAMING_BYTES, Chunk, file_part
+from app.http.multipart import FRAMING_BYTES, file_part
 
 MIN_BYTES_PER_SECOND = 1024
 """The slowest a body may come, over as long as it may also pause."""

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from app.domain.media import Chunk
 from app.domain.units import KIB
 from app.errors import BadRequest
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
-
-Chunk: TypeAlias = bytes | memoryview
 
 MAX_PARTS = 16  # of a form with one file
 MAX_PART_HEADERS = 8

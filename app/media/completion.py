@@ -12,7 +12,8 @@ from app.media.uploads import clean_name, unsupported
 from app.storage import ids
 from app.storage.stage import Stage
 from app.storage.staging import Staging
-from app.storage.store import FinishedFile, MediaStore
+from app.storage.store import MediaStore
+from app.storage.writer import FinishedFile
 
 
 class Completion:

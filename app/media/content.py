@@ -15,7 +15,7 @@ from app.http.conditions import Validators
 from app.http.disposition import content_disposition
 from app.http.problems import problem_response
 from app.http.ranges import ByteRange, parse_range
-from app.storage.store import MediaReader
+from app.storage.backend import MediaReader
 
 # Stored bytes come from strangers: nothing in them may run as a page of ours.
 _SECURITY = {

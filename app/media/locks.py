@@ -11,8 +11,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from app.domain.media import Chunk
 from app.errors import Locked
-from app.storage.store import Chunk
 
 STALLED_SECONDS = 1.0
 """Without a byte for so long, a request gives way to another one for the same upload."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from app.domain.media import Chunk
 from app.domain.priority import Priority
 from app.domain.units import KIB
-from app.errors import PayloadTooLarge, StorageFull
+from app.errors import PayloadTooLarge
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
+from app.storage.files import full_disk
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
-
-Chunk = bytes | memoryview
 
 _STEP_BYTES = 64 * KIB
 """By how much the reservation of a picture grows while it comes in."""
@@ -167,17 +166,14 @@ class Pictures:
     @asynccontextmanager
     async def _spooled(self, data: bytes | bytearray, rest: AsyncIterator[Chunk]) -> AsyncIterator[Path]:
         async with self._temp_files.file("picture") as temp_file:
-            try:
+            with full_disk(len(data)):
                 temp_file.size_bytes = await self._disk.run(temp_file.path.write_bytes, data)
-                if isinstance(data, bytearray):  # the caller's own: while this waits, it is on the disk only
-                    data.clear()
-                del data
-                async for chunk in rest:
+            if isinstance(data, bytearray):  # the caller's own: while this waits, it is on the disk only
+                data.clear()
+            del data
+            async for chunk in rest:
+                with full_disk(len(chunk)):
                     temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise StorageFull("The disk is full.", neededBytes=temp_file.size_bytes) from error
             yield temp_file.path
 
     async def read(self, path: Path) -> bytes:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import anyio
 
+from app.domain.media import Chunk
 from app.errors import BallastError, ChecksumMismatch, PayloadTooLarge, UnsupportedMedia
 from app.media.sniff import HEAD_BYTES, sniff
 from app.media.uploads import Uploads, unsupported
 from app.storage.appender import Appender, Hash
 from app.storage.stage import Stage, new_hash
 from app.storage.staging import Staging
-from app.storage.store import Chunk
 
 logger = logging.getLogger("ballast.uploads")
 
@@ -97,7 +97,7 @@ class Receiver:
         except (BallastError, OSError) as error:
             logger.warning("the last bytes of an upload could not be written: %s", error)
         await appender.aclose()
-        await self._staging.settle(stage, appender.written_bytes if believed else appender.start_bytes)
+        await self._staging.set_size(stage, appender.written_bytes if believed else appender.start_bytes)
 
     async def _hold(self, stage: Stage, held_bytes: int | None) -> None:
         """Write down how many bytes a restart may believe, where not all: others are coming with a checksum."""

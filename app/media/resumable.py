@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from app.domain.media import Chunk
 from app.errors import BadRequest, BallastError, Conflict, Forbidden, NotFound, PayloadTooLarge, QueueFull
 from app.media.completion import Completion
 from app.media.locks import UploadLocks
@@ -23,7 +24,7 @@ from app.media.transfers import Transfers
 from app.media.uploads import Uploads, unsupported
 from app.storage.stage import FINAL, PARTIAL, Stage
 from app.storage.staging import Staging
-from app.storage.store import Chunk, MediaStore
+from app.storage.store import MediaStore
 
 logger = logging.getLogger("ballast.uploads")
 

@@ -33,7 +33,6 @@ class MediaRoom:
     resumable: Resumable
     delivery: Delivery
     signer: UrlSigner | None
-    redirects: bool
 
 
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
@@ -46,7 +45,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
     expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
-    return MediaRoom(store, transfers, uploads, resumable, delivery, signer, settings.storage.s3_redirect)
+    return MediaRoom(store, transfers, uploads, resumable, delivery, signer)
 
 
 def _build_details(governor: Governor) -> Details:

@@ -133,7 +133,7 @@ async def read_content(
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
     if request.method == "GET":
-        if redirect or media.redirects:
+        if redirect or media.store.redirects:
             link = await media.store.link(await media.store.get(media_id))
             if link is not None:
                 return RedirectResponse(link, 307, {"Cache-Control": "no-store"})

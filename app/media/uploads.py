@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from app.domain.media import MediaItem, MediaKind, MediaType
+from app.domain.media import Chunk, MediaItem, MediaKind, MediaType
 from app.errors import PayloadTooLarge, UnsupportedMedia
 from app.media.details import PICTURE_HEAD_BYTES, Inspect, by_header
 from app.media.sniff import HEAD_BYTES, sniff
 from app.settings import UploadSettings
-from app.storage.store import Chunk, MediaStore, MediaWriter
+from app.storage.store import MediaStore
+from app.storage.writer import MediaWriter
 
 _NAME_CHARACTERS = 200
 

@@ -33,7 +33,7 @@ async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> di
 def _settings(settings: Settings) -> list[dict[str, Any]]:
     """Return name, description, default and value of each setting; of secrets only that they are set."""
     effective = settings.model_dump(mode="json")
-    secrets = secret_variables()
+    secrets = secret_variables(type(settings))
     return [
         {
             "name": variable,
@@ -41,7 +41,7 @@ def _settings(settings: Settings) -> list[dict[str, Any]]:
             "default": _plain(default),
             "value": _value(effective, variable, variable in secrets),
         }
-        for variable, description, default in environment_names()
+        for variable, description, default in environment_names(type(settings))
     ]
 
 

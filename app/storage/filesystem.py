@@ -23,7 +23,7 @@ def file_system_type(folder: Path, mountinfo: Path = Path("/proc/self/mountinfo"
         lines = mountinfo.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return None
-    place = _nearest_existing(folder)
+    place = nearest_existing(folder.absolute()).resolve()
     found: tuple[int, str] | None = None
     for line in lines:
         before, _, after = line.partition(" - ")
@@ -75,11 +75,9 @@ def refuse_memory(folder: Path) -> None:
         )
 
 
-def _nearest_existing(folder: Path) -> Path:
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    return place.resolve()
+def nearest_existing(folder: Path) -> Path:
+    """Return `folder`, or the nearest folder above it that is there."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def _unescape(field: str) -> str:

@@ -42,7 +42,7 @@ def kind_of(media_id: str) -> MediaKind:
     """Return the kind that an id carries.
 
     Raises:
-        NotFound: it is no id of ours; so a path that is built from an id stays where it should.
+        NotFound: it is not one of our ids; so a path made from an id stays where it should.
     """
     if _ID.fullmatch(media_id) is None:
         raise NotFound("There is no media item with this id.")
@@ -79,15 +79,15 @@ def bucket_of_cursor(cursor: str) -> str:
     """Return the folder in which the page of a cursor begins.
 
     Raises:
-        InvalidParameter: it is no cursor of ours.
+        InvalidParameter: it is not one of our cursors.
     """
     if _CURSOR.fullmatch(cursor) is None:
         raise InvalidParameter("The cursor is not one that a page of this list has given.")
     return cursor[:_BUCKET_CHARACTERS]
 
 
-def _encode(number: int, width: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(width)))
+def _encode(number: int, length: int) -> str:
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(length)))
 
 
 def _decode(text: str) -> int:

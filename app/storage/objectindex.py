@@ -20,21 +20,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("ballast.storage")
 
 ORPHAN_SECONDS = 3600
-"""Age from which an object without metadata counts as left behind: before, another service may be committing it."""
-
-
-def metadata_key(media_id: str) -> str:
-    """Return the key of what is known about an item.
-
-    Raises:
-        NotFound: it is no id of ours.
-    """
-    return f"media/{ids.kind_of(media_id)}/{ids.bucket_of(media_id)}/{media_id}{metadata.SUFFIX}"
+"""Age from which an object without metadata counts as left behind: until then, another service may be committing it."""
 
 
 @dataclass(slots=True)
 class ItemObjects:
-    """What lies in the bucket of one item; both are there, or it is not whole."""
+    """The objects of one item in the bucket; both are there, or it is not whole."""
 
     media_id: str
     content: StoredObject | None = None
@@ -46,7 +37,7 @@ class ItemObjects:
 
 
 class ObjectIndex:
-    """Lists the items of a bucket. Keys that are not ours are passed over."""
+    """Lists the items of a bucket. Keys that are not ours are ignored."""
 
     def __init__(self, bucket: ObjectBucket, orphan_seconds: float = ORPHAN_SECONDS) -> None:
         self._bucket = bucket
@@ -56,7 +47,7 @@ class ObjectIndex:
         """Return up to `count` ids of these kinds, newest first, after `cursor`.
 
         Raises:
-            InvalidParameter: the cursor is none of ours.
+            InvalidParameter: it is not one of our cursors.
             StorageUnavailable: the store did not give them.
         """
         if cursor is not None:
@@ -87,7 +78,7 @@ class ObjectIndex:
             yield item
 
     async def sweep(self, item: ItemObjects) -> int:
-        """Remove what is left of an item that has not been whole for long; return how many objects that were.
+        """Remove what is left of an item that is not whole, if it is old; return how many objects that were.
 
         Raises:
             StorageUnavailable: the store did not do it.
@@ -102,8 +93,8 @@ class ObjectIndex:
         return len(left)
 
     async def _newest_of(self, kind: MediaKind, cursor: str | None, count: int) -> list[str]:
-        # A key goes on after the id with a dot: "0" comes behind that, and before every later id.
-        after = None if cursor is None else metadata_key(f"{kind[0]}{cursor}").removesuffix(metadata.SUFFIX) + "0"
+        # After the id, a key goes on with a dot: "0" sorts after that, and before every later id.
+        after = None if cursor is None else metadata.path_of(f"{kind[0]}{cursor}").removesuffix(metadata.SUFFIX) + "0"
         found: list[str] = []
         async for stored in self._bucket.list(f"media/{kind}", after):
             media_id, suffix = _parse(stored.key)
@@ -115,6 +106,6 @@ class ObjectIndex:
 
 
 def _parse(key: str) -> tuple[str | None, str]:
-    """Return the id and the suffix in a key; no id where the key is none of ours."""
+    """Return the id and the suffix in a key; no id where the key is not ours."""
     path = PurePosixPath(key)
     return (path.stem if ids.is_id(path.stem) else None), path.suffix

@@ -1,4 +1,4 @@
-"""One bucket of an S3-compatible object store, by obstore. Imported only where such a store is configured (15 MB RSS).
+"""One bucket of an object store, by obstore. Imported only where such a store is configured (15 MB RSS).
 
 How much memory a transfer takes is set here and measured (docs/decisions/0017-obstore.md): nothing is left to defaults.
 """
@@ -10,12 +10,11 @@ import errno
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import BaseError
@@ -24,11 +23,7 @@ from obstore.store import S3Store
 from app.domain.media import MediaItem
 from app.domain.units import KIB, MIB
 from app.errors import StorageUnavailable
-from app.settings import StorageSettings
 from app.storage.threads import DiskThreads, finish
-
-if TYPE_CHECKING:
-    from obstore.store import S3Config
 
 logger = logging.getLogger("ballast.storage")
 
@@ -42,7 +37,7 @@ MAX_OBJECT_BYTES = MAX_PARTS * PART_BYTES
 """48.8 GiB: larger objects would need larger parts, and so more memory than is set aside."""
 
 PARTS_AT_A_TIME = 2
-"""Parts of one upload on their way at a time, so that the answer to one is not waited for before the next is sent."""
+"""Parts of one upload on their way at a time: the next is sent before the one before it is answered."""
 
 UPLOADS_AT_A_TIME = 2
 """Uploads of each size class (one part, many parts) at a time: a small one never waits for a large one."""
@@ -55,7 +50,6 @@ TRANSFER_BYTES = UPLOADS_AT_A_TIME * (PARTS_AT_A_TIME * PART_BYTES + PART_BYTES)
 
 _FILE_PIECE_BYTES = MIB
 _ATTEMPTS = 3
-_STALLED_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +62,18 @@ class StoredObject:
 
 
 class ObjectBucket:
-    """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole."""
+    """Puts, gets, lists and deletes objects below a prefix. What is being put is visible only when it is whole.
+
+    Every method raises StorageUnavailable where the store refuses, or does not answer after several attempts.
+    """
 
     max_bytes = MAX_OBJECT_BYTES
+    buffer_bytes = TRANSFER_BYTES
 
-    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
-        """Make what talks to the store; it is not reached yet.
-
-        Raises:
-            ValueError: an address is none, or the library does not take the settings.
-        """
-        self._store = _connect(settings, settings.s3_endpoint)
-        public = settings.s3_public_endpoint
-        self._public_store = _connect(settings, public) if public else self._store
+    def __init__(self, store: S3Store, public_store: S3Store, disk: DiskThreads) -> None:
+        """`public_store` is the same one as clients reach it: links are made for it."""
+        self._store = store
+        self._public_store = public_store
         self._disk = disk
         self._small = asyncio.Semaphore(UPLOADS_AT_A_TIME)
         self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
@@ -91,7 +84,6 @@ class ObjectBucket:
         Cancelled, it leaves no hidden parts, but what was put so far may stand as the object: remove that.
 
         Raises:
-            StorageUnavailable: the store did not take it.
             OSError: the file cannot be read.
         """
         attributes = {"Content-Type": item.content_type, "Content-Disposition": _disposition(item.name)}
@@ -101,23 +93,20 @@ class ObjectBucket:
                 await self._put(item.path, data, attributes)
             return
         async with self._large:
-            source = _FileSource(path, self._disk)
-            transfer = asyncio.ensure_future(self._put_parts(item.path, source, attributes))
+            cut = asyncio.Event()
+            pieces = _pieces(path, self._disk, cut)
+            transfer = asyncio.ensure_future(self._put_parts(item.path, pieces, attributes))
             try:
                 await asyncio.shield(transfer)
             except asyncio.CancelledError:
-                # Neither dropped nor aborted: parts on their way would stay, hidden (Amazon S3 API,
+                # Neither dropped nor aborted, for parts on their way would stay, hidden (Amazon S3 API,
                 # AbortMultipartUpload: "it might be necessary to abort [...] multiple times"). It ends early instead.
-                source.cut()
+                cut.set()
                 await asyncio.gather(finish(transfer), return_exceptions=True)
                 raise
 
     async def put_json(self, key: str, data: bytes) -> None:
-        """Put a small object at once.
-
-        Raises:
-            StorageUnavailable: the store did not take it.
-        """
+        """Put a small object at once."""
         await self._put(key, data, {"Content-Type": "application/json"})
 
     async def get(self, key: str) -> bytes:
@@ -125,7 +114,6 @@ class ObjectBucket:
 
         Raises:
             FileNotFoundError: there is none.
-            StorageUnavailable: the store did not give it.
         """
         with _answering("get"):
             found = await obstore.get_async(self._store, key)
@@ -136,13 +124,12 @@ class ObjectBucket:
 
         Raises:
             FileNotFoundError: there is none.
-            StorageUnavailable: the store did not tell.
         """
         with _answering("head"):
             return (await obstore.head_async(self._store, key))["size"]
 
     async def chunks(self, key: str, offset: int, length: int, chunk_bytes: int) -> AsyncIterator[bytes]:
-        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a connection that breaks is made anew.
+        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a broken connection is made again.
 
         Raises:
             OSError: the bytes cannot be read.
@@ -159,46 +146,35 @@ class ObjectBucket:
             except BaseError as error:
                 failures += 1
                 if failures == _ATTEMPTS:
-                    raise OSError(errno.EIO, f"the object store broke off: {_words(error)}") from error
-                logger.warning("a download from the object store broke off", extra={"error": _words(error)})
+                    raise OSError(errno.EIO, f"the object store broke off: {_message(error)}") from error
+                logger.warning("a download from the object store broke off", extra={"error": _message(error)})
 
     async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
-        """Give the objects below `folder`, in the order of their keys, from behind the key `after`.
-
-        Raises:
-            StorageUnavailable: the store did not give them.
-        """
+        """Give the objects below `folder`, in the order of their keys, after the key `after`."""
         with _answering("list"):
             async for batch in obstore.list(self._store, folder, offset=after, chunk_size=200):
                 for found in batch:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
 
     async def delete(self, key: str) -> None:
-        """Remove an object, if it is there.
-
-        Raises:
-            StorageUnavailable: the store did not do it.
-        """
-        with _answering("delete"):
-            try:
-                await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                return
+        """Remove an object, if it is there."""
+        with _answering("delete"), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, key)
 
     async def link(self, key: str, seconds: int) -> str:
-        """Return a URL with which anybody can get the object for so long."""
+        """Return a URL with which anybody can get the object for that long."""
         return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=seconds))
 
     async def _put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
         with _answering("put"):
             await obstore.put_async(self._store, key, data, attributes=attributes, use_multipart=False)
 
-    async def _put_parts(self, key: str, source: _FileSource, attributes: dict[str, str]) -> None:
+    async def _put_parts(self, key: str, pieces: AsyncIterator[bytes], attributes: dict[str, str]) -> None:
         with _answering("put"):
             await obstore.put_async(
                 self._store,
                 key,
-                source.pieces(),
+                pieces,
                 attributes=attributes,
                 use_multipart=True,
                 chunk_size=PART_BYTES,
@@ -206,54 +182,16 @@ class ObjectBucket:
             )
 
 
-class _FileSource:
-    """The bytes of a file for an upload that can be cut: there is then no next piece."""
-
-    def __init__(self, path: Path, disk: DiskThreads) -> None:
-        self._path = path
-        self._disk = disk
-        self._is_cut = False
-
-    def cut(self) -> None:
-        self._is_cut = True
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        fd = await self._disk.run(os.open, self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            offset = 0
-            while piece := await self._disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset):
-                if self._is_cut:
-                    return
-                offset += len(piece)
-                yield piece
-        finally:
-            os.close(fd)
-
-
-def _connect(settings: StorageSettings, endpoint: str) -> S3Store:
-    address = urlsplit(endpoint)
-    if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
-        raise ValueError(f"{endpoint!r} is not the URL of a server (http://host:port)")
-    config: S3Config = {"region": settings.s3_region}
-    if endpoint:
-        config["endpoint"] = endpoint
-    if settings.s3_access_key:
-        config["access_key_id"] = settings.s3_access_key.get_secret_value()
-        config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
-    return S3Store(
-        settings.s3_bucket,
-        prefix=settings.s3_prefix.strip("/") or None,
-        config=config,
-        client_options={
-            "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": "5s",
-            # A slow client may take an hour over one object: only a read that gives nothing counts as an end.
-            "timeout": "1d",
-            "read_timeout": f"{_STALLED_SECONDS}s",
-            "pool_max_idle_per_host": "4",
-        },
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
-    )
+async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIterator[bytes]:
+    """Give the bytes of a file. Once `cut` is set, there is no next piece."""
+    fd = await disk.run(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        offset = 0
+        while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
+            offset += len(piece)
+            yield piece
+    finally:
+        os.close(fd)
 
 
 def _disposition(name: str) -> str:
@@ -271,11 +209,11 @@ def _answering(verb: str) -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        logger.error("the object store failed", extra={"verb": verb, "error": _words(error)})
+        logger.error("the object store failed", extra={"verb": verb, "error": _message(error)})
         raise StorageUnavailable(
             "The object store does not answer as it should. Try again later.", retry_after_seconds=5
         ) from error
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error).partition("\n\nDebug source")[0].strip()[:300]

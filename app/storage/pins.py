@@ -1,4 +1,4 @@
-"""What must not be deleted now, and what is being deleted now. Lives on the event loop: no locks."""
+"""Which items must not be deleted now, and which are being deleted. Lives on the event loop: no locks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.errors import Conflict, NotFound
 
 
 class Pins:
-    """Counts who needs an item; an item is either pinned or being deleted, never both."""
+    """Counts the users of each item; an item is either pinned or being deleted, never both."""
 
     def __init__(self) -> None:
         self._pinned: Counter[str] = Counter()
@@ -37,7 +37,7 @@ class Pins:
                 self._released.set()
 
     async def free(self, media_id: str, patience_seconds: float) -> None:
-        """Wait for those who need the item to let go of it, for a while: an answer just sent holds on for a moment."""
+        """Wait a while for those who need the item to let go of it: an answer just sent still holds it for a moment."""
         try:
             async with asyncio.timeout(patience_seconds):
                 while media_id in self._pinned:

@@ -1,4 +1,4 @@
-"""The ledger of disk space: bytes are reserved before they are written, so that a full disk is met at the start."""
+"""The ledger of disk space: bytes are reserved before they are written, so a full disk is noticed at the start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.errors import StorageFull
 
 STEP_BYTES = 16 * 1024 * 1024
-"""How far a reservation of unknown length grows at a time, if there is so much."""
+"""By how much a reservation of unknown length grows at a time, if there is that much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class DiskSpace:
         floor_bytes: int,
         other_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`other_bytes` are those of files that count for the quota and were never reserved: what a job is writing."""
+        """`other_bytes` gives those that count for the quota but were never reserved: files that jobs write."""
         self._free_bytes = free_bytes
         self._quota_bytes = quota_bytes
         self._floor_bytes = floor_bytes
@@ -45,7 +45,7 @@ class DiskSpace:
         """Reserve `declared_bytes`; None (unknown) begins with a step and grows as bytes are counted.
 
         Raises:
-            StorageFull: the quota or the floor of free space stands against it.
+            StorageFull: the quota or the floor of free space does not allow it.
         """
         reservation = SpaceReservation(self)
         needed_bytes = 1 if declared_bytes is None else declared_bytes
@@ -53,7 +53,7 @@ class DiskSpace:
         return reservation
 
     def restore(self, promised_bytes: int, written_bytes: int) -> SpaceReservation:
-        """Enter what a run before this one had promised to a file and written of it; never refused."""
+        """Restore what an earlier run had promised to a file and written of it; never refused."""
         reservation = SpaceReservation(self)
         reservation.reserved_bytes = max(promised_bytes, written_bytes)
         reservation.written_bytes = written_bytes
@@ -61,10 +61,10 @@ class DiskSpace:
         self._unwritten_bytes += reservation.reserved_bytes - written_bytes
         return reservation
 
-    def added(self, size_bytes: int) -> None:
-        """Count a committed item."""
+    def added(self, size_bytes: int, items: int = 1) -> None:
+        """Count an item that was committed, or several and their bytes in all."""
         self._stored_bytes += size_bytes
-        self._items += 1
+        self._items += items
 
     def removed(self, size_bytes: int) -> None:
         """Forget an item that was deleted."""
@@ -108,7 +108,7 @@ class SpaceReservation:
         self.written_bytes = 0
 
     async def count(self, size_bytes: int) -> None:
-        """Count bytes on their way to the disk, and reserve more where they were not promised.
+        """Count bytes on their way to the disk, and reserve more if they were not promised.
 
         Raises:
             StorageFull: there is no room for them.
@@ -120,7 +120,7 @@ class SpaceReservation:
         self._space._wrote(size_bytes)
 
     async def promise(self, size_bytes: int) -> None:
-        """Reserve so much in all, now that it is known.
+        """Reserve this much in all, now that it is known.
 
         Raises:
             StorageFull: there is no room for it.
@@ -130,7 +130,7 @@ class SpaceReservation:
             await self._space._grow(self, missing_bytes, missing_bytes)
 
     def uncount(self, size_bytes: int) -> None:
-        """Take back what was counted: bytes that were cut off again. They stay promised."""
+        """Take back what was counted, for bytes that were cut off again. They stay promised."""
         self.written_bytes -= size_bytes
         self._space._wrote(-size_bytes)
 

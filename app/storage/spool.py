@@ -1,14 +1,13 @@
-"""Lines that wait on the disk for a client to read them, so that any number of them takes no memory."""
+"""Lines that wait on the disk for a client to read them: any number of them takes no memory."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from app.errors import StorageFull
+from app.storage.files import full_disk, write_all
 from app.storage.tempfiles import TempFile, TempFiles
 from app.storage.threads import DiskThreads
 
@@ -18,9 +17,9 @@ _PIECE_BYTES = 64 * 1024
 class Spool:
     """A queue of bytes in a tracked temporary file: many writers, one reader. Made by `open_spool`."""
 
-    def __init__(self, temp_file: TempFile, descriptor: int, disk: DiskThreads) -> None:
+    def __init__(self, temp_file: TempFile, fd: int, disk: DiskThreads) -> None:
         self._temp_file = temp_file
-        self._descriptor = descriptor
+        self._fd = fd
         self._disk = disk
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -37,12 +36,8 @@ class Spool:
             StorageFull: the disk has no room for it.
         """
         async with self._writing:
-            try:
-                await self._disk.run(_append, self._descriptor, line)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise StorageFull("The disk is full.", neededBytes=len(line)) from error
+            with full_disk(len(line)):
+                await self._disk.run(write_all, self._fd, [line])
             self._temp_file.size_bytes += len(line)
         self._changed.set()
 
@@ -57,7 +52,7 @@ class Spool:
         while True:
             self._changed.clear()
             if offset < self._temp_file.size_bytes:
-                piece = await self._disk.run(os.pread, self._descriptor, _PIECE_BYTES, offset)
+                piece = await self._disk.run(os.pread, self._fd, _PIECE_BYTES, offset)
                 offset += len(piece)
                 yield piece
             elif self._ended:
@@ -70,14 +65,8 @@ class Spool:
 async def open_spool(source: str, temp_files: TempFiles, disk: DiskThreads) -> AsyncIterator[Spool]:
     """Give a spool for the block; its file is gone afterwards."""
     async with temp_files.file(source) as temp_file:
-        descriptor = await disk.run(os.open, temp_file.path, os.O_RDWR | os.O_APPEND)
+        fd = await disk.run(os.open, temp_file.path, os.O_RDWR | os.O_APPEND)
         try:
-            yield Spool(temp_file, descriptor, disk)
+            yield Spool(temp_file, fd, disk)
         finally:
-            await disk.run(os.close, descriptor)
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    rest = memoryview(line)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+            await disk.run(os.close, fd)

@@ -1,13 +1,13 @@
-"""One upload that comes in over many requests: what is known about it, and how that is kept on the disk."""
+"""One upload that comes in over many requests: what is known about it, and what of that is kept on the disk."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
 
 from app.storage.appender import Hash
 from app.storage.space import SpaceReservation
@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 def new_stage_id() -> str:
-    """Make an id that nobody guesses: whoever knows it may go on with the upload."""
+    """Make an id that nobody can guess: whoever knows it may continue the upload."""
     return secrets.token_hex(16)
 
 
@@ -28,17 +28,17 @@ def is_stage_id(text: str) -> bool:
 
 
 def new_hash(name: str) -> Hash:
-    """Return a new digest; `name` is one that hashlib knows. MD5 and SHA-1 find accidents here, not attacks."""
+    """Return a new digest; `name` is one that hashlib knows. MD5 and SHA-1 detect accidents here, not attacks."""
     return hashlib.new(name, usedforsecurity=False)
 
 
 @dataclass(slots=True)
 class StageState:
-    """What lasts. `length` is how many bytes there will be, None as long as the client has not said.
+    """What survives a restart. `length` is how many bytes there will be, None until the client says.
 
     `name` is what the client calls the file, `metadata` all that it said, as it sent it. `concat` is empty,
     `partial`, or `final;` and the URLs of the parts.
-    `held_bytes` is how many bytes may be believed while others are written whose checksum is still to be compared.
+    `held_bytes` is how many bytes can be trusted while others are written whose checksum is still to be compared.
     `planned_id` is the id that the item will get, written down before it is made; `media_id` is that of the item.
     """
 
@@ -47,7 +47,6 @@ class StageState:
     name: str | None
     metadata: str
     concat: str
-    created_at: datetime
     held_bytes: int | None = None
     planned_id: str | None = None
     media_id: str | None = None
@@ -57,7 +56,7 @@ class StageState:
 class Stage:
     """One upload. `size_bytes` is how far it has come, `touched_at` when its last byte came (seconds since 1970).
 
-    `sha256` has seen all bytes so far, None where it could not be carried on. `recognised` says that the first bytes
+    `sha256` has seen all bytes so far, None after a restart in the middle. `recognised` says that the first bytes
     were looked at and are media.
     """
 
@@ -94,21 +93,19 @@ class Stage:
 
 
 def encode(state: StageState) -> bytes:
-    return json.dumps({**asdict(state), "created_at": state.created_at.isoformat()}).encode()
+    return _STATE.dump_json(state)
 
 
 def decode(data: bytes) -> StageState:
-    """Read what `encode` wrote.
+    """Read what `encode` wrote, now or in an earlier version.
 
     Raises:
         ValueError: it is broken.
     """
-    try:
-        document = json.loads(data)
-        document["created_at"] = datetime.fromisoformat(document["created_at"])
-        state = StageState(**document)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"the state of an upload is broken: {error}") from error
+    state = _STATE.validate_json(data)
     if not is_stage_id(state.id):
         raise ValueError("the state of an upload has a foreign id")
     return state
+
+
+_STATE = TypeAdapter(StageState)

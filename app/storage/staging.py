@@ -1,38 +1,40 @@
 """Uploads that come in over many requests: each a file on the local disk that survives a restart, with its state.
 
-    <root>/staging/<id>.part   the bytes so far: how long the file is, is how far the upload has come
-    <root>/staging/<id>.json   what is known about it (`stage`), replaced at once by a rename
+    <root>/staging/<id>.part   the bytes so far: the length of the file is how far the upload has come
+    <root>/staging/<id>.json   what is known about it (`stage`), replaced in one step by a rename
 
-What is written is counted and promised in the ledger of disk space from the creation on.
+The ledger of disk space knows what is promised to an upload, and what is written of it, from its creation on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
 from app.errors import NotFound
-from app.storage import partfile
-from app.storage.appender import Appender, Hash, full_disk, write_all
-from app.storage.localfile import sync_folder
-from app.storage.partfile import SLICE_BYTES
+from app.storage.appender import Appender, Hash
+from app.storage.files import create, full_disk, replace, sync, unlink, write_all
 from app.storage.space import DiskSpace
 from app.storage.stage import Stage, StageState, decode, encode, new_hash, new_stage_id
-from app.storage.store import Digest
 from app.storage.threads import DiskThreads
+from app.storage.writer import Digest
 
 logger = logging.getLogger("ballast.storage")
 
+SLICE_BYTES = 64 * 1024 * 1024
+"""How much is read back or joined in one visit to a thread: between two of them a task can be cancelled."""
+
+_READ_BYTES = 1024 * 1024
+
 
 class Staging:
-    """Keeps unfinished uploads, and for a while the memory of finished ones. Lives on the event loop: no locks.
+    """Keeps unfinished uploads, and remembers finished ones for a while. Lives on the event loop: no locks.
 
-    Nothing here keeps two requests from working on one upload: that is the service's (`UploadLocks`).
+    Nothing here keeps two requests from working on one upload: callers do (`UploadLocks`).
     """
 
     def __init__(self, folder: Path, disk: DiskThreads, space: DiskSpace, digest: Digest, *, synced: bool) -> None:
@@ -60,7 +62,7 @@ class Staging:
         """
         reservation = await self._space.reserve(length)
         try:
-            state = StageState(new_stage_id(), length, name, metadata, concat, datetime.now(UTC))
+            state = StageState(new_stage_id(), length, name, metadata, concat)
             with full_disk():
                 await self._disk.run(self._create, state)
         except BaseException:
@@ -90,7 +92,7 @@ class Staging:
         return sum(not stage.finished for stage in self._stages.values())
 
     async def save(self, stage: Stage) -> None:
-        """Make what was changed in `stage.state` last.
+        """Make the changes in `stage.state` survive a restart.
 
         Raises:
             StorageFull: there is no room for it.
@@ -99,7 +101,7 @@ class Staging:
             await self._disk.run(self._write_state, stage.state)
 
     def appender(self, stage: Stage, digests: Iterable[Hash] = ()) -> Appender:
-        """Return what writes behind the bytes that are there; the owner closes it and then calls `settle`."""
+        """Return what appends to the bytes that are there; the owner closes it and then calls `set_size`."""
         assert stage.reservation is not None
         own = () if stage.sha256 is None else (stage.sha256,)
         return Appender(
@@ -111,8 +113,8 @@ class Staging:
             start_bytes=stage.size_bytes,
         )
 
-    async def settle(self, stage: Stage, size_bytes: int) -> None:
-        """Say how far the upload has come; what lies behind that in the file is cut off."""
+    async def set_size(self, stage: Stage, size_bytes: int) -> None:
+        """Set how far the upload has come; bytes in the file beyond that are cut off."""
         assert stage.reservation is not None
         stage.touched_at = time.time()
         beyond_bytes = stage.reservation.written_bytes - size_bytes
@@ -123,16 +125,16 @@ class Staging:
 
     async def head(self, stage: Stage, size_bytes: int) -> bytes:
         """Return the first bytes."""
-        return await self._disk.run(partfile.read_head, self.path(stage), size_bytes)
+        return await self._disk.run(_read_head, self.path(stage), size_bytes)
 
     async def digest(self, stage: Stage) -> str | None:
-        """Return the SHA-256 of the whole file, read back where it could not be carried; None if none is wanted."""
+        """Return the SHA-256 of the whole file, read back if it is not known any more; None if none is wanted."""
         if self._digest == "none":
             return None
         if stage.sha256 is None:
             sha256 = new_hash("sha256")
             for offset in range(0, stage.size_bytes, SLICE_BYTES):
-                await self._disk.run_long(partfile.feed, self.path(stage), offset, sha256)
+                await self._disk.run_long(_feed, self.path(stage), offset, sha256)
             stage.sha256 = sha256
         return stage.sha256.hexdigest()
 
@@ -149,15 +151,15 @@ class Staging:
                 count = min(SLICE_BYTES, part.size_bytes - offset)
                 await whole.reservation.count(count)
                 with full_disk():
-                    await self._disk.run_long(partfile.copy, self.path(part), offset, count, self.path(whole), digests)
+                    await self._disk.run_long(_copy, self.path(part), offset, count, self.path(whole), digests)
         if self._synced:
-            await self._disk.run_long(partfile.sync, self.path(whole))
-        await self.settle(whole, whole.reservation.written_bytes)
+            await self._disk.run_long(sync, self.path(whole))
+        await self.set_size(whole, whole.reservation.written_bytes)
 
     async def finish(self, stage: Stage) -> None:
         """Forget the bytes: they have become an item, whose id is in the state."""
         await self.save(stage)
-        await self._disk.run_long(partfile.unlink, self.path(stage))
+        await self._disk.run_long(unlink, self.path(stage))
         stage.release()
 
     async def remove(self, stage: Stage) -> None:
@@ -165,8 +167,8 @@ class Staging:
         if self._stages.pop(stage.state.id, None) is None:
             return
         state_path = self.path(stage).with_suffix(".json")
-        await self._disk.run_long(partfile.unlink, state_path)
-        await self._disk.run_long(partfile.unlink, self.path(stage))
+        await self._disk.run_long(unlink, state_path)
+        await self._disk.run_long(unlink, self.path(stage))
         stage.release()
 
     def path(self, stage: Stage) -> Path:
@@ -174,44 +176,33 @@ class Staging:
 
     def _create(self, state: StageState) -> None:
         path = self._folder / f"{state.id}.part"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        create(path)
         try:
             self._write_state(state)
         except BaseException:
-            partfile.unlink(path)
+            unlink(path)
             raise
 
     def _write_state(self, state: StageState) -> None:
-        """Replace the state in one step: after a crash it is the old one or the new one."""
         path = self._folder / f"{state.id}.json"
-        draft = path.with_suffix(".new")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            write_all(fd, [encode(state)])
-            if self._synced:
-                os.fdatasync(fd)
-        finally:
-            os.close(fd)
-        draft.rename(path)
-        if self._synced:
-            sync_folder(self._folder)
+        replace(path, encode(state), path.with_suffix(".new"), self._synced)
 
     def _load(self) -> list[tuple[StageState, int, float]]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found: dict[str, tuple[StageState, int, float]] = {}
         for path in self._folder.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError, ValueError):
+            with suppress(FileNotFoundError, ValueError):
                 state = decode(path.read_bytes())
                 found[state.id] = (state, *self._part(state, path))
         for path in self._folder.iterdir():
             known = found.get(path.stem)
             if known is None or path.suffix == ".new" or (path.suffix == ".part" and known[0].media_id is not None):
                 logger.warning("removed what is left of an upload", extra={"file": path.name})
-                path.unlink(missing_ok=True)
+                unlink(path)
         return list(found.values())
 
     def _part(self, state: StageState, state_path: Path) -> tuple[int, float]:
-        """Return how many bytes there are and when the last came; bytes whose checksum was never seen are cut off."""
+        """Return how many bytes there are and when the last came; bytes whose checksum never came are cut off."""
         if state.media_id is not None:
             return state.length or 0, state_path.stat().st_mtime
         path = self._folder / f"{state.id}.part"
@@ -220,3 +211,36 @@ class Staging:
         if kept_bytes < status.st_size:
             os.truncate(path, kept_bytes)
         return kept_bytes, status.st_mtime
+
+
+def _read_head(path: Path, size_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size_bytes)
+
+
+def _feed(path: Path, offset: int, sha256: Hash) -> None:
+    """Let a digest see the slice that begins at `offset`."""
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        left = SLICE_BYTES
+        while left and (data := file.read(min(_READ_BYTES, left))):
+            sha256.update(data)
+            left -= len(data)
+
+
+def _copy(source: Path, offset: int, count: int, target: Path, digests: tuple[Hash, ...]) -> None:
+    """Append a part of one file to another, and let the digests see it.
+
+    Raises:
+        OSError: `source` is shorter than that, or `target` cannot take it.
+    """
+    with source.open("rb", buffering=0) as reader, target.open("ab", buffering=0) as writer:
+        reader.seek(offset)
+        while count:
+            data = reader.read(min(_READ_BYTES, count))
+            if not data:
+                raise OSError(f"{source.name} is shorter than it was")
+            write_all(writer.fileno(), [data])
+            for digest in digests:
+                digest.update(data)
+            count -= len(data)

@@ -1,156 +1,113 @@
-"""The media store, as the services see it. A back end (`backends/`) keeps the bytes on a disk or in an object store."""
+"""The media store, as all others see it: what is the same wherever the bytes are kept (`Backend` is what differs).
+
+An upload goes one way: into a temporary file on the local disk (`MediaWriter`), synced; `adopt`; `_upload`, where the
+bytes are kept elsewhere; `_publish`, bytes before metadata: now it is visible; counted.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal, TypeAlias
+import logging
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path, PurePosixPath
 
-from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage, MediaType
+from app.domain.media import MediaItem, MediaKind, MediaPage
+from app.errors import NotFound, PayloadTooLarge
 from app.settings import StorageSettings
+from app.storage import ids, metadata
+from app.storage.backend import Backend, MediaReader
+from app.storage.filesystem import claim, free_bytes, refuse_memory
+from app.storage.pins import Pins
 from app.storage.space import DiskSpace, StorageUsage
 from app.storage.tempfiles import TempFiles
-from app.storage.threads import DiskThreads
+from app.storage.threads import DiskThreads, finish
+from app.storage.writer import Digest, FinishedFile, MediaWriter
 
-Chunk: TypeAlias = bytes | memoryview
-Digest: TypeAlias = Literal["sha256", "none"]
+logger = logging.getLogger("ballast.storage")
 
-CHUNK_BYTES = 1024 * 1024
-"""How much a reader gives at a time: large enough to reach nginx on one connection (measured)."""
+_DELETE_PATIENCE_SECONDS = 1.0
+"""How long a deletion waits for readers, so that whoever deletes what it has just read is not refused."""
 
-
-class MediaWriter(ABC):
-    """One item on its way in. Made by `MediaStore.writer`; what is not committed when its block ends is gone."""
-
-    @property
-    @abstractmethod
-    def size_bytes(self) -> int:
-        """The bytes written so far."""
-
-    @abstractmethod
-    async def write(self, chunk: Chunk) -> None:
-        """Take the next bytes. The chunk is kept without a copy until it is written: do not change it.
-
-        Raises:
-            StorageFull: there is no room for them.
-        """
-
-    @abstractmethod
-    async def staged(self) -> Path:
-        """Return the file on the local disk that holds every byte written so far, for a tool to look at before the end.
-
-        Raises:
-            StorageFull: there is no room for it.
-        """
-
-    @abstractmethod
-    async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
-        """Make the item visible, all of it at once, and return it. Where syncing is on, it survives a power cut.
-
-        Raises:
-            StorageFull: there is no room for it.
-        """
+_RESERVED_SOURCES = ("upload", "copy")
+"""Sources of temporary files whose bytes are reserved before they are written."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedFile:
-    """A whole file on the local disk that is to become an item: its bytes are synced, its digest is taken.
+class MediaStore(Backend):
+    """Keeps committed media items. Items never change, so a reader needs no lock."""
 
-    `media_id` is the id that it gets where the store can give it; `sha256` is None if no digest is wanted.
-    """
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        super().__init__(settings, disk)
+        self._pins = Pins()
+        self._lock_fd: int | None = None
+        self.temp_files = TempFiles(self._root / "tmp", disk)
+        self.space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor, self._unreserved_bytes)
 
-    path: Path
-    size_bytes: int
-    sha256: str | None
-    media_id: str
-    name: str
-    media_type: MediaType
-    details: MediaDetails
-
-
-class MediaReader(ABC):
-    """One open item; while it is open the item cannot be deleted. Made by `MediaStore.reader`."""
-
-    item: MediaItem
-
-    @abstractmethod
-    def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
-        """Give `length` bytes from `offset` in pieces of about `chunk_bytes`.
-
-        Raises:
-            OSError: the bytes cannot be read.
-        """
-
-
-class MediaStore(ABC):
-    """Keeps committed media items. Items never change, so a reader needs no lock.
-
-    A back end is made with its settings and the threads for disk calls; `name` is what `BALLAST_STORAGE__BACKEND` says.
-    """
-
-    name: ClassVar[str]
-    temp_files: TempFiles
-    space: DiskSpace
-
-    @abstractmethod
-    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None: ...
-
-    @property
-    def buffer_bytes(self) -> int:
-        """Memory that the store takes for itself while it is busy, whatever the number of transfers."""
-        return 0
-
-    @abstractmethod
     async def open(self) -> None:
         """Prepare the store: sweep what a run that was killed left behind, count what is stored.
 
         Raises:
             UnusableRoot: it cannot be used; the message says why in one sentence.
         """
+        if not self._settings.allow_tmpfs:
+            refuse_memory(self._root)
+        self._lock_fd = claim(self._root)
+        await self.temp_files.open()
+        items, stored_bytes = await self._survey()
+        self.space.added(stored_bytes, items)
 
-    @abstractmethod
     async def aclose(self) -> None:
         """Leave nothing behind but committed items."""
+        await self.temp_files.aclose()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
-    @abstractmethod
-    def writer(self, declared_bytes: int | None, digest: Digest) -> AbstractAsyncContextManager[MediaWriter]:
-        """Begin a new item of about `declared_bytes` (None: unknown); the space is reserved at once.
+    @asynccontextmanager
+    async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
+        """Begin a new item of about `declared_bytes` (None: unknown). What is not committed in the block is gone.
 
         Raises:
-            StorageFull: there is no room for it.
+            StorageFull: there is no room for it; the space is reserved at once.
+            PayloadTooLarge: it is larger than the store can keep.
         """
+        self._check_size(declared_bytes or 0)
+        async with self._writer(declared_bytes, digest, "upload") as writer:
+            yield writer
 
     async def adopt(self, file: FinishedFile) -> MediaItem:
         """Make a finished file an item and return it. The file is its owner's to remove afterwards.
 
-        A store that keeps its bytes elsewhere copies them, as here.
-
         Raises:
             StorageFull: there is no room for it.
+            PayloadTooLarge: it is larger than the store can keep.
+            StorageUnavailable: the place where items are kept did not take it.
             OSError: the file cannot be read.
         """
-        digest: Digest = "none" if file.sha256 is None else "sha256"
-        async with self.writer(file.size_bytes, digest) as writer:
-            with await asyncio.to_thread(file.path.open, "rb", 0) as source:
-                while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
-                    await writer.write(chunk)
-            return await writer.commit(file.name, file.media_type, file.details)
+        self._check_size(file.size_bytes)
+        item = file.item()
+        await self._upload(file.path, item)
+        await finish(self._publish_and_count(file.path, item))
+        return item
 
-    @abstractmethod
-    def reader(self, media_id: str) -> AbstractAsyncContextManager[MediaReader]:
+    @asynccontextmanager
+    async def reader(self, media_id: str) -> AsyncIterator[MediaReader]:
         """Open an item for reading.
 
         Raises:
             NotFound: there is no such item.
             OSError: its bytes cannot be opened.
         """
+        with self._pins.hold(media_id):
+            reader = self._reader(await self.get(media_id))
+            try:
+                await reader.open()
+                yield reader
+            finally:
+                await reader.aclose()
 
-    @abstractmethod
-    def local_file(self, media_id: str) -> AbstractAsyncContextManager[Path]:
+    @asynccontextmanager
+    async def local_file(self, media_id: str) -> AsyncIterator[Path]:
         """Give an item as a file on this machine for the block: for tools that take a path. It is not to be changed.
 
         Raises:
@@ -158,32 +115,44 @@ class MediaStore(ABC):
             StorageFull: there is no room for a copy of it.
             OSError: its bytes cannot be read.
         """
+        async with self.reader(media_id) as reader:
+            item = reader.item
+            if (path := self.local_path(item)) is not None:
+                yield path
+                return
+            async with self._writer(item.size_bytes, "none", "copy", PurePosixPath(item.path).suffix) as copy:
+                async for chunk in reader.chunks(0, item.size_bytes):
+                    await copy.write(chunk)
+                yield await copy.staged()
 
-    async def link(self, item: MediaItem) -> str | None:  # noqa: ARG002 - for stores that have links
-        """Return a URL with which a client gets the bytes from elsewhere for a while; None: this store has none."""
-        return None
-
-    async def sweep(self) -> int:
-        """Remove what broken commits and deletes left, as `open` does; return how many objects that were."""
-        return 0
-
-    @abstractmethod
     async def get(self, media_id: str) -> MediaItem:
         """Return one item.
 
         Raises:
             NotFound: there is no such item.
         """
+        ids.kind_of(media_id)
+        for item in await self._items([media_id]):
+            return item
+        raise NotFound("There is no media item with this id.")
 
-    @abstractmethod
     async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
         """Return up to `limit` items, newest first, after `cursor`.
 
         Raises:
-            InvalidParameter: the cursor is none of ours.
+            InvalidParameter: it is not one of our cursors.
         """
+        kinds = tuple(MediaKind) if kind is None else (kind,)
+        found: list[MediaItem] = []
+        while True:
+            newest = await self._newest(kinds, cursor, limit + 1)
+            found += await self._items(newest)
+            if len(found) > limit or len(newest) <= limit:
+                break
+            cursor = ids.cursor_after(newest[-1])  # some were deleted meanwhile, or are broken: look further
+        next_cursor = ids.cursor_after(found[limit - 1].id) if len(found) > limit else None
+        return MediaPage(tuple(found[:limit]), next_cursor)
 
-    @abstractmethod
     async def delete(self, media_id: str) -> None:
         """Remove an item.
 
@@ -191,19 +160,66 @@ class MediaStore(ABC):
             NotFound: there is no such item.
             Conflict: a reader or a job still needs it.
         """
+        await self._pins.free(media_id, _DELETE_PATIENCE_SECONDS)
+        with self._pins.leaving(media_id):
+            await finish(self._delete(media_id))
 
-    @abstractmethod
     def pin(self, media_id: str) -> AbstractContextManager[None]:
         """Keep an item from being deleted for the block: a job's input.
 
         Raises:
             NotFound: it is being deleted.
         """
+        return self._pins.hold(media_id)
 
-    @abstractmethod
-    def local_path(self, item: MediaItem) -> Path | None:
-        """Return the absolute path of the item on this machine, None where there is none."""
-
-    @abstractmethod
     def usage(self) -> StorageUsage:
         """Return what is stored and reserved; no system call is made."""
+        return self.space.usage()
+
+    @asynccontextmanager
+    async def _writer(
+        self, declared_bytes: int | None, digest: Digest, source: str, suffix: str = ""
+    ) -> AsyncIterator[MediaWriter]:
+        reservation = await self.space.reserve(declared_bytes)
+        try:
+            async with self.temp_files.file(source, suffix) as temp_file:
+                writer = MediaWriter(self, temp_file, reservation, self._disk, digest, self._syncs)
+                try:
+                    yield writer
+                finally:
+                    await writer.aclose()
+        finally:
+            reservation.release()
+
+    async def _publish_and_count(self, path: Path, item: MediaItem) -> None:
+        await self._publish(path, item)
+        self.space.added(item.size_bytes)
+
+    async def _delete(self, media_id: str) -> None:
+        item = await self.get(media_id)
+        await self._unpublish(item)
+        self.space.removed(item.size_bytes)
+        await self._discard(item)
+
+    async def _items(self, media_ids: Sequence[str]) -> list[MediaItem]:
+        """Return these items, without those that are not there or broken."""
+        items = []
+        for media_id, data in zip(media_ids, await self._read_metadata(media_ids), strict=True):
+            try:
+                items += [] if data is None else [metadata.decode(data)]
+            except ValueError as error:
+                logger.error("the metadata of a media item is broken", extra={"mediaId": media_id, "error": str(error)})
+        return items
+
+    def _check_size(self, size_bytes: int) -> None:
+        most = self.max_item_bytes
+        if most is not None and size_bytes > most:
+            raise PayloadTooLarge(f"The store takes at most {most} bytes in one item.", limitBytes=most)
+
+    async def _free_bytes(self) -> int:
+        return await self._disk.run(free_bytes, self._root)
+
+    def _unreserved_bytes(self) -> int:
+        """Return the bytes in temporary files that nobody reserved."""
+        by_source = self.temp_files.statistics().by_source
+        return sum(source.total_bytes for name, source in by_source.items() if name not in _RESERVED_SOURCES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.storage.files import create, unlink
 from app.storage.threads import DiskThreads
 
 logger = logging.getLogger("ballast.storage")
@@ -49,7 +49,7 @@ class TempFiles:
         self._tracked: dict[Path, TempFile] = {}
 
     async def open(self) -> int:
-        """Make the folder, remove what a run that was killed left in it, and return how many files that were."""
+        """Make the folder, remove what a killed run left in it, and return how many files that were."""
         removed = await self._disk.run_long(self._sweep)
         if removed:
             logger.warning("removed temporary files of an earlier run", extra={"count": removed})
@@ -57,14 +57,14 @@ class TempFiles:
 
     @asynccontextmanager
     async def file(self, source: str, suffix: str = "") -> AsyncIterator[TempFile]:
-        """Give a new empty file (mode 0600) for the block; afterwards it is gone, unless it was renamed away.
+        """Give a new empty file (mode 0600) for the block; afterwards it is gone, unless it was moved.
 
         `source` says who makes it (`upload`, `clip`...): files are counted by it.
         """
         temp_file = TempFile(self._folder / f"{source}-{secrets.token_hex(12)}{suffix}", source)
         self._tracked[temp_file.path] = temp_file
         try:
-            await self._disk.run(_create, temp_file.path)
+            await self._disk.run(create, temp_file.path)
             yield temp_file
         finally:
             await self.remove(temp_file)
@@ -74,7 +74,7 @@ class TempFiles:
         if self._tracked.pop(temp_file.path, None) is None:
             return
         try:
-            await self._disk.run(_unlink, temp_file.path)
+            await self._disk.run(unlink, temp_file.path)
         except OSError as error:
             self._tracked[temp_file.path] = temp_file
             logger.error("a temporary file stays behind", extra={"source": temp_file.source, "error": str(error)})
@@ -109,14 +109,6 @@ class TempFiles:
                 path.unlink()
                 removed += 1
         return removed
-
-
-def _create(path: Path) -> None:
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-
-
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def _sizes(paths: tuple[Path, ...]) -> dict[Path, int]:

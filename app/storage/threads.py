@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -15,12 +15,12 @@ Ts = TypeVarTuple("Ts")
 
 
 class DiskThreads:
-    """A small pool of threads. Its width bounds how many buffers are on their way to the disk at a time."""
+    """A small pool of threads. Its size bounds how many buffers are on their way to the disk at a time."""
 
-    def __init__(self, width: int = 8, syncing: int = 3) -> None:
-        """`syncing` is how many of the `width` threads may be in a long call (fsync, a large unlink) at a time."""
-        self._executor = ThreadPoolExecutor(width, thread_name_prefix="disk")
-        self._long = asyncio.Semaphore(syncing)
+    def __init__(self, threads: int = 8, long_calls: int = 3) -> None:
+        """`long_calls` is how many of the threads may be in a long call (fsync, a large unlink) at a time."""
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="disk")
+        self._long = asyncio.Semaphore(long_calls)
 
     def start(self, function: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Start `function` in a thread and return at once. Whoever starts it must wait for it with `finish`."""
@@ -31,20 +31,22 @@ class DiskThreads:
         return await finish(self.start(function, *args))
 
     async def run_long(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Like `run`, for calls that may take seconds: they never take all threads away from the short ones."""
+        """Like `run`, for calls that may take seconds: they never take all the threads."""
         async with self._long:
             return await self.run(function, *args)
 
     async def aclose(self) -> None:
-        """End the threads after what they are doing."""
+        """Let the threads finish what they are doing, and end them."""
         await anyio.to_thread.run_sync(self._executor.shutdown)
 
 
-async def finish(future: asyncio.Future[T]) -> T:
-    """Wait for `future` whatever cancels us meanwhile (a scope of anyio or the task itself), then let that happen.
+async def finish(work: asyncio.Future[T] | Coroutine[Any, Any, T]) -> T:
+    """Wait for `work` to end, even if we are cancelled meanwhile (by a scope of anyio or as a task); cancel us then.
 
     A thread cannot be stopped: closing its file or leaving its buffer before it ends would be worse than waiting.
+    And some work must not stop halfway: an item that is visible has to be counted.
     """
+    future: asyncio.Future[T] = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not future.done():

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
+from app.domain.media import Chunk
 from app.errors import BallastError, PayloadTooLarge
-from app.media.pictures import Chunk, Picture, Pictures, ReceivedPicture
+from app.media.pictures import Picture, Pictures, ReceivedPicture
 from app.storage.spool import Spool, open_spool
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from app.commands import doctor
-from app.commands.check import Status
 from app.commands.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
 from app.commands.service_checks import (
+    check_backend,
     check_group_kill,
     check_memory_limit,
     check_models,
     check_storage,
     check_variables,
 )
+from app.domain.check import Status
 from app.domain.units import GIB, MIB
 from app.memory.cgroup import Cgroup
 from app.memory.limit import MemoryLimit
@@ -131,6 +132,25 @@ def test_a_disk_below_the_floor_fails(tmp_path: Path) -> None:
     *_, free = check_storage(StorageSettings(root=tmp_path, free_floor=1 << 60))
 
     assert free.status is Status.FAIL
+
+
+def test_a_back_end_that_is_not_there_fails() -> None:
+    (check,) = check_backend(StorageSettings(backend="tape"))
+
+    assert check.status is Status.FAIL
+    assert "only local, s3" in check.found
+
+
+def test_a_bucket_is_told_of_with_its_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BALLAST_STORAGE__BACKEND", "s3")
+    monkeypatch.setenv("BALLAST_STORAGE__S3_BUCKET", "films")
+
+    run("--json")
+
+    found = {check["name"]: check["found"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert found["object store"] == "bucket films at Amazon"
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no tmpfs at hand")

@@ -24,8 +24,10 @@ from app.registry import load
 from app.settings import StorageSettings
 from app.storage import ids
 from app.storage.appender import BATCH_BYTES, BATCH_CHUNKS
-from app.storage.store import FinishedFile, MediaStore
+from app.storage.backends.s3 import S3Settings
+from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
+from app.storage.writer import FinishedFile
 from tests.samples import mp4
 from tests.storage.s3_server import S3Server
 
@@ -72,8 +74,9 @@ class LocalGround(Ground):
 
 
 class S3Ground(Ground):
-    def __init__(self, server: S3Server, settings: StorageSettings) -> None:
+    def __init__(self, server: S3Server, settings: S3Settings) -> None:
         super().__init__(settings)
+        self._prefix = settings.s3_prefix
         self._server = server
         self._bucket = Bucket(
             server.bucket,
@@ -86,8 +89,7 @@ class S3Ground(Ground):
         )
 
     def objects(self) -> list[str]:
-        prefix = self.settings.s3_prefix
-        mine = [name.removeprefix(f"{prefix}/") for name in self._server.files(prefix)]
+        mine = [name.removeprefix(f"{self._prefix}/") for name in self._server.files(self._prefix)]
         return mine + self._server.files(".uploads")
 
     def write(self, path: str, data: bytes) -> None:
@@ -178,6 +180,18 @@ def test_its_name_is_that_of_its_module(ground: Ground) -> None:
     backend = load("app.storage.backends", ground.settings.backend, MediaStore)  # type: ignore[type-abstract]
 
     assert backend.name == ground.settings.backend
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_its_settings_begin_with_its_name(name: str) -> None:
+    """All of them are in one section: this is what keeps one back end's apart from the other's."""
+    settings_type = load("app.storage.backends", name, MediaStore).settings_type  # type: ignore[type-abstract]
+
+    fields = settings_type.model_fields.keys() - StorageSettings.model_fields.keys()
+    validators = settings_type.__pydantic_decorators__.model_validators
+
+    assert all(field.startswith(f"{name}_") for field in fields)
+    assert all(validator.startswith(f"_{name}_") for validator in validators)
 
 
 @pytest.mark.parametrize("size", [1, BATCH_BYTES - 1, BATCH_BYTES, 3 * BATCH_BYTES + 17, 5 * MIB, LARGE_BYTES])

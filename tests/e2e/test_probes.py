@@ -12,6 +12,7 @@ import pytest
 
 from app.settings import environment_names
 from app.status.schema import MemorySchema
+from app.storage.discovery import complete_settings
 from app.vision.schema import AnalysisSchema, TasksSchema
 from tests.e2e.pictures import thumb
 from tests.e2e.server import RunningServer, descendants, eventually, run_server
@@ -19,6 +20,7 @@ from tests.e2e.server import RunningServer, descendants, eventually, run_server
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
 LIMIT_BYTES = 500 << 20
+SETTINGS = {name for name, _, _ in environment_names(complete_settings())}
 MEMBERS = {
     "level", "mode", "pressure", "limitBytes", "limitSource", "workingSetBytes", "availableBytes", "hostAvailableBytes",
     "psi", "budget", "unaccountedBytes", "processes", "models", "tempFiles", "uploads", "streams", "reclaimed", "gc",
@@ -141,7 +143,7 @@ def test_limits_list_every_setting_with_default_and_value(client: httpx.Client) 
     document: dict[str, Any] = client.get("/v1/limits").json()
 
     listed = {setting["name"]: setting for setting in document["settings"]}
-    assert set(listed) == {name for name, _, _ in environment_names()}
+    assert set(listed) == SETTINGS
     assert all(setting.keys() == {"name", "description", "default", "value"} for setting in listed.values())
     assert listed["BALLAST_MEMORY__LIMIT"]["value"] == LIMIT_BYTES
     assert listed["BALLAST_VISION__WORKERS"]["value"] == 1
@@ -161,7 +163,9 @@ CONTRACT_SETTINGS = [
 
 
 def test_every_setting_of_the_contract_is_there() -> None:
-    assert {f"BALLAST_{name}" for name in CONTRACT_SETTINGS} <= {name for name, _, _ in environment_names()}
+    assert {f"BALLAST_{name}" for name in CONTRACT_SETTINGS} <= {
+        name for name, _, _ in environment_names(complete_settings())
+    }
 
 
 def test_probes_answer_while_the_worker_is_busy(server: RunningServer, client: httpx.Client) -> None:

@@ -81,7 +81,7 @@ async def chunks_of(data: bytes, size: int = 50 * KIB) -> AsyncIterator[bytes]:
 
 @pytest.fixture
 async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
-    disk = FullDisk(width=2)
+    disk = FullDisk(threads=2)
     temp_files = TempFiles(tmp_path / "tmp", disk)
     await temp_files.open()
     budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0, wait_seconds=10)

@@ -24,7 +24,7 @@ from app.errors import (
 from app.media.receiving import Checksum
 from app.media.resumable import Creation, Piece
 from app.storage.backends.local import LocalStore
-from app.storage.store import FinishedFile
+from app.storage.writer import FinishedFile
 from tests.media.resumables import House, files_below, give, opened
 from tests.samples import mp4, png
 

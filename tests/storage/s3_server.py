@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from app.settings import StorageSettings
+from app.storage.backends.s3 import S3Settings
 
 _START_SECONDS = 40
 _SERVICES = ("master", "volume", "filer", "s3")
@@ -41,9 +41,9 @@ class S3Server:
     access_key: str = "test"
     secret_key: str = "testsecret"
 
-    def settings(self, root: Path, prefix: str | None = None, **others: object) -> StorageSettings:
+    def settings(self, root: Path, prefix: str | None = None, **others: object) -> S3Settings:
         """Return the settings of a store in the bucket, below a prefix that nobody else has."""
-        return StorageSettings.model_validate(
+        return S3Settings.model_validate(
             {
                 "root": root,
                 "free_floor": 0,

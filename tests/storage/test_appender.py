@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -9,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.units import MIB
 from app.errors import StorageFull
-from app.storage import extents
-from app.storage.appender import BATCH_BYTES, WRITE_BACK_BYTES, Appender, Hash
+from app.storage import appender as module
+from app.storage.appender import (
+    BATCH_BYTES,
+    WRITE_BACK_BYTES,
+    Appender,
+    Hash,
+    allocate,
+    begin_write_back,
+    trim,
+)
 from app.storage.threads import DiskThreads
 from tests.samples import mp4
 
@@ -111,7 +121,7 @@ async def test_blocks_that_a_killed_run_allocated_go_with_the_next_sync(tmp_path
     path = tmp_path / "file"
     path.write_bytes(b"begun")
     with path.open("r+b") as file:
-        extents.allocate(file.fileno(), 5, 8 * 1024 * 1024)
+        allocate(file.fileno(), 5, 8 * 1024 * 1024)
     appender = open_appender(path, disk, start=5)
 
     await appender.write(b" and done")
@@ -120,3 +130,57 @@ async def test_blocks_that_a_killed_run_allocated_go_with_the_next_sync(tmp_path
 
     assert path.read_bytes() == b"begun and done"
     assert path.stat().st_blocks * 512 <= 8192
+
+
+@pytest.fixture
+def fd(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    yield fd
+    os.close(fd)
+
+
+def blocks_bytes(fd: int) -> int:
+    return os.fstat(fd).st_blocks * 512
+
+
+def test_blocks_are_there_before_the_bytes_and_the_size_stays(fd: int) -> None:
+    os.write(fd, b"x" * 1000)
+
+    allocate(fd, 1000, 4 * MIB)
+
+    assert os.fstat(fd).st_size == 1000
+    assert blocks_bytes(fd) >= 4 * MIB
+
+
+def test_what_was_not_needed_is_given_back(fd: int) -> None:
+    allocate(fd, 0, 4 * MIB)
+    os.write(fd, b"x" * 1000)
+
+    trim(fd)
+
+    assert os.fstat(fd).st_size == 1000
+    assert blocks_bytes(fd) <= 8192
+
+
+def test_more_than_there_can_be_is_no_error(fd: int) -> None:
+    allocate(fd, 0, 1 << 60)
+
+    assert os.write(fd, b"still") == 5
+
+
+def test_writing_back_changes_nothing_that_is_read(fd: int) -> None:
+    os.write(fd, b"x" * MIB)
+
+    begin_write_back(fd, 0, MIB)
+
+    assert os.pread(fd, 2 * MIB, 0) == b"x" * MIB
+
+
+def test_where_the_system_has_no_such_calls_nothing_happens(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_fallocate", module._find("no_such_function"))
+    monkeypatch.setattr(module, "_sync_file_range", None)
+
+    allocate(fd, 0, MIB)
+    begin_write_back(fd, 0, MIB)
+
+    assert blocks_bytes(fd) == 0

@@ -18,11 +18,12 @@ from app.domain.units import MIB
 from app.errors import NotFound, PayloadTooLarge, StorageUnavailable
 from app.main import create_app
 from app.media.sniff import MP4
-from app.settings import MemorySettings, Settings, StorageSettings
-from app.storage.backends.s3 import S3Store
+from app.settings import MemorySettings
+from app.storage.backends.s3 import S3Settings, S3Store, connect
+from app.storage.discovery import complete_settings
 from app.storage.filesystem import UnusableRoot
 from app.storage.objectindex import ObjectIndex
-from app.storage.objects import MAX_OBJECT_BYTES, TRANSFER_BYTES, ObjectBucket
+from app.storage.objects import MAX_OBJECT_BYTES, TRANSFER_BYTES
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from tests.media_files import REPOSITORY
@@ -41,12 +42,12 @@ async def disk() -> AsyncIterator[DiskThreads]:
 
 
 @pytest.fixture
-def settings(s3: S3Server, tmp_path: Path) -> StorageSettings:
+def settings(s3: S3Server, tmp_path: Path) -> S3Settings:
     return s3.settings(tmp_path / "root", s3_link_seconds=60)
 
 
 @asynccontextmanager
-async def opened(settings: StorageSettings, disk: DiskThreads) -> AsyncIterator[S3Store]:
+async def opened(settings: S3Settings, disk: DiskThreads) -> AsyncIterator[S3Store]:
     store = S3Store(settings, disk)
     try:
         await store.open()
@@ -56,7 +57,7 @@ async def opened(settings: StorageSettings, disk: DiskThreads) -> AsyncIterator[
 
 
 @pytest.fixture
-async def store(settings: StorageSettings, disk: DiskThreads) -> AsyncIterator[S3Store]:
+async def store(settings: S3Settings, disk: DiskThreads) -> AsyncIterator[S3Store]:
     async with opened(settings, disk) as store:
         yield store
 
@@ -121,9 +122,9 @@ async def test_two_services_share_a_bucket(s3: S3Server, tmp_path: Path, disk: D
 
 
 async def test_only_orphans_of_some_age_are_swept(
-    s3: S3Server, settings: StorageSettings, store: S3Store, disk: DiskThreads
+    s3: S3Server, settings: S3Settings, store: S3Store, disk: DiskThreads
 ) -> None:
-    bucket = ObjectBucket(settings, disk)
+    bucket = connect(settings, disk)
     item = await put(store, mp4(100))
     orphan = item.path.replace(item.id, item.id[:-4] + "0000")
     await bucket.put_json(orphan, b"x")
@@ -143,7 +144,7 @@ async def test_only_orphans_of_some_age_are_swept(
 
 
 async def test_a_bucket_that_does_not_answer_is_told_at_the_start(
-    settings: StorageSettings, tmp_path: Path, disk: DiskThreads
+    settings: S3Settings, tmp_path: Path, disk: DiskThreads
 ) -> None:
     elsewhere = settings.model_copy(update={"s3_endpoint": "http://127.0.0.1:9", "root": tmp_path / "other"})
 
@@ -266,8 +267,7 @@ import asyncio, os, re, sys
 from pathlib import Path
 from app.domain.media import MediaDetails
 from app.media.sniff import MP4
-from app.settings import StorageSettings
-from app.storage.backends.s3 import S3Store
+from app.storage.backends.s3 import S3Settings, S3Store
 from app.storage.threads import DiskThreads
 
 def status(name):
@@ -275,7 +275,7 @@ def status(name):
 
 async def main():
     disk = DiskThreads()
-    store = S3Store(StorageSettings.model_validate_json(sys.argv[1]), disk)
+    store = S3Store(S3Settings.model_validate_json(sys.argv[1]), disk)
     async def put(size):
         async with store.writer(size, "none") as writer:
             for _ in range(size >> 20):
@@ -299,7 +299,7 @@ asyncio.run(main())
 """
 
 
-def test_transfers_take_no_more_memory_than_is_declared(settings: StorageSettings) -> None:
+def test_transfers_take_no_more_memory_than_is_declared(settings: S3Settings) -> None:
     """Seven uploads at once, of both size classes, and a download; in a process of its own, whose peak is measured."""
     document = settings.model_dump_json(exclude={"s3_access_key", "s3_secret_key"})[:-1]
     keys = ',"s3_access_key":"test","s3_secret_key":"testsecret"}'
@@ -333,14 +333,17 @@ def test_the_library_is_imported_only_for_this_back_end() -> None:
 
 
 @pytest.fixture(scope="module")
-def served(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> StorageSettings:
+def served(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> S3Settings:
     return s3.settings(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="module")
-def port(served: StorageSettings) -> Iterator[int]:
+def port(served: S3Settings) -> Iterator[int]:
     # The service runs in this process, and all that it and its children hold counts: the tests and the S3 server too.
-    with serve(create_app(Settings(memory=MemorySettings(limit=8 << 30), storage=served))) as port:
+    settings = complete_settings().model_validate(
+        {"memory": MemorySettings(limit=8 << 30), "storage": served.model_dump()}
+    )
+    with serve(create_app(settings)) as port:
         yield port
 
 
@@ -350,7 +353,7 @@ def client(port: int) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_service_keeps_media_in_the_bucket(client: httpx.Client, s3: S3Server, served: StorageSettings) -> None:
+def test_the_service_keeps_media_in_the_bucket(client: httpx.Client, s3: S3Server, served: S3Settings) -> None:
     picture = png(30, 20)
 
     answer = client.post("media", content=picture, headers={"content-type": "image/png"})

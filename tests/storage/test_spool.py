@@ -28,14 +28,14 @@ class FullDisk(DiskThreads):
     is_full = False
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        if self.is_full and function.__name__ == "_append":
+        if self.is_full and function.__name__ == "write_all":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return await super().run(function, *args)
 
 
 @pytest.fixture
 async def disk() -> AsyncIterator[FullDisk]:
-    disk = FullDisk(width=2)
+    disk = FullDisk(threads=2)
     yield disk
     await disk.aclose()
 

@@ -12,7 +12,7 @@ from app.storage.threads import DiskThreads
 
 @pytest.fixture
 async def disk() -> AsyncIterator[DiskThreads]:
-    threads = DiskThreads(width=2, syncing=1)
+    threads = DiskThreads(threads=2, long_calls=1)
     yield threads
     await threads.aclose()
 

@@ -156,7 +156,7 @@ async def listed(sources: Iterable[PictureSource]) -> AsyncIterator[PictureSourc
 
 @pytest.fixture
 async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], House]]:
-    disk = DiskThreads(width=2)
+    disk = DiskThreads(threads=2)
     store = LocalStore(StorageSettings(root=tmp_path / "var", allow_tmpfs=True, free_floor=0), disk)
     await store.open()
 

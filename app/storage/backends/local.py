@@ -14,27 +14,18 @@ import errno
 import heapq
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from app.domain.media import MediaItem, MediaKind, MediaPage
-from app.errors import NotFound
-from app.settings import StorageSettings
+from app.domain.media import MediaItem, MediaKind
 from app.storage import ids, metadata
-from app.storage.filesystem import claim, free_bytes, refuse_memory
-from app.storage.localfile import LocalReader, LocalWriter, Publisher, describe, sync_folder
-from app.storage.pins import Pins
-from app.storage.space import DiskSpace, StorageUsage
-from app.storage.store import Digest, FinishedFile, MediaReader, MediaStore, MediaWriter
-from app.storage.tempfiles import TempFiles
-from app.storage.threads import DiskThreads, finish
+from app.storage.backend import CHUNK_BYTES, MediaReader
+from app.storage.files import full_disk, make_folder, replace, sync, unlink
+from app.storage.store import MediaStore
+from app.storage.threads import DiskThreads
 
 logger = logging.getLogger("ballast.storage")
-
-_DELETE_PATIENCE_SECONDS = 1.0
-"""How long a deletion waits for readers: whoever has just read an item and deletes it is not refused."""
 
 
 class LocalStore(MediaStore):
@@ -42,125 +33,75 @@ class LocalStore(MediaStore):
 
     name = "local"
 
-    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
-        self._settings = settings
-        self._root = settings.root.absolute()
-        self._media = self._root / "media"
-        self._disk = disk
-        self._pins = Pins()
-        self._publisher = Publisher(self._root, disk, settings.fsync)
-        self._lock_fd: int | None = None
-        self.temp_files = TempFiles(self._root / "tmp", disk)
-        self.space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor, self._unpromised_bytes)
-
-    async def open(self) -> None:
-        if not self._settings.allow_tmpfs:
-            refuse_memory(self._root)
-        self._lock_fd = claim(self._root)
-        await self.temp_files.open()
-        for size_bytes in await self._disk.run_long(_survey, self._media):
-            self.space.added(size_bytes)
-
-    async def aclose(self) -> None:
-        await self.temp_files.aclose()
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
-
-    @asynccontextmanager
-    async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
-        reservation = await self.space.reserve(declared_bytes)
-        try:
-            async with self.temp_files.file("upload") as temp_file:
-                writer = LocalWriter(temp_file, self._publisher, reservation, digest)
-                try:
-                    yield writer
-                finally:
-                    await writer.aclose()
-                    if writer.committed is not None:
-                        self.space.added(writer.committed.size_bytes)
-        finally:
-            reservation.release()
-
-    async def adopt(self, file: FinishedFile) -> MediaItem:
-        item = describe(file.media_id, file.name, file.media_type, file.details, file.size_bytes, file.sha256)
-
-        def link(target: Path) -> None:
-            _link(file.path, target)
-
-        draft = self._root / "tmp" / f"{file.media_id}{metadata.SUFFIX}"
-        await self._publisher.publish(link, draft, item, lambda: self.space.added(item.size_bytes))
-        return item
-
-    @asynccontextmanager
-    async def reader(self, media_id: str) -> AsyncIterator[MediaReader]:
-        with self._pins.hold(media_id):
-            item = await self.get(media_id)
-            reader = LocalReader(item, self._root / item.path, self._disk)
-            try:
-                await reader.open()
-                yield reader
-            finally:
-                await reader.aclose()
-
-    @asynccontextmanager
-    async def local_file(self, media_id: str) -> AsyncIterator[Path]:
-        async with self.reader(media_id) as reader:
-            yield self._root / reader.item.path
-
-    async def get(self, media_id: str) -> MediaItem:
-        return await self._disk.run(_read_item, self._metadata_path(media_id))
-
-    async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
-        kinds = tuple(MediaKind) if kind is None else (kind,)
-        first_bucket = "" if cursor is None else ids.bucket_of_cursor(cursor)
-        return await self._disk.run(self._read_page, limit, cursor or "", first_bucket, kinds)
-
-    async def delete(self, media_id: str) -> None:
-        path = self._metadata_path(media_id)
-        await self._pins.free(media_id, _DELETE_PATIENCE_SECONDS)
-        with self._pins.leaving(media_id):
-            deletion = self._disk.start(_delete, path, self._root, self._settings.fsync)
-            try:
-                await finish(deletion)
-            finally:
-                if deletion.exception() is None:
-                    self.space.removed(deletion.result())
-
-    def pin(self, media_id: str) -> AbstractContextManager[None]:
-        return self._pins.hold(media_id)
-
     def local_path(self, item: MediaItem) -> Path | None:
         return self._root / item.path
 
-    def usage(self) -> StorageUsage:
-        return self.space.usage()
+    async def _survey(self) -> tuple[int, int]:
+        return await self._disk.run_long(_survey, self._root / "media")
 
-    async def _free_bytes(self) -> int:
-        return await self._disk.run(free_bytes, self._root)
+    async def _publish(self, path: Path, item: MediaItem) -> None:
+        with full_disk():
+            await self._disk.run(_publish, path, item, self._root, self._settings.fsync)
 
-    def _unpromised_bytes(self) -> int:
-        """Return the bytes in temporary files that nobody reserved: all but those of uploads."""
-        by_source = self.temp_files.statistics().by_source
-        return sum(source.total_bytes for name, source in by_source.items() if name != "upload")
+    async def _unpublish(self, item: MediaItem) -> None:
+        await self._disk.run(_unpublish, item, self._root, self._settings.fsync)
 
-    def _metadata_path(self, media_id: str) -> Path:
-        kind = ids.kind_of(media_id)
-        return self._media / kind / ids.bucket_of(media_id) / f"{media_id}{metadata.SUFFIX}"
+    async def _newest(self, kinds: tuple[MediaKind, ...], cursor: str | None, count: int) -> list[str]:
+        first_bucket = "" if cursor is None else ids.bucket_of_cursor(cursor)
+        folders = [self._root / "media" / kind for kind in kinds]
+        return await self._disk.run(_newest, folders, first_bucket, cursor or "", count)
 
-    def _read_page(self, limit: int, cursor: str, first_bucket: str, kinds: tuple[MediaKind, ...]) -> MediaPage:
-        newest_first = heapq.merge(
-            *(_listing(self._media / kind, first_bucket) for kind in kinds), key=lambda media_id: media_id[1:]
-        )
-        items = (item for media_id in newest_first if media_id[1:] > cursor for item in self._peek(media_id))
-        found = tuple(islice(items, limit + 1))
-        next_cursor = ids.cursor_after(found[limit - 1].id) if len(found) > limit else None
-        return MediaPage(found[:limit], next_cursor)
+    async def _read_metadata(self, media_ids: Sequence[str]) -> list[bytes | None]:
+        return await self._disk.run(_read, [self._root / metadata.path_of(media_id) for media_id in media_ids])
 
-    def _peek(self, media_id: str) -> Iterator[MediaItem]:
-        """Give the item, or nothing where it was deleted meanwhile or is broken."""
-        with suppress(NotFound):
-            yield _read_item(self._metadata_path(media_id))
+    def _reader(self, item: MediaItem) -> MediaReader:
+        return LocalReader(item, self._root / item.path, self._disk)
+
+
+class LocalReader(MediaReader):
+    """Reads one file with positioned reads."""
+
+    def __init__(self, item: MediaItem, path: Path, disk: DiskThreads) -> None:
+        self.item = item
+        self._path = path
+        self._disk = disk
+        self._fd = -1
+
+    async def open(self) -> None:
+        await self._disk.run(self._open)
+
+    async def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
+        end = offset + length
+        while offset < end:
+            chunk = await self._disk.run(os.pread, self._fd, min(chunk_bytes, end - offset), offset)
+            if not chunk:
+                raise OSError(errno.EIO, "the stored file is shorter than it was")
+            offset += len(chunk)
+            yield chunk
+
+    async def aclose(self) -> None:
+        if self._fd >= 0:
+            await self._disk.run(os.close, self._fd)
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        if os.fstat(self._fd).st_size != self.item.size_bytes:
+            raise OSError(errno.EIO, "the stored file has another size than it had")
+
+
+def _publish(source: Path, item: MediaItem, root: Path, synced: bool) -> None:
+    """Put the file into its place, then its metadata: from then on there is an item. Undone if it fails."""
+    target = root / item.path
+    described = root / metadata.path_of(item.id)
+    draft = root / "tmp" / described.name
+    try:
+        make_folder(target.parent, synced)
+        _link(source, target)
+        replace(described, metadata.encode(item), draft, synced)
+    except BaseException:
+        for path in (described, draft, target):
+            unlink(path)
+        raise
 
 
 def _link(source: Path, target: Path) -> None:
@@ -173,26 +114,27 @@ def _link(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-def _survey(media: Path) -> list[int]:
-    """Return the sizes of all committed items; remove objects without metadata, and metadata without object."""
-    sizes: list[int] = []
-    for bucket in _buckets(media):
-        names = {entry.name: entry for entry in os.scandir(bucket)}
-        described = {name.removesuffix(metadata.SUFFIX) for name in names if name.endswith(metadata.SUFFIX)}
-        objects = {name.partition(".")[0]: entry for name, entry in names.items() if not name.endswith(metadata.SUFFIX)}
-        sizes += [entry.stat().st_size for media_id, entry in objects.items() if media_id in described]
-        orphans = [entry.name for media_id, entry in objects.items() if media_id not in described]
-        orphans += [media_id + metadata.SUFFIX for media_id in described - objects.keys()]
-        for name in orphans:
-            (bucket / name).unlink(missing_ok=True)
-            logger.warning("removed an unfinished media item of an earlier run", extra={"file": name})
-        if len(orphans) == len(names):
-            bucket.rmdir()
-    return sizes
+def _unpublish(item: MediaItem, root: Path, synced: bool) -> None:
+    described = root / metadata.path_of(item.id)
+    unlink(described)
+    unlink(root / item.path)
+    if synced:
+        sync(described.parent)
 
 
-def _buckets(media: Path) -> Iterable[Path]:
-    return [bucket for kind in MediaKind if (media / kind).is_dir() for bucket in (media / kind).iterdir()]
+def _read(paths: list[Path]) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    for path in paths:
+        try:
+            found.append(path.read_bytes())
+        except FileNotFoundError:
+            found.append(None)
+    return found
+
+
+def _newest(folders: list[Path], first_bucket: str, cursor: str, count: int) -> list[str]:
+    newest_first = heapq.merge(*(_listing(folder, first_bucket) for folder in folders), key=ids.cursor_after)
+    return list(islice((media_id for media_id in newest_first if ids.cursor_after(media_id) > cursor), count))
 
 
 def _listing(folder: Path, first_bucket: str) -> Iterator[str]:
@@ -200,25 +142,24 @@ def _listing(folder: Path, first_bucket: str) -> Iterator[str]:
     buckets = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
     for bucket in buckets:
         if bucket >= first_bucket:
-            names = (entry.name for entry in os.scandir(folder / bucket))
-            yield from sorted(name.removesuffix(metadata.SUFFIX) for name in names if name.endswith(metadata.SUFFIX))
+            names = (entry.name for entry in os.scandir(folder / bucket) if entry.name.endswith(metadata.SUFFIX))
+            yield from sorted(filter(ids.is_id, (name.removesuffix(metadata.SUFFIX) for name in names)))
 
 
-def _read_item(path: Path) -> MediaItem:
-    try:
-        return metadata.decode(path.read_bytes())
-    except FileNotFoundError:
-        raise NotFound("There is no media item with this id.") from None
-    except ValueError as error:
-        logger.error("the metadata of a media item is broken", extra={"file": path.name, "error": str(error)})
-        raise NotFound("There is no media item with this id.") from None
-
-
-def _delete(path: Path, root: Path, synced: bool) -> int:
-    """Remove the metadata first, so that what a crash leaves is an orphan and not a broken item; return the size."""
-    item = _read_item(path)
-    path.unlink()
-    (root / item.path).unlink(missing_ok=True)
-    if synced:
-        sync_folder(path.parent)
-    return item.size_bytes
+def _survey(media: Path) -> tuple[int, int]:
+    """Count the items and their bytes; remove bytes without metadata, and metadata without bytes."""
+    items = stored_bytes = 0
+    for bucket in (bucket for kind in MediaKind if (media / kind).is_dir() for bucket in (media / kind).iterdir()):
+        names = {entry.name: entry for entry in os.scandir(bucket)}
+        described = {name.removesuffix(metadata.SUFFIX) for name in names if name.endswith(metadata.SUFFIX)}
+        objects = {name.partition(".")[0]: entry for name, entry in names.items() if not name.endswith(metadata.SUFFIX)}
+        whole = [entry.stat().st_size for media_id, entry in objects.items() if media_id in described]
+        items, stored_bytes = items + len(whole), stored_bytes + sum(whole)
+        orphans = [entry.name for media_id, entry in objects.items() if media_id not in described]
+        orphans += [media_id + metadata.SUFFIX for media_id in described - objects.keys()]
+        for name in orphans:
+            unlink(bucket / name)
+            logger.warning("removed an unfinished media item of an earlier run", extra={"file": name})
+        if len(orphans) == len(names):
+            bucket.rmdir()
+    return items, stored_bytes

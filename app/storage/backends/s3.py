@@ -10,165 +10,89 @@ The keys are those of the local store. Several services may use one bucket; pins
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from pathlib import Path, PurePosixPath
+import errno
+import importlib.util
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from app.domain.media import MediaItem, MediaKind, MediaPage
-from app.errors import BallastError, NotFound, PayloadTooLarge
+import anyio
+from pydantic import Field, SecretStr, model_validator
+
+from app.domain.check import Check, failed, passed
+from app.domain.media import MediaItem, MediaKind
+from app.errors import BallastError
 from app.settings import StorageSettings
-from app.storage import ids, metadata
-from app.storage.appender import Appender
-from app.storage.filesystem import UnusableRoot, claim, free_bytes, refuse_memory
-from app.storage.localfile import describe
-from app.storage.objectfile import ObjectReader, ObjectWriter, publish
-from app.storage.objectindex import ObjectIndex, metadata_key
-from app.storage.pins import Pins
-from app.storage.space import DiskSpace, StorageUsage
-from app.storage.store import Digest, FinishedFile, MediaReader, MediaStore, MediaWriter
-from app.storage.tempfiles import TempFiles
-from app.storage.threads import DiskThreads, finish
+from app.storage import metadata
+from app.storage.backend import CHUNK_BYTES, MediaReader
+from app.storage.filesystem import UnusableRoot
+from app.storage.objectindex import ObjectIndex
+from app.storage.store import MediaStore
+from app.storage.threads import DiskThreads
 
 if TYPE_CHECKING:
+    from obstore.store import S3Config
+    from obstore.store import S3Store as S3Client
+
     from app.storage.objects import ObjectBucket
 
-logger = logging.getLogger("ballast.storage")
-
-_DELETE_PATIENCE_SECONDS = 1.0
 _METADATA_AT_A_TIME = 8
-_RESERVED_SOURCES = ("upload", "copy")
+_TIDY_SECONDS = 10
+_STALLED_SECONDS = 30
+
+
+class S3Settings(StorageSettings):
+    s3_endpoint: str = Field("", description="URL of the object store; empty: Amazon's in the region.")
+    s3_public_endpoint: str = Field("", description="The same as clients reach it; empty: the endpoint.")
+    s3_bucket: str = Field("", description="Bucket of the object store; it must be there.")
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key: SecretStr = Field(
+        SecretStr(""), description="Access key id; empty: the machine's role.", json_schema_extra={"secret": True}
+    )
+    s3_secret_key: SecretStr = Field(
+        SecretStr(""), description="Secret access key of the same.", json_schema_extra={"secret": True}
+    )
+    s3_prefix: str = Field("", description="Folder in the bucket below which everything is kept.")
+    s3_redirect: bool = Field(False, description="Downloads are always sent to the object store (as ?redirect=true).")
+    s3_link_seconds: int = Field(3600, gt=0, le=604800, description="How long a link to the object store is valid.")
+
+    @model_validator(mode="after")
+    def _s3_bucket_is_named(self) -> S3Settings:
+        if self.backend == "s3" and not self.s3_bucket:
+            raise ValueError("the back end s3 needs a bucket: set BALLAST_STORAGE__S3_BUCKET")
+        return self
 
 
 class S3Store(MediaStore):
     """Keeps media in a bucket. Bytes come in through a file on the local disk, so memory stays flat whatever comes."""
 
     name = "s3"
+    settings_type = S3Settings
 
-    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
-        self._settings = settings
-        self._root = settings.root.absolute()
-        self._disk = disk
-        self._pins = Pins()
-        self._lock_fd: int | None = None
-        self._bucket_or_none: ObjectBucket | None = None
-        self.temp_files = TempFiles(self._root / "tmp", disk)
-        self.space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor, self._unpromised_bytes)
+    def __init__(self, settings: S3Settings, disk: DiskThreads) -> None:
+        super().__init__(settings, disk)
+        self._s3 = settings
+        self._open_bucket: ObjectBucket | None = None
+        self._syncs = False  # files are on their way to the bucket only
+        self.redirects = settings.s3_redirect
 
-    @property
-    def buffer_bytes(self) -> int:
-        from app.storage.objects import TRANSFER_BYTES
-
-        return TRANSFER_BYTES
-
-    async def open(self) -> None:
-        if not self._settings.allow_tmpfs:
-            refuse_memory(self._root)
-        self._bucket_or_none = self._connect()
-        self._lock_fd = claim(self._root)
-        await self.temp_files.open()
-        try:
-            await asyncio.gather(*(self._survey(kind) for kind in MediaKind))
-        except (BallastError, FileNotFoundError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())[:400]
-            raise UnusableRoot(f"the bucket {self._settings.s3_bucket} cannot be used: {reason}") from error
+    @classmethod
+    def checks(cls, settings: StorageSettings) -> Iterable[Check]:
+        """Look for what an object store needs here; whether it answers is told at the start of the service."""
+        assert isinstance(settings, S3Settings)
+        if importlib.util.find_spec("obstore") is None:
+            yield failed("object store", "the package obstore is not installed", "run `pip install 'ballast[s3]'`")
+        else:
+            yield passed("object store", f"bucket {settings.s3_bucket} at {settings.s3_endpoint or 'Amazon'}")
 
     async def aclose(self) -> None:
-        await self.temp_files.aclose()
-        self._bucket_or_none = None
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
-
-    @asynccontextmanager
-    async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
-        self._check_size(declared_bytes or 0)
-        reservation = await self.space.reserve(declared_bytes)
-        try:
-            async with self.temp_files.file("upload") as temp_file:
-                writer = ObjectWriter(temp_file, self._disk, reservation, digest, self._publish)
-                try:
-                    yield writer
-                finally:
-                    await writer.aclose()
-        finally:
-            reservation.release()
-
-    async def adopt(self, file: FinishedFile) -> MediaItem:
-        item = describe(file.media_id, file.name, file.media_type, file.details, file.size_bytes, file.sha256)
-        await self._publish(file.path, item)
-        return item
-
-    @asynccontextmanager
-    async def reader(self, media_id: str) -> AsyncIterator[MediaReader]:
-        with self._pins.hold(media_id):
-            reader = ObjectReader(await self.get(media_id), self._bucket)
-            await reader.open()
-            yield reader
-
-    @asynccontextmanager
-    async def local_file(self, media_id: str) -> AsyncIterator[Path]:
-        async with self.reader(media_id) as reader:
-            item = reader.item
-            reservation = await self.space.reserve(item.size_bytes)
-            try:
-                async with self.temp_files.file("copy", PurePosixPath(item.path).suffix) as temp_file:
-
-                    async def count(size_bytes: int) -> None:
-                        await reservation.count(size_bytes)
-                        temp_file.size_bytes += size_bytes
-
-                    copy = Appender(temp_file.path, self._disk, count, (), synced=False)
-                    try:
-                        async for chunk in reader.chunks(0, item.size_bytes):
-                            await copy.write(chunk)
-                        await copy.flush()
-                    finally:
-                        await copy.aclose()
-                    yield temp_file.path
-            finally:
-                reservation.release()
+        await super().aclose()
+        self._open_bucket = None
 
     async def link(self, item: MediaItem) -> str | None:
-        return await self._bucket.link(item.path, self._settings.s3_link_seconds)
-
-    async def get(self, media_id: str) -> MediaItem:
-        try:
-            return metadata.decode(await self._bucket.get(metadata_key(media_id)))
-        except FileNotFoundError:
-            raise NotFound("There is no media item with this id.") from None
-        except ValueError as error:
-            logger.error("the metadata of a media item is broken", extra={"mediaId": media_id, "error": str(error)})
-            raise NotFound("There is no media item with this id.") from None
-
-    async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
-        kinds = tuple(MediaKind) if kind is None else (kind,)
-        found: list[MediaItem] = []
-        while True:
-            newest = await self._index.newest(kinds, cursor, limit + 1)
-            found += await self._peek(newest)
-            if len(found) > limit or len(newest) <= limit:
-                break
-            cursor = ids.cursor_after(newest[-1])  # some were deleted meanwhile: look further
-        items = tuple(found[:limit])
-        return MediaPage(items, ids.cursor_after(items[-1].id) if len(found) > limit else None)
-
-    async def delete(self, media_id: str) -> None:
-        ids.kind_of(media_id)
-        await self._pins.free(media_id, _DELETE_PATIENCE_SECONDS)
-        with self._pins.leaving(media_id):
-            await finish(asyncio.ensure_future(self._delete(media_id)))
-
-    def pin(self, media_id: str) -> AbstractContextManager[None]:
-        return self._pins.hold(media_id)
-
-    def local_path(self, item: MediaItem) -> Path | None:  # noqa: ARG002 - the form of a store
-        return None
-
-    def usage(self) -> StorageUsage:
-        return self.space.usage()
+        return await self._bucket.link(item.path, self._s3.s3_link_seconds)
 
     async def sweep(self) -> int:
         removed = [await self._index.sweep(item) for kind in MediaKind async for item in self._index.items(kind)]
@@ -176,64 +100,137 @@ class S3Store(MediaStore):
 
     @property
     def _bucket(self) -> ObjectBucket:
-        assert self._bucket_or_none is not None, "the store is not open"
-        return self._bucket_or_none
+        assert self._open_bucket is not None, "the store is not open"
+        return self._open_bucket
 
     @property
     def _index(self) -> ObjectIndex:
         return ObjectIndex(self._bucket)
 
-    def _connect(self) -> ObjectBucket:
+    async def _survey(self) -> tuple[int, int]:
+        bucket = self._open_bucket = connect(self._s3, self._disk)
+        self.buffer_bytes, self.max_item_bytes = bucket.buffer_bytes, bucket.max_bytes
         try:
-            from app.storage.objects import ObjectBucket
-        except ImportError as error:
-            raise UnusableRoot("the storage back end s3 needs the package obstore (the extra `s3`)") from error
-        try:
-            return ObjectBucket(self._settings, self._disk)
-        except Exception as error:  # the library has many for a wrong URL, region or prefix
-            raise UnusableRoot(f"the settings of the object store are not valid: {error}") from error
+            found = await asyncio.gather(*(self._survey_kind(kind) for kind in MediaKind))
+        except (BallastError, FileNotFoundError) as error:
+            reason = " ".join(str(error.__cause__ or error).split())[:400]
+            raise UnusableRoot(f"the bucket {self._s3.s3_bucket} cannot be used: {reason}") from error
+        return sum(items for items, _ in found), sum(stored_bytes for _, stored_bytes in found)
 
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > self._bucket.max_bytes:
-            most = self._bucket.max_bytes
-            raise PayloadTooLarge(f"The object store takes at most {most} bytes in one item.", limitBytes=most)
-
-    async def _publish(self, path: Path, item: MediaItem) -> None:
-        self._check_size(item.size_bytes)
-        await publish(self._bucket, path, item, lambda: self.space.added(item.size_bytes))
-
-    async def _delete(self, media_id: str) -> None:
-        """Remove the metadata first, so that what a crash leaves is an orphan and not a broken item."""
-        item = await self.get(media_id)
-        await self._bucket.delete(metadata_key(media_id))
-        self.space.removed(item.size_bytes)
-        await self._bucket.delete(item.path)
-
-    async def _peek(self, media_ids: list[str]) -> list[MediaItem]:
-        """Return the items, without those that were deleted meanwhile or are broken."""
-        seats = asyncio.Semaphore(_METADATA_AT_A_TIME)
-
-        async def peek(media_id: str) -> MediaItem | None:
-            async with seats:
-                with suppress(NotFound):
-                    return await self.get(media_id)
-            return None
-
-        found = await asyncio.gather(*(peek(media_id) for media_id in media_ids))
-        return [item for item in found if item is not None]
-
-    async def _survey(self, kind: MediaKind) -> None:
-        """Count the items of one kind, and remove what is left of broken ones."""
+    async def _survey_kind(self, kind: MediaKind) -> tuple[int, int]:
+        items = stored_bytes = 0
         async for item in self._index.items(kind):
             if item.content is not None and item.is_whole:
-                self.space.added(item.content.size_bytes)
+                items, stored_bytes = items + 1, stored_bytes + item.content.size_bytes
             else:
                 await self._index.sweep(item)
+        return items, stored_bytes
 
-    async def _free_bytes(self) -> int:
-        return await self._disk.run(free_bytes, self._root)
+    async def _upload(self, path: Path, item: MediaItem) -> None:
+        try:
+            await self._bucket.put_file(path, item)
+        except BaseException:
+            await self._tidy(item.path)
+            raise
 
-    def _unpromised_bytes(self) -> int:
-        """Return the bytes in temporary files that nobody reserved."""
-        by_source = self.temp_files.statistics().by_source
-        return sum(source.total_bytes for name, source in by_source.items() if name not in _RESERVED_SOURCES)
+    async def _publish(self, path: Path, item: MediaItem) -> None:  # noqa: ARG002 - the bytes are uploaded
+        key = metadata.path_of(item.id)
+        try:
+            await self._bucket.put_json(key, metadata.encode(item))
+        except BaseException:
+            await self._tidy(key, item.path)
+            raise
+
+    async def _tidy(self, *keys: str) -> None:
+        """Remove what a failed commit may have left; where that fails too, the sweep does it later."""
+        with anyio.move_on_after(_TIDY_SECONDS, shield=True):
+            try:
+                for key in keys:
+                    await self._bucket.delete(key)
+            except BallastError:
+                return
+
+    async def _unpublish(self, item: MediaItem) -> None:
+        await self._bucket.delete(metadata.path_of(item.id))
+
+    async def _discard(self, item: MediaItem) -> None:
+        await self._bucket.delete(item.path)
+
+    async def _newest(self, kinds: tuple[MediaKind, ...], cursor: str | None, count: int) -> list[str]:
+        return await self._index.newest(kinds, cursor, count)
+
+    async def _read_metadata(self, media_ids: Sequence[str]) -> list[bytes | None]:
+        at_a_time = asyncio.Semaphore(_METADATA_AT_A_TIME)
+
+        async def read(media_id: str) -> bytes | None:
+            async with at_a_time:
+                try:
+                    return await self._bucket.get(metadata.path_of(media_id))
+                except FileNotFoundError:
+                    return None
+
+        return await asyncio.gather(*map(read, media_ids))
+
+    def _reader(self, item: MediaItem) -> MediaReader:
+        return ObjectReader(item, self._bucket)
+
+
+class ObjectReader(MediaReader):
+    """Reads one object with ranged requests."""
+
+    def __init__(self, item: MediaItem, bucket: ObjectBucket) -> None:
+        self.item = item
+        self._bucket = bucket
+
+    async def open(self) -> None:
+        if await self._bucket.size(self.item.path) != self.item.size_bytes:
+            raise OSError(errno.EIO, "the stored object has another size than it had")
+
+    def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
+        return self._bucket.chunks(self.item.path, offset, length, chunk_bytes)
+
+
+def connect(settings: S3Settings, disk: DiskThreads) -> ObjectBucket:
+    """Make what talks to the bucket; it is not reached yet.
+
+    Raises:
+        UnusableRoot: the library is not installed, or does not take the settings.
+    """
+    try:
+        from app.storage.objects import ObjectBucket
+    except ImportError as error:
+        raise UnusableRoot("the storage back end s3 needs the package obstore (the extra `s3`)") from error
+    try:
+        client = _client(settings, settings.s3_endpoint)
+        public = settings.s3_public_endpoint
+        return ObjectBucket(client, _client(settings, public) if public else client, disk)
+    except Exception as error:  # the library has many for a wrong URL, region or prefix
+        raise UnusableRoot(f"the settings of the object store are not valid: {error}") from error
+
+
+def _client(settings: S3Settings, endpoint: str) -> S3Client:
+    from obstore.store import S3Store as S3Client
+
+    address = urlsplit(endpoint)
+    if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
+        raise ValueError(f"{endpoint!r} is not the URL of a server (http://host:port)")
+    config: S3Config = {"region": settings.s3_region}
+    if endpoint:
+        config["endpoint"] = endpoint
+    if settings.s3_access_key:
+        config["access_key_id"] = settings.s3_access_key.get_secret_value()
+        config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
+    return S3Client(
+        settings.s3_bucket,
+        prefix=settings.s3_prefix.strip("/") or None,
+        config=config,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": "5s",
+            # A slow client may take an hour over one object: only a read that gives nothing counts as an end.
+            "timeout": "1d",
+            "read_timeout": f"{_STALLED_SECONDS}s",
+            "pool_max_idle_per_host": "4",
+        },
+        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
+    )
