@@ -1,11 +1,19 @@
-"""The OpenAPI document: what FastAPI reads off the routes, and the keys, which are checked before any route."""
+"""The OpenAPI document: what FastAPI reads off the routes, and what the layers around them add to every answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+
+from app.errors import PROBLEM_TYPE
+from app.http.problems import PROBLEM_SCHEMA
+
+_REQUEST_ID = {"description": "The request's own id, or a new one.", "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
+_AUTHENTICATE = {"description": "`Bearer`", "schema": {"type": "string"}}
 
 
 class Document:
@@ -19,19 +27,37 @@ class Document:
         if self._document is None:
             app = self._app
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-            schemes["key"] = {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
+            components = document.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+            components["securitySchemes"] = {
+                "key": {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
+            }
             document["security"] = [{"key": []}, {}]
-            _describe_sequences(document)
+            for status, response in _responses(document):
+                _describe_headers(status, response)
+                _describe_sequence(response)
             self._document = document
         return self._document
 
 
-def _describe_sequences(document: dict[str, Any]) -> None:
-    """Say what is in a stream of events as 3.1 can: an array of its items (`itemSchema` came with 3.2)."""
+def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for item in document["paths"].values():
         for operation in item.values():
-            for response in operation.get("responses", {}).values():
-                for content in response.get("content", {}).values():
-                    if "itemSchema" in content:
-                        content["schema"] = {"type": "array", "items": content.pop("itemSchema")}
+            yield from operation["responses"].items()
+
+
+def _describe_headers(status: str, response: dict[str, Any]) -> None:
+    """Add the headers that http/guards.py and http/problems.py give."""
+    headers = response.setdefault("headers", {})
+    headers["X-Request-Id"] = _REQUEST_ID
+    if status in ("429", "503") and PROBLEM_TYPE in response.get("content", {}):
+        headers["Retry-After"] = _RETRY_AFTER
+    if status == "401":
+        headers["WWW-Authenticate"] = _AUTHENTICATE
+
+
+def _describe_sequence(response: dict[str, Any]) -> None:
+    """Say what is in a stream of events as 3.1 can: an array of its items (`itemSchema` came with 3.2)."""
+    for content in response.get("content", {}).values():
+        if "itemSchema" in content:
+            content["schema"] = {"type": "array", "items": content.pop("itemSchema")}

@@ -28,9 +28,9 @@ from app.errors import (
 logger = logging.getLogger("ballast.api")
 
 _RETRY_SECONDS = 30
-"""`Retry-After` where nothing better is known, such as for a model that somebody has to install."""
+"""`Retry-After` where nothing better is known, as for a model that somebody has to install."""
 
-SCHEMA: dict[str, Any] = {
+PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "requestId"],
     "properties": {
@@ -62,18 +62,18 @@ def problem_response(error: BallastError, headers: dict[str, str] | None = None)
 
 
 def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI `responses` for these errors (those that every route can give are added to all)."""
+    """Return the OpenAPI `responses` for these errors."""
     by_status: dict[int | str, list[str]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}.")
     return {
-        status: {"description": " ".join(lines), "content": {PROBLEM_TYPE: {"schema": SCHEMA}}}
+        status: {"description": " ".join(lines), "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
         for status, lines in by_status.items()
     }
 
 
 GUARDED = problem_responses(Unauthorized, Forbidden, InvalidParameter)
-"""What every route can answer that is not open to all."""
+"""What every route that is not open to all can answer."""
 
 
 def install(app: FastAPI) -> None:
@@ -84,9 +84,9 @@ def install(app: FastAPI) -> None:
 
 
 def unexpected(error: Exception) -> InternalError:
-    """Log an exception that nobody foresaw and return what the client may know of it."""
+    """Log an unexpected exception, and return what the client may know of it."""
     logger.error("unexpected %s", type(error).__name__, exc_info=error)
-    return InternalError("An unexpected error happened. The request id finds it in the log.")
+    return InternalError("An unexpected error occurred. The request id finds it in the log.")
 
 
 async def _answer_ballast_error(_request: Request, error: Exception) -> Response:
