@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
 from app.domain.units import MIB
+from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.forecast import Forecast
 from app.memory.gauge import MemoryGauge, MemorySample
@@ -74,8 +75,7 @@ class Governor:
         self.budget = MemoryBudget(
             int(self.sample.limit_bytes * settings.budget_share),
             working_set=lambda: self.sample.working_set_bytes,
-            max_waiting=settings.max_waiting,
-            wait_seconds=settings.wait_seconds,
+            waiting=WaitPolicy(settings.max_waiting, settings.wait_seconds),
             on_shortage=self._reclaim,
         )
         self.last_oom = black_box.read(self.sample.oom_kills)

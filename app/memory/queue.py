@@ -5,8 +5,8 @@ The order is start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) betwe
 tie), and a grant of n bytes moves its class on by n / weight. While all classes wait, the bytes granted to them are
 therefore in the ratio of the weights, up to one grant each; a class that was not waiting starts at the tag of the class
 that is next, so it neither saved up credit nor has to wait for what others took meanwhile; and a class pays for a
-large grant after it, not before. Inside a class clients take turns, and each client is served in its own order,
-but for those that pass one that does not fit (`turn`).
+large grant after it, not before. Inside a class clients are served round robin, each in its own order,
+but for those that pass one that does not fit (`backfill`).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class WaitingLine(Generic[W]):
             line.tag = self.start_tag(priority) + max(nbytes, 1) / line.weight
 
     def pass_over(self, waiter: W) -> None:
-        """End the turn of a waiter that could not be served: the next client, and the next class, has the next one."""
+        """Put a waiter that could not be served behind the next client, and its class behind the next class."""
         line = self._lines[waiter.priority]
         others = [other.tag for other in self._active() if other is not line]
         if others:
@@ -108,7 +108,7 @@ class WaitingLine(Generic[W]):
         self._rotate(waiter)
 
     def head(self) -> W | None:
-        """Return the waiter whose turn it is."""
+        """Return the waiter that is first in order."""
         active = self._active()
         if not active:
             return None
