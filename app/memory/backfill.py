@@ -36,7 +36,7 @@ class Waiter:
     `future` is done with None when the bytes are granted, else with the error to raise.
     """
 
-    __slots__ = ("client", "future", "holder", "nbytes", "times_passed_over", "timer")
+    __slots__ = ("client", "future", "holder", "nbytes", "timer", "times_passed_over")
 
     def __init__(self, holder: Holder, client: str) -> None:
         self.holder = holder
