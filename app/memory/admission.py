@@ -71,7 +71,7 @@ class Admission:
         if is_open and not len(self.line) and holder.reserved_bytes <= self.ledger.free_bytes:
             self.enter(holder)
         else:
-            await self._wait(Waiter(holder, client), wait_seconds)
+            await self._wait(Waiter(holder, client, asyncio.get_running_loop().create_future()), wait_seconds)
 
     def enter(self, holder: Holder) -> None:
         """Enter a holder into the ledger, without asking whether it fits."""
@@ -111,7 +111,8 @@ class Admission:
         """Grant whatever may be granted now."""
         while (waiter := self.backfill.head or self.line.head()) is not None:
             if waiter.nbytes > self.ledger.free_bytes and not waiter.future.done():
-                self.backfill.begin(waiter, self.line.finish_tag(waiter))
+                if self.backfill.head is None:
+                    self.backfill.begin(waiter, self.line.finish_tag(waiter))
                 break
             self._grant(waiter)
         if self.backfill.head is None:
@@ -178,12 +179,9 @@ class Admission:
             self.dispatch()
 
     def _cut_line(self, newcomer: Waiter) -> None:
-        """Keep the line at its length: whoever has most in it loses the last one, a newcomer like others is refused."""
+        """Keep the line within its length."""
         if len(self.line) > self.policy.max_waiting:
-            longest = self.line.longest()
-            own = self.line.of_client(newcomer.priority, newcomer.client)
-            last = longest[-1] if len(longest) > own else newcomer
-            self._dismiss(last, self.refusals.queue_full)
+            self._dismiss(self.line.to_drop(newcomer), self.refusals.queue_full)
 
     def _abandon(self, waiter: Waiter) -> None:
         """Leave nothing behind of a waiter whose task was cancelled, even in the moment of its grant."""

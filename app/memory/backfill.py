@@ -11,7 +11,7 @@ The head of the line may be passed at first, then not; both for a bounded time. 
 
 Others are kept back only if that can help, that is if the head would fit once everything younger than T has come back:
 holders older than T (a loaded model, a long FFmpeg run) are not about to leave, and waiting for them would stop
-everybody for nothing. Otherwise whoever fits may pass for the whole of the time.
+everybody for nothing. Otherwise whoever fits may pass all the time.
 
 So a waiter that needs more than short work leaves free is never starved by it, however much of it arrives: work that
 ends within T cannot hold out through a drain. What never comes back stops the others for at most 2 T.
@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from app.domain.priority import Priority
 from app.errors import BallastError
@@ -30,21 +31,22 @@ from app.memory.ledger import Holder, Ledger
 _MAX_DOUBLINGS = 2
 
 
+@dataclass(slots=True, eq=False)
 class Waiter:
     """A request in the line: the holder that it will become.
 
-    `future` is done with None when the bytes are granted, else with the error to raise.
+    `future` is done with None when the bytes are granted, else with the error to raise; `timer` ends the wait.
     """
 
-    __slots__ = ("client", "future", "holder", "nbytes", "timer", "times_passed_over")
+    holder: Holder
+    client: str
+    future: asyncio.Future[BallastError | None]
+    times_passed_over: int = 0
+    timer: asyncio.TimerHandle | None = None
+    nbytes: int = field(init=False)  # a copy: looking through the line compares it with each waiter's
 
-    def __init__(self, holder: Holder, client: str) -> None:
-        self.holder = holder
-        self.nbytes = holder.reserved_bytes
-        self.client = client
-        self.future: asyncio.Future[BallastError | None] = asyncio.get_running_loop().create_future()
-        self.times_passed_over = 0
-        self.timer: asyncio.TimerHandle | None = None
+    def __post_init__(self) -> None:
+        self.nbytes = self.holder.reserved_bytes
 
     @property
     def priority(self) -> Priority:
@@ -75,13 +77,11 @@ class Backfill:
         self._is_limit_checked = False
 
     def begin(self, head: Waiter, limit_tag: float) -> None:
-        """Make this waiter the head, if it is not already. Classes may pass it up to `limit_tag`."""
-        if self.head is not head:
-            self.end()
-            self.head = head
-            self._limit_tag = limit_tag
-            self._is_limit_checked = False
-            self._after(self._patience_seconds(head), self._drain)
+        """Make this waiter the head, where there is none. Classes may pass it up to `limit_tag`."""
+        self.head = head
+        self._limit_tag = limit_tag
+        self._is_limit_checked = False
+        self._after(self._patience_seconds(head), self._drain)
 
     def end(self) -> None:
         """Have no head any more."""

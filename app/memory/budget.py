@@ -107,11 +107,11 @@ class MemoryBudget:
         """
         if wait_seconds is None:
             wait_seconds = self._admission.policy.wait_seconds
-        return PendingReservation(self._admission, Holder(owner, priority, parts), client, wait_seconds)
+        return PendingReservation(self._admission, Holder(owner, priority, dict(parts)), client, wait_seconds)
 
     def try_reserve(self, parts: Mapping[str, int], *, owner: str, priority: Priority) -> Reservation | None:
         """Reserve all parts if they are free now and nobody is owed them; never waits."""
-        holder, admission = Holder(owner, priority, parts), self._admission
+        holder, admission = Holder(owner, priority, dict(parts)), self._admission
         if priority in admission.closed or not admission.take(holder.reserved_bytes, priority):
             return None
         return self._enter(holder)
@@ -121,9 +121,7 @@ class MemoryBudget:
 
         What it holds is out of reach for ever: it lowers `limit_bytes`, and waiters that can no longer fit are shed.
         """
-        holder = Holder(owner, priority, parts)
-        holder.is_permanent = True
-        reservation = self._enter(holder)
+        reservation = self._enter(Holder(owner, priority, dict(parts), is_permanent=True))
         self._admission.shed_unservable()
         return reservation
 
@@ -132,7 +130,7 @@ class MemoryBudget:
 
         Never waits and may exceed the budget; unlike what `hold` enters, it is not there for ever.
         """
-        return self._enter(Holder(owner, priority, parts))
+        return self._enter(Holder(owner, priority, dict(parts)))
 
     def set_closed(self, priorities: Collection[Priority]) -> None:
         """Close these classes and open all others: a closed BATCH waits on, LIVE and REQUEST are shed at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.units import MIB
 
@@ -86,14 +86,12 @@ class Forecast:
         return history
 
 
+@dataclass(slots=True, eq=False)
 class _History:
-    __slots__ = ("calls", "observed_bytes", "predicted_bytes", "ratios")
-
-    def __init__(self) -> None:
-        self.ratios = deque([1.0] * _WINDOW_CALLS, maxlen=_WINDOW_CALLS)
-        self.predicted_bytes = 0
-        self.observed_bytes = 0
-        self.calls = 0
+    predicted_bytes: int = 0
+    observed_bytes: int = 0
+    calls: int = 0
+    ratios: deque[float] = field(default_factory=lambda: deque([1.0] * _WINDOW_CALLS, maxlen=_WINDOW_CALLS))
 
     @property
     def ratio(self) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from app.domain.priority import Priority
 
 
+@dataclass(slots=True, eq=False)
 class Holder:
     """One entry of the ledger. `reserved_bytes` is the sum of `parts`; `since` is the clock at the grant.
 
@@ -18,28 +20,18 @@ class Holder:
         ValueError: a part is negative.
     """
 
-    __slots__ = (
-        "is_open",
-        "is_permanent",
-        "owner",
-        "parts",
-        "priority",
-        "reserved_bytes",
-        "resident_bytes",
-        "since",
-        "task",
-    )
+    owner: str
+    priority: Priority
+    parts: dict[str, int]
+    is_permanent: bool = False
+    task: asyncio.Task[object] | None = None
+    is_open: bool = False
+    since: float = 0.0
+    resident_bytes: int = 0
+    reserved_bytes: int = field(init=False)
 
-    def __init__(self, owner: str, priority: Priority, parts: Mapping[str, int]) -> None:
-        self.owner = owner
-        self.priority = priority
-        self.parts = dict(parts)
-        self.reserved_bytes = count_bytes(parts)
-        self.resident_bytes = 0
-        self.since = 0.0
-        self.is_open = False
-        self.is_permanent = False
-        self.task: asyncio.Task[object] | None = None
+    def __post_init__(self) -> None:
+        self.reserved_bytes = count_bytes(self.parts)
 
     @property
     def promised_bytes(self) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import TypeVar
 
 from app.errors import MemoryExceedsLimit, Overloaded, QueueFull
 from app.memory.backfill import Waiter
 from app.memory.ledger import Ledger
 from app.memory.queue import WaitingLine
+
+E = TypeVar("E", Overloaded, QueueFull)
 
 _TIME_CONSTANT_SECONDS = 10.0
 _MAX_RETRY_SECONDS = 60
@@ -49,26 +52,20 @@ class Refusals:
 
     def timeout(self, nbytes: int) -> Overloaded:
         """503: its bytes did not become free in time."""
-        self.totals["timeout"] += 1
-        return self._overloaded("the bytes that are needed did not become free in time", nbytes, 1)
+        return self._retry(Overloaded, "timeout", "the bytes that are needed did not become free in time", nbytes)
 
     def closed(self, nbytes: int) -> Overloaded:
         """503: its class is not served at this pressure, whatever is free."""
-        self.totals["closed"] += 1
-        return self._overloaded("memory is too tight to serve this now", nbytes, _CLOSED_RETRY_SECONDS)
+        detail = "memory is too tight to serve this now"
+        return self._retry(Overloaded, "closed", detail, nbytes, least_seconds=_CLOSED_RETRY_SECONDS)
 
     def queue_full(self, nbytes: int) -> QueueFull:
         """429: too many wait."""
-        self.totals["queue_full"] += 1
-        return QueueFull(
-            "too many requests wait for memory",
-            retry_after_seconds=self._retry_after_seconds(nbytes),
-            neededBytes=nbytes,
-            freeBytes=max(0, self._ledger.free_bytes),
-        )
+        return self._retry(QueueFull, "queue_full", "too many requests wait for memory", nbytes)
 
-    def _overloaded(self, detail: str, nbytes: int, least_seconds: int) -> Overloaded:
-        return Overloaded(
+    def _retry(self, kind: type[E], reason: str, detail: str, nbytes: int, least_seconds: int = 1) -> E:
+        self.totals[reason] += 1
+        return kind(
             detail,
             retry_after_seconds=max(least_seconds, self._retry_after_seconds(nbytes)),
             neededBytes=nbytes,

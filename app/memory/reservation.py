@@ -114,9 +114,7 @@ class Reservation:
         """
         holder, ledger = self._holder, self._admission.ledger
         moved = {name: holder.parts[name] for name in names}
-        other = Holder(owner or holder.owner, holder.priority, moved)
-        other.since = holder.since
-        other.is_permanent = holder.is_permanent
+        other = Holder(owner or holder.owner, holder.priority, moved, holder.is_permanent, since=holder.since)
         kept_bytes = holder.reserved_bytes - other.reserved_bytes
         kept_resident = min(holder.resident_bytes, kept_bytes)
         other.resident_bytes = holder.resident_bytes - kept_resident

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.memory.allocator import find_malloc_trim
+from app.memory.kernel_file import read_once
 
 logger = logging.getLogger("ballast.memory")
 
@@ -36,10 +37,8 @@ class TrimStatistics:
 
 def read_resident_bytes() -> int:
     """Return the resident bytes of this process from `/proc/self/statm`; 0 where there is no such file."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+    fields = read_once(Path("/proc/self/statm")).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
 
 
 class MemoryTrimmer:
