@@ -34,7 +34,7 @@ class WaitPolicy:
 
 
 class Admission:
-    """Enters holders into the ledger, in the order of the line.
+    """Grants bytes to holders, in the order of the line.
 
     `on_shortage` is told how many bytes the head of the line lacks, at most every 250 ms; a failing one is logged.
     """
@@ -80,7 +80,7 @@ class Admission:
         self.granted_total += 1
 
     def take(self, nbytes: int, priority: Priority) -> bool:
-        """Tell whether so many bytes may be taken now, past those who wait; the class is charged for them if so."""
+        """Return whether so many bytes may be taken now, ahead of those who wait; if so, the class pays for them."""
         if not len(self.line):
             return nbytes <= self.ledger.free_bytes
         self.dispatch()
@@ -90,13 +90,13 @@ class Admission:
         return True
 
     def freed(self, nbytes: int) -> None:
-        """Bytes came back."""
+        """Bytes came back: record the rate, and look at the waiters."""
         self.refusals.record_release(nbytes)
         if len(self.line):
             self.dispatch()
 
     def observed(self) -> None:
-        """A holder was seen: look at the waiters once the rest of the sample is recorded too, not at half of it."""
+        """A holder was observed: look at the waiters once the whole sample is recorded."""
         if len(self.line) and not self._is_dispatch_scheduled:
             self._is_dispatch_scheduled = True
             asyncio.get_running_loop().call_soon(self._dispatch_scheduled)
@@ -122,7 +122,7 @@ class Admission:
         self._signal_shortage()
 
     def close(self, priorities: Collection[Priority]) -> None:
-        """Serve these classes no more until the next call: BATCH waits on, the others are shed at once."""
+        """Serve every class but these until the next call: BATCH keeps waiting, the others are shed at once."""
         self.closed = frozenset(priorities)
         self.line.pause(self.closed)
         if self.backfill.head is not None and self.backfill.head.priority in self.closed:
@@ -133,7 +133,7 @@ class Admission:
         self.dispatch()
 
     def shed_unservable(self) -> None:
-        """Shed those who can never fit any more."""
+        """Shed those who can no longer ever fit."""
         for waiter in [waiter for priority in Priority for waiter in self.line.waiters(priority)]:
             if waiter.nbytes > self.ledger.limit_bytes:
                 self._dismiss(waiter, self.refusals.too_large)
@@ -203,7 +203,7 @@ class Admission:
         self.dispatch()
 
     def _signal_shortage(self) -> None:
-        """Have the shortage told soon, not in the middle of a grant."""
+        """Schedule a call of `on_shortage`; it never comes in the middle of a grant."""
         if self._on_shortage is not None and not self._is_signal_scheduled:
             loop = asyncio.get_running_loop()
             self._is_signal_scheduled = True

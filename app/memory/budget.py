@@ -48,7 +48,7 @@ class BudgetStatistics:
 
 
 class MemoryBudget:
-    """Promises bytes to work before it starts (who is next: `queue`; who may pass: `backfill`).
+    """Promises bytes to work before it starts (who is next: `queue`; who may pass whom: `backfill`).
 
     `working_set` returns the last sampled working set in bytes; call `refresh()` after each sample. `on_shortage` is
     told how many bytes the next waiter lacks, so that idle holders give way (at most every 250 ms). It belongs to one
