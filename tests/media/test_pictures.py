@@ -84,7 +84,7 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
     disk = FullDisk(threads=2)
     temp_files = TempFiles(tmp_path / "tmp", disk)
     await temp_files.open()
-    budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0, wait_seconds=10)
+    budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0)
     leaks.watch(budget)
     yield House(budget, temp_files, disk, Pictures(budget, temp_files, disk, Priority.REQUEST), tmp_path / "tmp")
     assert budget.reserved_bytes == 0
