@@ -10,11 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from app.domain import media_types
 from app.domain.media import MediaDetails, MediaType
 from app.domain.units import KIB, MIB
 from app.errors import InvalidMedia, TooManyPixels, UnsupportedMedia
 from app.ffmpeg.runner import MAX_PIXELS, FFmpegRunner, RunLimits, guarded_input
-from app.media import sniff
 from app.memory.reservation import Reservation
 
 PROBE_BYTES = 64 * MIB
@@ -24,18 +24,18 @@ _LIMITS = RunLimits(data_bytes=48 * MIB, deadline_seconds=10.0, output_bytes=256
 """With 48 MiB of data an 8K file cannot be decoded, but its sizes are still told."""
 
 _TYPES: Mapping[str, tuple[MediaType, ...]] = {
-    "mov": (sniff.MP4, sniff.QUICKTIME, sniff.THREE_GPP, sniff.M4A),
-    "matroska": (sniff.MATROSKA, sniff.WEBM),
-    "avi": (sniff.AVI,),
-    "mpegts": (sniff.TRANSPORT_STREAM,),
-    "mpeg": (sniff.PROGRAM_STREAM,),
-    "flv": (sniff.FLV,),
-    "asf": (sniff.ASF,),
-    "ogg": (sniff.OGG_VIDEO, sniff.OGG_AUDIO),
-    "mp3": (sniff.MP3,),
-    "aac": (sniff.AAC,),
-    "flac": (sniff.FLAC,),
-    "wav": (sniff.WAV,),
+    "mov": (media_types.MP4, media_types.QUICKTIME, media_types.THREE_GPP, media_types.M4A),
+    "matroska": (media_types.MATROSKA, media_types.WEBM),
+    "avi": (media_types.AVI,),
+    "mpegts": (media_types.TRANSPORT_STREAM,),
+    "mpeg": (media_types.PROGRAM_STREAM,),
+    "flv": (media_types.FLV,),
+    "asf": (media_types.ASF,),
+    "ogg": (media_types.OGG_VIDEO, media_types.OGG_AUDIO),
+    "mp3": (media_types.MP3,),
+    "aac": (media_types.AAC,),
+    "flac": (media_types.FLAC,),
+    "wav": (media_types.WAV,),
 }
 
 DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items() for media_type in types}

@@ -6,40 +6,33 @@ DASH, ffconcat) and everything else that is not listed here is not recognised, a
 
 from __future__ import annotations
 
-from app.domain.media import MediaKind, MediaType
+from app.domain.media import MediaType
+from app.domain.media_types import (
+    AAC,
+    ASF,
+    AVI,
+    FLAC,
+    FLV,
+    M4A,
+    MATROSKA,
+    MP3,
+    MP4,
+    OGG_AUDIO,
+    OGG_VIDEO,
+    PROGRAM_STREAM,
+    QUICKTIME,
+    THREE_GPP,
+    TRANSPORT_STREAM,
+    WAV,
+    WEBM,
+)  # fmt: skip
+from app.imaging.header import FORMATS, sniff_picture
+from app.imaging.isobmff import brands
 
 HEAD_BYTES = 4096
 """As many of the first bytes as the longest test needs (one frame of MPEG audio is at most 2881 bytes)."""
 
-JPEG = MediaType("image/jpeg", MediaKind.IMAGE, ".jpg")
-PNG = MediaType("image/png", MediaKind.IMAGE, ".png")
-GIF = MediaType("image/gif", MediaKind.IMAGE, ".gif")
-WEBP = MediaType("image/webp", MediaKind.IMAGE, ".webp")
-AVIF = MediaType("image/avif", MediaKind.IMAGE, ".avif")
-HEIC = MediaType("image/heic", MediaKind.IMAGE, ".heic")
-MP4 = MediaType("video/mp4", MediaKind.VIDEO, ".mp4")
-QUICKTIME = MediaType("video/quicktime", MediaKind.VIDEO, ".mov")
-THREE_GPP = MediaType("video/3gpp", MediaKind.VIDEO, ".3gp")
-MATROSKA = MediaType("video/x-matroska", MediaKind.VIDEO, ".mkv")
-WEBM = MediaType("video/webm", MediaKind.VIDEO, ".webm")
-AVI = MediaType("video/x-msvideo", MediaKind.VIDEO, ".avi")
-TRANSPORT_STREAM = MediaType("video/mp2t", MediaKind.VIDEO, ".ts")
-PROGRAM_STREAM = MediaType("video/mpeg", MediaKind.VIDEO, ".mpg")
-FLV = MediaType("video/x-flv", MediaKind.VIDEO, ".flv")
-ASF = MediaType("video/x-ms-asf", MediaKind.VIDEO, ".asf")
-OGG_VIDEO = MediaType("video/ogg", MediaKind.VIDEO, ".ogv")
-OGG_AUDIO = MediaType("audio/ogg", MediaKind.AUDIO, ".ogg")
-M4A = MediaType("audio/mp4", MediaKind.AUDIO, ".m4a")
-MP3 = MediaType("audio/mpeg", MediaKind.AUDIO, ".mp3")
-AAC = MediaType("audio/aac", MediaKind.AUDIO, ".aac")
-FLAC = MediaType("audio/flac", MediaKind.AUDIO, ".flac")
-WAV = MediaType("audio/wav", MediaKind.AUDIO, ".wav")
-
 _PREFIXES: tuple[tuple[bytes, MediaType], ...] = (
-    (b"\xff\xd8\xff", JPEG),
-    (b"\x89PNG\r\n\x1a\n", PNG),
-    (b"GIF87a", GIF),
-    (b"GIF89a", GIF),
     (b"fLaC", FLAC),
     (b"FLV\x01", FLV),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", ASF),
@@ -48,8 +41,7 @@ _PREFIXES: tuple[tuple[bytes, MediaType], ...] = (
 
 # Major and compatible brands of ISO base media files (ISO/IEC 14496-12, 23008-12, 3GPP TS 26.244; mp4ra.org).
 _BRANDS: dict[bytes, MediaType] = {
-    **dict.fromkeys((b"avif", b"avis"), AVIF),
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), HEIC),
+    **{brand: picture.media_type for picture in FORMATS for brand in picture.brands},
     **dict.fromkeys((b"M4A ", b"M4B "), M4A),
     b"qt  ": QUICKTIME,
     **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gp7", b"3ge6", b"3g2a", b"3g2b"), THREE_GPP),
@@ -64,20 +56,26 @@ def sniff(head: bytes) -> MediaType | None:
 
     `head` is the first `HEAD_BYTES` bytes, or all there are.
     """
-    for prefix, media_type in _PREFIXES:
-        if head.startswith(prefix):
-            return media_type
-    for test in (_riff, _iso_base_media, _ebml, _ogg, _transport_stream, _mpeg_audio):
+    for test in (_iso_base_media, _picture, _prefixed, _riff, _ebml, _ogg, _transport_stream, _mpeg_audio):
         if (found := test(head)) is not None:
             return found
     return None
+
+
+def _picture(head: bytes) -> MediaType | None:
+    found = sniff_picture(head)
+    return found.media_type if found is not None else None
+
+
+def _prefixed(head: bytes) -> MediaType | None:
+    return next((media_type for prefix, media_type in _PREFIXES if head.startswith(prefix)), None)
 
 
 def _riff(head: bytes) -> MediaType | None:
     """RIFF (Multimedia Programming Interface 1.0), the form type in bytes 8 to 12."""
     if not head.startswith(b"RIFF"):
         return None
-    return {b"WEBP": WEBP, b"AVI ": AVI, b"WAVE": WAV}.get(head[8:12])
+    return {b"AVI ": AVI, b"WAVE": WAV}.get(head[8:12])
 
 
 def _iso_base_media(head: bytes) -> MediaType | None:
@@ -85,12 +83,10 @@ def _iso_base_media(head: bytes) -> MediaType | None:
 
     Old QuickTime files have no `ftyp`: they begin with the movie, or with an empty `wide` atom before the samples.
     """
-    box = head[4:8]
-    if box == b"ftyp":
-        end = min(len(head), max(16, int.from_bytes(head[:4], "big")))
-        brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
-        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
-    old = (box == b"moov" and head[12:16] in (b"mvhd", b"cmov")) or head[:8] == b"\0\0\0\x08wide"
+    for brand in brands(head):
+        if brand in _BRANDS:
+            return _BRANDS[brand]
+    old = (head[4:8] == b"moov" and head[12:16] in (b"mvhd", b"cmov")) or head[:8] == b"\0\0\0\x08wide"
     return QUICKTIME if old else None
 
 

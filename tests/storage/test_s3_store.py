@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind
+from app.domain.media_types import MP4
 from app.domain.units import MIB
 from app.errors import NotFound, PayloadTooLarge, StorageUnavailable
 from app.main import create_app
-from app.media.sniff import MP4
 from app.settings import MemorySettings, Settings, StorageSettings
 from app.storage.backends.s3 import S3Store
 from app.storage.filesystem import UnusableRoot
@@ -265,7 +265,7 @@ _TRANSFERS = """
 import asyncio, os, re, sys
 from pathlib import Path
 from app.domain.media import MediaDetails
-from app.media.sniff import MP4
+from app.domain.media_types import MP4
 from app.settings import StorageSettings
 from app.storage.backends.s3 import S3Store
 from app.storage.threads import DiskThreads
