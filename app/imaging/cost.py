@@ -99,6 +99,12 @@ def decode_bytes(header: PictureHeader, target: tuple[int, int] | None, encoded_
     return _BASE_BYTES + buffers + max(decoding, reducing, answering)
 
 
+def reduction(size: tuple[int, int], target: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return by which whole factors a picture is averaged ahead of the last step to `target`, and its size then."""
+    factors = (int(size[0] / target[0] / REDUCING_GAP) or 1, int(size[1] / target[1] / REDUCING_GAP) or 1)
+    return factors, (-(-size[0] // factors[0]), -(-size[1] // factors[1]))
+
+
 def _stored_target(header: PictureHeader, target: tuple[int, int]) -> tuple[int, int]:
     return target[::-1] if header.orientation >= 5 else target
 
@@ -110,10 +116,9 @@ def _scaled(header: PictureHeader, scale: int) -> tuple[int, int]:
 def _reduce_bytes(header: PictureHeader, size: tuple[int, int], target: tuple[int, int]) -> int:
     """Bytes that `decode.to_rgb` takes on top of the decoded picture; it follows its steps."""
     wanted = 4 * target[0] * target[1]
-    factors = [int(stored / aim / REDUCING_GAP) or 1 for stored, aim in zip(size, target, strict=True)]
-    reduced_size = [-(-stored // factor) for stored, factor in zip(size, factors, strict=True)]
+    factors, reduced_size = reduction(size, target)
     reduced = 4 * reduced_size[0] * reduced_size[1]
-    resized = 0 if reduced_size == list(target) else 4 * target[0] * reduced_size[1] + wanted
+    resized = 0 if reduced_size == target else 4 * target[0] * reduced_size[1] + wanted
     if header.format.is_averageable(header):
         converted = wanted if header.channels != 3 else 0
         return (reduced if max(factors) > 1 else 0) + resized + converted

@@ -49,10 +49,6 @@ class Jpeg(PictureFormat):
         then keeps all coefficients as for a progressive one (`jdmaster.c: use_c_buffer`), and so it is called
         progressive here. The same is assumed where `data` ends before the first scan. Source of the layout: ITU-T
         T.81, annex B.
-
-        Raises:
-            InvalidMedia: no frame header, two of them, or a wrong value in it.
-            UnsupportedMedia: lossless, hierarchical, 12-bit or two-component JPEG.
         """
         frame = scan = orientation = 0
         for marker, payload, end in _segments(data):

@@ -51,9 +51,6 @@ class Png(PictureFormat):
         """Read IHDR, then walk at most 256 chunks up to the first IDAT for tRNS, acTL and eXIf.
 
         An eXIf chunk behind the pixels is not looked for. `frames` is what acTL says.
-
-        Raises:
-            InvalidMedia: IHDR is not where it has to be, or has a value that the standard does not know.
         """
         length, name, width, height, bits, colour, compression, filtering, interlace = _IHDR.unpack_from(data, 8)
         channels, samples, depths = _COLOURS.get(colour, (0, 0.0, ()))

@@ -34,9 +34,6 @@ class WebP(PictureFormat):
         """Read the first chunk of the RIFF file; of an extended one, at most 256 more for frames and orientation.
 
         Sources: RFC 9649 (container and lossless), RFC 6386 section 9.1 (VP8 frame header).
-
-        Raises:
-            InvalidMedia: the first chunk is none of VP8, VP8L and VP8X, or is broken.
         """
         kind = bytes(data[12:16])
         if kind == b"VP8X":
