@@ -56,8 +56,8 @@ class RawLoop:
 
 
 def main() -> None:
-    from app.domain.frame import AnalysisSize
-    from app.imaging.decode import decode_frame
+    from app.domain.analysis_size import AnalysisSize
+    from app.imaging.decode import decode_picture
     from app.models.assets import ModelAssets
     from app.settings import Settings
     from app.vision.task import vision_tasks
@@ -71,7 +71,7 @@ def main() -> None:
         seconds = []
         for _ in range(int(line)):
             began = time.perf_counter()
-            model.detect(decode_frame(picture, box, settings.image.max_pixels).rgb)
+            model.detect(decode_picture(picture, box, settings.image.max_pixels).rgb)
             seconds.append(time.perf_counter() - began)
         print(json.dumps(seconds), flush=True)
     model.close()

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain.frame import AnalysisSize, ImageHeader
+from app.domain.analysis_size import AnalysisSize
 from app.domain.receipt import Receipt
 from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia
 from app.imaging.cost import check_pixels, decode_bytes
 from app.imaging.header import read_header
+from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
@@ -185,7 +186,7 @@ class Analysis:
             limitBytes=limit_bytes,
         )
 
-    def _plan(self, header: ImageHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> _Plan:
+    def _plan(self, header: PictureHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> _Plan:
         """Plan the work on a picture that is looked at in `box`.
 
         Raises:
@@ -210,7 +211,7 @@ class Analysis:
         predicted_bytes = self._governor.forecast.predict(operation, formula_bytes)
         return _Plan(box, rendering, operation, formula_bytes, predicted_bytes)
 
-    def _check(self, picture: bytes) -> ImageHeader:
+    def _check(self, picture: bytes) -> PictureHeader:
         if len(picture) > self.max_bytes:
             raise PayloadTooLarge(
                 f"A picture may have {self.max_bytes} bytes.", maxBytes=self.max_bytes, sizeBytes=len(picture)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.units import MIB
 from app.errors import InvalidMedia
-from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedFrame, Resampling, RgbArray, decode_frame
+from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedPicture, Resampling, RgbArray, decode_picture
 from app.memory.allocator import find_malloc_trim
 from app.vision import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
 from app.vision.models import ModelShelf, TrackerShelf
@@ -74,7 +74,7 @@ class Engine:
         """Analyse one picture.
 
         Raises:
-            InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_frame`.
+            InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_picture`.
         """
         loads = self._loads
         began = time.perf_counter()
@@ -107,7 +107,7 @@ class Engine:
         head: Head,
         payload: bytes,
         task: type[VisionTask],
-        frame: DecodedFrame,
+        frame: DecodedPicture,
         found: Found,
         rendering: Rendering,
     ) -> bytes:
@@ -156,11 +156,11 @@ class Engine:
         payload: bytes,
         box: AnalysisSize,
         resample: Resampling = FOR_MODELS,
-    ) -> DecodedFrame:
+    ) -> DecodedPicture:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
         try:
             with self._cage.allowance(head["decodeBytes"] + _SLACK_BYTES):
-                return decode_frame(payload, box, head["maxPixels"], resample)
+                return decode_picture(payload, box, head["maxPixels"], resample)
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 
 
 class Output(StrEnum):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.errors import NotFound
 from app.memory.governor import Governor

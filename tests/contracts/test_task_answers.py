@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from app.bootstrap import House, open_house
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import GIB, MIB
 from app.errors import ModelMissing

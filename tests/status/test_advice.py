@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, PressureLevel
 from app.domain.priority import Priority
 from app.domain.units import MIB

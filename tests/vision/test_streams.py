@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded

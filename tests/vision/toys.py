@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.memory.governor import Governor
