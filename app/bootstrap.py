@@ -44,12 +44,11 @@ from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
-from app.vision.remembered import RememberedAnalysis
+from app.vision.remembered import RememberedResults
 from app.vision.streams import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
-from app.workers.pool import PoolLimits
-from app.workers.process import WorkerSpec
+from app.workers.spec import PoolLimits, WorkerSpec
 
 logger = logging.getLogger("ballast")
 
@@ -105,7 +104,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
 
         vision = _build_vision(settings, limit, governor)
         stack.push_async_callback(vision.aclose)
-        analysis = Analysis(vision, governor, settings.vision, settings.image)
+        analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(cache))
         streams = Streams(analysis, governor, settings.vision)
         waiting_pictures = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
 
@@ -124,7 +123,6 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST),
             batches=Batches(analysis, waiting_pictures, store, disk),
             analysis=analysis,
-            remembered=RememberedAnalysis(analysis, cache, governor),
             streams=streams,
             cache=cache,
             store=store,
@@ -133,7 +131,7 @@ async def open_services(settings: Settings, **overrides: Unpack[Overrides]) -> A
             resumable=resumable,
             signer=signer,
             delivery=delivery,
-            advisor=Advisor(governor, analysis, vision.pool.width_max),
+            advisor=Advisor(governor, analysis, vision.pool.concurrency_max),
         )
 
 
@@ -200,11 +198,11 @@ def _build_vision(settings: Settings, limit: MemoryLimit, governor: Governor) ->
         role="vision",
         entry="app.vision.engine:build",
         options={"slots": slots},
+        limits=PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds),
         slots=slots,
         ahead=1,
         data_limit_bytes=VISION_DATA_LIMIT_BYTES,
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )
-    limits = PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds)
-    return Vision(spec, limits, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
+    return Vision(spec, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)

@@ -19,7 +19,6 @@ from app.status.advice import Advisor
 from app.storage.store import MediaStore
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
-from app.vision.remembered import RememberedAnalysis
 from app.vision.streams import Streams
 from app.vision.vision import Vision
 
@@ -36,7 +35,6 @@ class Services:
     pictures: Pictures
     batches: Batches
     analysis: Analysis
-    remembered: RememberedAnalysis
     streams: Streams
     cache: Cache
     store: MediaStore

@@ -22,7 +22,7 @@ async def limits(services: ServicesDep) -> dict[str, Any]:
             "limitSource": services.limit.source,
             "budgetBytes": governor.budget.total_bytes,
             "largestGrantBytes": governor.budget.limit_bytes,
-            "visionWorkers": services.vision.pool.width_max,
+            "visionWorkers": services.vision.pool.concurrency_max,
             "maxFrameBytes": services.settings.vision.max_bytes,
         },
     }

@@ -21,6 +21,7 @@ from app.http.multipart_files import file_parts
 from app.http.problems import problem, problem_responses
 from app.services import Services
 from app.storage.spool import Spool
+from app.vision.analysis import AnalysisRequest
 from app.vision.batches import MAX_PICTURES, PictureSource, SentPicture
 from app.vision.params import batch_model, to_params
 from app.vision.task import VisionTask
@@ -85,11 +86,9 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
             raise BadRequest("The form has no file.")
 
         async def run(spool: Spool, all_taken: asyncio.Event) -> None:
-            whole = _joined(first, sources)
-            analyzer = services.remembered if getattr(params, "cache", True) else services.analysis
-            await services.batches.run(
-                task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
-            )
+            may_reuse = getattr(params, "cache", True)
+            asked = AnalysisRequest(task, to_params(task, params), client, may_reuse=may_reuse)
+            await services.batches.run(asked, _joined(first, sources), spool, _describe, all_taken)
 
         return BatchResponse(services.batches.spool, run, services.lifecycle.drained)
 

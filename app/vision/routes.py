@@ -30,8 +30,9 @@ from app.http.deps import ClientDep, ServicesDep
 from app.http.problems import problem_responses
 from app.http.receipts import receipt_headers
 from app.http.shortcut import Shortcut
-from app.vision.output import Output
+from app.vision.analysis import AnalysisRequest
 from app.vision.params import answer_model, described, to_output, to_params
+from app.vision.plan import Output
 from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
 from app.vision.task import VisionTask
 
@@ -124,8 +125,9 @@ def _shortcut(task: type[VisionTask]) -> Shortcut:
         max_bytes = services.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=limits.idle_seconds)
         async with services.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = services.remembered if getattr(params, "cache", True) else services.analysis
-            result = await analysis.analyze(task, to_params(task, params), picture, client=client, output=output)
+            may_reuse = getattr(params, "cache", True)
+            asked = AnalysisRequest(task, to_params(task, params), client, output, may_reuse)
+            result = await services.analysis.analyze(asked, picture)
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.

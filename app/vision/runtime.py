@@ -1,4 +1,4 @@
-"""MediaPipe in the worker: imported slim, fed with pictures it reads rightly, its results made plain.
+"""MediaPipe in the worker: a slim import, pictures that it reads correctly, results as plain values.
 
 Imported by the engine and, inside their functions, by the tasks; never by the API.
 """
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.domain.landmarks import Label, Landmark
-from app.vision.task import Found, Model, TrackingModel
+from app.domain.landmarks import Detection, Label, Landmark
+from app.vision.task import Found, Model
 
 _PACKAGES = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
 
@@ -44,17 +44,22 @@ from mediapipe.tasks.python.core.base_options import BaseOptions  # noqa: E402
 from mediapipe.tasks.python.vision.core.image import Image, ImageFormat  # noqa: E402
 from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode  # noqa: E402
 
-RunningMode = VisionTaskRunningMode
-
 
 def vision(task: str) -> Any:
     """Return MediaPipe's module of a vision task, such as `hand_landmarker`."""
     return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")
 
 
-def base_options(asset: Path) -> Any:
-    """Return options that map the bundle into memory (14 MB less than reading it)."""
-    return BaseOptions(model_asset_path=str(asset))
+def open_native(module: str, asset: Path, running_mode: str = "IMAGE", **options: Any) -> Any:
+    """Return MediaPipe's task of a module, such as `HandLandmarker` of `hand_landmarker`, in IMAGE or VIDEO mode.
+
+    Its bundle is mapped into memory: 14 MB less than reading it.
+    """
+    tasks, name = vision(module), module.title().replace("_", "")
+    mapped = BaseOptions(model_asset_path=str(asset))
+    mode = VisionTaskRunningMode[running_mode]
+    known = getattr(tasks, f"{name}Options")(base_options=mapped, running_mode=mode, **options)
+    return getattr(tasks, name).create_from_options(known)
 
 
 def picture(rgb: npt.NDArray[np.uint8]) -> Any:
@@ -70,42 +75,23 @@ def picture(rgb: npt.NDArray[np.uint8]) -> Any:
 
 
 class NativeModel(Model):
-    """A MediaPipe task in IMAGE mode. `detect` has it look at one `picture`."""
+    """A MediaPipe task. `detect` has it look at one `picture`; in VIDEO mode, with the frame's timestamp."""
 
-    def __init__(self, native: Any, detect: Callable[[Any], Found]) -> None:
+    def __init__(self, native: Any, detect: Callable[..., Found]) -> None:
         self._native = native
         self._detect = detect
         self._closed = False
 
-    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
-        _check_open(self._closed)
-        return self._detect(picture(rgb))
+    def detect(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int | None = None) -> Found:
+        if self._closed:
+            raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
+        if timestamp_ms is None:
+            return self._detect(picture(rgb))
+        return self._detect(picture(rgb), timestamp_ms)
 
     def close(self) -> None:
         self._closed = True
         self._native.close()
-
-
-class NativeTracker(TrackingModel):
-    """A MediaPipe task in VIDEO mode. `track` has it look at the next `picture`, with its timestamp."""
-
-    def __init__(self, native: Any, track: Callable[[Any, int], Found]) -> None:
-        self._native = native
-        self._track = track
-        self._closed = False
-
-    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
-        _check_open(self._closed)
-        return self._track(picture(rgb), timestamp_ms)
-
-    def close(self) -> None:
-        self._closed = True
-        self._native.close()
-
-
-def _check_open(closed: bool) -> None:
-    if closed:
-        raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
 
 
 def connections(pairs: Iterable[Any]) -> list[tuple[int, int]]:
@@ -128,6 +114,16 @@ def visible_landmarks(found: Iterable[Any]) -> list[Landmark]:
             "visibility": round(point.visibility, 6),
         }
         for point in found
+    ]
+
+
+def hands(result: Any) -> list[Detection]:
+    """Return the hands of a hand landmarker's or a gesture recognizer's result."""
+    return [
+        {"landmarks": landmarks(points), "worldLandmarks": landmarks(world), "handedness": best_label(side)}
+        for points, world, side in zip(
+            result.hand_landmarks, result.hand_world_landmarks, result.handedness, strict=True
+        )
     ]
 
 

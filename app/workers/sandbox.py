@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.workers.footprint import read_status
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
@@ -38,22 +40,16 @@ _ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """Audit architecture and number of socket(2) by machine (linux/audit.h, the syscall tables)."""
 
 
-def outlook() -> dict[str, object]:
-    """Return what is to be expected of the cage on this machine, before any child has entered it."""
-    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
-    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
-
-
 OOM_SCORE_ADJ = 900
 """Well above the API's 0: the kernel takes a child first. Raising one's own score needs no privilege."""
 
 NICENESS = 5
-"""A third of the API's weight: it answers, and hands out the next call, when it has to (docs/decisions/0020)."""
+"""A third of the API's weight: the API answers, and hands out the next call, when it has to (docs/decisions/0020)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
-    """What of the cage holds. `network` is whether the child can still reach the network."""
+    """Which parts of the cage hold. `network` is whether the child can still reach the network."""
 
     network: bool
     data_limit_bytes: int | None
@@ -69,6 +65,12 @@ class SandboxReport:
             "parentDeathSignal": self.parent_death_signal,
             "observed": True,
         }
+
+
+def outlook() -> dict[str, object]:
+    """Return what the cage can be expected to do on this machine, before any child has entered it."""
+    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
+    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
 
 
 def enter(parent_pid: int, data_limit_bytes: int | None) -> SandboxReport:
@@ -127,23 +129,12 @@ class DataCage:
                 self._apply()
 
     def _apply(self) -> None:
-        present = _data_bytes() if self._allowed and not self._lifters else None
-        wanted = self._soft if present is None else present + sum(self._allowed)
+        # VmData is what RLIMIT_DATA is compared with; `statm` says a little less.
+        present_bytes = read_status(b"VmData:")[0] if self._allowed and not self._lifters else 0
+        wanted = present_bytes + sum(self._allowed) if present_bytes else self._soft
         if self._hard != resource.RLIM_INFINITY:
             wanted = self._hard if wanted == resource.RLIM_INFINITY else min(wanted, self._hard)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, self._hard))
-
-
-def _data_bytes() -> int | None:
-    """Return what RLIMIT_DATA is compared with: VmData (proc(5)); it counts a little more than `statm` says."""
-    try:
-        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - once a call: Path costs more than the read
-            for line in status:
-                if line.startswith(b"VmData:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return None
-    return None
 
 
 def _libc() -> ctypes.CDLL:
@@ -159,9 +150,9 @@ def _die_with(parent_pid: int) -> bool:
 
 
 def _step_back() -> None:
-    """Leave the processor to the API when both want it; and be no less able to log than it is to a terminal."""
+    """Leave the processor to the API when both want it."""
     os.nice(NICENESS)
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we are not in the terminal's process group
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # so that it may log to a terminal whose process group it is not in
 
 
 def _raise_oom_score() -> int | None:

@@ -20,7 +20,8 @@ from app.media.pictures import LivePicture
 from app.services import Services
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.accounts import WORKER_BYTES
-from app.vision.analysis import AnalysisResult
+from app.vision.analysis import AnalysisRequest
+from app.vision.result import AnalysisResult
 from app.vision.vision import ModelState
 from tests.leaks import Leaks
 from tests.media_files import photo
@@ -29,7 +30,7 @@ from tests.workers.pools import until
 
 
 def _settings(folder: Path, models: Path, sample_seconds: float = 3600, **vision: Any) -> Settings:
-    """Return settings with which the governor leaves the ledger alone: it would settle it after some seconds."""
+    """Return settings with which the governor leaves the ledger alone: it would correct it after some seconds."""
     return Settings(
         memory=MemorySettings(limit=8 * GIB, sample_seconds=sample_seconds, fast_sample_seconds=sample_seconds),
         storage=StorageSettings(root=folder / "var"),
@@ -49,7 +50,7 @@ async def services(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncIt
 async def _analyze(services: Services, task: str, picture: bytes, **params: object) -> AnalysisResult:
     kind = services.vision.task(task)
     live = LivePicture(picture, services.governor.budget, Priority.REQUEST, "tester")
-    return await services.analysis.analyze(kind, kind.Params(**params), live, client="tester")
+    return await services.analysis.analyze(AnalysisRequest(kind, kind.Params(**params), "tester"), live)
 
 
 def _states(services: Services) -> dict[str, ModelState]:
@@ -163,7 +164,7 @@ class TestWithModels:
 
         await asyncio.gather(_analyze(services, "hands", picture), _analyze(services, "gestures", picture))
 
-        workers = len(services.vision.pool.crew.seats)  # one may be starting, with its bytes taken
+        workers = services.vision.pool.crew.size  # one may be starting, with its bytes taken
         models = tasks["hands"].model_bytes + tasks["gestures"].model_bytes
         assert _worker_bytes(services) <= workers * WORKER_BYTES + models
 
