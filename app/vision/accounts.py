@@ -36,10 +36,10 @@ GROWTH_BYTES = 64 * MIB
 @dataclass(slots=True)
 class _Account:
     worker: WorkerProcess
+    holder: Reservation
     models: tuple[LoadedModel, ...] = ()
     revision: int = 0
     changed_at: float = 0.0
-    holder: Reservation | None = None
 
 
 class WorkerAccounts:
@@ -85,7 +85,7 @@ class WorkerAccounts:
     def may_raise_concurrency(self, worker: WorkerProcess) -> bool:
         """Take bytes for one more instance of the largest model of a worker, if they are free and the mode keeps it."""
         account = self._accounts.get(worker.pid)
-        if account is None or account.holder is None or not self._governor.policy.keeps_idle_models:
+        if account is None or not self._governor.policy.keeps_idle_models:
             return False
         instance_bytes = max((self._tasks[model.task].instance_bytes for model in account.models), default=0)
         reservation = self._governor.budget.try_reserve(
@@ -99,7 +99,7 @@ class WorkerAccounts:
     def is_outgrown(self, worker: WorkerProcess) -> bool:
         """Whether a worker holds more than it was granted and may grow by."""
         account = self._accounts.get(worker.pid)
-        if account is None or account.holder is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
+        if account is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
             return False
         return account.holder.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
 
@@ -113,19 +113,19 @@ class WorkerAccounts:
         return self._growth is not None
 
     def started(self, worker: WorkerProcess) -> None:
-        account = self._accounts[worker.pid] = _Account(worker)
         # The first worker's bytes are in the reservation of the request that it was started for: see `take_over`.
-        account.holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
+        holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
+        self._accounts[worker.pid] = _Account(worker, holder)
         self._growth = None
         self.sandbox = worker.sandbox
         if worker.sandbox.get("network"):
             logger.warning("the %s worker can reach the network: seccomp is not possible here", self._role)
-        self._governor.enroll(EnrolledProcess(worker.pid, self._role, account.holder, worker.kill))
+        self._governor.enroll(EnrolledProcess(worker.pid, self._role, holder, worker.kill))
 
     def ended(self, worker: WorkerProcess) -> None:
         account = self._accounts.pop(worker.pid, None)
         self._governor.dismiss(worker.pid)
-        if account is not None and account.holder is not None:
+        if account is not None:
             account.holder.release()
 
     def record_models(self, pid: int, head: Mapping[str, Any]) -> None:
@@ -143,7 +143,7 @@ class WorkerAccounts:
         again in the middle of a call brings models that nobody reserved: they are entered as they are.
         """
         account = self._accounts.get(pid)
-        if account is None or account.holder is None:
+        if account is None:
             return
         models = [part for part in parts if part != "worker"]
         if models:
@@ -175,7 +175,7 @@ class WorkerAccounts:
         held = [
             account.holder.reserved_bytes
             for account in self._accounts.values()
-            if account.holder is not None and any(model.task in (task.name, task.served_by) for model in account.models)
+            if any(model.task in (task.name, task.served_by) for model in account.models)
         ]
         return min(held, default=0)
 
@@ -190,24 +190,18 @@ class WorkerAccounts:
     def age_seconds(self, pid: int) -> float:
         """Return for how long a worker has had its entry in the ledger; 0 where it has none."""
         account = self._accounts.get(pid)
-        return account.holder.age_seconds if account is not None and account.holder is not None else 0.0
-
-    def has_entry(self, pid: int) -> bool:
-        """Whether a worker has an entry in the ledger."""
-        account = self._accounts.get(pid)
-        return account is not None and account.holder is not None
+        return account.holder.age_seconds if account is not None else 0.0
 
     def adopt(self, pid: int, reservation: Reservation) -> None:
         """Let a worker that has an entry take over a whole reservation."""
         account = self._accounts[pid]
-        assert account.holder is not None
         account.changed_at = self._clock()
         account.holder.merge(reservation)
 
     def give_back(self, pid: int, parts: Iterable[str]) -> None:
         """Take parts out of a worker's entry: what they stand for is gone."""
         account = self._accounts.get(pid)
-        if account is not None and account.holder is not None:
+        if account is not None:
             account.changed_at = self._clock()
             present = account.holder.parts
             account.holder.shrink({part: present[part] for part in parts if part in present})

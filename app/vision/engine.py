@@ -127,7 +127,7 @@ class Engine:
         """Lend the stream's tracker if the call names one, else a shared model."""
         asset, params = Path(head["asset"]), task.Params(**head["params"])
         with ExitStack() as stack:
-            with self._cage.lifted():
+            with self._cage.allowance(None):
                 if "tracker" in head:
                     model = self._trackers.get(head["tracker"], task, asset, params)
                 else:

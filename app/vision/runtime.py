@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,24 @@ def vision(task: str) -> Any:
     return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")
 
 
-def open_native(module: str, asset: Path, running_mode: str = "IMAGE", **options: Any) -> Any:
-    """Return MediaPipe's task of a module, such as `HandLandmarker` of `hand_landmarker`, in IMAGE or VIDEO mode.
+def open_native(module: str, asset: Path, **options: Any) -> Any:
+    """Return MediaPipe's task of a module, such as `HandLandmarker` of `hand_landmarker`.
 
     Its bundle is mapped into memory: 14 MB less than reading it.
     """
     tasks, name = vision(module), module.title().replace("_", "")
-    mapped = BaseOptions(model_asset_path=str(asset))
-    mode = VisionTaskRunningMode[running_mode]
-    known = getattr(tasks, f"{name}Options")(base_options=mapped, running_mode=mode, **options)
+    known = getattr(tasks, f"{name}Options")(base_options=BaseOptions(model_asset_path=str(asset)), **options)
     return getattr(tasks, name).create_from_options(known)
+
+
+def open_landmarker(
+    module: str, asset: Path, running_mode: str, found: Callable[[Any], Found], **options: Any
+) -> Model:
+    """Return a landmarker, or gesture recognizer, in IMAGE or VIDEO mode; `found` reads MediaPipe's results."""
+    native = open_native(module, asset, running_mode=VisionTaskRunningMode[running_mode], **options)
+    verb = "recognize" if module == "gesture_recognizer" else "detect"
+    look = getattr(native, verb if running_mode == "IMAGE" else f"{verb}_for_video")
+    return NativeModel(native, lambda *frame: found(look(*frame)))
 
 
 def picture(rgb: npt.NDArray[np.uint8]) -> Any:
@@ -104,17 +112,10 @@ def landmarks(found: Iterable[Any]) -> list[Landmark]:
     return [{"x": round(point.x, 6), "y": round(point.y, 6), "z": round(point.z, 6)} for point in found]
 
 
-def visible_landmarks(found: Iterable[Any]) -> list[Landmark]:
+def visible_landmarks(found: Sequence[Any]) -> list[Landmark]:
     """Return landmarks with the likelihood that each is seen, and not hidden behind something."""
-    return [
-        {
-            "x": round(point.x, 6),
-            "y": round(point.y, 6),
-            "z": round(point.z, 6),
-            "visibility": round(point.visibility, 6),
-        }
-        for point in found
-    ]
+    plain = zip(landmarks(found), found, strict=True)
+    return [{**landmark, "visibility": round(point.visibility, 6)} for landmark, point in plain]
 
 
 def hands(result: Any) -> list[Detection]:

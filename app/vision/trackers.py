@@ -107,24 +107,25 @@ class Trackers:
         """Take a tracker back: its worker closes it, its bytes are free."""
         if self._living.pop(tracker.id, None) is None:
             return
-        closing = self._pool.command(tracker.pid, Message({"dropTracker": tracker.id}, b""), _DROP_SECONDS)
-        if closing is not None:
-            closing.add_done_callback(lambda done: self._dropped(tracker, done.exception()))
+        self._close(tracker, tracker.pid)
 
     def lose(self, tracker: Tracker, pid: int) -> None:
         """Give up a tracker whose worker died: the call was repeated in `pid`, which made one that nobody granted."""
         self._living.pop(tracker.id, None)
+        self._close(tracker, pid)
+
+    def _close(self, tracker: Tracker, pid: int) -> None:
         closing = self._pool.command(pid, Message({"dropTracker": tracker.id}, b""), _DROP_SECONDS)
         if closing is not None:
-            closing.add_done_callback(lambda done: done.exception())
+            closing.add_done_callback(lambda done: self._closed(tracker, pid, done.exception()))
 
-    def _dropped(self, tracker: Tracker, error: BaseException | None) -> None:
+    def _closed(self, tracker: Tracker, pid: int, error: BaseException | None) -> None:
         if error is None or isinstance(error, BallastError):  # else the worker is gone, and its whole entry with it
-            self._accounts.give_back(tracker.pid, [tracker.part])
+            self._accounts.give_back(pid, [tracker.part])
 
     def _counts(self) -> Counter[int]:
-        """Return the number of trackers of each worker that is up and has an entry in the ledger."""
-        counts = Counter({worker.pid: 0 for worker in self._pool.workers if self._accounts.has_entry(worker.pid)})
+        """Return the number of trackers of each worker that is up."""
+        counts = Counter({worker.pid: 0 for worker in self._pool.workers})
         for tracker in self._living.values():
             if tracker.pid in counts:
                 counts[tracker.pid] += 1

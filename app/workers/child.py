@@ -46,13 +46,13 @@ def run(descriptor: int, parent_pid: int) -> None:
 
 
 def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
-    report = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
+    held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
     log.configure(opening.head["logLevel"], _own_stderr())
     handler = _build(opening.head["entry"], opening.head["options"])
     # What start-up made lives forever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    channel.send({"ready": True, "pid": os.getpid(), "sandbox": report.as_dict()})
+    channel.send({"ready": True, "pid": os.getpid(), "sandbox": held})
     _serve(channel, handler, opening.head["slots"])
 
 

@@ -221,7 +221,6 @@ async def test_an_answer_of_a_worker_that_is_gone_changes_nothing(house: ToyHous
 
     assert dict(with_parts.parts) == {"model:toes": 5}
     assert house.accounts.resident_bytes("toes") is None
-    assert not house.accounts.has_entry(4242)
     assert house.accounts.age_seconds(4242) == 0.0
     with_parts.release()
 

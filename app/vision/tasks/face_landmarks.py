@@ -33,17 +33,11 @@ class FaceLandmarks(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: FaceLandmarksParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
     def load_tracker(cls, asset: Path, params: FaceLandmarksParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeModel(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -52,13 +46,14 @@ class FaceLandmarks(VisionTask):
         return runtime.connections(runtime.vision("face_landmarker").FaceLandmarksConnections.FACE_LANDMARKS_CONTOURS)
 
 
-def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Any:
+def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    return runtime.open_native(
+    return runtime.open_landmarker(
         "face_landmarker",
         asset,
         running_mode,
+        _found,
         num_faces=params.max_faces,
         min_face_detection_confidence=params.min_confidence,
         min_face_presence_confidence=params.min_confidence,

@@ -33,17 +33,11 @@ class Gestures(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
-        from app.vision import runtime
-
-        recognizer = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(recognizer, lambda picture: _found(recognizer.recognize(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
     def load_tracker(cls, asset: Path, params: GesturesParams) -> Model:
-        from app.vision import runtime
-
-        recognizer = _open(asset, params, "VIDEO")
-        return runtime.NativeModel(recognizer, lambda picture, ms: _found(recognizer.recognize_for_video(picture, ms)))
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -52,13 +46,14 @@ class Gestures(VisionTask):
         return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
-def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
+def _open(asset: Path, params: GesturesParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    return runtime.open_native(
+    return runtime.open_landmarker(
         "gesture_recognizer",
         asset,
         running_mode,
+        _found,
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Le
 
@@ -32,19 +32,11 @@ class Hands(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: HandsParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: Found(runtime.hands(landmarker.detect(picture))))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
     def load_tracker(cls, asset: Path, params: HandsParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeModel(
-            landmarker, lambda picture, ms: Found(runtime.hands(landmarker.detect_for_video(picture, ms)))
-        )
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def narrow(cls, detections: list[Detection]) -> list[Detection]:
@@ -59,13 +51,14 @@ class Hands(VisionTask):
         return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
-def _open(asset: Path, params: HandsParams, running_mode: str) -> Any:
+def _open(asset: Path, params: HandsParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    return runtime.open_native(
+    return runtime.open_landmarker(
         "hand_landmarker",
         asset,
         running_mode,
+        lambda result: Found(runtime.hands(result)),
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,

@@ -46,17 +46,11 @@ class Pose(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: PoseParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
     def load_tracker(cls, asset: Path, params: PoseParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeModel(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -65,13 +59,14 @@ class Pose(VisionTask):
         return runtime.connections(runtime.vision("pose_landmarker").PoseLandmarksConnections.POSE_LANDMARKS)
 
 
-def _open(asset: Path, params: PoseParams, running_mode: str) -> Any:
+def _open(asset: Path, params: PoseParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    return runtime.open_native(
+    return runtime.open_landmarker(
         "pose_landmarker",
         asset,
         running_mode,
+        _found,
         num_poses=params.max_poses,
         min_pose_detection_confidence=params.min_confidence,
         min_pose_presence_confidence=params.min_confidence,
