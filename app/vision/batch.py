@@ -22,6 +22,7 @@ from app.http.problems import GUARDED, problem, problem_responses
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings
 from app.storage.spool import Spool
+from app.vision.analysis import AnalysisRequest
 from app.vision.batches import MAX_PICTURES, Batches, PictureSource, SentPicture
 from app.vision.params import batch_model, to_params
 from app.vision.room import VisionRoom
@@ -91,11 +92,9 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
             raise BadRequest("The form has no file.")
 
         async def run(spool: Spool, all_taken: asyncio.Event) -> None:
-            whole = _joined(first, sources)
-            analyzer = vision.remembered if getattr(params, "cache", True) else vision.analysis
-            await vision.batches.run(
-                task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
-            )
+            may_reuse = getattr(params, "cache", True)
+            asked = AnalysisRequest(task, to_params(task, params), client, may_reuse=may_reuse)
+            await vision.batches.run(asked, _joined(first, sources), spool, _describe, all_taken)
 
         return BatchResponse(vision.batches.spool, run, core.lifecycle.drained)
 

@@ -6,16 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
 
 from app.domain.media import Chunk
 from app.errors import BallastError, PayloadTooLarge
-from app.media.pictures import Picture, Pictures, ReceivedPicture
+from app.media.pictures import Pictures, ReceivedPicture
 from app.storage.spool import Spool, open_spool
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.task import VisionTask
+from app.vision.analysis import Analysis, AnalysisRequest
 
 MAX_PICTURES = 100_000
 """Pictures of one batch."""
@@ -25,14 +23,6 @@ _AT_A_TIME_PER_WORKER = 2
 
 Describe = Callable[[int, BallastError], bytes]
 """Makes the line of a picture that could not be analysed, by its index."""
-
-
-class Analyzer(Protocol):
-    """`Analysis`, or one that remembers."""
-
-    async def analyze(
-        self, task: type[VisionTask], params: Any, picture: Picture, *, client: str
-    ) -> AnalysisResult: ...
 
 
 class PictureSource(ABC):
@@ -101,23 +91,20 @@ class Batches:
 
     async def run(
         self,
-        task: type[VisionTask],
-        params: Any,
+        request: AnalysisRequest,
         sources: AsyncIterator[PictureSource],
         spool: Spool,
         describe: Describe,
         all_taken: asyncio.Event,
-        client: str,
-        analyzer: Analyzer,
     ) -> None:
-        """Have `analyzer` analyse every picture and write its line to `spool`, in order of completion.
+        """Answer `request` for every picture, and write its line to `spool`, in order of completion.
 
         `all_taken` is set when the last picture was taken in.
 
         Raises:
             BallastError: reading the request failed (broken form, idle or gone client); lines so far are written.
         """
-        places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.width_max)
+        places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.concurrency_max)
         broken: BallastError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -126,7 +113,7 @@ class Batches:
                     async for source in sources:
                         await places.acquire()
                         taken = asyncio.Event()
-                        work = self._analyze(index, task, params, source, taken, client, analyzer)
+                        work = self._analyze(index, request, source, taken)
                         tasks.create_task(self._write(index, work, places, spool, describe))
                         await taken.wait()
                         index += 1
@@ -139,19 +126,12 @@ class Batches:
             raise broken
 
     async def _analyze(
-        self,
-        index: int,
-        task: type[VisionTask],
-        params: Any,
-        source: PictureSource,
-        taken: asyncio.Event,
-        client: str,
-        analyzer: Analyzer,
+        self, index: int, request: AnalysisRequest, source: PictureSource, taken: asyncio.Event
     ) -> bytes:
         try:
-            async with source.open(self._pictures, self._analysis.max_bytes, client) as picture:
+            async with source.open(self._pictures, self._analysis.max_bytes, request.client) as picture:
                 taken.set()
-                result = await analyzer.analyze(task, params, picture, client=client)
+                result = await self._analysis.analyze(request, picture)
                 return result.to_json(index=index)
         except BallastError:
             if not taken.is_set():

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from app.errors import InvalidParameter
-from app.vision.output import Output
+from app.vision.plan import Output
 from app.vision.task import VisionTask
 
 _Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]

@@ -29,8 +29,9 @@ from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import ClientDep, opened
 from app.vision import batch, stream
-from app.vision.output import Output
+from app.vision.analysis import AnalysisRequest
 from app.vision.params import answer_model, described, to_output, to_params
+from app.vision.plan import Output
 from app.vision.room import VisionRoom
 from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
 from app.vision.task import VisionTask, vision_tasks
@@ -120,8 +121,9 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         max_bytes = room.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
         async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = room.remembered if getattr(params, "cache", True) else room.analysis
-            result = await analysis.analyze(task, to_params(task, params), picture, client=client, output=output)
+            may_reuse = getattr(params, "cache", True)
+            asked = AnalysisRequest(task, to_params(task, params), client, output, may_reuse)
+            result = await room.analysis.analyze(asked, picture)
         return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.

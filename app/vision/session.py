@@ -15,8 +15,9 @@ from app.media.pictures import LivePicture
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.frames import Frame, NewestSlot, picture_of
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
 CLOSE_TOO_LARGE = 1009
@@ -93,7 +94,7 @@ class StreamSession:
         self._configure = configure
         self._client = client
         self._slot = NewestSlot()
-        self._seat = room.analysis.vision.trackers.open()
+        self._tracker = room.analysis.vision.trackers.open()
         self._received = 0
         self._taken = 0
         self._frame_seconds = 0.0
@@ -109,7 +110,7 @@ class StreamSession:
             worker.cancel()
             reader.cancel()
             await asyncio.gather(worker, reader, return_exceptions=True)
-            self._seat.close()
+            self._tracker.close()
             self._room.counters.dropped += self._slot.dropped
         for task in done:
             task.result()
@@ -190,9 +191,9 @@ class StreamSession:
         try:
             params = self._options.params
             picture = LivePicture(frame.picture, self._room.governor.budget, Priority.LIVE, self._client)
-            result = await self._room.analysis.analyze(
-                self._task, params, picture, client=self._client, tracker=self._seat.tracker(self._task, params)
-            )
+            tracker = self._tracker.current(self._task, params)
+            asked = AnalysisRequest(self._task, params, self._client, tracker=tracker)
+            result = await self._room.analysis.analyze(asked, picture)
         except BallastError as error:
             await self._send_error(error, frame.seq)
             if isinstance(error, Overloaded):  # the next frame would not fare better at once

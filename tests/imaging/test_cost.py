@@ -21,7 +21,7 @@ from app.imaging.formats.jpeg import Jpeg
 from app.imaging.formats.png import Png
 from app.imaging.header import FORMATS, read_header
 from app.imaging.picture_format import PictureHeader
-from app.workers.process import CHILD_ENVIRONMENT
+from app.workers.launch import CHILD_ENVIRONMENT
 from tests.imaging.pictures import encode, multi_scan_jpeg, scene, with_alpha
 
 BOX = AnalysisSize(640, 480)

@@ -23,9 +23,10 @@ from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
 from app.storage.spool import Spool
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.batches import Batches, PictureSource, SentPicture
-from app.vision.output import Output
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 from tests.samples import png
@@ -58,13 +59,13 @@ class FakeAnalysis:
 
     def __post_init__(self) -> None:
         self.vision = self.pool = self
-        self.width_max = WORKERS
+        self.concurrency_max = WORKERS
         self._changed = asyncio.Condition()
 
-    async def analyze(self, task: type[VisionTask], _params: Any, picture: Picture, *, client: str) -> AnalysisResult:
-        assert task is Toes
+    async def analyze(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
+        assert request.task is Toes
         data = picture.data
-        self.clients.add(client)
+        self.clients.add(request.client)
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
@@ -115,7 +116,7 @@ class House:
         self, spool: Spool, sources: AsyncIterator[PictureSource], all_taken: asyncio.Event
     ) -> BallastError | None:
         try:
-            await self.batches.run(Toes, {}, sources, spool, describe, all_taken, "me", self.analysis)
+            await self.batches.run(AnalysisRequest(Toes, {}, "me"), sources, spool, describe, all_taken)
         except BallastError as error:
             return error
         return None
