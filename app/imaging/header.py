@@ -61,5 +61,6 @@ def _format(data: bytes | memoryview) -> PictureFormat:
     sniffed = sniff_picture(bytes(data[:BRANDS_BYTES]))
     found = sniffed or next((candidate for candidate in FORMATS if candidate.holds(data)), None)
     if found is None:
-        raise UnsupportedMedia(f"Send a picture in one of these formats: {', '.join(one.name for one in FORMATS)}.")
+        names = ", ".join(one.name.upper() for one in FORMATS)
+        raise UnsupportedMedia(f"Send a picture in one of these formats: {names}.")
     return found

@@ -52,6 +52,7 @@ class PictureFormat(ABC):
     """
 
     name: ClassVar[str]
+    """One word in small letters, also in the names of operations that are forecast."""
     media_type: ClassVar[MediaType]
     plugin: ClassVar[str]
     """Pillow's plug-in: its module, a colon, and its class of images."""

@@ -160,7 +160,7 @@ class Analysis:
         check_pixels(header, target, self._max_pixels)
         formula_bytes = decode_bytes(header, target, encoded_bytes)
         if output is Output.DETECTIONS:
-            return self._predicted(box, None, f"decode-{header.format}", formula_bytes)
+            return self._predicted(box, None, f"decode-{header.format.name}", formula_bytes)
         policy = self._governor.policy
         rendering = Rendering(output, _CANVAS.scaled(policy.analysis_scale), policy.encoder_effort)
         size = rendering.canvas.fit(*header.upright)
@@ -169,7 +169,7 @@ class Analysis:
             return self._predicted(box, rendering, "mask", formula_bytes + _MASK_BYTES * pixels)
         check_pixels(header, size, self._max_pixels)
         formula_bytes = max(formula_bytes, decode_bytes(header, size, encoded_bytes)) + _DRAWING_BYTES * pixels
-        return self._predicted(box, rendering, f"drawing-{header.format}", formula_bytes)
+        return self._predicted(box, rendering, f"drawing-{header.format.name}", formula_bytes)
 
     def _predicted(
         self, box: AnalysisSize, rendering: Rendering | None, operation: str, formula_bytes: int

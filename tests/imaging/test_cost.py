@@ -66,7 +66,7 @@ def measured_bytes(folder: Path, kind: str, picture: bytes, mode: str) -> int:
 
 
 def test_every_format_is_measured() -> None:
-    assert {kind.split()[0] for kind in KINDS} == {found.name.lower() for found in FORMATS}
+    assert {kind.split()[0] for kind in KINDS} == {found.name for found in FORMATS}
 
 
 @pytest.mark.parametrize("kind", KINDS)

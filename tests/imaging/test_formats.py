@@ -23,7 +23,7 @@ from app.imaging.picture_format import PictureFormat, PictureHeader
 
 
 class Bmp(PictureFormat):
-    name = "BMP"
+    name = "bmp"
     media_type = MediaType("image/bmp", MediaKind.IMAGE, ".bmp")
     plugin = "PIL.BmpImagePlugin:BmpImageFile"
     signature = b"BM"
@@ -92,7 +92,7 @@ def test_a_picture_is_claimed_by_its_own_format_only(kind: str) -> None:
 
     claiming = [found for found in FORMATS if _claims(found, head)]
 
-    assert [found.name.lower() for found in claiming] == [kind.split()[0].replace("apng", "png")]
+    assert [found.name for found in claiming] == [kind.split()[0].replace("apng", "png")]
     assert sniff(head) == claiming[0].media_type
 
 

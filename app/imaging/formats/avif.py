@@ -10,7 +10,7 @@ from app.imaging.picture_format import PictureHeader
 
 
 class Avif(HeifFormat):
-    name = "AVIF"
+    name = "avif"
     media_type = MediaType("image/avif", MediaKind.IMAGE, ".avif")
     plugin = "PIL.AvifImagePlugin:AvifImageFile"
     brands = frozenset((b"avif", b"avis"))

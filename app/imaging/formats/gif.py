@@ -17,7 +17,7 @@ _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
 class Gif(PictureFormat):
-    name = "GIF"
+    name = "gif"
     media_type = MediaType("image/gif", MediaKind.IMAGE, ".gif")
     plugin = "PIL.GifImagePlugin:GifImageFile"
     signature = rb"GIF8[79]a"

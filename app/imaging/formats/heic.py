@@ -11,7 +11,7 @@ _SEQUENCES = frozenset((b"hevc", b"hevx", b"hevm", b"hevs"))
 
 
 class Heic(HeifFormat):
-    name = "HEIC"
+    name = "heic"
     media_type = MediaType("image/heic", MediaKind.IMAGE, ".heic")
     plugin = "pillow_heif:HeifImageFile"
     brands = frozenset((b"heic", b"heix", b"heim", b"heis")) | _SEQUENCES

@@ -24,7 +24,7 @@ _ROW_BYTES = 64
 
 
 class Jpeg(PictureFormat):
-    name = "JPEG"
+    name = "jpeg"
     media_type = MediaType("image/jpeg", MediaKind.IMAGE, ".jpg")
     plugin = "PIL.JpegImagePlugin:JpegImageFile"
     signature = rb"\xff\xd8\xff"

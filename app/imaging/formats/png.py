@@ -25,7 +25,7 @@ _COLOURS = {
 
 
 class Png(PictureFormat):
-    name = "PNG"
+    name = "png"
     media_type = MediaType("image/png", MediaKind.IMAGE, ".png")
     plugin = "PIL.PngImagePlugin:PngImageFile"
     signature = rb"\x89PNG\r\n\x1a\n"

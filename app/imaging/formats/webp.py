@@ -19,7 +19,7 @@ _PIXEL_BYTES = 16
 
 
 class WebP(PictureFormat):
-    name = "WebP"
+    name = "webp"
     media_type = MediaType("image/webp", MediaKind.IMAGE, ".webp")
     plugin = "PIL.WebPImagePlugin:WebPImageFile"
     signature = rb"RIFF....WEBP"
