@@ -14,7 +14,7 @@ from app.models.assets import ModelAssets
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
 from app.vision.remembered import RememberedAnalysis
-from app.vision.streams import Streams
+from app.vision.session import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
 from app.workers.pool import PoolLimits
@@ -42,6 +42,10 @@ class VisionRoom:
     batches: Batches
     streams: Streams
     body_idle_seconds: float
+
+    def analyzer(self, *, cache: bool) -> Analysis | RememberedAnalysis:
+        """Return what analyses pictures: with `cache`, what was found before in the same one is answered again."""
+        return self.remembered if cache else self.analysis
 
 
 async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
