@@ -22,7 +22,7 @@ class RawLoop:
     """A started loop over one picture; the model is loaded when this returns."""
 
     def __init__(self, task: str, picture: Path) -> None:
-        from app.workers.process import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
+        from app.workers.launch import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
 
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.raw_loop", task, str(picture)],

@@ -20,8 +20,8 @@ from app.http.multipart_files import file_parts
 from app.http.problems import SCHEMA, problem_responses, validation_problem
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings
-from app.vision.batches import MAX_PICTURES, Batch, Batches, BatchOrder, PictureSource, sent_picture
-from app.vision.params import batch_model, read_query
+from app.vision.batches import MAX_PICTURES, Batch, Batches, PictureSource, sent_picture
+from app.vision.params import batch_model, read_request
 from app.vision.route import VisionDep
 from app.vision.schema import BatchResultSchema
 from app.vision.task import VisionTask
@@ -83,13 +83,12 @@ def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
         room: VisionDep,
         client: ClientDep,
     ) -> Response:
-        asked = read_query(task, params)
+        asked = read_request(task, params, client)
         sources = _sources(request, core.settings.upload, room.batches)
         first = await anext(sources, None)
         if first is None:
             raise BadRequest("The form has no file.")
-        batch = room.batches.open(BatchOrder(task, asked.params, room.analyzer(cache=asked.cache), client))
-        return BatchResponse(batch, _joined(first, sources), core.lifecycle.drained)
+        return BatchResponse(room.batches.open(asked), _joined(first, sources), core.lifecycle.drained)
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]

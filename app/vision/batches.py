@@ -6,8 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from app import log
 from app.errors import BallastError, PayloadTooLarge
@@ -15,9 +13,8 @@ from app.media.pictures import Chunk, Pictures
 from app.storage.spool import Spool, open_spool
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.remembered import RememberedAnalysis
-from app.vision.task import VisionTask
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.result import AnalysisResult
 
 MAX_PICTURES = 100_000
 """Pictures of one batch."""
@@ -40,22 +37,12 @@ async def sent_picture(chunks: AsyncIterator[Chunk]) -> AsyncIterator[AsyncItera
         raise
 
 
-@dataclass(frozen=True, slots=True)
-class BatchOrder:
-    """What is to be done with each picture, and for whom."""
-
-    task: type[VisionTask]
-    params: Any
-    analysis: Analysis | RememberedAnalysis
-    client: str
-
-
 class Batches:
-    """Opens batches. `pictures` takes in what they are sent; `analysis` says how large a picture may be."""
+    """Opens batches."""
 
     def __init__(self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads) -> None:
-        self.analysis = analysis
-        self.pictures = pictures
+        self._analysis = analysis
+        self._pictures = pictures
         self._store = store
         self._disk = disk
 
@@ -67,7 +54,7 @@ class Batches:
             NotFound: there is no such item.
             PayloadTooLarge: it is larger than a picture may be.
         """
-        max_bytes = self.analysis.max_bytes
+        max_bytes = self._analysis.max_bytes
         async with self._store.reader(media_id) as reader:
             size_bytes = reader.item.size_bytes
             if size_bytes > max_bytes:
@@ -75,21 +62,22 @@ class Batches:
             yield reader.chunks(0, size_bytes)
 
     @asynccontextmanager
-    async def open(self, order: BatchOrder) -> AsyncIterator[Batch]:
-        """Give a batch for the block; its lines are gone afterwards."""
+    async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
+        """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""
         async with open_spool("batch", self._store.temp_files, self._disk) as lines:
-            yield Batch(self, order, lines)
+            yield Batch(self._analysis, self._pictures, request, lines)
 
 
 class Batch:
     """One batch at work. Its `lines` wait on the disk; `all_taken` is set when the last picture has been taken in."""
 
-    def __init__(self, batches: Batches, order: BatchOrder, lines: Spool) -> None:
+    def __init__(self, analysis: Analysis, pictures: Pictures, request: AnalysisRequest, lines: Spool) -> None:
         self.lines = lines
         self.all_taken = asyncio.Event()
-        self._batches = batches
-        self._order = order
-        self._places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * batches.analysis.vision.pool.width_max)
+        self._analysis = analysis
+        self._pictures = pictures
+        self._request = request
+        self._places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * analysis.vision.pool.concurrency_max)
 
     async def run(self, sources: AsyncIterator[PictureSource]) -> None:
         """Write the line of each picture, in order of completion.
@@ -137,10 +125,10 @@ class Batch:
         await self._write(line)
 
     async def _analyze(self, source: PictureSource, taken: asyncio.Event) -> AnalysisResult:
-        order, max_bytes = self._order, self._batches.analysis.max_bytes
-        async with source as chunks, self._batches.pictures.receive(chunks, max_bytes, order.client) as picture:
+        received = self._pictures.receive
+        async with source as chunks, received(chunks, self._analysis.max_bytes, self._request.client) as picture:
             taken.set()
-            return await order.analysis.analyze(order.task, order.params, picture, client=order.client)
+            return await self._analysis.analyze(self._request, picture)
 
     async def _write(self, line: bytes) -> None:
         await self.lines.write(line + b"\n")

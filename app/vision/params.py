@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from app.errors import InvalidParameter
 from app.http.problems import validation_problem
-from app.vision.output import Output
+from app.vision.analysis import AnalysisRequest
+from app.vision.plan import Output
 from app.vision.task import VisionTask
 
 _Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]
@@ -41,23 +42,14 @@ def batch_model(task: type[VisionTask]) -> type[BaseModel]:
     return create_model(f"{task.Params.__name__}Batch", __base__=query_model(task), cache=(_Cache, True))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a query asks for: the task's own parameters, the form of the answer, whether a remembered one will do."""
-
-    params: Any
-    output: Output
-    cache: bool
-
-
-def read_query(task: type[VisionTask], query: BaseModel) -> Asked:
+def read_request(task: type[VisionTask], query: BaseModel, client: str) -> AnalysisRequest:
     """Return what an `answer_model` or a `batch_model` asks for.
 
     Raises:
-        InvalidParameter: it asks for two forms.
+        InvalidParameter: it asks for two forms of the answer.
     """
     values = query.model_dump()
-    cache = values.pop("cache", True)
+    may_reuse = values.pop("cache", True)
     annotate = values.pop("annotate", None)  # None: a batch, which answers detections only
     form = values.pop("form", None)
     if annotate and form is not None:
@@ -67,7 +59,7 @@ def read_query(task: type[VisionTask], query: BaseModel) -> Asked:
         output = Output.PICTURE
     elif task.has_mask and annotate is not None and form != "json":
         output = Output.MASK
-    return Asked(task.Params(**values), output, cache)
+    return AnalysisRequest(task, task.Params(**values), client, output, may_reuse)
 
 
 def described(task: type[VisionTask]) -> dict[str, Any]:

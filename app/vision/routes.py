@@ -28,8 +28,8 @@ from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import HEADER, receipt_headers
 from app.http.state import ClientDep
 from app.vision.batch import add_batch
-from app.vision.output import Output
-from app.vision.params import answer_model, described, read_query
+from app.vision.params import answer_model, described, read_request
+from app.vision.plan import Output
 from app.vision.route import ShortRoute, VisionDep
 from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
 from app.vision.stream import add_stream
@@ -114,11 +114,10 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     async def analyze(
         request: Request, params: Annotated[BaseModel, Query()], room: VisionDep, client: ClientDep
     ) -> Response:
-        asked, max_bytes = read_query(task, params), room.analysis.max_bytes
+        asked, max_bytes = read_request(task, params, client), room.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
         async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = room.analyzer(cache=asked.cache)
-            result = await analysis.analyze(task, asked.params, picture, client=client, output=asked.output)
+            result = await room.analysis.analyze(asked, picture)
         content_type = asked.output.content_type
         return Response(result.body(), media_type=content_type, headers=receipt_headers(result.receipt))
 

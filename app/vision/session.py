@@ -16,8 +16,9 @@ from app.media.pictures import LivePicture
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.frames import Frame, NewestSlot, parse_message, picture_of
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
 CLOSE_TOO_LARGE = 1009
@@ -113,7 +114,7 @@ class StreamSession:
         self._buffers = buffers
         self._options = request.options
         self._slot = NewestSlot()
-        self._seat = streams.analysis.vision.trackers.open()
+        self._tracker = streams.analysis.vision.trackers.open()
         self._received = 0
         self._taken = 0
         self._frame_seconds = 0.0
@@ -129,7 +130,7 @@ class StreamSession:
             worker.cancel()
             reader.cancel()
             await asyncio.gather(worker, reader, return_exceptions=True)
-            self._seat.close()
+            self._tracker.close()
         for task in done:
             task.result()
 
@@ -219,8 +220,8 @@ class StreamSession:
     async def _analyze(self, frame: Frame) -> AnalysisResult:
         task, params, client = self._request.task, self._options.params, self._request.client
         picture = LivePicture(frame.picture, self._streams.governor.budget, Priority.LIVE, client)
-        tracker = self._seat.tracker(task, params)
-        return await self._streams.analysis.analyze(task, params, picture, client=client, tracker=tracker)
+        tracker = self._tracker.current(task, params)
+        return await self._streams.analysis.analyze(AnalysisRequest(task, params, client, tracker=tracker), picture)
 
     def _learn(self, seconds: float) -> None:
         if self._frame_seconds == 0:

@@ -17,7 +17,7 @@ from app.domain.frame import AnalysisSize, ImageFormat, ImageHeader
 from app.errors import TooManyPixels
 from app.imaging.cost import MAX_STORED_PIXELS, check_pixels, counted_pixels, decode_bytes, draft_scale
 from app.imaging.header import read_header
-from app.workers.process import CHILD_ENVIRONMENT
+from app.workers.launch import CHILD_ENVIRONMENT
 from tests.imaging.pictures import encode, multi_scan_jpeg, scene, with_alpha
 
 BOX = AnalysisSize(640, 480)

@@ -22,9 +22,10 @@ from app.memory.budget import MemoryBudget
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.batches import Batch, Batches, BatchOrder, PictureSource, sent_picture
-from app.vision.output import Output
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.batches import Batch, Batches, PictureSource, sent_picture
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 from tests.samples import png
@@ -57,13 +58,13 @@ class FakeAnalysis:
 
     def __post_init__(self) -> None:
         self.vision = self.pool = self
-        self.width_max = WORKERS
+        self.concurrency_max = WORKERS
         self._changed = asyncio.Condition()
 
-    async def analyze(self, task: type[VisionTask], _params: Any, picture: Picture, *, client: str) -> AnalysisResult:
-        assert task is Toes
+    async def analyze(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
+        assert request.task is Toes
         data = picture.data
-        self.clients.add(client)
+        self.clients.add(request.client)
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
@@ -104,8 +105,7 @@ class House:
 
     async def run(self, sources: AsyncIterator[PictureSource]) -> Lines:
         """Run a batch to its end, with a reader as slow as can be: it reads when everything is written."""
-        order = BatchOrder(Toes, {}, cast("Analysis", self.analysis), "me")
-        async with self.batches.open(order) as batch:
+        async with self.batches.open(AnalysisRequest(Toes, {}, "me")) as batch:
             self.batch = batch
             await batch.run(sources)
             return Lines.of(b"".join([piece async for piece in batch.lines.pieces()]))

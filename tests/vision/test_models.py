@@ -33,7 +33,7 @@ class CountedModel(Model):
         self.params = params
         self.is_closed = False
 
-    def detect(self, rgb: Any) -> Found:  # noqa: ARG002 - the form of a model
+    def detect(self, rgb: Any, timestamp_ms: int | None = None) -> Found:  # noqa: ARG002 - the form of a model
         assert not self.is_closed
         return Found([])
 

@@ -19,8 +19,9 @@ from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.output import Output
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
 from app.vision.session import StreamOptions, StreamRequest, Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
@@ -69,10 +70,10 @@ def _no_constant(name: str) -> object:
 
 
 @dataclass
-class Seat:
+class FakeTracker:
     is_open: bool = True
 
-    def tracker(self, *_: object) -> None:
+    def current(self, *_: object) -> None:
         return None
 
     def close(self) -> None:
@@ -87,29 +88,29 @@ class FakeAnalysis:
     error: BallastError | Exception | None = None
     seen: list[tuple[bytes, Any]] = field(default_factory=list)
     began: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-    seats: list[Seat] = field(default_factory=list)
+    trackers_opened: list[FakeTracker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
         self.vision = self.trackers = self
 
-    def open(self) -> Seat:
-        self.seats.append(Seat())
-        return self.seats[-1]
+    def open(self) -> FakeTracker:
+        self.trackers_opened.append(FakeTracker())
+        return self.trackers_opened[-1]
 
     def box(self) -> AnalysisSize:
         return AnalysisSize(640, 480)
 
-    async def analyze(self, task: type[VisionTask], params: Any, picture: Any, **_: object) -> AnalysisResult:
+    async def analyze(self, request: AnalysisRequest, picture: Any) -> AnalysisResult:
         data = picture if isinstance(picture, bytes) else picture.data
-        self.seen.append((data, params))
+        self.seen.append((data, request.params))
         self.began.put_nowait(data)
         await self.gate.wait()
         if self.error is not None:
             raise self.error
         receipt = Receipt(1, 1, ProcessingMode.FULL_QUALITY)
         return AnalysisResult(
-            task=task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
+            task=request.task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
             output=Output.DETECTIONS, payload=b"[]", queued_seconds=0.0, decode_seconds=0.001, inference_seconds=0.002,
             receipt=receipt,
         )  # fmt: skip
@@ -370,7 +371,7 @@ async def test_an_analysis_in_flight_ends_with_its_stream(house: House) -> None:
         await house.analysis.began.get()
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(house: House) -> None:
@@ -382,7 +383,7 @@ async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(h
         await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: House) -> None:
@@ -393,7 +394,7 @@ async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: H
         await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_advice_is_no_more_frames_than_are_answered(house: House) -> None:
