@@ -14,7 +14,7 @@ from app.models.assets import ModelAssets
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
 from app.vision.remembered import RememberedResults
-from app.vision.streams import Streams
+from app.vision.session import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
 from app.workers.spec import PoolLimits, WorkerSpec

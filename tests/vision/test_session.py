@@ -22,8 +22,7 @@ from app.settings import VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.plan import Output
 from app.vision.result import AnalysisResult
-from app.vision.session import StreamOptions
-from app.vision.streams import Streams
+from app.vision.session import StreamOptions, StreamRequest, Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 
@@ -58,8 +57,8 @@ class Client:
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
-    def say(self, **words: object) -> None:
-        self.messages.put_nowait(json.dumps(words))
+    def say(self, **members: object) -> None:
+        self.messages.put_nowait(json.dumps(members))
 
     async def answer(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
@@ -137,8 +136,7 @@ class House:
     async def stream(self, max_fps: float | None = None) -> AsyncIterator[Client]:
         """Open a stream that has greeted; it is hung up and ended after the block."""
         client = Client()
-        options = StreamOptions({"toes": 5}, max_fps)
-        serving = asyncio.create_task(self.streams.serve(client, Toes, options, configure, "me"))
+        serving = asyncio.create_task(self.streams.serve(client, request(max_fps)))
         try:
             assert (await client.answer())["type"] == "ready"
             yield client
@@ -152,6 +150,10 @@ def configure(present: StreamOptions, change: dict[str, Any]) -> StreamOptions:
     if "wrong" in change:
         raise InvalidParameter("wrong: it is.")
     return StreamOptions({**present.params, **change}, present.max_fps)
+
+
+def request(max_fps: float | None = None) -> StreamRequest:
+    return StreamRequest(Toes, StreamOptions({"toes": 5}, max_fps), configure, "me")
 
 
 @pytest.fixture
@@ -219,6 +221,22 @@ async def test_counters_add_up_over_streams(house: House) -> None:
     counters = house.streams.counters
     assert (active, counters.active, counters.frames) == (1, 0, 8)
     assert counters.dropped >= 4
+
+
+async def test_a_dropped_frame_is_counted_while_its_stream_is_open(house: House) -> None:
+    house.analysis.gate.clear()
+    async with house.stream() as client:
+        client.messages.put_nowait(b"1")
+        await house.analysis.began.get()
+        for number in (b"2", b"3", b"4"):
+            client.messages.put_nowait(number)
+        client.say(type="ping")
+        await client.answer()
+
+        assert house.streams.counters.dropped == 2
+        house.analysis.gate.set()
+
+    assert house.streams.counters.dropped == 2
 
 
 async def test_a_name_comes_back_with_the_answer(house: House) -> None:
@@ -316,7 +334,7 @@ async def test_a_silent_client_is_hung_up_on(build: Callable[..., House]) -> Non
     house = build(stream_idle_seconds=0.01)
     client = Client()
 
-    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+    await house.streams.serve(client, request())
 
     assert client.closed is not None
     assert client.closed[0] == 4408
@@ -327,7 +345,7 @@ async def test_one_stream_too_many_is_told_to_come_later(build: Callable[..., Ho
     house = build(max_streams=1)
     async with house.stream():
         second = Client()
-        await house.streams.serve(second, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(second, request())
 
     assert second.closed is not None
     assert second.closed[0] == 1013
@@ -338,7 +356,7 @@ async def test_a_stream_that_memory_has_no_room_for_is_told_to_come_later(house:
     client = Client()
     everything = budget.record({"all": budget.free_bytes}, owner="test")
 
-    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+    await house.streams.serve(client, request())
     everything.release()
 
     assert client.closed is not None
@@ -362,7 +380,7 @@ async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(h
     client.messages.put_nowait(b"frame")
 
     with pytest.raises(RuntimeError, match="surprise"):
-        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
     assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
@@ -373,7 +391,7 @@ async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: H
     client.broken = True
 
     with pytest.raises(ConnectionResetError):
-        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
     assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
