@@ -24,6 +24,7 @@ SHORT: dict[str, list[str]] = {
     "gauge": ["--samples", "200", "--seconds", "1"],
     "ledger": [],
     "burst": ["--short"],
+    "multipart": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

@@ -39,12 +39,20 @@ def exchange(port: int, *pieces: bytes) -> tuple[int, bytes]:
 
 def read_answer(connection: socket.socket) -> tuple[int, bytes]:
     """Read one answer to its end, by Content-Length or by the end of the connection."""
+    status, _, body = read_whole_answer(connection)
+    return status, body
+
+
+def read_whole_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Return the status, the headers (their names in lower case) and the body of one answer."""
     data = b""
     while b"\r\n\r\n" not in data and (chunk := connection.recv(65536)):
         data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    length = int(lengths[0].split(b":")[1]) if lengths else None
+    first, *lines = head.decode("latin-1").split("\r\n")
+    fields = [line.partition(":") for line in lines]
+    headers = {name.lower(): value.strip() for name, _, value in fields}
+    length = int(headers["content-length"]) if "content-length" in headers else None
     while (length is None or len(body) < length) and (chunk := connection.recv(65536)):
         body += chunk
-    return int(head.split(b" ")[1]), body
+    return int(first.split(" ")[1]), headers, body

@@ -1,7 +1,8 @@
-"""Pure ASGI middleware: request ids and the last error boundary, then who may ask."""
+"""Pure ASGI middleware: request ids, the last error boundary, and who may ask."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import uuid
@@ -15,13 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from app import log
-from app.errors import BallastError, Forbidden, Unauthorized
+from app.errors import BallastError, Forbidden, NotFound, Overloaded, Unauthorized
 from app.http.problems import problem_response, unexpected
 from app.server.probes import is_probe
 from app.settings import ServerSettings
 
 CLIENT_KEY = "ballast.client"
-"""Where the scope says by which key a request came (its number, not the key)."""
+"""Where the scope says which key a request came with (its number, not the key)."""
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,11 +30,11 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 class _Signer(Protocol):
     def check(self, path: str, expires: str, signature: str) -> None:
-        """Raise Forbidden where the signature is not ours, or expired."""
+        """Raise Forbidden where the signature is not ours, or has expired."""
 
 
 class _Signing(Protocol):
-    """What the guard uses of the state under `media`; the signer is None where URLs are not signed."""
+    """What the guard uses of the media room; the signer is None where URLs are not signed."""
 
     @property
     def signer(self) -> _Signer | None: ...
@@ -57,6 +58,11 @@ class RequestContext:
             await self._app(scope, receive, answer.send)
         except (ClientDisconnect, WebSocketDisconnect):
             pass  # nobody is left to be answered
+        except asyncio.CancelledError:
+            # The server shuts down and waits no longer; without an answer of ours it would give one without an id.
+            if not answer.started:
+                await answer.fail(Overloaded("The service is shutting down."), scope, receive)
+            raise
         except Exception as error:
             known = error if isinstance(error, BallastError) else unexpected(error)
             await answer.fail(known, scope, receive)
@@ -65,34 +71,36 @@ class RequestContext:
 
 
 class _Answer:
-    """One response on its way: adds the request id, and knows whether it has begun."""
+    """One response: adds the request id, and knows whether it has started."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id
-        self._started = False
+        self.started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
-            self._started = True
+            self.started = True
             MutableHeaders(scope=message)["X-Request-Id"] = self._request_id
+        elif message["type"] == "websocket.close" and not self.started:
+            raise NotFound("There is no such stream.")  # so says Starlette; the server's 403 would have no id
         await self._send(message)
 
     async def fail(self, error: BallastError, scope: Scope, receive: Receive) -> None:
-        """Answer with a problem; where bytes were already sent, break the connection so that nobody takes it as whole.
+        """Answer with a problem, or where the answer has started, break it off, so that nobody takes it for whole.
 
         Raises:
-            BallastError: `error` itself, where the answer has begun (the server then cuts the connection).
+            BallastError: `error` itself, where the answer has started (the server then cuts the connection).
         """
         if scope["type"] == "websocket":
             await self._refuse_websocket(error, scope, receive)
-        elif self._started:
+        elif self.started:
             raise error
         else:
             await problem_response(error)(scope, receive, self.send)
 
     async def _refuse_websocket(self, error: BallastError, scope: Scope, receive: Receive) -> None:
-        if self._started:
+        if self.started:
             await self._send({"type": "websocket.close", "code": 1011, "reason": error.code})
         else:
             await problem_response(error)(scope, receive, self.send)
@@ -127,7 +135,7 @@ class OriginGuard:
 
 
 class KeyGuard:
-    """Asks for a key where keys are set, but for what may be seen by all: by its path, or how that begins."""
+    """Asks for a key where keys are set, except for paths, and prefixes of paths, that are open to all."""
 
     def __init__(
         self,
@@ -146,7 +154,7 @@ class KeyGuard:
             try:
                 self._check(scope)
             except BallastError as error:
-                # Answered here, inside the CORS layer: a listed page is to see why.
+                # Answered here, inside the CORS layer, so that a page of a listed origin sees why.
                 await problem_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

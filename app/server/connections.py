@@ -1,8 +1,9 @@
-"""A cap on connections that keeps seats for the probes, and a deadline for the head of each request.
+"""A cap on connections that always has room for the probes, and a deadline for the head of each request.
 
-uvicorn closes nothing that is slow and answers above its own limit to nobody, also not to a probe. So each connection
-takes a seat; who finds none is still listened to for a moment: /health and /metrics are answered, anything else is 503.
-Above that again, the one that has been silent for the longest goes. WebSockets and idle keep-alive connections count.
+uvicorn never closes a slow connection, and above its own limit it answers nobody, not even a probe. So each connection
+takes a slot. One that comes when all are taken is an overflow connection, which is still answered once: /health and
+/metrics as ever, anything else with 503. Those are few, too: the oldest is closed to make room for the next.
+WebSockets and idle keep-alive connections count.
 """
 
 from __future__ import annotations
@@ -20,59 +21,62 @@ from app.server.probes import PROBE_PATHS
 from app.server.protocols import BoundedHttp
 from app.server.refusal import Refusal
 
-SPARE_SEATS = 32
-"""Connections beyond the cap that may be open at a time: probes, and those that are just being refused."""
+MAX_OVERFLOW = 32
+"""Connections beyond the cap that may be open at a time: probes, and those that are being refused."""
 
 _RETRY_SECONDS = 2
 
 
-class Seats:
-    """The seats of one listener."""
+class Slots:
+    """The slots of one listener."""
 
     def __init__(self, total: int, header_seconds: float) -> None:
         self.header_seconds = header_seconds
         self._total = total
-        self._standing: dict[SeatedProtocol, None] = {}  # in the order in which they came
+        self._overflow: dict[CappedHttp, None] = {}  # in the order of arrival
 
-    def sit(self, connection: SeatedProtocol) -> bool:
-        """Give a seat to a connection that is just coming in; False: it stands, and the oldest standing one may go."""
-        taken = len(connection.connections) - len(self._standing)
+    def admit(self, connection: CappedHttp) -> bool:
+        """Give a slot to a new connection. False: it overflows, and the oldest such connection may be closed for it."""
+        taken = len(connection.connections) - len(self._overflow)
         if taken <= self._total:
             return True
-        self._standing[connection] = None
-        if len(self._standing) > SPARE_SEATS:
-            next(iter(self._standing)).give_up()
+        self._overflow[connection] = None
+        if len(self._overflow) > MAX_OVERFLOW:
+            oldest = next(iter(self._overflow))
+            self.remove(oldest)
+            oldest.transport.close()
         return False
 
-    def leave(self, connection: SeatedProtocol) -> None:
-        self._standing.pop(connection, None)
+    def remove(self, connection: CappedHttp) -> None:
+        """Forget a connection that is closed."""
+        self._overflow.pop(connection, None)
 
 
-class SeatedProtocol(BoundedHttp):
-    """uvicorn's connection, with a seat or standing."""
+class CappedHttp(BoundedHttp):
+    """uvicorn's connection, with a slot or in overflow."""
 
     def __init__(
         self,
-        seats: Seats,
+        slots: Slots,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._seats = seats
-        self._seated = True
+        self._slots = slots
+        self._admitted = True
         self._head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._seated = self._seats.sit(self)
-        if not self._seated:
+        self._admitted = self._slots.admit(self)
+        if not self._admitted:
             self.app = LingeringClose(_ProbesOrRefusal(self.app), total_seconds=2.0, idle_seconds=0.5)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._seats.leave(self)
+        self._slots.remove(self)
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -87,24 +91,19 @@ class SeatedProtocol(BoundedHttp):
 
     def handle_websocket_upgrade(self) -> None:
         self._stop_waiting()
-        if self._seated:
+        if self._admitted:
             super().handle_websocket_upgrade()
         else:
             self.transport.write(Refusal(_overloaded()).raw())
             self.transport.close()
 
-    def give_up(self) -> None:
-        """Close the connection without an answer."""
-        self._seats.leave(self)
-        self.transport.close()
-
     def _await_head(self) -> None:
-        self._head_deadline = self.loop.call_later(self._seats.header_seconds, self._head_is_late)
+        self._head_deadline = self.loop.call_later(self._slots.header_seconds, self._head_is_late)
 
     def _head_is_late(self) -> None:
         self._head_deadline = None
         if self.cycle is not None and not self.cycle.response_complete:
-            self._await_head()  # it has begun to ask again before it was answered
+            self._await_head()  # the client began its next request before this one was answered
         elif not self.transport.is_closing():
             self.transport.close()
 
@@ -122,7 +121,7 @@ class _ProbesOrRefusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
-            await self._app({**scope, "headers": [*scope["headers"]]}, receive, _closing(send))
+            await self._app(scope, receive, _closing(send))
         else:
             await Refusal(_overloaded())(scope, receive, send)
 

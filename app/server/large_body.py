@@ -1,8 +1,8 @@
-"""A large body straight from the socket into the pieces that go on to the disk.
+"""A large body, read from the socket straight into the pieces that go on to the disk.
 
-On uvicorn's way each byte is copied twice, out of the loop's buffer and out of the parser. But where the head announced
-a length there is nothing to parse in what follows: the connection is lent to a `BodyReader`, which reads into buffers
-that are handed on as they are, and gives it back after the last byte.
+uvicorn copies each byte twice, out of the loop's buffer and out of the parser. But where the head announced a length,
+what follows need not be parsed: the connection is lent to a `BodyReader`, which reads into buffers that are handed on
+as they are, and gives it back after the last byte.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from app.domain.units import KIB, MIB
 
 LARGE_BYTES = MIB
-"""Where more than this is still to come, the parser is passed by."""
+"""Where more than this is still to come, the parser is bypassed."""
 
 PIECE_BYTES = 512 * KIB
 """The largest piece. While one waits for the application nothing is read."""
@@ -32,7 +32,7 @@ class Cycle(Protocol):
 
 
 class Connection(Protocol):
-    """The connection whose body it is. It is told of everything as before, but for the bytes of the body."""
+    """The connection whose body it is. It is told of everything as before, except the bytes of the body."""
 
     transport: asyncio.Transport
     flow: Any
@@ -56,7 +56,7 @@ class BodyReader(asyncio.BufferedProtocol):
         self._buffer = bytearray()
         self._pieces = deque[bytes | bytearray]()
         self._parsed = cycle.receive
-        cycle.receive = self._receive  # the application has not been called yet, or waits in line to be
+        cycle.receive = self._receive  # the application has not been called yet
         connection.transport.set_protocol(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
@@ -90,7 +90,7 @@ class BodyReader(asyncio.BufferedProtocol):
         self._connection.resume_writing()
 
     def _adapt(self, nbytes: int) -> None:
-        """Let the next buffer be as large as what comes at a time: a large one costs time to make."""
+        """Let the next buffer be as large as what comes at a time: a large one takes time to allocate."""
         if nbytes >= self._piece_bytes:
             self._piece_bytes = min(PIECE_BYTES, 2 * self._piece_bytes)
         elif nbytes < self._piece_bytes // 4:
@@ -110,5 +110,5 @@ class BodyReader(asyncio.BufferedProtocol):
 
 
 def announced_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Return the Content-Length, 0 where there is none. The parser has refused what is no number, or said twice."""
+    """Return the Content-Length, 0 where there is none. The parser refuses one that is not a number, or is repeated."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)

@@ -1,8 +1,8 @@
 """Answering before the body was read, so that the client sees the answer.
 
 Closing a connection with unread bytes resets it, and the answer (413, 415, 507) may be lost with it; reading on for
-ever lets a refused client send gigabytes. So what still comes is thrown away for a bounded time, then the connection is
-closed (nginx calls this `lingering_close`).
+ever would let a refused client send gigabytes. So what still comes is discarded for a bounded time, then the connection
+is closed (nginx calls this `lingering_close`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class LingeringClose:
-    """After an answer to a request whose body was not read to its end: reads on a little, then closes."""
+    """Reads on a little after an answer to a request whose body was not read to its end, then closes."""
 
     def __init__(self, app: ASGIApp, total_seconds: float = 10.0, idle_seconds: float = 2.0) -> None:
         self._app = app
@@ -57,7 +57,7 @@ class _Exchange:
             await self._send(message)
 
     async def drain(self, total_seconds: float, idle_seconds: float) -> None:
-        """Throw away what still comes, then end the answer."""
+        """Discard what still comes, then end the answer."""
         try:
             async with asyncio.timeout(total_seconds):
                 while not self._body_read:

@@ -1,4 +1,4 @@
-"""uvicorn, set up for this service: the listener for everything, and on request a second one for probes only."""
+"""uvicorn, set up for this service: the listener for everything, and if wanted a second one for probes only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from app.domain.units import KIB
 from app.memory.allocator import keep_transfer_buffers
-from app.server.connections import SeatedProtocol, Seats
+from app.server.connections import CappedHttp, Slots
 from app.server.lifecycle import Lifecycle
 from app.server.probes import ProbesOnly
 from app.server.protocols import BoundedWebSocket
@@ -41,11 +41,11 @@ class Server:
     def run(self) -> int:
         """Serve; return the exit code.
 
-        The lifespan is run here, not by uvicorn, so that an error at start comes out as it is and both listeners share
-        the services.
+        The lifespan is run here, not by uvicorn, so that an error at start is raised as it is and both listeners share
+        what was opened.
 
         Raises:
-            Exception: what opening the services raises.
+            Exception: whatever the lifespan raises.
         """
         server = self._settings.server
         _allow_files(server.max_connections)
@@ -54,7 +54,7 @@ class Server:
         with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
             try:
                 runner.run(self._serve(main))
-            except SystemExit as refusal:  # uvicorn's way to say that it could not bind
+            except SystemExit as refusal:  # how uvicorn says that it could not bind
                 return int(refusal.code or 1)
         return main.exit_code
 
@@ -64,17 +64,17 @@ class Server:
             if self._settings.server.probe_port is not None:
                 probe_port = self._settings.server.probe_port
                 config = _config(ProbesOnly(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
-                listener = config.bind_socket()  # here, so that a port that is taken ends the start in order
+                listener = config.bind_socket()  # here, so that a port in use ends the start in order
                 tasks.create_task(_Listener("probes", config).follow(main, listener))
             await main.serve()
 
 
 class _Listener(uvicorn.Server):
-    """One uvicorn server that tells its address in the log and hands `state` to every request."""
+    """One uvicorn server that logs its address and hands `state` to every request."""
 
-    def __init__(self, words: str, config: uvicorn.Config) -> None:
+    def __init__(self, name: str, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._words = words
+        self._name = name
         self.state: dict[str, Any] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -85,11 +85,11 @@ class _Listener(uvicorn.Server):
                 _drop_stalled(listener)
                 host, port = listener.getsockname()[:2]
                 host = f"[{host}]" if ":" in host else host
-                logger.info("%s on http://%s:%d", self._words, host, port, extra={"port": port})
+                logger.info("%s on http://%s:%d", self._name, host, port, extra={"port": port})
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End in order at a signal. uvicorn's own way raises it again, which kills before the services are closed."""
+        """End in order at a signal. uvicorn raises it again, which kills the process before everything is closed."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
@@ -100,7 +100,7 @@ class _Listener(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
     async def follow(self, main: _Main, listener: socket.socket) -> None:
-        """Serve for as long as `main` does; signals are its own affair."""
+        """Serve for as long as `main` does, which handles the signals."""
         self.state = main.state
         serving = asyncio.create_task(self._serve([listener]))
         draining = asyncio.create_task(main.lifecycle.drained())
@@ -118,7 +118,7 @@ class _Living(Protocol):
 
 
 class _Main(_Listener):
-    """The listener for everything; ends when the lifecycle says so, and tells it that the end begins."""
+    """The listener for everything. It ends when the lifecycle says so, and tells the lifecycle that the end begins."""
 
     exit_code = 0
 
@@ -137,16 +137,17 @@ class _Main(_Listener):
 
 
 def _drop_stalled(listener: socket.socket) -> None:
-    """Have the kernel cut connections whose client takes nothing for `STALL_SECONDS`; accepted sockets inherit it.
+    """Have the kernel cut connections whose client reads nothing for `STALL_SECONDS`; accepted sockets inherit it.
 
-    Whoever asks for a large answer and does not read it would hold its buffers for ever (TCP_USER_TIMEOUT, tcp(7)).
+    A client that asks for a large answer and does not read it would hold its buffers for ever (TCP_USER_TIMEOUT,
+    tcp(7)).
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
 
 
 def _allow_files(connections: int) -> None:
-    """Raise the limit of open files where that many connections, and a file for each, could meet it."""
+    """Raise the limit of open files where that many connections, with a file for each, could reach it."""
     wanted = 2 * connections + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -157,18 +158,18 @@ def _allow_files(connections: int) -> None:
 
 
 def _config(app: Any, settings: Settings, port: int, connections: int) -> uvicorn.Config:
-    seats = Seats(connections, settings.server.header_seconds)
+    slots = Slots(connections, settings.server.header_seconds)
     return uvicorn.Config(
         app,
         host=settings.server.host,
         port=port,
         lifespan="off",
         loop="uvloop",
-        http=cast("type[asyncio.Protocol]", partial(SeatedProtocol, seats)),
+        http=cast("type[asyncio.Protocol]", partial(CappedHttp, slots)),
         ws=BoundedWebSocket,
-        # A frame may come as base64 text, a third longer, with some words around it.
+        # A frame may come as base64, which is a third longer, in a JSON message.
         ws_max_size=settings.vision.max_bytes * 4 // 3 + 64 * KIB,
-        ws_per_message_deflate=False,  # pictures do not compress; 41 KiB less a connection
+        ws_per_message_deflate=False,  # pictures do not compress; saves 41 KiB a connection
         log_config=None,
         access_log=False,
         server_header=False,

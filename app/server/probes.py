@@ -1,4 +1,4 @@
-"""Probes: what is answered to everybody, at any load, and on a listener of its own."""
+"""Probes: what anybody may ask, under any load, and on a listener of its own."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class ProbesOnly:
 
 
 def is_probe(scope: Scope) -> bool:
-    """Whether everybody may ask this: health, or whatever came in by the probe listener."""
+    """Whether anybody may ask this: health, and whatever came in by the probe listener."""
     return _MARK in scope or scope["path"].startswith("/health/")

@@ -1,21 +1,25 @@
 """uvicorn's protocols with bounds it does not have: on a request's head, a message's fragments, and control frames.
 
-And bodies that are not copied: uvicorn copies each piece twice on its way to the application. And answers in one piece.
+Bodies are not copied, where uvicorn copies each piece twice on its way to the application; and what is refused here is
+answered with a problem, where uvicorn and `websockets` have plain text.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http
 from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.frames import Frame
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from app.domain.units import KIB
-from app.errors import BadRequest
-from app.server.held_head import HeldHead
+from app.errors import BadRequest, InternalError
 from app.server.large_body import LARGE_BYTES, BodyReader, Cycle, announced_bytes
 from app.server.refusal import Refusal
 
@@ -28,17 +32,22 @@ MAX_FRAGMENTS = 4096
 MAX_PINGS = 256
 """Pings between two messages."""
 
+_BAD_HANDSHAKE = "The opening handshake of the WebSocket is not valid."
+
 _WRITE_BUFFER_BYTES = 256 * KIB
 """What may wait for a client that sends pings and does not read."""
 
-
 _LINGER_SECONDS = 0.5
 _LINGER_BYTES = 1024 * KIB
-"""For how long, and for how much, what still comes after a refusal is passed over."""
+"""For how long, and for how much, what still comes after a refusal is discarded."""
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a head above `MAX_HEAD_BYTES` with 431, and answers what is no HTTP with a problem."""
+    """Refuses a head above `MAX_HEAD_BYTES` with 431, and answers what is not HTTP with a problem.
+
+    After either it lingers by itself: what `linger.LingeringClose` reads are the messages of a parsed request, and here
+    nothing can be parsed any more.
+    """
 
     _in_head = True
     _head_bytes = 0
@@ -60,15 +69,10 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(431, "The head of the request is too large.")
 
-    def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:  # it is a request, not an upgrade
-            self.cycle.transport = cast("asyncio.Transport", HeldHead(self.transport, self.loop))
             self._body_bytes = announced_bytes(self.headers)
 
     def on_body(self, body: bytes) -> None:
@@ -77,12 +81,16 @@ class BoundedHttp(HttpToolsProtocol):
             self.cycle.body = _room_for_more(self.cycle.body)  # type: ignore[assignment] # bytes do as well
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes = True, 0  # what comes next is a head
+        super().on_message_complete()
+
     def body_came(self) -> None:
         """Do what is done for any bytes that come."""
         self._unset_keepalive_if_required()
 
     def body_ended(self) -> None:
-        """Go on after a body that the parser has not seen."""
+        """Go on after a body that bypassed the parser."""
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.on_message_complete()
@@ -99,7 +107,6 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int, detail: str) -> None:
         self.transport.write(Refusal(BadRequest(detail), status).raw())
-        # Closing with unread bytes resets the connection, and the answer may be lost: what still comes is passed over.
         self._refused = True
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
@@ -115,14 +122,32 @@ def _room_for_more(waiting: bytes | bytearray) -> bytes | bytearray:
     return waiting if isinstance(waiting, bytearray) else bytearray(waiting)
 
 
+class _Handshake(ServerProtocol):
+    """Refuses with a problem where `websockets` has plain text."""
+
+    def reject(self, status: http.HTTPStatus | int, text: str) -> Response:
+        del text  # it names the library's exceptions
+        error = InternalError("The WebSocket could not be opened.") if status >= 500 else BadRequest(_BAD_HANDSHAKE)
+        refusal = Refusal(error, int(status))
+        return Response(refusal.status, http.HTTPStatus(status).phrase, Headers(refusal.headers), refusal.body)
+
+
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """Bounds fragments and pings, and joins fragments as they come: a list of tiny ones takes 50 times their bytes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.conn = _Handshake(max_size=self.config.ws_max_size, logger=self.logger)
         self._message = bytearray()
         self._fragments = 0
         self._pings = 0
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if not self.handshake_initiated:  # the head is there, and it was refused without a word to uvicorn
+            self.transport.write(b"".join(self.conn.data_to_send()) or Refusal(BadRequest(_BAD_HANDSHAKE)).raw())
+            self.handshake_complete = self.close_sent = True
+            self.transport.close()
 
     def handle_text(self, event: Frame) -> None:
         self._begin(event, "text")
@@ -162,7 +187,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self._message = bytearray(event.data)
 
     def _cut(self, reason: str) -> None:
-        """Close without waiting for the client, which has shown that it does not mean well."""
+        """Close without waiting for a client that is evidently hostile."""
         if self.transport.is_closing():
             return
         self._message = bytearray()

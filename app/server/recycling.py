@@ -1,4 +1,4 @@
-"""Recycles the API process itself: what Python will not give back is given back by a new process."""
+"""Recycles the API process itself: memory that Python does not give back is free again in a new process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.server.lifecycle import Lifecycle
 logger = logging.getLogger("ballast.memory")
 
 _PATIENCE_SAMPLES = 5
-"""How many samples in a row must be above: a burst that ends by itself is no reason."""
+"""How many samples in a row must be above the share: a burst that ends by itself is no reason."""
 
 
 class Recycler:

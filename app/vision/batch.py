@@ -16,7 +16,7 @@ from app.core import Core
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
 from app.http.body import plain_body
-from app.http.multipart_files import file_parts
+from app.http.multipart import file_parts
 from app.http.problems import SCHEMA, problem_responses, validation_problem
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings

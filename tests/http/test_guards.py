@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -124,7 +125,7 @@ async def test_a_known_error_before_the_answer_is_a_problem() -> None:
     assert b'"invalid_media"' in body["body"]
 
 
-async def test_an_unknown_error_is_logged_and_told_without_words_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unknown_error_is_logged_and_its_message_is_not_sent(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         (start, body) = await call(RequestContext(Reached(RuntimeError("a secret"))), scope_of())
 
@@ -153,6 +154,36 @@ async def test_an_open_websocket_is_closed_with_the_code_of_the_error() -> None:
     sent = await call(RequestContext(Reached(InvalidMedia("late"), starts=True)), scope_of("websocket"))
 
     assert sent[-1] == {"type": "websocket.close", "code": 1011, "reason": "invalid_media"}
+
+
+async def test_a_websocket_that_no_route_takes_is_not_found() -> None:
+    async def close(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.close", "code": 1000, "reason": ""})  # as Starlette's router does
+
+    (start, _) = await call(RequestContext(close), scope_of("websocket"))
+
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 404)
+    assert headers_of(start)["x-request-id"]
+
+
+async def test_a_request_that_is_cancelled_is_answered_first() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def never() -> Message:
+        raise AssertionError("nothing is read here")
+
+    with pytest.raises(asyncio.CancelledError):
+        await RequestContext(Reached(asyncio.CancelledError()))(scope_of(), never, send)
+    assert sent[0]["status"] == 503
+    assert headers_of(sent[0])["x-request-id"]
+
+
+async def test_an_answer_that_is_cancelled_is_left_as_it_is() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await call(RequestContext(Reached(asyncio.CancelledError(), starts=True)), scope_of())
 
 
 async def test_a_lifespan_passes_through() -> None:
@@ -293,7 +324,7 @@ async def test_without_keys_everything_is_open() -> None:
     assert await key_passes(scope_of(), keys="")
 
 
-async def test_an_empty_word_is_never_a_key() -> None:
+async def test_an_empty_string_is_never_a_key() -> None:
     assert not await key_passes(scope_of(authorization="Bearer "), keys="first,,")
 
 

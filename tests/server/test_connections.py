@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Iterator
@@ -11,36 +10,37 @@ from pathlib import Path
 
 import pytest
 
-from app.server.connections import SPARE_SEATS
+from app.server.connections import MAX_OVERFLOW
 from tests.e2e.server import RunningServer, eventually, run_server
+from tests.server.refusals import KEY, STREAM, UPGRADE, refusal
 from tests.serving import read_answer
 
-SEATS = 8
+SLOTS = 8
 HEADER_SECONDS = 0.6
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder: Path = tmp_path_factory.mktemp("service")
-    settings = {"SERVER__MAX_CONNECTIONS": str(SEATS), "SERVER__HEADER_SECONDS": str(HEADER_SECONDS)}
+    settings = {"SERVER__MAX_CONNECTIONS": str(SLOTS), "SERVER__HEADER_SECONDS": str(HEADER_SECONDS)}
     with run_server(folder, settings) as server:
         yield server
 
 
 @pytest.fixture
 def full(server: RunningServer) -> Iterator[ExitStack]:
-    """Take every seat with an upload that goes on; seats that tests before have left are waited for."""
+    """Take every slot with an upload that goes on; slots that earlier tests have left are waited for."""
     with ExitStack() as stack:
-        for _ in range(SEATS):
-            _take_seat(server, stack).sendall(
+        for _ in range(SLOTS):
+            _take_slot(server, stack).sendall(
                 b"POST /v1/media?inline=never HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
                 b"\x89PNG\r\n\x1a\n"
             )
         yield stack
 
 
-def _take_seat(server: RunningServer, stack: ExitStack) -> socket.socket:
-    """Return a connection that has a seat: it was answered and may go on. One that tests before left is waited for."""
+def _take_slot(server: RunningServer, stack: ExitStack) -> socket.socket:
+    """Return a connection that has a slot: it was answered and stays open. One that a test left is waited for."""
     give_up_at = time.monotonic() + 10
     while True:
         connection = server.connect()
@@ -52,9 +52,9 @@ def _take_seat(server: RunningServer, stack: ExitStack) -> socket.socket:
         time.sleep(0.05)
 
 
-def _ask(server: RunningServer, path: str, more: str = "") -> tuple[int, bytes]:
+def _ask(server: RunningServer, path: str) -> tuple[int, bytes]:
     with server.connect() as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         return read_answer(connection)
 
 
@@ -72,16 +72,17 @@ def _is_closed(connection: socket.socket) -> bool:
 
 
 @pytest.mark.usefixtures("full")
-def test_probes_are_answered_when_all_seats_are_taken(server: RunningServer) -> None:
+def test_probes_are_answered_when_all_slots_are_taken(server: RunningServer) -> None:
     for path in ("/health/live", "/health/ready", "/metrics", "/metrics/memory"):
         assert _ask(server, path)[0] == 200
 
 
 @pytest.mark.usefixtures("full")
 def test_others_are_told_to_come_back(server: RunningServer) -> None:
-    status, body = _ask(server, "/v1/limits")
+    with server.connect() as connection:
+        connection.sendall(b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
-    assert (status, json.loads(body)["code"]) == (503, "overloaded")
+        assert refusal(connection, "overloaded") == 503
 
 
 @pytest.mark.usefixtures("full")
@@ -89,25 +90,22 @@ def test_an_upload_above_the_cap_is_answered_though_it_is_not_read(server: Runni
     with server.connect() as connection:
         connection.sendall(b"POST /v1/media HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n")
         connection.sendall(bytes(1_000_000))
-        status, body = read_answer(connection)
 
-    assert (status, json.loads(body)["code"]) == (503, "overloaded")
+        assert refusal(connection, "overloaded") == 503
 
 
 @pytest.mark.usefixtures("full")
 def test_a_websocket_above_the_cap_is_refused(server: RunningServer) -> None:
-    upgrade = (
-        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-    )
+    with server.connect() as connection:
+        connection.sendall(UPGRADE % STREAM + KEY + b"\r\n")
 
-    assert _ask(server, "/v1/vision/hands/stream", upgrade)[0] == 503
+        assert refusal(connection, "overloaded") == 503
 
 
 @pytest.mark.usefixtures("full")
 def test_silent_connections_do_not_keep_the_probes_out(server: RunningServer) -> None:
     with ExitStack() as stack:
-        silent = [stack.enter_context(server.connect()) for _ in range(2 * SPARE_SEATS)]
+        silent = [stack.enter_context(server.connect()) for _ in range(2 * MAX_OVERFLOW)]
         status = _ask(server, "/health/live")[0]
         oldest_closed = _is_closed(silent[0])
 
@@ -115,7 +113,7 @@ def test_silent_connections_do_not_keep_the_probes_out(server: RunningServer) ->
     assert oldest_closed
 
 
-def test_a_seat_that_is_left_is_free_again(server: RunningServer, full: ExitStack) -> None:
+def test_a_slot_that_is_left_is_free_again(server: RunningServer, full: ExitStack) -> None:
     assert _ask(server, "/v1/limits")[0] == 503
 
     full.close()
@@ -123,10 +121,10 @@ def test_a_seat_that_is_left_is_free_again(server: RunningServer, full: ExitStac
     assert eventually(lambda: _ask(server, "/v1/limits")[0] == 200)
 
 
-def test_idle_connections_keep_their_seats(server: RunningServer) -> None:
+def test_idle_connections_keep_their_slots(server: RunningServer) -> None:
     with ExitStack() as stack:
-        for _ in range(SEATS):
-            _take_seat(server, stack)
+        for _ in range(SLOTS):
+            _take_slot(server, stack)
 
         assert _ask(server, "/v1/limits")[0] == 503
 
