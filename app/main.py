@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         redirect_slashes=False,
     )
     problems.install(app)
-    for build_router in (status.build_router, media.build_router, vision.build_router):
+    for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order
         app.include_router(build_router())
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     _add_middleware(app, settings)

@@ -12,6 +12,7 @@ import statistics
 import time
 
 from app.domain.priority import Priority
+from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 
@@ -23,7 +24,8 @@ _PARTS = {"decode": 3 * _MIB, "send": 64 * 1024}
 
 async def measure(holders: int, waiters: int) -> list[float]:
     """Return the seconds of one reserve and release, one figure a sample, lowest first."""
-    budget = MemoryBudget(1024 * _MIB, working_set=lambda: 300 * _MIB, overtake_seconds=3600, wait_seconds=3600)
+    policy = WaitPolicy(overtake_seconds=3600, wait_seconds=3600)
+    budget = MemoryBudget(1024 * _MIB, working_set=lambda: 300 * _MIB, waiting=policy)
     held = [hold(budget, number) for number in range(holders)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(wait_in_vain(budget, number)) for number in range(waiters)]

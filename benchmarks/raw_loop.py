@@ -22,7 +22,7 @@ class RawLoop:
     """A started loop over one picture; the model is loaded when this returns."""
 
     def __init__(self, task: str, picture: Path) -> None:
-        from app.workers.process import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
+        from app.workers.launch import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
 
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.raw_loop", task, str(picture)],
@@ -56,8 +56,8 @@ class RawLoop:
 
 
 def main() -> None:
-    from app.domain.frame import AnalysisSize
-    from app.imaging.decode import decode_frame
+    from app.domain.analysis_size import AnalysisSize
+    from app.imaging.decode import decode_picture
     from app.models.assets import ModelAssets
     from app.settings import Settings
     from app.vision.task import vision_tasks
@@ -71,7 +71,7 @@ def main() -> None:
         seconds = []
         for _ in range(int(line)):
             began = time.perf_counter()
-            model.detect(decode_frame(picture, box, settings.image.max_pixels).rgb)
+            model.detect(decode_picture(picture, box, settings.image.max_pixels).rgb)
             seconds.append(time.perf_counter() - began)
         print(json.dumps(seconds), flush=True)
     model.close()

@@ -65,14 +65,14 @@ class _Looker(threading.Thread):
         self._until = until
 
     def run(self) -> None:
-        from app.domain.frame import AnalysisSize
-        from app.imaging.decode import decode_frame
+        from app.domain.analysis_size import AnalysisSize
+        from app.imaging.decode import decode_picture
         from app.settings import Settings
 
         settings = Settings()
         box = AnalysisSize(settings.vision.max_width, settings.vision.max_height)
         while time.perf_counter() < self._until:
-            self._model.detect(decode_frame(self._picture, box, settings.image.max_pixels).rgb)
+            self._model.detect(decode_picture(self._picture, box, settings.image.max_pixels).rgb)
             self.count += 1
 
 

@@ -93,11 +93,12 @@ class Service:
 
 
 @contextmanager
-def run_service(settings: Mapping[str, str] | None = None) -> Iterator[Service]:
+def run_service(settings: Mapping[str, str] | None = None, tree: Path = REPOSITORY) -> Iterator[Service]:
     """Start the service, lend it, stop it, and check that no process and no temporary file is left.
 
     `settings` are `BALLAST_*` variables; of those of this process only the folder of the models is handed on, so that a
-    measurement does not depend on them.
+    measurement does not depend on them. `tree` is the work tree whose service is run, with the Python of its own
+    environment where it has one.
 
     Raises:
         ServiceFault: see there.
@@ -107,11 +108,11 @@ def run_service(settings: Mapping[str, str] | None = None) -> Iterator[Service]:
         root = Path(folder) / "var"
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"],
+            [_python_of(tree), "-m", "app", "serve"],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=REPOSITORY,
+            cwd=tree,
             env=_environment(root, settings or {}),
         )
         try:
@@ -150,6 +151,11 @@ class _Log:
                 if '"message": "listening on' in line:
                     self._ports.put(int(json.loads(line)["port"]))
         self._ports.put(None)
+
+
+def _python_of(tree: Path) -> str:
+    own = tree / ".venv" / "bin" / "python"
+    return str(own) if tree != REPOSITORY and own.exists() else sys.executable
 
 
 def _environment(root: Path, settings: Mapping[str, str]) -> dict[str, str]:

@@ -41,9 +41,9 @@ LIBRARIES = {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
 """What libmediapipe.so loads at its first image or task, and the Debian packages that have it."""
 
 _ENTER_SANDBOX = """
-import dataclasses, json, os
+import json, os
 from app.workers.sandbox import enter
-print(json.dumps(dataclasses.asdict(enter(os.getppid(), None))))
+print(json.dumps(enter(os.getppid(), None)))
 """
 
 
@@ -122,7 +122,7 @@ def check_sandbox() -> Check:
     if report["network"]:
         mend = "allow seccomp filters, or run the service in a network without a way out"
         return warned("sandbox", "seccomp filters are not to be had: children can reach the network", mend)
-    if not report["parent_death_signal"] or report["oom_score_adj"] is None:
+    if not report["parentDeathSignal"] or report["oomScoreAdj"] is None:
         mend = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
         return warned("sandbox", "children have no network, but not the rest of the sandbox", mend)
     return passed("sandbox", "children have no network, die with the service, and are killed first")

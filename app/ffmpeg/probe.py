@@ -10,32 +10,32 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from app.domain import media_types
 from app.domain.media import MediaDetails, MediaType
 from app.domain.units import KIB, MIB
 from app.errors import InvalidMedia, TooManyPixels, UnsupportedMedia
 from app.ffmpeg.runner import MAX_PIXELS, FFmpegRunner, RunLimits, guarded_input
-from app.media import sniff
 from app.memory.reservation import Reservation
 
 PROBE_BYTES = 64 * MIB
-"""What one probe takes at most: 40 MiB are pages of libraries, the data limit holds down the rest (measured: 61)."""
+"""What one probe takes at most: 40 MiB are pages of libraries, the data limit bounds the rest (measured: 61 MiB)."""
 
 _LIMITS = RunLimits(data_bytes=48 * MIB, deadline_seconds=10.0, output_bytes=256 * KIB)
-"""With 48 MiB of data an 8K file cannot be decoded, but its sizes are still told."""
+"""48 MiB of data are too little to decode an 8K file, but enough to read its dimensions."""
 
 _TYPES: Mapping[str, tuple[MediaType, ...]] = {
-    "mov": (sniff.MP4, sniff.QUICKTIME, sniff.THREE_GPP, sniff.M4A),
-    "matroska": (sniff.MATROSKA, sniff.WEBM),
-    "avi": (sniff.AVI,),
-    "mpegts": (sniff.TRANSPORT_STREAM,),
-    "mpeg": (sniff.PROGRAM_STREAM,),
-    "flv": (sniff.FLV,),
-    "asf": (sniff.ASF,),
-    "ogg": (sniff.OGG_VIDEO, sniff.OGG_AUDIO),
-    "mp3": (sniff.MP3,),
-    "aac": (sniff.AAC,),
-    "flac": (sniff.FLAC,),
-    "wav": (sniff.WAV,),
+    "mov": (media_types.MP4, media_types.QUICKTIME, media_types.THREE_GPP, media_types.M4A),
+    "matroska": (media_types.MATROSKA, media_types.WEBM),
+    "avi": (media_types.AVI,),
+    "mpegts": (media_types.TRANSPORT_STREAM,),
+    "mpeg": (media_types.PROGRAM_STREAM,),
+    "flv": (media_types.FLV,),
+    "asf": (media_types.ASF,),
+    "ogg": (media_types.OGG_VIDEO, media_types.OGG_AUDIO),
+    "mp3": (media_types.MP3,),
+    "aac": (media_types.AAC,),
+    "flac": (media_types.FLAC,),
+    "wav": (media_types.WAV,),
 }
 
 DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items() for media_type in types}
@@ -51,7 +51,7 @@ _ENTRIES = (
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """The picture. `width` and `height` are as it is shown: square pixels, turned by `rotation` degrees clockwise."""
+    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise."""
 
     codec: str | None
     width: int
@@ -74,7 +74,7 @@ class AudioStream:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One file: its first picture stream that is no cover art, and its first sound stream."""
+    """What ffprobe says of one file; of its streams, the first video that is not cover art, and the first audio."""
 
     duration_seconds: float | None
     start_seconds: float | None
@@ -104,12 +104,12 @@ class Prober:
         self._runner = runner
 
     async def probe(self, path: Path, content_type: str, holder: Reservation | None = None) -> Probe:
-        """Look at a file of which our sniff said `content_type`. `PROBE_BYTES` have to be reserved, in `holder`.
+        """Probe a file whose first bytes say `content_type`. The caller has reserved `PROBE_BYTES` in `holder`.
 
         Raises:
-            UnsupportedMedia: this type is not probed.
+            UnsupportedMedia: files of this type are not probed.
             InvalidMedia: the file is broken, or has too many streams.
-            TooManyPixels: its frames are larger than any that is worked on.
+            TooManyPixels: its frames have more than `MAX_PIXELS`.
             ProcessingTimeout, WorkerFailed: see `FFmpegRunner.run`.
         """
         demuxer = DEMUXERS.get(content_type)
@@ -119,18 +119,18 @@ class Prober:
         arguments = [*options, *guarded_input(path, demuxer)]
         outcome = await self._runner.run(self._ffprobe, arguments, _LIMITS, holder)
         if outcome.exit_code != 0:
-            if "exceeds specified max pixel count" in outcome.complaint:
+            if "exceeds specified max pixel count" in outcome.stderr:
                 raise _too_many_pixels()
-            raise InvalidMedia("The file is broken, or it is not what it begins as.")
-        return read_probe(outcome.output)
+            raise InvalidMedia("The file is broken, or not of the type that its first bytes say.")
+        return read_probe(outcome.stdout)
 
 
 def read_probe(output: bytes) -> Probe:
-    """Read ffprobe's JSON (`-show_format -show_streams`); what makes no sense is not known.
+    """Read ffprobe's JSON (`-show_format -show_streams`); a value that makes no sense becomes None.
 
     Raises:
-        InvalidMedia: there is no stream in the file.
-        TooManyPixels: its frames are larger than any that is worked on.
+        InvalidMedia: the file has no usable stream.
+        TooManyPixels: its frames have more than `MAX_PIXELS`.
     """
     try:
         document = json.loads(output)
@@ -141,7 +141,7 @@ def read_probe(output: bytes) -> Probe:
     video = next((stream for stream in streams if _is_picture(stream)), None)
     audio = next((stream for stream in streams if stream.get("codec_type") == "audio"), None)
     if video is None and audio is None:
-        raise InvalidMedia("There is neither picture nor sound in the file.")
+        raise InvalidMedia("The file has neither video nor audio.")
     durations = (_seconds(part.get("duration")) for part in (container, video or {}, audio or {}))
     return Probe(
         duration_seconds=next((duration for duration in durations if duration is not None and duration >= 0), None),
@@ -201,7 +201,7 @@ def _rotation(stream: Mapping[str, Any]) -> int:
 
 
 def _square(width: int, height: int, sample_aspect_ratio: object) -> tuple[int, int]:
-    """Return the size with square pixels: the height stays, the width follows, as players do it."""
+    """Return the size with square pixels: the height stays, the width follows, as in players."""
     ratio = _ratio(sample_aspect_ratio, ":")
     if ratio is None or not Fraction(1, 16) <= ratio <= 16:
         return width, height

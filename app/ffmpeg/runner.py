@@ -28,14 +28,14 @@ from app.workers import cage, sandbox
 ROLE = "ffmpeg"
 
 MAX_PIXELS = 8192 * 4320
-"""Of one frame: 8K with its full width. A file of 420 KB that declares more took 384 MB to be probed."""
+"""Per frame: 8K at its full width. Probing a file of 420 KB that declares more took 384 MB."""
 
 MAX_STREAMS = 32
 
 _STDERR_BYTES = 4 * KIB
 _READ_BYTES = 64 * KIB
 
-# Nothing of ours is in it: no key, no address, no proxy.
+# Nothing of the service's own environment: no key, no address, no proxy.
 _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
@@ -59,15 +59,15 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a program ended (negative: by that signal), all of its output, and the end of what it complained of."""
+    """How a program ended (negative: by that signal), all that it wrote, and the end of its error messages."""
 
     exit_code: int
-    output: bytes
-    complaint: str
+    stdout: bytes
+    stderr: str
 
 
 class ProcessLedger(Protocol):
-    """Who shows and accounts for processes: the governor."""
+    """What accounts for processes and shows them: the governor."""
 
     def enroll(self, process: EnrolledProcess) -> None: ...
     def dismiss(self, pid: int) -> None: ...
@@ -80,10 +80,10 @@ def find_tools() -> Tools:
 
 
 def guarded_input(path: Path, demuxer: str) -> list[str]:
-    """Return the options and the name of an input file that a stranger made, for ffmpeg and ffprobe.
+    """Return the arguments with which ffmpeg and ffprobe open an untrusted file.
 
-    Its format is the one that our own sniff found, never FFmpeg's guess: a list of files (ffconcat, m3u8) that calls
-    itself a film would be followed. `file:` keeps a name from being read as another protocol or a pattern.
+    The demuxer is the one for the type that our own sniff found, never FFmpeg's guess: a playlist (ffconcat, m3u8)
+    that is named like a film would be followed. `file:` keeps a name from being read as a protocol or a pattern.
     """
     return [
         *("-protocol_whitelist", "file,pipe"),
@@ -96,9 +96,9 @@ def guarded_input(path: Path, demuxer: str) -> list[str]:
 
 
 class FFmpegRunner:
-    """Starts programs and sees to their end. One argument list each, no shell.
+    """Runs programs, each with an argument list and without a shell.
 
-    They die with the thread that starts them, which is the event loop's: it must live as long as the service.
+    They die with the thread that starts them, the event loop's: it must live as long as the service.
     """
 
     def __init__(self, ledger: ProcessLedger) -> None:
@@ -107,13 +107,13 @@ class FFmpegRunner:
     async def run(
         self, program: Path, arguments: Sequence[str], limits: RunLimits, holder: Reservation | None = None
     ) -> Outcome:
-        """Run a program to its end. Whatever happens, it and what it started are gone afterwards.
+        """Run a program to its end. Whatever happens, it and all that it started are gone afterwards.
 
-        `holder` is the ledger entry in which its memory is seen.
+        Its memory counts as resident in `holder`.
 
         Raises:
-            ProcessingTimeout: it took longer than it may.
-            WorkerFailed: it could not be started, or wrote more than it may.
+            ProcessingTimeout: it exceeded its deadline.
+            WorkerFailed: it could not be started, or wrote more than `limits` allow.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -131,7 +131,7 @@ class FFmpegRunner:
             async with asyncio.timeout(limits.deadline_seconds):
                 return await _outcome(process, limits.output_bytes)
         except TimeoutError as error:
-            raise ProcessingTimeout("The media took too long to be worked on.") from error
+            raise ProcessingTimeout("Processing the media took too long.") from error
         finally:
             await _end(process)
             self._ledger.dismiss(process.pid)
@@ -149,11 +149,11 @@ async def _outcome(process: asyncio.subprocess.Process, output_bytes: int) -> Ou
     assert process.stdout is not None
     assert process.stderr is not None
     async with asyncio.TaskGroup() as tasks:
-        output = tasks.create_task(_beginning_of(process, process.stdout, output_bytes + 1))
-        complaint = tasks.create_task(_end_of(process.stderr, _STDERR_BYTES))
-    if len(output.result()) > output_bytes:
-        raise WorkerFailed("The tool wrote more than it may.")
-    return Outcome(await process.wait(), output.result(), complaint.result().decode(errors="replace"))
+        stdout = tasks.create_task(_beginning_of(process, process.stdout, output_bytes + 1))
+        stderr = tasks.create_task(_end_of(process.stderr, _STDERR_BYTES))
+    if len(stdout.result()) > output_bytes:
+        raise WorkerFailed("The program wrote more than it is allowed to.")
+    return Outcome(await process.wait(), stdout.result(), stderr.result().decode(errors="replace"))
 
 
 async def _beginning_of(process: asyncio.subprocess.Process, stream: asyncio.StreamReader, most_bytes: int) -> bytes:
@@ -183,4 +183,4 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 async def _end(process: asyncio.subprocess.Process) -> None:
     _kill(process)
     with anyio.CancelScope(shield=True):
-        await process.communicate()  # takes what is left in the pipes, so that they close
+        await process.communicate()  # drains the pipes, so that they close

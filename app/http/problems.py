@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -76,6 +77,18 @@ GUARDED = problem_responses(Unauthorized, Forbidden, InvalidParameter)
 """What every route that is not open to all can answer."""
 
 
+def validation_problem(errors: Sequence[Any]) -> BallastError:
+    """Return what pydantic found wrong with a query, a body or a message: the first error as `detail`, all as `errors`.
+
+    No value that a client sent is repeated.
+    """
+    if any(error["type"] == "json_invalid" for error in errors):
+        return BadRequest("The body is not valid JSON.")
+    issues = [{"where": list(error["loc"]), "message": error["msg"]} for error in errors]
+    where = ".".join(str(step) for step in issues[0]["where"])
+    return InvalidParameter(f"{where}: {issues[0]['message']}", errors=issues)
+
+
 def install(app: FastAPI) -> None:
     """Answer every exception of a route with a problem."""
     app.add_exception_handler(BallastError, _answer_ballast_error)
@@ -96,12 +109,7 @@ async def _answer_ballast_error(_request: Request, error: Exception) -> Response
 
 async def _answer_validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    issues = [{"where": list(issue["loc"]), "message": issue["msg"]} for issue in error.errors()]
-    if any(issue["type"] == "json_invalid" for issue in error.errors()):
-        return problem_response(BadRequest("The body is not valid JSON."))
-    first = issues[0] if issues else {"where": [], "message": "not valid"}
-    where = ".".join(str(step) for step in first["where"])
-    return problem_response(InvalidParameter(f"{where}: {first['message']}", errors=issues))
+    return problem_response(validation_problem(error.errors()))
 
 
 async def _answer_http_exception(_request: Request, error: Exception) -> Response:

@@ -1,8 +1,8 @@
 """What decoding a picture will cost, predicted from its header alone.
 
-The bytes a pixel are counted from what the decoders hold at once, and were checked against the rise of VmHWM in fresh
-children (Pillow 13.0, libjpeg-turbo 3.2, libwebp 1.6, libavif 1.4.2, libheif 1.23.6, glibc 2.36). Measured and
-predicted MB at 12 MP, fitted into 640x480 | at full size:
+The bytes per pixel (here and in `formats/`) are counted from what the decoders hold at once, and were checked against
+the rise of VmHWM in fresh children (Pillow 13.0, libjpeg-turbo 3.2, libwebp 1.6, libavif 1.4.2, libheif 1.23.6, glibc
+2.36). Measured and predicted MB at 12 MP, fitted into 640x480 | at full size:
 
     JPEG 4:2:0 baseline     6, 8     |  48, 49        WebP lossy       193, 201  | 194, 195
     JPEG 4:2:0 progressive  39, 40   |  84, 85        WebP alpha       213, 217  | 261, 303
@@ -21,10 +21,10 @@ says is decoded whole by libavif and libheif before they notice: the child's dat
 
 from __future__ import annotations
 
-from app.domain.frame import ImageFormat, ImageHeader
 from app.errors import TooManyPixels
+from app.imaging.picture_format import PictureHeader
 
-# The last step of a reduction is at least this large; `Image.resize` has the rest of it (see `decode_frame`).
+# The last step of a reduction is at least this large; `Image.resize` has the rest of it (see `decode_picture`).
 REDUCING_GAP = 1.5
 
 # Largest picture that is opened at all, whatever the scale: libavif's own default (AVIF_DEFAULT_IMAGE_SIZE_LIMIT).
@@ -37,36 +37,24 @@ _BASE_BYTES = 3 << 20
 # Of the answer: the RGB image and its turned copy at 4 bytes a pixel, `tobytes` in pieces and joined at 3.
 _ANSWER_BYTES = 14
 
-# Rows that libjpeg holds for upsampling and colour conversion: 16 lines x 4 components.
-_JPEG_ROW_BYTES = 64
-
 # `decode._reduce_in_bands` converts 2**18 pixels at a time: cropped, converted, premultiplied, reduced.
 BAND_PIXELS = 1 << 18
 _BAND_BYTES = 16
 
-# WebPAnimDecoder holds two RGBA canvases; its answer is a `bytes` of the frame, from which the Pillow image is filled.
-_WEBP_BYTES = 16
 
-# Planes of AV1 are padded to blocks, and kept a second time where film grain is added (measured: exactly twice).
-_AVIF_PLANES = 2.1
-
-# Planes of HEVC: a grid of 512-pixel tiles is larger than the picture that is cut from it.
-_HEIC_PLANES = 1.4
-
-
-def draft_scale(header: ImageHeader, target: tuple[int, int] | None) -> int:
-    """Return the divisor (1, 2, 4 or 8) at which a JPEG is decoded to cover an upright target; 1 for other formats.
+def draft_scale(header: PictureHeader, target: tuple[int, int] | None) -> int:
+    """Return the divisor (1, 2, 4 or 8) at which a picture is decoded to cover an upright target.
 
     The rule is that of `PIL.JpegImagePlugin.JpegImageFile.draft`.
     """
-    if header.format is not ImageFormat.JPEG or target is None:
+    if target is None or not header.format.scales:
         return 1
     width, height = _stored_target(header, target)
     ratio = min(header.width // width, header.height // height)
-    return next((scale for scale in (8, 4, 2) if ratio >= scale), 1)
+    return next((scale for scale in header.format.scales if ratio >= scale), 1)
 
 
-def counted_pixels(header: ImageHeader, target: tuple[int, int] | None, decoded_frames: int = 1) -> int:
+def counted_pixels(header: PictureHeader, target: tuple[int, int] | None, decoded_frames: int = 1) -> int:
     """Return decoded pixels x frames, as IMAGE__MAX_PIXELS counts them.
 
     A baseline JPEG counts at the scale at which it is decoded for an upright `target`; a progressive one counts whole,
@@ -77,8 +65,10 @@ def counted_pixels(header: ImageHeader, target: tuple[int, int] | None, decoded_
     return width * height * decoded_frames
 
 
-def check_pixels(header: ImageHeader, target: tuple[int, int] | None, max_pixels: int, decoded_frames: int = 1) -> None:
-    """Refuse a picture that says it is too large, before anything of it is decoded.
+def check_pixels(
+    header: PictureHeader, target: tuple[int, int] | None, max_pixels: int, decoded_frames: int = 1
+) -> None:
+    """Refuse a picture whose header says that it is too large, before anything of it is decoded.
 
     Raises:
         TooManyPixels: more counted pixels than `max_pixels`, or more stored ones than `MAX_STORED_PIXELS`.
@@ -93,77 +83,45 @@ def check_pixels(header: ImageHeader, target: tuple[int, int] | None, max_pixels
         )
 
 
-def decode_bytes(header: ImageHeader, target: tuple[int, int] | None, encoded_bytes: int = 0) -> int:
+def decode_bytes(header: PictureHeader, target: tuple[int, int] | None, encoded_bytes: int = 0) -> int:
     """Predict the peak memory, in bytes, of decoding the first frame into an RGB picture of an upright target size.
 
-    With a target this is `decode_frame`, whose answer is included; with None it is the picture at its own size.
-    `encoded_bytes` is the length of the file: WebP, AVIF and HEIC decoders copy it. The file itself, where the caller
-    holds it, comes on top.
+    With a target this is `decode_picture`, whose answer is included; with None it is the picture at its own size.
+    `encoded_bytes` is the length of the file: some decoders copy it. The file itself, where the caller holds it,
+    comes on top.
     """
     size = _scaled(header, draft_scale(header, target))
     wanted = _stored_target(header, target) if target else size
-    decoding, held = _decoder_bytes(header, size[0] * size[1])
+    decoding, held = header.format.decoder_bytes(header, size[0] * size[1])
     reducing = held + _reduce_bytes(header, size, wanted)
     answering = _ANSWER_BYTES * wanted[0] * wanted[1] if target else 0
-    copied = encoded_bytes if header.format in (ImageFormat.WEBP, ImageFormat.AVIF, ImageFormat.HEIC) else 0
-    rows = _JPEG_ROW_BYTES * header.width if header.format is ImageFormat.JPEG else 0
-    return _BASE_BYTES + copied + rows + max(decoding, reducing, answering)
+    buffers = header.format.buffer_bytes(header, encoded_bytes)
+    return _BASE_BYTES + buffers + max(decoding, reducing, answering)
 
 
-def _stored_target(header: ImageHeader, target: tuple[int, int]) -> tuple[int, int]:
+def reduction(size: tuple[int, int], target: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return by which whole factors a picture is averaged ahead of the last step to `target`, and its size then."""
+    factors = (int(size[0] / target[0] / REDUCING_GAP) or 1, int(size[1] / target[1] / REDUCING_GAP) or 1)
+    return factors, (-(-size[0] // factors[0]), -(-size[1] // factors[1]))
+
+
+def _stored_target(header: PictureHeader, target: tuple[int, int]) -> tuple[int, int]:
     return target[::-1] if header.orientation >= 5 else target
 
 
-def _scaled(header: ImageHeader, scale: int) -> tuple[int, int]:
+def _scaled(header: PictureHeader, scale: int) -> tuple[int, int]:
     return -(-header.width // scale), -(-header.height // scale)
 
 
-def _pixel_bytes(header: ImageHeader) -> int:
-    """Bytes of a pixel in Pillow's memory: 1 for grey and palettes, 2 for 16-bit grey, else 4."""
-    if header.channels == 1:
-        return 2 if header.bits > 8 and header.format is ImageFormat.PNG else 1
-    palette = header.samples == 1 and header.format in (ImageFormat.PNG, ImageFormat.GIF) and header.channels != 2
-    return 1 if palette else 4
-
-
-def _decoder_bytes(header: ImageHeader, pixels: int) -> tuple[int, int]:
-    """Return (bytes while the decoder runs, bytes that stay when the picture is complete)."""
-    image = pixels * _pixel_bytes(header)
-    if header.format is ImageFormat.JPEG:
-        coefficients = int(2 * header.samples * header.pixels) if header.progressive else 0
-        return coefficients + image, image
-    if header.format is ImageFormat.WEBP:
-        return pixels * _WEBP_BYTES, pixels * _WEBP_BYTES
-    if header.format in (ImageFormat.AVIF, ImageFormat.HEIC):
-        depth = 2 if header.bits > 8 else 1
-        alpha = header.channels in (2, 4)
-        share = _AVIF_PLANES if header.format is ImageFormat.AVIF else _HEIC_PLANES
-        planes = int(share * depth * (header.samples + alpha) * pixels)
-        interleaved = pixels * (4 if alpha else header.channels)
-        total = planes + interleaved + image
-        return total, total if header.format is ImageFormat.AVIF else planes + image
-    return image, image
-
-
-def _reduce_bytes(header: ImageHeader, size: tuple[int, int], target: tuple[int, int]) -> int:
+def _reduce_bytes(header: PictureHeader, size: tuple[int, int], target: tuple[int, int]) -> int:
     """Bytes that `decode.to_rgb` takes on top of the decoded picture; it follows its steps."""
     wanted = 4 * target[0] * target[1]
-    factors = [int(stored / aim / REDUCING_GAP) or 1 for stored, aim in zip(size, target, strict=True)]
-    reduced_size = [-(-stored // factor) for stored, factor in zip(size, factors, strict=True)]
+    factors, reduced_size = reduction(size, target)
     reduced = 4 * reduced_size[0] * reduced_size[1]
-    resized = 0 if reduced_size == list(target) else 4 * target[0] * reduced_size[1] + wanted
-    if _is_plain(header):
+    resized = 0 if reduced_size == target else 4 * target[0] * reduced_size[1] + wanted
+    if header.format.is_averageable(header):
         converted = wanted if header.channels != 3 else 0
         return (reduced if max(factors) > 1 else 0) + resized + converted
     band = _BAND_BYTES * min(BAND_PIXELS + size[0] * factors[1], size[0] * size[1])
     premultiplied = reduced if resized and header.channels in (2, 4) else 0
     return reduced + max(band, premultiplied + resized + wanted)
-
-
-def _is_plain(header: ImageHeader) -> bool:
-    """Whether Pillow's image can be averaged as it is (`decode._PLAIN_MODES`)."""
-    if header.format is ImageFormat.JPEG:
-        return True
-    if header.format is ImageFormat.PNG and header.channels == 1:
-        return header.bits == 8
-    return header.channels == 1 or (header.channels == 3 and header.samples > 1)

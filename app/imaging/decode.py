@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile
 
-from app.domain.frame import AnalysisSize, ImageFormat, ImageHeader
+from app.domain.analysis_size import AnalysisSize
 from app.errors import InvalidMedia
-from app.imaging.cost import BAND_PIXELS, MAX_STORED_PIXELS, REDUCING_GAP, check_pixels
+from app.imaging.cost import BAND_PIXELS, MAX_STORED_PIXELS, REDUCING_GAP, check_pixels, reduction
 from app.imaging.header import read_header
+from app.imaging.picture_format import PictureHeader
 
 RgbArray = NDArray[np.uint8]
 Resampling = Image.Resampling
@@ -29,12 +28,9 @@ Image.MAX_IMAGE_PIXELS = MAX_STORED_PIXELS
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a client's picture is no reason for a line in our log
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
-# Inflated text chunks of a PNG are kept while it is decoded: 1 MiB each and 64 MiB in all by Pillow's defaults.
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * PngImagePlugin.MAX_TEXT_CHUNK
-
 _OUT_OF_MEMORY = "out of memory"  # ImageFile.ERRORS[-9]
 FOR_MODELS, FOR_EYES = Resampling.NEAREST, Resampling.BILINEAR
-"""What a picture is reduced with for those who look at it (`decode_frame`)."""
+"""What a picture is reduced with for those who look at it (`decode_picture`)."""
 
 _WHITE = (255, 255, 255)
 _HALF = 2
@@ -52,7 +48,7 @@ _TURNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedFrame:
+class DecodedPicture:
     """A picture ready for a model: `rgb` is C-contiguous uint8 (H, W, 3), upright, read-only.
 
     `width` and `height` are those of the original picture, upright.
@@ -63,20 +59,20 @@ class DecodedFrame:
     height: int
 
 
-def decode_frame(
+def decode_picture(
     data: bytes | bytearray | memoryview,
     box: AnalysisSize,
     max_pixels: int,
     resample: Resampling = FOR_MODELS,
-) -> DecodedFrame:
+) -> DecodedPicture:
     """Decode the first frame of a picture and fit it into `box`, upright, never enlarged.
 
     A baseline JPEG is decoded at the smallest of the scales 1/1 to 1/8 that still covers the target (`Image.draft`);
     the rest is `Image.resize`: with `resample` below a half, else with BILINEAR and reducing_gap 1.5, half the CPU time
     of `Image.thumbnail` for 5 dB of PSNR. NEAREST is enough for a model, which samples its own small input from what it
     gets: over the test photos and both test videos as many hands are found and landmarks move as little as with
-    BILINEAR, for 2 ms less a picture. An eye sees it. What is transparent is laid over white, as a page in a
-    browser shows it: the colours stored under transparent pixels are arbitrary, and black would swallow dark hair.
+    BILINEAR, for 2 ms less per picture. An eye sees the difference. What is transparent is laid over white, as a page
+    in a browser shows it: the colours stored under transparent pixels are arbitrary, and black would swallow dark hair.
 
     Raises:
         UnsupportedMedia, InvalidMedia: see `read_header`; also a truncated or corrupt body.
@@ -86,7 +82,7 @@ def decode_frame(
     header = read_header(data)
     target = box.fit(*header.upright)
     check_pixels(header, target, max_pixels)
-    orientation = 1 if header.format is ImageFormat.HEIC else header.orientation  # libheif turns the picture itself
+    orientation = 1 if header.format.decodes_upright else header.orientation
     stored = target[::-1] if orientation >= 5 else target
     with _decoder_errors():
         opened = open_image(data, header)
@@ -98,10 +94,10 @@ def decode_frame(
     assert rgb.dtype == np.uint8
     assert rgb.shape == (target[1], target[0], 3)
     assert rgb.flags.c_contiguous
-    return DecodedFrame(rgb, *header.upright)
+    return DecodedPicture(rgb, *header.upright)
 
 
-def open_image(data: bytes | bytearray | memoryview, header: ImageHeader) -> ImageFile.ImageFile:
+def open_image(data: bytes | bytearray | memoryview, header: PictureHeader) -> ImageFile.ImageFile:
     """Open a picture with the one Pillow plug-in of its format; the pixels are not decoded yet.
 
     The plug-in's class is called instead of `Image.open`, so that no other plug-in is imported or asked, and the
@@ -111,8 +107,8 @@ def open_image(data: bytes | bytearray | memoryview, header: ImageHeader) -> Ima
         InvalidMedia: the decoder reads another size than `read_header` did: the prediction would not hold.
         OSError, SyntaxError, ValueError: the decoder does not accept it.
     """
-    image: ImageFile.ImageFile = _PLUGINS[header.format]()(io.BytesIO(data))
-    size = header.upright if header.format is ImageFormat.HEIC else (header.width, header.height)
+    image: ImageFile.ImageFile = header.format.load_plugin()(io.BytesIO(data))
+    size = header.upright if header.format.decodes_upright else (header.width, header.height)
     if image.size != size:
         raise InvalidMedia("The headers of the picture contradict each other.")
     return image
@@ -148,8 +144,7 @@ def _reduce_in_bands(image: Image.Image, size: tuple[int, int], resample: Resamp
     Palettes, 16-bit grey and transparency cannot be averaged as they are stored; converting the whole picture first
     would cost 4 to 12 further bytes for each of its pixels.
     """
-    factors = (_factor(image.width, size[0]), _factor(image.height, size[1]))
-    reduced_size = (-(-image.width // factors[0]), -(-image.height // factors[1]))
+    factors, reduced_size = reduction(image.size, size)
     rows = max(1, BAND_PIXELS // image.width // factors[1]) * factors[1]
     reduced: Image.Image | None = None
     for top in range(0, image.height, rows):
@@ -162,21 +157,13 @@ def _reduce_in_bands(image: Image.Image, size: tuple[int, int], resample: Resamp
     return reduced if reduced.size == size else reduced.resize(size, _filter(reduced, size, resample), box)
 
 
-def _factor(stored: int, wanted: int) -> int:
-    return int(stored / wanted / REDUCING_GAP) or 1
-
-
 def _averageable(band: Image.Image) -> Image.Image:
     if band.mode.startswith("I;16"):
-        return band.convert("I").point(_high_byte).convert("L")
+        # `convert("L")` alone clips at 255. Pillow accepts only a linear expression for this mode.
+        return band.convert("I").point(lambda value: value * (1 / 257) + 0).convert("L")
     if band.has_transparency_data:
         return band.convert("RGBA")
     return band.convert("L" if band.mode == "1" else "RGB")
-
-
-def _high_byte(value: Any) -> Any:
-    # `convert("L")` of 16-bit grey clips at 255. Pillow accepts only a linear expression for this mode.
-    return value * (1 / 257) + 0
 
 
 @contextmanager
@@ -184,45 +171,10 @@ def _decoder_errors() -> Iterator[None]:
     """Turn what Pillow's decoders raise on bad input into InvalidMedia."""
     try:
         yield
-    except OSError as error:
-        if _OUT_OF_MEMORY in str(error):
+    except (
+        OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError,
+        struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+    ) as error:  # fmt: skip
+        if isinstance(error, OSError) and _OUT_OF_MEMORY in str(error):
             raise MemoryError(str(error)) from error
         raise InvalidMedia("The picture is truncated or corrupt.") from error
-    except (
-        SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError,
-        RuntimeError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-    ) as error:  # fmt: skip
-        raise InvalidMedia("The picture is truncated or corrupt.") from error
-
-
-def _plugin(module: str, name: str) -> Callable[[], Any]:
-    return lambda: getattr(importlib.import_module(module), name)
-
-
-def _avif() -> Any:
-    from PIL import AvifImagePlugin
-
-    # One thread: the workers are parallel already, and dav1d holds a picture for each of its threads.
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    return AvifImagePlugin.AvifImageFile
-
-
-def _heic() -> Any:
-    import pillow_heif
-    from pillow_heif import options
-
-    # Embedded thumbnails may show something else; depth maps and the like are not asked for.
-    options.THUMBNAILS = options.DEPTH_IMAGES = options.AUX_IMAGES = False
-    options.DECODE_THREADS = 1
-    return pillow_heif.HeifImageFile
-
-
-# Imported when first needed: pillow-heif costs 26 ms and 3 MB, the others 3 to 14 ms.
-_PLUGINS: dict[ImageFormat, Callable[[], Any]] = {
-    ImageFormat.JPEG: _plugin("PIL.JpegImagePlugin", "JpegImageFile"),
-    ImageFormat.PNG: _plugin("PIL.PngImagePlugin", "PngImageFile"),
-    ImageFormat.WEBP: _plugin("PIL.WebPImagePlugin", "WebPImageFile"),
-    ImageFormat.GIF: _plugin("PIL.GifImagePlugin", "GifImageFile"),
-    ImageFormat.AVIF: _avif,
-    ImageFormat.HEIC: _heic,
-}

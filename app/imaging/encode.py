@@ -1,7 +1,7 @@
-"""RGB arrays into JPEG, WebP and PNG. Child side.
+"""RGB arrays into JPEG and PNG. Child side.
 
-`effort` is `ModePolicy.encoder_effort`: 1 is the encoder's usual effort, 0 the least. Measured at 640x480: WebP
-costs 20 ms at 1 and 5 ms at 0, PNG 60 and 26 ms, JPEG always half a millisecond.
+`effort` is `ModePolicy.encoder_effort`: 1 is the encoder's usual effort, 0 the least. Measured at 640x480: PNG
+costs 60 ms at 1 and 26 ms at 0, JPEG always half a millisecond.
 """
 
 from __future__ import annotations
@@ -12,18 +12,12 @@ from PIL import Image
 
 from app.imaging.decode import RgbArray
 
-_WEBP_METHOD = 4
 _PNG_LEVEL = 6
 
 
 def encode_jpeg(rgb: RgbArray, quality: int = 85) -> bytes:
     """Encode uint8 (H, W, 3), or (H, W) as grey, as a baseline JPEG without metadata; quality 1 to 95."""
     return _encode(rgb, "JPEG", quality=quality)
-
-
-def encode_webp(rgb: RgbArray, quality: int = 80, effort: float = 1.0) -> bytes:
-    """Encode uint8 (H, W, 3) as a lossy WebP without metadata; quality 0 to 100."""
-    return _encode(rgb, "WEBP", quality=quality, method=round(_WEBP_METHOD * effort))
 
 
 def encode_png(pixels: RgbArray, effort: float = 1.0) -> bytes:

@@ -1,4 +1,4 @@
-"""The header of a picture: type and dimensions from the first bytes, before anything is decoded.
+"""The header of a picture: format and dimensions from the first bytes, before anything is decoded.
 
 Pure standard library, for it runs in the API process. Why it is not a package:
 `docs/decisions/0002-own-picture-header-reader.md`.
@@ -6,32 +6,50 @@ Pure standard library, for it runs in the API process. Why it is not a package:
 
 from __future__ import annotations
 
+import re
 import struct
 
-from app.domain.frame import ImageHeader
 from app.errors import InvalidMedia, UnsupportedMedia
-from app.imaging.formats.gif import read_gif
-from app.imaging.formats.isobmff import read_isobmff
-from app.imaging.formats.jpeg import read_jpeg
-from app.imaging.formats.png import SIGNATURE, read_png
-from app.imaging.formats.webp import read_webp
+from app.imaging.isobmff import BRANDS_BYTES, brands
+from app.imaging.picture_format import PictureFormat, PictureHeader
+from app.registry import discover
+
+FORMATS = tuple(
+    found()
+    for found in discover("app.imaging.formats", PictureFormat).values()  # type: ignore[type-abstract]  # not these
+)
+"""One of each format that is accepted; no two have the same signature or brand."""
+
+_BY_NAME = {one.name: one for one in FORMATS}
+_BY_BRAND = {brand: one for one in FORMATS for brand in one.brands}
+_SIGNATURES = re.compile(
+    b"|".join(b"(?P<%s>%s)" % (one.name.encode(), one.signature) for one in FORMATS if one.signature), re.DOTALL
+)
 
 
-def read_header(data: bytes | bytearray | memoryview) -> ImageHeader:
+def sniff_picture(head: bytes) -> PictureFormat | None:
+    """Return the format that a picture is of by its first `BRANDS_BYTES` bytes, if any."""
+    match = _SIGNATURES.match(head)
+    if match is not None and match.lastgroup is not None:
+        return _BY_NAME[match.lastgroup]
+    return next((_BY_BRAND[brand] for brand in brands(head) if brand in _BY_BRAND), None)
+
+
+def read_header(data: bytes | bytearray | memoryview) -> PictureHeader:
     """Read what a picture says of itself, by its magic bytes and never by a name or a declared type.
 
     `data` is the whole picture or its beginning; 64 KiB are enough but for a JPEG or GIF with more metadata than that
     ahead of the first pixel (`InvalidMedia`: call again with more). With only the beginning, a WebP's orientation and
     frame count, stored behind the pixels, may be missing, and a JPEG whose first scan is not in sight counts as
-    progressive: the dearer case. The work is bounded whatever the bytes are (some thousand steps).
+    progressive: the more expensive case. The work is bounded whatever the bytes are (a few thousand steps).
 
     Raises:
-        UnsupportedMedia: none of JPEG, PNG, WebP, GIF, AVIF, HEIC, or a variant of them that is not decoded.
+        UnsupportedMedia: none of the formats, or a variant of one that is not decoded.
         InvalidMedia: the right magic bytes but a broken or truncated header, or no pixels.
     """
-    view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
+    view = data if isinstance(data, bytes) else memoryview(data).cast("B")
     try:
-        header = _read(view)
+        header = _format(view).read_header(view)
     except (IndexError, struct.error):
         raise InvalidMedia("The picture ends inside its header.") from None
     if header.width < 1 or header.height < 1:
@@ -39,16 +57,10 @@ def read_header(data: bytes | bytearray | memoryview) -> ImageHeader:
     return header
 
 
-def _read(data: bytes | memoryview) -> ImageHeader:
-    magic = bytes(data[:12])
-    if magic[:3] == b"\xff\xd8\xff":
-        return read_jpeg(data)
-    if magic[:8] == SIGNATURE:
-        return read_png(data)
-    if magic[:4] == b"RIFF" and magic[8:] == b"WEBP":
-        return read_webp(data)
-    if magic[:6] in (b"GIF87a", b"GIF89a"):
-        return read_gif(data)
-    if magic[4:8] == b"ftyp":
-        return read_isobmff(data)
-    raise UnsupportedMedia("Send a JPEG, PNG, WebP, GIF, AVIF or HEIC picture.")
+def _format(data: bytes | memoryview) -> PictureFormat:
+    sniffed = sniff_picture(bytes(data[:BRANDS_BYTES]))
+    found = sniffed or next((candidate for candidate in FORMATS if candidate.holds(data)), None)
+    if found is None:
+        names = ", ".join(one.name.upper() for one in FORMATS)
+        raise UnsupportedMedia(f"Send a picture in one of these formats: {names}.")
+    return found

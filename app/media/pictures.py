@@ -14,7 +14,7 @@ from app.errors import PayloadTooLarge
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 from app.storage.files import full_disk
-from app.storage.tempfiles import TempFiles
+from app.storage.tempfiles import TempFile, TempFiles
 from app.storage.threads import DiskThreads
 
 _STEP_BYTES = 64 * KIB
@@ -22,7 +22,7 @@ _STEP_BYTES = 64 * KIB
 
 
 class Picture(ABC):
-    """One encoded picture, and the way to the bytes that working on it takes."""
+    """One encoded picture, and how the memory is reserved that working on it takes."""
 
     data: bytes
 
@@ -40,7 +40,7 @@ class Picture(ABC):
 
 
 class LivePicture(Picture):
-    """A picture whose own bytes are accounted for elsewhere: a stream's."""
+    """A frame of a stream, which accounts for its bytes: only the work on it is reserved here."""
 
     def __init__(self, data: bytes, budget: MemoryBudget, priority: Priority, client: str) -> None:
         self.data = data
@@ -49,7 +49,7 @@ class LivePicture(Picture):
         self._client = client
 
     async def put_aside(self) -> None:
-        """Keep it: a stream's frames are accounted for by the stream, and there is one of them at work."""
+        """Keep it: a stream has one frame at work at a time."""
 
     def granted(self, parts: Mapping[str, int], owner: str) -> AbstractAsyncContextManager[Reservation]:
         return self._budget.reserve(parts, owner=owner, priority=self._priority, client=self._client)
@@ -72,7 +72,7 @@ class ReceivedPicture(Picture):
         if self._path is None:
             spooling = self._pictures.spooled(self.data)
             self.data = b""
-            self._path = await self._spool.enter_async_context(spooling)
+            self._path = (await self._spool.enter_async_context(spooling)).path
             self._reservation.release()
 
     @asynccontextmanager
@@ -95,7 +95,7 @@ class ReceivedPicture(Picture):
 
 
 class Pictures:
-    """Takes pictures in, under one priority; each waits `wait_seconds` at most (None: as the budget says)."""
+    """Takes pictures in, under one priority; each waits for memory `wait_seconds` at most (None: the budget's own)."""
 
     def __init__(
         self,
@@ -127,12 +127,13 @@ class Pictures:
         async with AsyncExitStack() as stack:
             first = self.reserve({"picture": _STEP_BYTES}, "picture", client)
             reservation = await stack.enter_async_context(first)
-            data = await self._read_in(_capped(chunks, max_bytes), reservation)
+            capped = _capped(chunks, max_bytes)
+            data = await self._read_in(capped, reservation)
             if reservation.is_released:
-                path = await stack.enter_async_context(self._spooled(data, _capped(chunks, max_bytes - len(data))))
-                size_bytes = (await self._disk.run(path.stat)).st_size
-                reservation = await stack.enter_async_context(self.reserve({"picture": size_bytes}, "picture", client))
-                data = bytearray(await self.read(path))
+                file = await stack.enter_async_context(self.spooled(data, capped))
+                again = self.reserve({"picture": file.size_bytes}, "picture", client)
+                reservation = await stack.enter_async_context(again)
+                data = bytearray(await self.read(file.path))
             reservation.shrink(reservation.reserved_bytes - len(data))
             picture = ReceivedPicture(bytes(data), reservation, self, client)
             del data
@@ -140,7 +141,7 @@ class Pictures:
             yield picture
 
     async def _read_in(self, chunks: AsyncIterator[Chunk], reservation: Reservation) -> bytearray:
-        """Read as long as the reservation grows; released: there was no room for more, and more may come."""
+        """Read as long as the reservation grows; where there is no room for more, it is released, and more may come."""
         data = bytearray()
         async for chunk in chunks:
             data += chunk
@@ -155,26 +156,28 @@ class Pictures:
             parts, owner=owner, priority=self._priority, client=client, wait_seconds=self._wait_seconds
         )
 
-    def spooled(self, data: bytes) -> AbstractAsyncContextManager[Path]:
-        """Keep `data` in a temporary file for the block.
+    @asynccontextmanager
+    async def spooled(
+        self, data: bytes | bytearray, rest: AsyncIterator[Chunk] | None = None
+    ) -> AsyncIterator[TempFile]:
+        """Keep `data`, and after it the `rest` that is still to come, in a temporary file for the block.
+
+        A bytearray is emptied: while the picture waits, it is on the disk only.
 
         Raises:
             StorageFull: the disk has no room for it.
         """
-        return self._spooled(data, _nothing())
-
-    @asynccontextmanager
-    async def _spooled(self, data: bytes | bytearray, rest: AsyncIterator[Chunk]) -> AsyncIterator[Path]:
         async with self._temp_files.file("picture") as temp_file:
             with full_disk(len(data)):
                 temp_file.size_bytes = await self._disk.run(temp_file.path.write_bytes, data)
-            if isinstance(data, bytearray):  # the caller's own: while this waits, it is on the disk only
+            if isinstance(data, bytearray):
                 data.clear()
             del data
-            async for chunk in rest:
-                with full_disk(len(chunk)):
-                    temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
-            yield temp_file.path
+            if rest is not None:
+                async for chunk in rest:
+                    with full_disk(len(chunk)):
+                        temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
+            yield temp_file
 
     async def read(self, path: Path) -> bytes:
         return await self._disk.run(path.read_bytes)
@@ -192,11 +195,6 @@ async def _capped(chunks: AsyncIterator[Chunk], max_bytes: int) -> AsyncIterator
         if size_bytes > max_bytes:
             raise PayloadTooLarge("The picture has more bytes than a picture may have.", maxBytes=max_bytes)
         yield chunk
-
-
-async def _nothing() -> AsyncIterator[Chunk]:
-    return
-    yield b""
 
 
 def _append(path: Path, chunk: Chunk) -> int:

@@ -1,61 +1,37 @@
 """The type of media by its first bytes: what a client calls it is never believed.
 
-Signatures: the registrations and specifications named at each function. Text, SVG, archives, PDF, playlists (m3u8,
-DASH, ffconcat) and everything else that is not listed here is not recognised, and so not accepted.
+Pictures are recognised by their formats (`imaging/formats/`), the rest by the specifications named here. Text, SVG,
+archives, PDF, playlists (m3u8, DASH, ffconcat) and everything else is not recognised, and so not accepted.
 """
 
 from __future__ import annotations
 
-from app.domain.media import MediaKind, MediaType
+from app.domain import media_types as types
+from app.domain.media import MediaType
+from app.imaging.header import FORMATS, sniff_picture
+from app.imaging.isobmff import brands
 
 HEAD_BYTES = 4096
 """As many of the first bytes as the longest test needs (one frame of MPEG audio is at most 2881 bytes)."""
 
-JPEG = MediaType("image/jpeg", MediaKind.IMAGE, ".jpg")
-PNG = MediaType("image/png", MediaKind.IMAGE, ".png")
-GIF = MediaType("image/gif", MediaKind.IMAGE, ".gif")
-WEBP = MediaType("image/webp", MediaKind.IMAGE, ".webp")
-AVIF = MediaType("image/avif", MediaKind.IMAGE, ".avif")
-HEIC = MediaType("image/heic", MediaKind.IMAGE, ".heic")
-MP4 = MediaType("video/mp4", MediaKind.VIDEO, ".mp4")
-QUICKTIME = MediaType("video/quicktime", MediaKind.VIDEO, ".mov")
-THREE_GPP = MediaType("video/3gpp", MediaKind.VIDEO, ".3gp")
-MATROSKA = MediaType("video/x-matroska", MediaKind.VIDEO, ".mkv")
-WEBM = MediaType("video/webm", MediaKind.VIDEO, ".webm")
-AVI = MediaType("video/x-msvideo", MediaKind.VIDEO, ".avi")
-TRANSPORT_STREAM = MediaType("video/mp2t", MediaKind.VIDEO, ".ts")
-PROGRAM_STREAM = MediaType("video/mpeg", MediaKind.VIDEO, ".mpg")
-FLV = MediaType("video/x-flv", MediaKind.VIDEO, ".flv")
-ASF = MediaType("video/x-ms-asf", MediaKind.VIDEO, ".asf")
-OGG_VIDEO = MediaType("video/ogg", MediaKind.VIDEO, ".ogv")
-OGG_AUDIO = MediaType("audio/ogg", MediaKind.AUDIO, ".ogg")
-M4A = MediaType("audio/mp4", MediaKind.AUDIO, ".m4a")
-MP3 = MediaType("audio/mpeg", MediaKind.AUDIO, ".mp3")
-AAC = MediaType("audio/aac", MediaKind.AUDIO, ".aac")
-FLAC = MediaType("audio/flac", MediaKind.AUDIO, ".flac")
-WAV = MediaType("audio/wav", MediaKind.AUDIO, ".wav")
-
 _PREFIXES: tuple[tuple[bytes, MediaType], ...] = (
-    (b"\xff\xd8\xff", JPEG),
-    (b"\x89PNG\r\n\x1a\n", PNG),
-    (b"GIF87a", GIF),
-    (b"GIF89a", GIF),
-    (b"fLaC", FLAC),
-    (b"FLV\x01", FLV),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", ASF),
-    (b"\x00\x00\x01\xba", PROGRAM_STREAM),
+    (b"fLaC", types.FLAC),
+    (b"FLV\x01", types.FLV),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", types.ASF),
+    (b"\x00\x00\x01\xba", types.PROGRAM_STREAM),
 )
 
 # Major and compatible brands of ISO base media files (ISO/IEC 14496-12, 23008-12, 3GPP TS 26.244; mp4ra.org).
 _BRANDS: dict[bytes, MediaType] = {
-    **dict.fromkeys((b"avif", b"avis"), AVIF),
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), HEIC),
-    **dict.fromkeys((b"M4A ", b"M4B "), M4A),
-    b"qt  ": QUICKTIME,
-    **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gp7", b"3ge6", b"3g2a", b"3g2b"), THREE_GPP),
-    **dict.fromkeys((b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"), MP4),
-    **dict.fromkeys((b"iso7", b"iso8", b"iso9", b"cmfc", b"cmf2", b"mmp4", b"hvc1", b"av01"), MP4),
-    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP", b"MSNV", b"f4v ", b"XAVC"), MP4),
+    **{brand: picture.media_type for picture in FORMATS for brand in picture.brands},
+    **dict.fromkeys((b"M4A ", b"M4B "), types.M4A),
+    b"qt  ": types.QUICKTIME,
+    **dict.fromkeys((b"3gp4", b"3gp5", b"3gp6", b"3gp7", b"3ge6", b"3g2a", b"3g2b"), types.THREE_GPP),
+    **dict.fromkeys(
+        (b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"), types.MP4
+    ),
+    **dict.fromkeys((b"iso7", b"iso8", b"iso9", b"cmfc", b"cmf2", b"mmp4", b"hvc1", b"av01"), types.MP4),
+    **dict.fromkeys((b"M4V ", b"M4VH", b"M4VP", b"MSNV", b"f4v ", b"XAVC"), types.MP4),
 }
 
 
@@ -64,20 +40,26 @@ def sniff(head: bytes) -> MediaType | None:
 
     `head` is the first `HEAD_BYTES` bytes, or all there are.
     """
-    for prefix, media_type in _PREFIXES:
-        if head.startswith(prefix):
-            return media_type
-    for test in (_riff, _iso_base_media, _ebml, _ogg, _transport_stream, _mpeg_audio):
+    for test in (_iso_base_media, _picture, _prefixed, _riff, _ebml, _ogg, _transport_stream, _mpeg_audio):
         if (found := test(head)) is not None:
             return found
     return None
+
+
+def _picture(head: bytes) -> MediaType | None:
+    found = sniff_picture(head)
+    return found.media_type if found is not None else None
+
+
+def _prefixed(head: bytes) -> MediaType | None:
+    return next((media_type for prefix, media_type in _PREFIXES if head.startswith(prefix)), None)
 
 
 def _riff(head: bytes) -> MediaType | None:
     """RIFF (Multimedia Programming Interface 1.0), the form type in bytes 8 to 12."""
     if not head.startswith(b"RIFF"):
         return None
-    return {b"WEBP": WEBP, b"AVI ": AVI, b"WAVE": WAV}.get(head[8:12])
+    return {b"AVI ": types.AVI, b"WAVE": types.WAV}.get(head[8:12])
 
 
 def _iso_base_media(head: bytes) -> MediaType | None:
@@ -85,13 +67,11 @@ def _iso_base_media(head: bytes) -> MediaType | None:
 
     Old QuickTime files have no `ftyp`: they begin with the movie, or with an empty `wide` atom before the samples.
     """
-    box = head[4:8]
-    if box == b"ftyp":
-        end = min(len(head), max(16, int.from_bytes(head[:4], "big")))
-        brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
-        return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
-    old = (box == b"moov" and head[12:16] in (b"mvhd", b"cmov")) or head[:8] == b"\0\0\0\x08wide"
-    return QUICKTIME if old else None
+    for brand in brands(head):
+        if brand in _BRANDS:
+            return _BRANDS[brand]
+    old = (head[4:8] == b"moov" and head[12:16] in (b"mvhd", b"cmov")) or head[:8] == b"\0\0\0\x08wide"
+    return types.QUICKTIME if old else None
 
 
 def _ebml(head: bytes) -> MediaType | None:
@@ -102,7 +82,7 @@ def _ebml(head: bytes) -> MediaType | None:
     if at < 0:
         return None
     doc_type = head[at + 3 : at + 3 + (head[at + 2] & 0x7F)] if at + 2 < len(head) else b""
-    return {b"webm": WEBM, b"matroska": MATROSKA}.get(doc_type.rstrip(b"\0"))
+    return {b"webm": types.WEBM, b"matroska": types.MATROSKA}.get(doc_type.rstrip(b"\0"))
 
 
 def _ogg(head: bytes) -> MediaType | None:
@@ -111,27 +91,27 @@ def _ogg(head: bytes) -> MediaType | None:
         return None
     packet = head[27 + head[26] :]
     if packet.startswith((b"\x80theora", b"fishead\0", b"\x01video")):
-        return OGG_VIDEO
-    return OGG_AUDIO if packet.startswith((b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")) else None
+        return types.OGG_VIDEO
+    return types.OGG_AUDIO if packet.startswith((b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")) else None
 
 
 def _transport_stream(head: bytes) -> MediaType | None:
     """ISO/IEC 13818-1: a sync byte 0x47 at the start of each packet of 188 bytes (192 with a time code before it)."""
     for first, step in ((0, 188), (4, 192)):
         if len(head) > first + 3 * step and all(head[first + step * number] == 0x47 for number in range(4)):
-            return TRANSPORT_STREAM
+            return types.TRANSPORT_STREAM
     return None
 
 
 def _mpeg_audio(head: bytes) -> MediaType | None:
     """ID3v2 (id3.org), or the frame sync of ADTS (ISO/IEC 14496-3) and of MPEG audio (ISO/IEC 11172-3)."""
     if head.startswith(b"ID3") and len(head) >= 10 and head[3] < 0xFF and max(head[6:10]) < 0x80:
-        return MP3
+        return types.MP3
     if len(head) < 8 or head[0] != 0xFF:
         return None
     if head[1] & 0xF6 == 0xF0:
-        return AAC if _next_adts_frame(head) else None
-    return MP3 if _next_layer3_frame(head) else None
+        return types.AAC if _next_adts_frame(head) else None
+    return types.MP3 if _next_layer3_frame(head) else None
 
 
 def _next_adts_frame(head: bytes) -> bool:

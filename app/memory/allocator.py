@@ -15,13 +15,8 @@ _KEPT_BYTES = 4 * 1024 * 1024
 
 def find_malloc_trim() -> Callable[[], object] | None:
     """Return glibc's `malloc_trim(0)`, or None where there is none."""
-    try:
-        function = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return None
-    function.argtypes = [ctypes.c_size_t]
-    function.restype = ctypes.c_int
-    return lambda: function(0)
+    trim = _find("malloc_trim", ctypes.c_size_t)
+    return None if trim is None else lambda: trim(0)
 
 
 def keep_transfer_buffers() -> None:
@@ -30,10 +25,18 @@ def keep_transfer_buffers() -> None:
     A piece has up to 256 KiB (uvloop's read). By itself glibc maps what is above 128 KiB and gives it back at once:
     64 page faults a piece, a third of the CPU time of an upload. Nothing happens where the allocator is another one.
     """
+    mallopt = _find("mallopt", ctypes.c_int, ctypes.c_int)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_PIECE_BYTES)
+        mallopt(_M_TOP_PAD, _KEPT_BYTES)
+
+
+def _find(name: str, *arguments: type[ctypes.c_int | ctypes.c_size_t]) -> Callable[..., object] | None:
+    """Return a function of the C library in use that returns an int, or None where there is none of this name."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        function = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return
-    mallopt.argtypes = [ctypes.c_int, ctypes.c_int]
-    mallopt(_M_MMAP_THRESHOLD, _KEPT_PIECE_BYTES)
-    mallopt(_M_TOP_PAD, _KEPT_BYTES)
+        return None
+    function.argtypes = arguments
+    found: Callable[..., object] = function
+    return found

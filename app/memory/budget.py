@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from app.domain.priority import Priority
-from app.memory.admission import Admission
-from app.memory.ledger import Holder
-from app.memory.reservation import Reservation, count_bytes
-from app.memory.reserving import Reserving
+from app.memory.admission import Admission, WaitPolicy
+from app.memory.ledger import Holder, Ledger
+from app.memory.reservation import PendingReservation, Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class BudgetStatistics:
 
     `promised_bytes` are reserved and not seen yet. `shed_total` counts refusals by reason (`timeout`, `closed`,
     `queue_full`, `memory_exceeds_limit`), `waiting_by_client` the waiters of each client. `draining` says that nothing
-    is granted until the waiter whose turn it is has its bytes.
+    is granted until the head of the line has its bytes.
     """
 
     total_bytes: int
@@ -49,12 +48,11 @@ class BudgetStatistics:
 
 
 class MemoryBudget:
-    """Promises bytes to work before it starts (the rule of a grant: `admission`; the order: `queue` and `turn`).
+    """Promises bytes to work before it starts (who is next: `queue`; who may pass whom: `backfill`).
 
-    `working_set` answers the last sampled working set in bytes; call `refresh()` after each sample. `weights` are the
-    shares of LIVE, REQUEST and BATCH in the bytes granted while all of them wait. At most `max_waiting` wait, each for
-    at most `wait_seconds` unless it says otherwise. `on_shortage` is told how many bytes the next waiter lacks, so
-    that idle holders give way (at most every 250 ms). It belongs to one event loop and is not thread-safe.
+    `working_set` returns the last sampled working set in bytes; call `refresh()` after each sample. `on_shortage` is
+    told how many bytes the next waiter lacks, so that idle holders give way (at most every 250 ms). It belongs to one
+    event loop and is not thread-safe.
     """
 
     def __init__(
@@ -62,43 +60,30 @@ class MemoryBudget:
         total_bytes: int,
         *,
         working_set: Callable[[], int],
-        max_waiting: int = 256,
-        wait_seconds: float = 10.0,
-        weights: tuple[float, float, float] = (70, 25, 5),
-        overtake_seconds: float = 2.0,
+        waiting: WaitPolicy | None = None,
         on_shortage: Callable[[int], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._wait_seconds = wait_seconds
-        self._clock = clock
-        self._admission = Admission(
-            total_bytes,
-            working_set=working_set,
-            max_waiting=max_waiting,
-            wait_seconds=wait_seconds,
-            weights=dict(zip(Priority, weights, strict=True)),
-            overtake_seconds=overtake_seconds,
-            on_shortage=on_shortage,
-            clock=clock,
-        )
+        self._ledger = Ledger(total_bytes, working_set, clock)
+        self._admission = Admission(self._ledger, waiting or WaitPolicy(), on_shortage)
 
     @property
     def total_bytes(self) -> int:
-        return self._admission.total_bytes
+        return self._ledger.total_bytes
 
     @property
     def limit_bytes(self) -> int:
         """The largest grant that can ever be made: the budget without its permanent holders."""
-        return self._admission.limit_bytes
+        return self._ledger.limit_bytes
 
     @property
     def reserved_bytes(self) -> int:
-        return self._admission.ledger.reserved_bytes
+        return self._ledger.reserved_bytes
 
     @property
     def free_bytes(self) -> int:
         """What could be granted now; negative when the working set has outgrown the budget."""
-        return self._admission.free_bytes
+        return self._ledger.free_bytes
 
     def reserve(
         self,
@@ -108,7 +93,7 @@ class MemoryBudget:
         priority: Priority,
         client: str = "",
         wait_seconds: float | None = None,
-    ) -> Reserving:
+    ) -> PendingReservation:
         """Reserve all parts in one grant: `async with budget.reserve(...) as reservation`.
 
         A task that holds a reservation made here must not wait for a second one: it would keep bytes from those who
@@ -120,28 +105,24 @@ class MemoryBudget:
             QueueFull: too many wait (the same numbers).
             RuntimeError: the task holds a reservation already.
         """
-        waits = self._wait_seconds if wait_seconds is None else wait_seconds
-        count_bytes(parts)
-        return Reserving(self._admission, Holder(owner, priority, dict(parts)), client, waits)
+        if wait_seconds is None:
+            wait_seconds = self._admission.policy.wait_seconds
+        return PendingReservation(self._admission, Holder(owner, priority, dict(parts)), client, wait_seconds)
 
     def try_reserve(self, parts: Mapping[str, int], *, owner: str, priority: Priority) -> Reservation | None:
         """Reserve all parts if they are free now and nobody is owed them; never waits."""
-        nbytes = count_bytes(parts)
-        admission = self._admission
-        if priority in admission.closed or not admission.take(nbytes, priority):
+        holder, admission = Holder(owner, priority, dict(parts)), self._admission
+        if priority in admission.closed or not admission.take(holder.reserved_bytes, priority):
             return None
-        return admission.grant(Holder(owner, priority, dict(parts)))
+        return self._enter(holder)
 
     def hold(self, parts: Mapping[str, int], *, owner: str, priority: Priority = Priority.LIVE) -> Reservation:
         """Enter a permanent holder, such as the base line of the API process; never waits and may exceed the budget.
 
         What it holds is out of reach for ever: it lowers `limit_bytes`, and waiters that can no longer fit are shed.
         """
-        count_bytes(parts)
-        holder = Holder(owner, priority, dict(parts))
-        holder.is_permanent = True
-        reservation = self._admission.grant(holder)
-        self._admission.refuse_impossible()
+        reservation = self._enter(Holder(owner, priority, dict(parts), is_permanent=True))
+        self._admission.shed_unservable()
         return reservation
 
     def record(self, parts: Mapping[str, int], *, owner: str, priority: Priority = Priority.LIVE) -> Reservation:
@@ -149,16 +130,11 @@ class MemoryBudget:
 
         Never waits and may exceed the budget; unlike what `hold` enters, it is not there for ever.
         """
-        count_bytes(parts)
-        return self._admission.grant(Holder(owner, priority, dict(parts)))
+        return self._enter(Holder(owner, priority, dict(parts)))
 
     def set_closed(self, priorities: Collection[Priority]) -> None:
         """Close these classes and open all others: a closed BATCH waits on, LIVE and REQUEST are shed at once."""
         self._admission.close(priorities)
-
-    def set_on_shortage(self, on_shortage: Callable[[int], None] | None) -> None:
-        """Change who is told that a waiter lacks bytes."""
-        self._admission.shortage.notify = on_shortage
 
     def refresh(self) -> None:
         """Look at the waiters again; call it when a new sample has been recorded."""
@@ -167,21 +143,22 @@ class MemoryBudget:
 
     def statistics(self) -> BudgetStatistics:
         """Return what the ledger knows: no wait, no system call."""
-        admission, ledger, now = self._admission, self._admission.ledger, self._clock()
+        ledger, admission, line = self._ledger, self._admission, self._admission.line
+        now = ledger.clock()
         return BudgetStatistics(
-            total_bytes=admission.total_bytes,
-            limit_bytes=admission.limit_bytes,
+            total_bytes=ledger.total_bytes,
+            limit_bytes=ledger.limit_bytes,
             reserved_bytes=ledger.reserved_bytes,
             promised_bytes=ledger.promised_bytes,
-            free_bytes=admission.free_bytes,
-            waiting=len(admission.line),
-            waiting_bytes=admission.line.waiting_bytes,
-            waiting_by_client=admission.line.by_client(),
+            free_bytes=ledger.free_bytes,
+            waiting=len(line),
+            waiting_bytes=line.waiting_bytes,
+            waiting_by_client=line.by_client(),
             granted_total=admission.granted_total,
             shed_total=dict(admission.refusals.totals),
             cancelled_total=admission.cancelled_total,
             leaked_total=admission.leaked_total,
-            draining=admission.turn.draining,
+            draining=admission.backfill.draining,
             closed=admission.closed,
             holders=tuple(
                 HolderStatistics(h.owner, h.reserved_bytes, h.resident_bytes, now - h.since, h.is_permanent)
@@ -196,7 +173,11 @@ class MemoryBudget:
             AssertionError: something is left, with the owners.
         """
         self._admission.collect_lost()
-        left = [f"{h.owner}: {h.reserved_bytes}" for h in self._admission.ledger.holders if not h.is_permanent]
-        waiting = len(self._admission.line)
-        if left or waiting or self._admission.leaked_total:
-            raise AssertionError(f"left: {left}, waiting: {waiting}, leaked: {self._admission.leaked_total}")
+        left = [f"{h.owner}: {h.reserved_bytes}" for h in self._ledger.holders if not h.is_permanent]
+        waiting, leaked = len(self._admission.line), self._admission.leaked_total
+        if left or waiting or leaked:
+            raise AssertionError(f"left: {left}, waiting: {waiting}, leaked: {leaked}")
+
+    def _enter(self, holder: Holder) -> Reservation:
+        self._admission.enter(holder)
+        return Reservation(self._admission, holder)

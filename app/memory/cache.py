@@ -1,4 +1,4 @@
-"""The one cache: answers that are cheap to keep and dear to make, least recently used first out.
+"""The one cache: answers that are cheap to keep and expensive to make; the least recently used is evicted first.
 
 Its bytes are in the ledger. It never waits for memory: what does not fit is not kept, and it gives way to anybody who
 needs the bytes.

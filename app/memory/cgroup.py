@@ -138,14 +138,14 @@ class CgroupReader:
 
     def __init__(self, group: Cgroup | None, limit: CgroupLimit | None, root: Path = Path("/")) -> None:
         own = group.levels[0] if group else None
+        limiting = limit.level if limit else None
         self._version = group.version if group else 0
         self.mapped_bytes = 0
         self.oom_group = _kills_whole_group(group, limit) if group else False
-        self._stat = KernelFile(limit.level / "memory.stat") if limit else None
-        self._kernel = KernelFile(limit.level / "memory.kmem.usage_in_bytes") if limit and self._version == 1 else None
-        events = "memory.events" if self._version == 2 else "memory.oom_control"
-        self._events = KernelFile(own / events) if own else None
-        self._psi = KernelFile(own / "memory.pressure") if own and self._version == 2 else None
+        self._stat = KernelFile(limiting and limiting / "memory.stat")
+        self._kernel = KernelFile(limiting and limiting / "memory.kmem.usage_in_bytes")  # v1 only
+        self._events = KernelFile(own and own / ("memory.events" if self._version == 2 else "memory.oom_control"))
+        self._psi = KernelFile(own and own / "memory.pressure")  # v2 only
         # only the root of the v2 hierarchy has no cgroup.type, and its figures are the machine's
         self._psi_of_host = own is None or not os.access(own / "cgroup.type", os.F_OK)
         self._host_psi = KernelFile(root / "proc/pressure/memory")
@@ -166,7 +166,7 @@ class CgroupReader:
 
         Swap is not counted: what is swapped out is not resident. None: nothing could be read.
         """
-        stat = parse_table(self._stat.read()) if self._stat else {}
+        stat = parse_table(self._stat.read())
         if not stat:
             return None
         if self._version == 2:
@@ -176,18 +176,18 @@ class CgroupReader:
         names = (b"rss", b"shmem", b"mapped_file")
         rss, shmem, mapped = (stat.get(b"total_" + name, stat.get(name, 0)) for name in names)
         self.mapped_bytes = mapped
-        text = self._kernel.read().strip() if self._kernel else b""
+        text = self._kernel.read().strip()
         kernel = max(0, int(text) - host_reclaimable_slab_bytes) if text.isdigit() else 0
         return rss + max(shmem, mapped) + kernel
 
     def oom_kills(self) -> int:
         """Return how many processes of our own group the kernel has killed (v2: of the groups below it, too)."""
-        return parse_table(self._events.read()).get(b"oom_kill", 0) if self._events else 0
+        return parse_table(self._events.read()).get(b"oom_kill", 0)
 
     def psi(self) -> Psi | None:
         """Return the stalls of our own group, else the machine's, else None."""
         for file, host in ((self._psi, self._psi_of_host), (self._host_psi, True)):
-            shares = dict(_AVG10.findall(file.read())) if file else {}
+            shares = dict(_AVG10.findall(file.read()))
             if b"some" in shares:
                 return Psi(float(shares[b"some"]), float(shares.get(b"full", 0.0)), host)
         return None
@@ -195,8 +195,7 @@ class CgroupReader:
     def close(self) -> None:
         """Close every file."""
         for file in (self._stat, self._kernel, self._events, self._psi, self._host_psi):
-            if file:
-                file.close()
+            file.close()
 
 
 def _kills_whole_group(group: Cgroup, limit: CgroupLimit | None) -> bool:

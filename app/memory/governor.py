@@ -1,4 +1,4 @@
-"""The governor: samples the gauge, keeps the pressure level, and has done what the level asks for."""
+"""The governor: samples the gauge, keeps the pressure level, and acts on it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
 from app.domain.units import MIB
+from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.forecast import Forecast
 from app.memory.gauge import MemoryGauge, MemorySample
@@ -26,9 +27,9 @@ logger = logging.getLogger("ballast.memory")
 API_BYTES = 64 * MIB
 """What the API process takes with nothing to do, and room for what it does (measured: 60 MiB idle)."""
 
-_SETTLED_SECONDS = 3.0
-_SETTLED_SPARE_BYTES = 4 * MIB
-"""A process that is older than that keeps a promise of so much beyond what is seen of it."""
+_GROWTH_SECONDS = 3.0
+_SPARE_BYTES = 4 * MIB
+"""An entry older than `_GROWTH_SECONDS` keeps a promise of so much beyond what is resident."""
 
 _SNAPSHOT_SECONDS = 5.0
 """How often the black box is written at LOW; above, with every sample."""
@@ -40,7 +41,7 @@ LevelListener = Callable[[PressureLevel], None]
 
 @dataclass(frozen=True, slots=True)
 class EnrolledProcess:
-    """A process of ours: its role, the ledger entry it is seen in, and how it is killed (None: it is not)."""
+    """A process of ours: its role, the ledger entry it is observed in, and how to kill it (None: it never is)."""
 
     pid: int
     role: str
@@ -74,8 +75,7 @@ class Governor:
         self.budget = MemoryBudget(
             int(self.sample.limit_bytes * settings.budget_share),
             working_set=lambda: self.sample.working_set_bytes,
-            max_waiting=settings.max_waiting,
-            wait_seconds=settings.wait_seconds,
+            waiting=WaitPolicy(settings.max_waiting, settings.wait_seconds),
             on_shortage=self._reclaim,
         )
         self.last_oom = black_box.read(self.sample.oom_kills)
@@ -107,11 +107,11 @@ class Governor:
         return self._monitor.reasons
 
     def enroll(self, process: EnrolledProcess) -> None:
-        """Count a process under its role, and see its memory in its holder."""
+        """List a process under its role, and record its resident memory in its holder."""
         self._processes[process.pid] = process
 
     def dismiss(self, pid: int) -> None:
-        """Forget a process that ended; its holder is its owner's to release."""
+        """Forget a process that has ended; releasing its holder is up to its owner."""
         self._processes.pop(pid, None)
 
     def role(self, pid: int) -> str:
@@ -119,7 +119,7 @@ class Governor:
         return process.role if process is not None else "other"
 
     def subscribe(self, listener: LevelListener) -> Callable[[], None]:
-        """Call `listener` with each new level, from the loop; returns what ends it. A failing one is logged."""
+        """Call `listener` with each new level, from the loop; return what ends this. A failing one is logged."""
         self._listeners.append(listener)
 
         def unsubscribe() -> None:
@@ -136,11 +136,11 @@ class Governor:
             try:
                 self.measure()
                 await self._write_snapshot()
-            except Exception:  # the one loop that must not end: the next sample may be right again
+            except Exception:  # this loop must not end: the next sample may be fine
                 logger.exception("a measurement failed")
 
     async def aclose(self) -> None:
-        """Stop reclaiming and trimming, and say that this run ended in order."""
+        """Stop reclaiming and trimming, and note that this run shut down cleanly."""
         await asyncio.to_thread(self._black_box.write, self.snapshot(), clean=True)
         if self._reclaiming is not None:
             self._reclaiming.cancel()
@@ -167,10 +167,10 @@ class Governor:
             process = self._processes.get(pid)
             if process is not None and process.holder is not None:
                 process.holder.observe(resident_bytes)
-                _settle(process.holder)
+                _shrink_to_resident(process.holder)
 
     def snapshot(self) -> dict[str, object]:
-        """Return the sample and the ledger in short, as JSON: what one wants to know after a crash."""
+        """Return a summary of the sample and the ledger as JSON: what one wants to know after a crash."""
         sample, statistics = self.sample, self.budget.statistics()
         largest = sorted(statistics.holders, key=lambda holder: -holder.reserved_bytes)[:_SNAPSHOT_HOLDERS]
         return {
@@ -218,12 +218,8 @@ class Governor:
                 logger.exception("a level listener failed")
 
     def _close_classes(self) -> None:
-        closed = set()
-        if not self.policy.serves_requests:
-            closed.add(Priority.REQUEST)
-        if not self.policy.serves_batches:
-            closed.add(Priority.BATCH)
-        self.budget.set_closed(closed)
+        served = {Priority.REQUEST: self.policy.serves_requests, Priority.BATCH: self.policy.serves_batches}
+        self.budget.set_closed([priority for priority, is_served in served.items() if not is_served])
 
     def _reclaim(self, wanted_bytes: int | None) -> None:
         if self._reclaiming is None or self._reclaiming.done():
@@ -246,8 +242,8 @@ class Governor:
         process.kill()
 
 
-def _settle(holder: Reservation) -> None:
+def _shrink_to_resident(holder: Reservation) -> None:
     """Give back what a process was promised and, after some seconds, has not taken: else it would be owed for ever."""
-    spare_bytes = holder.reserved_bytes - holder.resident_bytes - _SETTLED_SPARE_BYTES
-    if spare_bytes > 0 and holder.age_seconds > _SETTLED_SECONDS:
-        holder.shrink(spare_bytes)
+    unused_bytes = holder.reserved_bytes - holder.resident_bytes - _SPARE_BYTES
+    if unused_bytes > 0 and holder.age_seconds > _GROWTH_SECONDS:
+        holder.shrink(unused_bytes)

@@ -11,15 +11,16 @@ _MAX_BYTES = 64 * 1024  # the longest file kept open, v2 memory.stat, has about 
 class KernelFile:
     """One such file, kept open: reading it again costs 1-7 us, opening it each time 8-14 us (measured).
 
-    A missing or unreadable file is no error: it reads as nothing. A descriptor of `/proc/PID/...` stays with the
-    process it was opened for, so a reused process id is never taken for the old process: it reads as nothing, too.
+    A missing or unreadable file is no error: it reads as nothing, and so does None. A descriptor of `/proc/PID/...`
+    stays with the process it was opened for, so a reused process id is never taken for the old process: it reads as
+    nothing, too.
     """
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = -1 if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             self._descriptor = -1
 

@@ -1,38 +1,37 @@
-"""The ledger: what every holder was promised, what was seen of it, and the sums of both."""
+"""The ledger: what every holder was promised, what was seen of it, the sums of both, and what is left to grant."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from app.domain.priority import Priority
 
 
+@dataclass(slots=True, eq=False)
 class Holder:
-    """One entry of the ledger. `reserved_bytes` is the sum of `parts`; `since` is the clock at the grant."""
+    """One entry of the ledger. `reserved_bytes` is the sum of `parts`; `since` is the clock at the grant.
 
-    __slots__ = (
-        "is_open",
-        "is_permanent",
-        "owner",
-        "parts",
-        "priority",
-        "reserved_bytes",
-        "resident_bytes",
-        "since",
-        "task",
-    )
+    `task` is the task that waited for the grant, if one did.
 
-    def __init__(self, owner: str, priority: Priority, parts: dict[str, int]) -> None:
-        self.owner = owner
-        self.priority = priority
-        self.parts = parts
-        self.reserved_bytes = sum(parts.values())
-        self.resident_bytes = 0
-        self.since = 0.0
-        self.is_open = True
-        self.is_permanent = False
-        self.task: asyncio.Task[object] | None = None
+    Raises:
+        ValueError: a part is negative.
+    """
+
+    owner: str
+    priority: Priority
+    parts: dict[str, int]
+    is_permanent: bool = False
+    task: asyncio.Task[object] | None = None
+    is_open: bool = False
+    since: float = 0.0
+    resident_bytes: int = 0
+    reserved_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reserved_bytes = count_bytes(self.parts)
 
     @property
     def promised_bytes(self) -> int:
@@ -41,26 +40,64 @@ class Holder:
 
 
 class Ledger:
-    """Every holder, and their sums, kept up to date change by change so that a grant costs the same at any length."""
+    """Every holder, and their sums, kept up to date change by change so that a grant costs the same at any length.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `working_set` returns the last sampled working set in bytes. `tasks` are those that hold what they waited for.
+    `lost` are holders whose handle was dropped without a release: any thread may append to it.
+    """
+
+    def __init__(self, total_bytes: int, working_set: Callable[[], int], clock: Callable[[], float]) -> None:
+        self.total_bytes = total_bytes
         self.clock = clock
         self.holders: dict[Holder, None] = {}
+        self.tasks: set[asyncio.Task[object]] = set()
+        self.lost: deque[Holder] = deque()
         self.reserved_bytes = 0
         self.promised_bytes = 0
         self.permanent_bytes = 0
+        self._working_set = working_set
+
+    @property
+    def free_bytes(self) -> int:
+        """What may be granted now; negative when the working set has outgrown the budget.
+
+        n bytes fit if reserved + n <= total and working set + promised + n <= total, where *promised* is what was
+        reserved and not seen in the last sample: so memory that something outside the ledger took counts as well.
+        """
+        return self.total_bytes - max(self.reserved_bytes, self._working_set() + self.promised_bytes)
+
+    @property
+    def limit_bytes(self) -> int:
+        """The largest grant that can ever be made: the budget without its permanent holders."""
+        return max(0, self.total_bytes - self.permanent_bytes)
+
+    def fits_without_young(self, nbytes: int, age_seconds: float) -> bool:
+        """Whether so many bytes would fit once the holders younger than that have given back all they reserved."""
+        granted_after = self.clock() - age_seconds
+        young = [holder for holder in self.holders if holder.since > granted_after and not holder.is_permanent]
+        promised_bytes = self.promised_bytes - sum(holder.promised_bytes for holder in young)
+        used_bytes = max(self.reserved_bytes, self._working_set() + promised_bytes)
+        return used_bytes - sum(holder.reserved_bytes for holder in young) + nbytes <= self.total_bytes
 
     def open(self, holder: Holder) -> None:
+        holder.is_open = True
         self.holders[holder] = None
+        if holder.task is not None:
+            self.tasks.add(holder.task)
         self._count(holder, holder.reserved_bytes, holder.promised_bytes)
 
-    def close(self, holder: Holder) -> None:
+    def close(self, holder: Holder) -> int:
+        """Take a holder out; return the bytes that it had reserved."""
+        nbytes = holder.reserved_bytes
         del self.holders[holder]
-        self._count(holder, -holder.reserved_bytes, -holder.promised_bytes)
+        self._count(holder, -nbytes, -holder.promised_bytes)
+        if holder.task is not None:
+            self.tasks.discard(holder.task)
+            holder.task = None
         holder.is_open = False
-        holder.task = None
         holder.reserved_bytes = holder.resident_bytes = 0
         holder.parts.clear()
+        return nbytes
 
     def update(self, holder: Holder, reserved_bytes: int, resident_bytes: int) -> None:
         """Set both numbers of an open holder."""
@@ -69,14 +106,22 @@ class Ledger:
         holder.reserved_bytes, holder.resident_bytes = reserved_bytes, resident_bytes
         self._count(holder, change, holder.promised_bytes - promised)
 
-    def young_bytes(self, age_seconds: float) -> tuple[int, int]:
-        """Return what holders younger than that have reserved, and what of it is promised: it should come back soon."""
-        born = self.clock() - age_seconds
-        young = [holder for holder in self.holders if holder.since > born and not holder.is_permanent]
-        return sum(holder.reserved_bytes for holder in young), sum(holder.promised_bytes for holder in young)
-
     def _count(self, holder: Holder, reserved_bytes: int, promised_bytes: int) -> None:
         self.reserved_bytes += reserved_bytes
         self.promised_bytes += promised_bytes
         if holder.is_permanent:
             self.permanent_bytes += reserved_bytes
+
+
+def count_bytes(parts: Mapping[str, int]) -> int:
+    """Return the sum of the parts.
+
+    Raises:
+        ValueError: a part is negative.
+    """
+    total = 0
+    for name, size in parts.items():
+        if size < 0:
+            raise ValueError(f"the part {name!r} is negative: {size} bytes")
+        total += size
+    return total

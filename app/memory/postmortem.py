@@ -1,6 +1,6 @@
-"""What the run before this one was doing when it ended without a word: most often the kernel's OOM killer.
+"""What the previous run was doing when it ended without notice: most often it was the kernel's OOM killer.
 
-A run writes its last sample and ledger to a small file, again and again, and a mark into it when it ends in order. A
+A run writes its last sample and ledger to a small file, again and again, and marks it when it shuts down cleanly. A
 run that finds the file without the mark reports it as `lastOom`.
 """
 
@@ -21,7 +21,7 @@ Evidence = Literal["counter", "inferred"]
 
 @dataclass(frozen=True, slots=True)
 class LastOom:
-    """How the run before ended. `counter`: the kernel counted an OOM kill since; `inferred`: there is no clean end."""
+    """How the previous run ended. `counter`: the kernel counted an OOM kill since; `inferred`: it left no mark."""
 
     evidence: Evidence
     snapshot: Mapping[str, Any]
@@ -36,7 +36,7 @@ class BlackBox:
         self._ended = False
 
     def read(self, oom_kills: int) -> LastOom | None:
-        """Return what the run before left, if it did not end in order. `oom_kills` is the kernel's counter now.
+        """Return what the previous run left, if it did not shut down cleanly. `oom_kills` is the kernel's counter now.
 
         The counter is evidence only if it is the same one, in the same boot of the same control group: it never falls.
         """
@@ -56,7 +56,7 @@ class BlackBox:
     def write(self, snapshot: Mapping[str, Any], *, clean: bool = False) -> None:
         """Replace the file. `snapshot` must have `oomKills`. Call it in a thread: a disk may be slow.
 
-        The clean end is the last word: a snapshot whose thread comes later is not written.
+        Nothing is written after the mark of a clean shutdown, such as a snapshot whose thread comes later.
         """
         with self._writing:
             if not self._ended:

@@ -24,6 +24,7 @@ class PressureMonitor:
 
     A rise is immediate. A signal leaves a level only when it is better than the threshold by a margin
     (`hysteresis_share` of the limit, 10 % of the threshold for the other two), then falls as far as its value says.
+    `reasons` says why the level is what it is, in one sentence for each signal that asks for it; empty at LOW.
     """
 
     def __init__(self, settings: MemorySettings, physical_bytes: int | None = None) -> None:
@@ -31,17 +32,12 @@ class PressureMonitor:
         self._host_low_bytes = _host_threshold(settings, "host_low", _HOST_LOW_SHARE, physical_bytes)
         self._host_critical_bytes = _host_threshold(settings, "host_critical", _HOST_CRITICAL_SHARE, physical_bytes)
         self._working_set = self._host = self._psi = PressureLevel.LOW
-        self._reasons: tuple[str, ...] = ()
+        self.reasons: tuple[str, ...] = ()
 
     @property
     def level(self) -> PressureLevel:
         """The level of the last update; LOW before the first."""
         return max(self._working_set, self._host, self._psi)
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why the level is what it is, one text a signal that asks for it; empty at LOW."""
-        return self._reasons
 
     def update(self, sample: MemorySample) -> PressureLevel:
         """Take a sample into account and return the level."""
@@ -54,7 +50,7 @@ class PressureMonitor:
         self._host = _step(self._host, *_with_margin(self._host_level, available, 1 / (1 + _SIGNAL_MARGIN)))
         stalled = sample.psi.some_avg10 if sample.psi else None
         self._psi = _step(self._psi, *_with_margin(self._psi_level, stalled, 1 / (1 - _SIGNAL_MARGIN)))
-        self._reasons = self._explain(sample)
+        self.reasons = self._explain(sample)
         return self.level
 
     def _working_set_level(self, pressure: float) -> PressureLevel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -20,7 +21,7 @@ _DISCOVERY_MAX_SECONDS = 1.0  # but a new child is found at the latest after thi
 
 @dataclass(frozen=True, slots=True)
 class ProcessMemory:
-    """What one process has, in psutil's words; `uss_bytes` (freed if it ended) is from the last dear reading."""
+    """What one process has, by psutil's names; `uss_bytes` (freed if it ended) is from the last expensive reading."""
 
     pid: int
     rss_bytes: int
@@ -35,13 +36,11 @@ class ProcessMemory:
         return max(0, self.rss_bytes - self.anonymous_bytes - self.shared_bytes)
 
 
+@dataclass(slots=True, eq=False)
 class _Member:
-    __slots__ = ("status", "uss_at", "uss_bytes")
-
-    def __init__(self, status: KernelFile) -> None:
-        self.status = status
-        self.uss_bytes: int | None = None
-        self.uss_at: float | None = None
+    status: KernelFile
+    uss_bytes: int | None = None
+    uss_at: float = -math.inf
 
 
 class ProcessTree:
@@ -60,13 +59,13 @@ class ProcessTree:
         self._proc = root / "proc"
         self._clock = clock
         self._newest_pid = KernelFile(self._proc / "loadavg")
-        self._members = {pid: _Member(KernelFile(self._proc / str(pid) / "status"))}
+        self._members = {pid: _Member(KernelFile(self._status(pid)))}
         self._strangers: set[int] = set()
         self._seen_newest = b""
-        self._discover_from = float("-inf")
+        self._discover_from = -math.inf
 
     def refresh(self) -> None:
-        """Look for new descendants, unless there can be none or the last look was too dear to be repeated so soon."""
+        """Look for new descendants, unless there can be none or the last look was too expensive to repeat so soon."""
         started = self._clock()
         newest = self._newest_pid.read().rpartition(b" ")[2].strip()
         if started < self._discover_from or (newest == self._seen_newest and newest not in (b"", b"0")):
@@ -87,7 +86,7 @@ class ProcessTree:
         parents = {pid: parent for pid in unknown if (parent := self._parent(pid)) is not None}
         while joined := [pid for pid, parent in parents.items() if parent in self._members]:
             for pid in joined:
-                self._members[pid] = _Member(KernelFile(self._proc / str(pid) / "status"))
+                self._members[pid] = _Member(KernelFile(self._status(pid)))
                 del parents[pid]
         self._strangers.update(parents)
 
@@ -109,12 +108,9 @@ class ProcessTree:
         One process a call: reading it costs 0.1-2 ms (`smaps_rollup` walks the page tables of the process).
         """
         now = self._clock()
-        stalest = min(self._members.items(), key=lambda item: item[1].uss_at or float("-inf"), default=None)
-        if stalest is None:
-            return
-        pid, member = stalest
-        if member.uss_at is None or now - member.uss_at >= older_than_seconds:
-            self._measure_uss(pid, member, now)
+        stalest = min(self._members.items(), key=lambda item: item[1].uss_at, default=None)
+        if stalest is not None and now - stalest[1].uss_at >= older_than_seconds:
+            self._measure_uss(*stalest, now)
 
     def read_every_uss(self) -> None:
         """Read the USS of all processes now."""
@@ -129,9 +125,12 @@ class ProcessTree:
             member.status.close()
         self._members.clear()
 
+    def _status(self, pid: int) -> Path:
+        return self._proc / str(pid) / "status"
+
     def _parent(self, pid: int) -> int | None:
         """Return the parent, or None where it cannot be read now: the process is looked at again the next time."""
-        parent = _fields(read_once(self._proc / str(pid) / "status")).get(b"PPid")
+        parent = _fields(read_once(self._status(pid))).get(b"PPid")
         return None if parent is None else int(parent)
 
     def _measure_uss(self, pid: int, member: _Member, now: float) -> None:

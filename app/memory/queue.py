@@ -5,15 +5,16 @@ The order is start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) betwe
 tie), and a grant of n bytes moves its class on by n / weight. While all classes wait, the bytes granted to them are
 therefore in the ratio of the weights, up to one grant each; a class that was not waiting starts at the tag of the class
 that is next, so it neither saved up credit nor has to wait for what others took meanwhile; and a class pays for a
-large grant after it, not before. Inside a class clients take turns, and each client is served in its own order,
-but for those that pass one that does not fit (`turn`).
+large grant after it, not before. Inside a class clients are served round robin, each in its own order,
+but for those that pass one that does not fit (`backfill`).
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from app.domain.priority import Priority
@@ -33,29 +34,21 @@ class Queued(Protocol):
 W = TypeVar("W", bound=Queued)
 
 
+@dataclass(slots=True, eq=False)
 class ClassLine(Generic[W]):
     """The waiters of one class: clients in a ring, the front one is next."""
 
-    __slots__ = ("clients", "priority", "tag", "weight")
-
-    def __init__(self, priority: Priority, weight: float) -> None:
-        self.priority = priority
-        self.weight = weight
-        self.tag = 0.0
-        self.clients: OrderedDict[str, deque[W]] = OrderedDict()
-
-    @property
-    def rank(self) -> tuple[float, Priority]:
-        return self.tag, self.priority
+    priority: Priority
+    weight: float
+    tag: float = 0.0
+    clients: OrderedDict[str, deque[W]] = field(default_factory=OrderedDict)
 
 
 class WaitingLine(Generic[W]):
     """All waiters. `len()` and `waiting_bytes` cost nothing; finding somebody costs one step per waiting client."""
 
     def __init__(self, weights: Mapping[Priority, float]) -> None:
-        self._lines: dict[Priority, ClassLine[W]] = {
-            priority: ClassLine(priority, weight) for priority, weight in weights.items()
-        }
+        self._lines: dict[Priority, ClassLine[W]] = {of: ClassLine(of, weight) for of, weight in weights.items()}
         self._paused: frozenset[Priority] = frozenset()
         self._length = 0
         self.waiting_bytes = 0
@@ -71,21 +64,20 @@ class WaitingLine(Generic[W]):
         self._length += 1
         self.waiting_bytes += waiter.nbytes
 
-    def discard(self, waiter: W) -> bool:
-        """Take a waiter out, wherever it stands; False: it was not in the line."""
-        line = self._lines[waiter.priority]
-        queue = line.clients.get(waiter.client)
+    def discard(self, waiter: W) -> None:
+        """Take a waiter out, wherever it stands, if it is in the line."""
+        clients = self._lines[waiter.priority].clients
+        queue = clients.get(waiter.client)
         if queue is None or waiter not in queue:
-            return False
+            return
         queue.remove(waiter)
         if not queue:
-            del line.clients[waiter.client]
+            del clients[waiter.client]
         self._length -= 1
         self.waiting_bytes -= waiter.nbytes
         if not self._length:
             for emptied in self._lines.values():
                 emptied.tag = 0.0
-        return True
 
     def serve(self, waiter: W) -> None:
         """Take out a waiter that is granted its bytes: its class pays for them, its client goes to the back."""
@@ -100,7 +92,7 @@ class WaitingLine(Generic[W]):
             line.tag = self.start_tag(priority) + max(nbytes, 1) / line.weight
 
     def pass_over(self, waiter: W) -> None:
-        """End the turn of a waiter that could not be served: the next client, and the next class, has the next one."""
+        """Put a waiter that could not be served behind the next client, and its class behind the next class."""
         line = self._lines[waiter.priority]
         others = [other.tag for other in self._active() if other is not line]
         if others:
@@ -108,16 +100,12 @@ class WaitingLine(Generic[W]):
         self._rotate(waiter)
 
     def head(self) -> W | None:
-        """Return the waiter whose turn it is."""
-        active = self._active()
-        if not active:
-            return None
-        line = min(active, key=lambda line: line.rank)
-        return next(iter(line.clients.values()))[0]
+        """Return the waiter that is first in order."""
+        return self.first(lambda _: True)
 
     def first(self, can_be_served: Callable[[W], bool]) -> W | None:
         """Return the first in order that can be served; no client passes itself."""
-        for line in sorted(self._active(), key=lambda line: line.rank):
+        for line in self._in_order():
             for queue in line.clients.values():
                 if can_be_served(queue[0]):
                     return queue[0]
@@ -128,7 +116,7 @@ class WaitingLine(Generic[W]):
 
         A client's small ones may pass its own large one too: a client is an address, behind which many may be.
         """
-        for line in sorted(self._active(), key=lambda line: line.rank):
+        for line in self._in_order():
             for queue in line.clients.values():
                 for waiter in queue:
                     if waiter.nbytes <= free_bytes:
@@ -154,28 +142,31 @@ class WaitingLine(Generic[W]):
         for line in (self._lines[priority] for priority in resumed if active_tags):
             line.tag = max(line.tag, min(active_tags))
 
-    def longest(self) -> deque[W]:
-        """Return the queue of the client that has most waiters in one class (of the lowest such class)."""
-        queues = (queue for line in self._lines.values() for queue in line.clients.values())
-        return max(queues, key=lambda queue: (len(queue), queue[0].priority))
+    def to_drop(self, newcomer: W) -> W:
+        """Return who leaves a line that is too long: the last waiter of the client that has most of them in one class.
 
-    def of_client(self, priority: Priority, client: str) -> int:
-        """Return how many waiters a client has in a class."""
-        return len(self._lines[priority].clients.get(client, ()))
+        Of several such clients one of the lowest class is taken, but the newcomer itself if its client has as many.
+        """
+        queues = [queue for line in self._lines.values() for queue in line.clients.values()]
+        longest = max(queues, key=lambda queue: (len(queue), queue[0].priority))
+        own = self._lines[newcomer.priority].clients[newcomer.client]
+        return longest[-1] if len(longest) > len(own) else newcomer
 
     def waiters(self, priority: Priority) -> list[W]:
         return [waiter for queue in self._lines[priority].clients.values() for waiter in queue]
 
     def by_client(self) -> dict[str, int]:
         """Return how many waiters each client has, over all classes."""
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         for line in self._lines.values():
-            for client, queue in line.clients.items():
-                counts[client] = counts.get(client, 0) + len(queue)
+            counts.update({client: len(queue) for client, queue in line.clients.items()})
         return counts
 
     def _active(self) -> list[ClassLine[W]]:
         return [line for line in self._lines.values() if line.clients and line.priority not in self._paused]
+
+    def _in_order(self) -> list[ClassLine[W]]:
+        return sorted(self._active(), key=lambda line: (line.tag, line.priority))
 
     def _rotate(self, waiter: W) -> None:
         clients = self._lines[waiter.priority].clients

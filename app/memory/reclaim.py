@@ -14,7 +14,7 @@ from enum import IntEnum
 logger = logging.getLogger("ballast.memory")
 
 ReclaimCallback = Callable[[int | None], "int | Awaitable[int]"]
-"""Takes the bytes still wanted (None: all it can free), answers the bytes freed; a plain function must be quick."""
+"""Takes the bytes still wanted (None: all it can free), returns the bytes freed; a plain function must be quick."""
 
 
 class ReclaimPriority(IntEnum):
@@ -57,8 +57,7 @@ class ReclaimRegistry:
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._reclaimers: list[_Reclaimer] = []
-        self._current: _Run | None = None
-        self._next: _Run | None = None
+        self._queue: list[_Run] = []  # the run that is going on, and the next
         self._runs = 0
         self._freed_bytes = 0
         self._last_at: datetime | None = None
@@ -83,13 +82,13 @@ class ReclaimRegistry:
         While a run is going on, a call that asks for no more than it shares its result; others share the next run.
         A run goes on when its caller is cancelled.
         """
-        if self._current is None and self._next is None:
-            run = self._start(wanted_bytes)
-        elif self._current is not None and self._current.covers(wanted_bytes):
-            run = self._current
+        if self._queue and self._queue[0].covers(wanted_bytes):
+            run = self._queue[0]
+        elif len(self._queue) > 1:
+            run = self._queue[1]
+            run.widen(wanted_bytes)
         else:
-            run = self._queue(wanted_bytes)
-        assert run.task is not None
+            run = self._start(wanted_bytes)
         return await asyncio.shield(run.task)
 
     def statistics(self) -> ReclaimStatistics:
@@ -97,50 +96,33 @@ class ReclaimRegistry:
 
     async def aclose(self) -> None:
         """Cancel what is running and wait for its end."""
-        tasks = [run.task for run in (self._current, self._next) if run is not None and run.task is not None]
+        tasks = [run.task for run in self._queue]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, wanted_bytes: int | None) -> _Run:
-        self._current = run = _Run(wanted_bytes)
-        run.task = asyncio.create_task(self._execute(run), name="reclaim")
+        run = _Run(wanted_bytes)
+        run.task = asyncio.create_task(self._execute(run, [one.task for one in self._queue]), name="reclaim")
+        run.task.add_done_callback(lambda _: self._queue.remove(run))
+        self._queue.append(run)
         return run
 
-    def _queue(self, wanted_bytes: int | None) -> _Run:
-        if self._next is None:
-            self._next = _Run(wanted_bytes)
-            self._next.task = asyncio.create_task(self._execute_next(self._next), name="reclaim")
-        else:
-            self._next.widen(wanted_bytes)
-        return self._next
-
-    async def _execute_next(self, run: _Run) -> tuple[Reclaimed, ...]:
-        try:
-            if self._current is not None and self._current.task is not None:
-                await asyncio.wait([self._current.task])
-        finally:
-            self._next = None
-        self._current = run
-        return await self._execute(run)
-
-    async def _execute(self, run: _Run) -> tuple[Reclaimed, ...]:
+    async def _execute(self, run: _Run, before: list[asyncio.Task[tuple[Reclaimed, ...]]]) -> tuple[Reclaimed, ...]:
+        if before:
+            await asyncio.wait(before)
         report: list[Reclaimed] = []
         freed_bytes = 0
         self._runs += 1
         self._last_at = datetime.now(UTC)
-        try:
-            for reclaimer in tuple(self._reclaimers):
-                if run.wanted_bytes is not None and freed_bytes >= run.wanted_bytes:
-                    break
-                if reclaimer in self._reclaimers and reclaimer.is_due(self._clock()):
-                    missing = None if run.wanted_bytes is None else run.wanted_bytes - freed_bytes
-                    report.append(await self._ask(reclaimer, missing))
-                    freed_bytes += report[-1].freed_bytes
-                    self._freed_bytes += report[-1].freed_bytes
-        finally:
-            if self._current is run:
-                self._current = None
+        for reclaimer in tuple(self._reclaimers):
+            if run.wanted_bytes is not None and freed_bytes >= run.wanted_bytes:
+                break
+            if reclaimer in self._reclaimers and reclaimer.is_due(self._clock()):
+                missing = None if run.wanted_bytes is None else run.wanted_bytes - freed_bytes
+                report.append(await self._ask(reclaimer, missing))
+                freed_bytes += report[-1].freed_bytes
+                self._freed_bytes += report[-1].freed_bytes
         return tuple(report)
 
     async def _ask(self, reclaimer: _Reclaimer, wanted_bytes: int | None) -> Reclaimed:
@@ -164,22 +146,23 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+@dataclass(slots=True, eq=False)
 class _Reclaimer:
-    def __init__(self, name: str, priority: int, callback: ReclaimCallback, min_interval_seconds: float) -> None:
-        self.name = name
-        self.priority = priority
-        self.callback = callback
-        self.min_interval_seconds = min_interval_seconds
-        self.asked_at: float | None = None
+    name: str
+    priority: int
+    callback: ReclaimCallback
+    min_interval_seconds: float
+    asked_at: float | None = None
 
     def is_due(self, now: float) -> bool:
         return self.asked_at is None or now - self.asked_at >= self.min_interval_seconds
 
 
 class _Run:
+    task: asyncio.Task[tuple[Reclaimed, ...]]
+
     def __init__(self, wanted_bytes: int | None) -> None:
         self.wanted_bytes = wanted_bytes
-        self.task: asyncio.Task[tuple[Reclaimed, ...]] | None = None
 
     def covers(self, wanted_bytes: int | None) -> bool:
         return self.wanted_bytes is None or (wanted_bytes is not None and wanted_bytes <= self.wanted_bytes)

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
-from typing import Protocol
+from types import MappingProxyType, TracebackType
 
 from app.domain.priority import Priority
-from app.memory.ledger import Holder, Ledger
+from app.memory.admission import Admission
+from app.memory.ledger import Holder, count_bytes
 
 logger = logging.getLogger("ballast.memory")
 
 
-class Keeper(Protocol):
-    """What a reservation tells the budget that it belongs to."""
-
-    ledger: Ledger
-    lost: deque[Holder]
-
-    def take(self, nbytes: int, priority: Priority) -> bool: ...
-    def freed(self, nbytes: int, task: asyncio.Task[object] | None) -> None: ...
-    def observed(self) -> None: ...
-
-
 class Reservation:
-    """Bytes promised to one owner, in named parts. It is given back by `release()`, or by leaving `async with`.
+    """Bytes promised to one owner, in named parts. They are given back by `release()`.
 
     Not thread-safe: it belongs to the event loop, as the budget does. One that is dropped without `release()` is
     logged as an error, and its bytes come back at the budget's next `refresh()`.
     """
 
-    __slots__ = ("_holder", "_keeper")
+    __slots__ = ("_admission", "_holder")
 
-    def __init__(self, keeper: Keeper, holder: Holder) -> None:
-        self._keeper = keeper
+    def __init__(self, admission: Admission, holder: Holder) -> None:
+        self._admission = admission
         self._holder = holder
 
     def __repr__(self) -> str:
@@ -47,7 +34,7 @@ class Reservation:
         holder = self._holder
         if holder.is_open:
             logger.error("a reservation of %d bytes by %r was never released", holder.reserved_bytes, holder.owner)
-            self._keeper.lost.append(holder)
+            self._admission.ledger.lost.append(holder)
 
     @property
     def owner(self) -> str:
@@ -72,7 +59,7 @@ class Reservation:
 
     @property
     def age_seconds(self) -> float:
-        return self._keeper.ledger.clock() - self._holder.since
+        return self._admission.ledger.clock() - self._holder.since
 
     @property
     def is_released(self) -> bool:
@@ -81,18 +68,18 @@ class Reservation:
     def observe(self, resident_bytes: int) -> None:
         """Record what the last sample saw of this holder; waiters are looked at once the whole sample is recorded."""
         if self._holder.is_open:
-            self._keeper.ledger.update(self._holder, self._holder.reserved_bytes, resident_bytes)
-            self._keeper.observed()
+            self._admission.ledger.update(self._holder, self._holder.reserved_bytes, resident_bytes)
+            self._admission.observed()
 
     def grow(self, parts: Mapping[str, int]) -> bool:
         """Take more bytes if they are free and nobody is owed them; never waits. False: nothing was taken."""
         nbytes = count_bytes(parts)
         holder = self._holder
-        if not holder.is_open or not self._keeper.take(nbytes, holder.priority):
+        if not holder.is_open or not self._admission.take(nbytes, holder.priority):
             return False
         for name, size in parts.items():
             holder.parts[name] = holder.parts.get(name, 0) + size
-        self._keeper.ledger.update(holder, holder.reserved_bytes + nbytes, holder.resident_bytes)
+        self._admission.ledger.update(holder, holder.reserved_bytes + nbytes, holder.resident_bytes)
         return True
 
     def shrink(self, parts: Mapping[str, int] | int) -> None:
@@ -101,18 +88,21 @@ class Reservation:
         Raises:
             ValueError: more bytes than a part, or than the reservation, has.
         """
-        if not self._holder.is_open:
+        holder = self._holder
+        if not holder.is_open:
             return
         wanted = self._largest_first(parts) if isinstance(parts, int) else parts
         nbytes = count_bytes(wanted)
         for name, size in wanted.items():
-            if size > self._holder.parts.get(name, 0):
+            if size > holder.parts.get(name, 0):
                 raise ValueError(f"{self.owner} has not reserved {size} bytes for {name!r}")
         for name, size in wanted.items():
             if size:
-                self._take(name, size)
-        self._keeper.ledger.update(self._holder, self.reserved_bytes - nbytes, self.resident_bytes)
-        self._keeper.freed(nbytes, None)
+                holder.parts[name] -= size
+                if not holder.parts[name]:
+                    del holder.parts[name]
+        self._admission.ledger.update(holder, holder.reserved_bytes - nbytes, holder.resident_bytes)
+        self._admission.freed(nbytes)
 
     def split(self, names: Iterable[str], *, owner: str | None = None) -> Reservation:
         """Move whole parts to a new holder, which may outlive this one; the sums of the ledger do not change.
@@ -122,11 +112,9 @@ class Reservation:
         Raises:
             KeyError: a part is not here (or this was released).
         """
-        holder, ledger = self._holder, self._keeper.ledger
+        holder, ledger = self._holder, self._admission.ledger
         moved = {name: holder.parts[name] for name in names}
-        other = Holder(owner or holder.owner, holder.priority, moved)
-        other.since = holder.since
-        other.is_permanent = holder.is_permanent
+        other = Holder(owner or holder.owner, holder.priority, moved, holder.is_permanent, since=holder.since)
         kept_bytes = holder.reserved_bytes - other.reserved_bytes
         kept_resident = min(holder.resident_bytes, kept_bytes)
         other.resident_bytes = holder.resident_bytes - kept_resident
@@ -134,7 +122,7 @@ class Reservation:
             del holder.parts[name]
         ledger.update(holder, kept_bytes, kept_resident)
         ledger.open(other)
-        return Reservation(self._keeper, other)
+        return Reservation(self._admission, other)
 
     def merge(self, other: Reservation) -> None:
         """Take over everything that `other` holds; `other` is released by that."""
@@ -144,28 +132,17 @@ class Reservation:
             raise ValueError("a released reservation cannot take over another")
         holder, source = self._holder, other._holder
         parts, reserved, resident = dict(source.parts), source.reserved_bytes, source.resident_bytes
-        task = source.task
         holder.since = max(holder.since, source.since)  # what is promised anew has time to be taken
-        self._keeper.ledger.close(source)
+        self._admission.ledger.close(source)
         for name, size in parts.items():
             holder.parts[name] = holder.parts.get(name, 0) + size
-        self._keeper.ledger.update(holder, holder.reserved_bytes + reserved, holder.resident_bytes + resident)
-        self._keeper.freed(0, task)
+        self._admission.ledger.update(holder, holder.reserved_bytes + reserved, holder.resident_bytes + resident)
+        self._admission.freed(0)
 
     def release(self) -> None:
         """Give everything back; does nothing the second time."""
-        holder = self._holder
-        if holder.is_open:
-            nbytes, task = holder.reserved_bytes, holder.task
-            self._keeper.ledger.close(holder)
-            self._keeper.freed(nbytes, task)
-
-    def _take(self, name: str, size: int) -> None:
-        left = self._holder.parts[name] - size
-        if left:
-            self._holder.parts[name] = left
-        else:
-            del self._holder.parts[name]
+        if self._holder.is_open:
+            self._admission.freed(self._admission.ledger.close(self._holder))
 
     def _largest_first(self, nbytes: int) -> dict[str, int]:
         if not 0 <= nbytes <= self.reserved_bytes:
@@ -176,15 +153,27 @@ class Reservation:
         return taken
 
 
-def count_bytes(parts: Mapping[str, int]) -> int:
-    """Return the sum of the parts.
+class PendingReservation:
+    """A reservation before its grant: `async with` waits for it and releases it in the end. It can be entered once."""
 
-    Raises:
-        ValueError: a part is negative.
-    """
-    total = 0
-    for name, size in parts.items():
-        if size < 0:
-            raise ValueError(f"the part {name!r} is negative: {size} bytes")
-        total += size
-    return total
+    __slots__ = ("_admission", "_client", "_holder", "_reservation", "_wait_seconds")
+
+    def __init__(self, admission: Admission, holder: Holder, client: str, wait_seconds: float) -> None:
+        self._admission = admission
+        self._holder = holder
+        self._client = client
+        self._wait_seconds = wait_seconds
+        self._reservation: Reservation | None = None
+
+    async def __aenter__(self) -> Reservation:
+        if self._reservation is not None:
+            raise RuntimeError(f"{self._holder.owner}: a reservation can be entered once")
+        await self._admission.admit(self._holder, self._client, self._wait_seconds)
+        self._reservation = Reservation(self._admission, self._holder)
+        return self._reservation
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reservation is not None:
+            self._reservation.release()

@@ -2,7 +2,7 @@
 
 Measured (400 mixed image requests, 4 threads): glibc alone keeps +224 MB two seconds after the burst, one
 `malloc_trim` 250 ms after the first request of a burst keeps +1 MB, at no more CPU than a trim per request. It takes
-3-10 ms, at times 141 ms, hence the thread: ctypes lets go of the GIL. The collector holds the GIL wherever it runs, so
+3-10 ms, at times 141 ms, hence the thread: ctypes releases the GIL. The collector holds the GIL wherever it runs, so
 it runs on the loop, where finalizers are safe; after `gc.freeze()` at start-up a collection is close to free.
 """
 
@@ -12,13 +12,13 @@ import asyncio
 import gc
 import logging
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.memory.allocator import find_malloc_trim
+from app.memory.kernel_file import read_once
 
 logger = logging.getLogger("ballast.memory")
 
@@ -31,27 +31,21 @@ class TrimStatistics:
 
     trim_available: bool
     trims: int
-    trimmed_bytes: int
-    trim_seconds: float
-    longest_trim_seconds: float
     collections: int
-    collected_objects: int
     frozen_objects: int
 
 
 def read_resident_bytes() -> int:
     """Return the resident bytes of this process from `/proc/self/statm`; 0 where there is no such file."""
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+    fields = read_once(Path("/proc/self/statm")).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
 
 
 class MemoryTrimmer:
     """Collects and trims once for each burst of `request()` calls, `delay_seconds` after the first of them.
 
-    `find_trim` answers the function that gives memory back, which is run in a thread of its own, or None; `collect`
-    answers the number of objects it collected. All methods belong to the event loop.
+    `find_trim` returns the function that gives memory back, which is run in a thread of its own, or None. All methods
+    belong to the event loop.
     """
 
     def __init__(
@@ -59,7 +53,7 @@ class MemoryTrimmer:
         *,
         delay_seconds: float = _DELAY_SECONDS,
         find_trim: Callable[[], Callable[[], object] | None] = find_malloc_trim,
-        collect: Callable[[], int] = gc.collect,
+        collect: Callable[[], object] = gc.collect,
         resident_bytes: Callable[[], int] = read_resident_bytes,
     ) -> None:
         self._delay_seconds = delay_seconds
@@ -71,11 +65,7 @@ class MemoryTrimmer:
         self._task: asyncio.Task[int] | None = None
         self._closed = False
         self._trims = 0
-        self._trimmed_bytes = 0
-        self._trim_seconds = 0.0
-        self._longest_trim_seconds = 0.0
         self._collections = 0
-        self._collected_objects = 0
 
     def start(self) -> None:
         """Collect and trim once, and take what is alive now out of all later collections: when the service is built."""
@@ -85,19 +75,19 @@ class MemoryTrimmer:
             self._trim()
 
     def request(self) -> None:
-        """Ask for a collection and a trim soon: after the last byte of each media answer."""
+        """Ask for a collection and a trim soon: called after the last byte of each media response."""
         if self._timer is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(self._delay_seconds, self._fire)
 
     def collect(self, wanted_bytes: int | None = None) -> int:  # noqa: ARG002 - the form of a reclaimer
-        """Collect garbage now (a reclaimer): answers the bytes by which the process shrank."""
+        """Collect garbage now (a reclaimer); return the bytes by which the process shrank."""
         before = self._resident_bytes()
-        self._collected_objects += self._collect()
+        self._collect()
         self._collections += 1
         return max(0, before - self._resident_bytes())
 
     async def trim(self, wanted_bytes: int | None = None) -> int:  # noqa: ARG002 - the form of a reclaimer
-        """Trim now (a reclaimer): answers the bytes by which the process shrank; a trim that runs is shared."""
+        """Trim now (a reclaimer); return the bytes by which the process shrank. A trim that is running is shared."""
         if self._trim is None or self._closed:
             return 0
         if self._task is None or self._task.done():
@@ -119,11 +109,7 @@ class MemoryTrimmer:
         return TrimStatistics(
             trim_available=self._trim is not None,
             trims=self._trims,
-            trimmed_bytes=self._trimmed_bytes,
-            trim_seconds=self._trim_seconds,
-            longest_trim_seconds=self._longest_trim_seconds,
             collections=self._collections,
-            collected_objects=self._collected_objects,
             frozen_objects=gc.get_freeze_count(),
         )
 
@@ -138,17 +124,14 @@ class MemoryTrimmer:
 
     async def _run(self, trim: Callable[[], object]) -> int:
         try:
-            freed_bytes, seconds = await asyncio.get_running_loop().run_in_executor(self._thread, self._measure, trim)
+            freed_bytes = await asyncio.get_running_loop().run_in_executor(self._thread, self._measure, trim)
         except Exception:
             logger.exception("malloc_trim failed")
             return 0
         self._trims += 1
-        self._trimmed_bytes += freed_bytes
-        self._trim_seconds += seconds
-        self._longest_trim_seconds = max(self._longest_trim_seconds, seconds)
         return freed_bytes
 
-    def _measure(self, trim: Callable[[], object]) -> tuple[int, float]:
-        before, started_at = self._resident_bytes(), time.monotonic()
+    def _measure(self, trim: Callable[[], object]) -> int:
+        before = self._resident_bytes()
         trim()
-        return max(0, before - self._resident_bytes()), time.monotonic() - started_at
+        return max(0, before - self._resident_bytes())

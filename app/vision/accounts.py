@@ -23,11 +23,11 @@ WORKER_BYTES = 46 * MIB
 
 logger = logging.getLogger("ballast.inference")
 
-WIDER_PART = "instances"
-"""The part of a worker's entry that further instances take."""
+INSTANCES_PART = "instances"
+"""The part of a worker's entry that further instances of its models take."""
 
 _CHANGE_SECONDS = 3.0
-"""How long after a change of its entry a worker is not judged: what was seen of it is older than the change."""
+"""How long after a change of its entry a worker is not judged: the last sample of it may be older than the change."""
 
 GROWTH_BYTES = 64 * MIB
 """How far a worker may outgrow what was reserved for it before it is replaced."""
@@ -36,10 +36,10 @@ GROWTH_BYTES = 64 * MIB
 @dataclass(slots=True)
 class _Account:
     worker: WorkerProcess
+    holder: Reservation
     models: tuple[LoadedModel, ...] = ()
     revision: int = 0
     changed_at: float = 0.0
-    holder: Reservation | None = None
 
 
 class WorkerAccounts:
@@ -78,18 +78,18 @@ class WorkerAccounts:
         share = self._governor.policy.worker_share
         return max(1, int(configured * share)) if share > 0 else 0
 
-    def first_width(self, slots: int) -> int:  # noqa: ARG002 - the form of a ledger
+    def first_concurrency(self, slots: int) -> int:  # noqa: ARG002 - part of the interface
         """A worker begins with one call at a time: the model of one is what was granted."""
         return 1
 
-    def may_widen(self, worker: WorkerProcess) -> bool:
+    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:
         """Take bytes for one more instance of the largest model of a worker, if they are free and the mode keeps it."""
         account = self._accounts.get(worker.pid)
-        if account is None or account.holder is None or not self._governor.policy.keeps_idle_models:
+        if account is None or not self._governor.policy.keeps_idle_models:
             return False
         instance_bytes = max((self._tasks[model.task].instance_bytes for model in account.models), default=0)
         reservation = self._governor.budget.try_reserve(
-            {WIDER_PART: instance_bytes}, owner=account.holder.owner, priority=Priority.LIVE
+            {INSTANCES_PART: instance_bytes}, owner=account.holder.owner, priority=Priority.LIVE
         )
         if reservation is None:
             return False
@@ -97,9 +97,9 @@ class WorkerAccounts:
         return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:
-        """Whether a worker holds more than it was granted, and room to breathe."""
+        """Whether a worker has grown more than `GROWTH_BYTES` beyond what it was granted."""
         account = self._accounts.get(worker.pid)
-        if account is None or account.holder is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
+        if account is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
             return False
         return account.holder.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
 
@@ -113,37 +113,37 @@ class WorkerAccounts:
         return self._growth is not None
 
     def started(self, worker: WorkerProcess) -> None:
-        account = self._accounts[worker.pid] = _Account(worker)
-        # The first worker's bytes are in the reservation of the request that it was started for: see `settle`.
-        account.holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
+        # The first worker's bytes are in the reservation of the request that it was started for: see `take_over`.
+        holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
+        self._accounts[worker.pid] = _Account(worker, holder)
         self._growth = None
         self.sandbox = worker.sandbox
         if worker.sandbox.get("network"):
             logger.warning("the %s worker can reach the network: seccomp is not possible here", self._role)
-        self._enroll(account)
+        self._governor.enroll(EnrolledProcess(worker.pid, self._role, holder, worker.kill))
 
     def ended(self, worker: WorkerProcess) -> None:
         account = self._accounts.pop(worker.pid, None)
         self._governor.dismiss(worker.pid)
-        if account is not None and account.holder is not None:
+        if account is not None:
             account.holder.release()
 
     def record_models(self, pid: int, head: Mapping[str, Any]) -> None:
-        """Take note of what a worker said in an answer's head that it has loaded, unless it has said newer things."""
+        """Record what a worker says in a reply's head that it has loaded, unless it has said something newer."""
         account = self._accounts.get(pid)
         if account is None or head["revision"] < account.revision:
             return
         account.revision = head["revision"]
         account.models = tuple(LoadedModel(one["task"], one["params"], one["residentBytes"]) for one in head["models"])
 
-    def settle(self, pid: int, reservation: Reservation, parts: list[str]) -> None:
+    def take_over(self, pid: int, reservation: Reservation, parts: Iterable[str]) -> None:
         """Move `parts` of a request's reservation to the worker, which keeps what they stand for.
 
-        The worker itself has an entry since it started, so that part is given back. A worker that was started again
-        in the middle of a call brings models that nobody reserved: they are entered as they are.
+        The worker itself has had an entry since it started, so that part is given back. A worker that was started
+        again in the middle of a call brings models that nobody reserved: they are entered as they are.
         """
         account = self._accounts.get(pid)
-        if account is None or account.holder is None:
+        if account is None:
             return
         models = [part for part in parts if part != "worker"]
         if models:
@@ -175,7 +175,7 @@ class WorkerAccounts:
         held = [
             account.holder.reserved_bytes
             for account in self._accounts.values()
-            if account.holder is not None and any(model.task in (task.name, task.served_by) for model in account.models)
+            if any(model.task in (task.name, task.served_by) for model in account.models)
         ]
         return min(held, default=0)
 
@@ -190,24 +190,18 @@ class WorkerAccounts:
     def age_seconds(self, pid: int) -> float:
         """Return for how long a worker has had its entry in the ledger; 0 where it has none."""
         account = self._accounts.get(pid)
-        return account.holder.age_seconds if account is not None and account.holder is not None else 0.0
-
-    def is_settled(self, pid: int) -> bool:
-        """Whether a worker has an entry in the ledger: it has answered its first call."""
-        account = self._accounts.get(pid)
-        return account is not None and account.holder is not None
+        return account.holder.age_seconds if account is not None else 0.0
 
     def adopt(self, pid: int, reservation: Reservation) -> None:
-        """Let a worker that is settled take over a whole reservation."""
+        """Let a worker that has an entry take over a whole reservation."""
         account = self._accounts[pid]
-        assert account.holder is not None
         account.changed_at = self._clock()
         account.holder.merge(reservation)
 
     def give_back(self, pid: int, parts: Iterable[str]) -> None:
         """Take parts out of a worker's entry: what they stand for is gone."""
         account = self._accounts.get(pid)
-        if account is not None and account.holder is not None:
+        if account is not None:
             account.changed_at = self._clock()
             present = account.holder.parts
             account.holder.shrink({part: present[part] for part in parts if part in present})
@@ -221,10 +215,6 @@ class WorkerAccounts:
     @property
     def _owner(self) -> str:
         return f"worker:{self._role}"
-
-    def _enroll(self, account: _Account) -> None:
-        worker = account.worker
-        self._governor.enroll(EnrolledProcess(worker.pid, self._role, account.holder, worker.kill))
 
 
 def _models_bytes(account: _Account) -> int:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app.domain.frame import AnalysisSize, ImageHeader
+from app.domain.analysis_size import AnalysisSize
 from app.domain.receipt import Receipt
 from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia
 from app.imaging.cost import check_pixels, decode_bytes
 from app.imaging.header import read_header
+from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
-from app.vision.output import Output, Rendering
+from app.vision.plan import AnalysisPlan, Output, Rendering
+from app.vision.remembered import RememberedResults, result_key
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import ModelLease, Vision
-from app.workers.call import Reply
 
 _CHEAPER_SCALE = 0.5
 
@@ -27,86 +28,43 @@ _SMALLEST_SIDE = 256
 
 _DRAWING_BYTES = 2
 _MASK_BYTES = 4
-"""Of a pixel of the answer, on top of what decoding takes at its peak (measured: decoding is the dearer step)."""
+"""For each pixel of the answer, on top of the peak of decoding (measured: decoding is the more expensive step)."""
 
 _CANVAS = AnalysisSize(1920, 1920)
 """A drawing or mask is answered in the picture's own size, at most in this one."""
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisResult:
-    """What was found, in which form. `payload` is passed on as the worker wrote it: a JSON array, or a picture.
+class AnalysisRequest:
+    """What a client wants to know of a picture, and how: a mask only where the task has one.
 
-    `reduced`: the picture did not fit into memory at the full analysis size and was looked at in a smaller one.
-    `cached`: it was found before.
+    `may_reuse`: detections that were found before will do. With a `tracker` a stream's own model is used.
     """
 
-    task: str
-    model: str
-    width: int
-    height: int
-    analyzed_width: int
-    analyzed_height: int
-    output: Output
-    payload: bytes
-    queued_seconds: float
-    decode_seconds: float
-    inference_seconds: float
-    receipt: Receipt
-    reduced: bool = False
-    cached: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """How long the worker was busy with it."""
-        return 0.0 if self.cached else self.decode_seconds + self.inference_seconds
-
-    def to_json(self, **first: object) -> bytes:
-        """Return detections as JSON, the members `first` before the others."""
-        assert self.output is Output.DETECTIONS
-        members: dict[str, object] = {
-            **first,
-            "task": self.task,
-            "model": self.model,
-            "width": self.width,
-            "height": self.height,
-            "analyzedWidth": self.analyzed_width,
-            "analyzedHeight": self.analyzed_height,
-            "mode": self.receipt.mode,
-            **({"reduced": True} if self.reduced else {}),
-            **({"cached": True} if self.cached else {}),
-            "timing": {
-                "queuedSeconds": round(self.queued_seconds, 6),
-                "decodeSeconds": self.decode_seconds,
-                "inferenceSeconds": self.inference_seconds,
-            },
-        }
-        return json.dumps(members, separators=(",", ":")).encode()[:-1] + b',"detections":' + self.payload + b"}"
-
-    def body(self) -> bytes:
-        """Return the answer in its own form: JSON, or a picture."""
-        return self.to_json() if self.output is Output.DETECTIONS else self.payload
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How one picture is worked on. `formula_bytes` are those of the dearest step, `operation` names it to learn."""
-
-    box: AnalysisSize
-    rendering: Rendering | None
-    operation: str
-    formula_bytes: int
-    predicted_bytes: int
+    task: type[VisionTask]
+    params: Any
+    client: str
+    output: Output = Output.DETECTIONS
+    may_reuse: bool = False
+    tracker: Tracker | None = None
 
 
 class Analysis:
     """Analyses encoded pictures in the vision workers, admitted by the bytes that they will take."""
 
-    def __init__(self, vision: Vision, governor: Governor, settings: VisionSettings, image: ImageSettings) -> None:
+    def __init__(
+        self,
+        vision: Vision,
+        governor: Governor,
+        settings: VisionSettings,
+        image: ImageSettings,
+        remembered: RememberedResults,
+    ) -> None:
         self.vision = vision
         self._governor = governor
         self._settings = settings
         self._max_pixels = image.max_pixels
+        self._remembered = remembered
 
     @property
     def max_bytes(self) -> int:
@@ -119,47 +77,54 @@ class Analysis:
         smallest = min(1.0, _SMALLEST_SIDE / max(full.width, full.height))
         return full.scaled(max(scale, smallest))
 
-    async def analyze(
-        self,
-        task: type[VisionTask],
-        params: Any,
-        picture: Picture,
-        *,
-        client: str,
-        tracker: Tracker | None = None,
-        output: Output = Output.DETECTIONS,
-    ) -> AnalysisResult:
-        """Run `task` on one encoded picture: with a stream's tracker, else with a shared model.
-
-        The answer is what `output` says; a mask only where the task has one.
+    async def analyze(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
+        """Answer a request about one encoded picture.
 
         Raises:
-            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not one we take.
-            BallastError: see `MemoryBudget.reserve` and `ModelLease.analyze`.
+            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not accepted.
+            BallastError: see `MemoryBudget.reserve` and `Vision.analyze`.
         """
+        request = replace(request, params=self.vision.resolve(request.task, request.params))
+        if not request.may_reuse or request.output is not Output.DETECTIONS:
+            return await self._look(request, picture)
+        key = result_key(request.task, request.params, self.box(), picture.data)
+        found = self._remembered.find(key, self._governor.mode)
+        if found is None:
+            found = await self._look(request, picture)
+            self._remembered.keep(key, found)
+        return found
+
+    async def _look(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
         encoded_bytes = len(picture.data)
         header = self._check(picture.data)
-        plans = [self._plan(header, encoded_bytes, output, box) for box in self._boxes()]
+        plans = [self._plan(header, encoded_bytes, request.output, box) for box in self._boxes()]
         mode = self._governor.mode
-        async with self.vision.lease(task, params, picture.put_aside) as lease:
+        async with self.vision.lease(request.task, request.params, picture.put_aside) as lease:
             plan = self._fitting(plans, lease, encoded_bytes)
-            parts = {"decode": plan.predicted_bytes + encoded_bytes, **lease.parts}
-            async with picture.granted(parts, f"vision:{task.name}") as reservation:
-                reply = await lease.analyze(
-                    picture.data,
-                    plan.box,
-                    self._max_pixels,
-                    plan.predicted_bytes,
-                    reservation,
-                    client,
-                    tracker,
-                    plan.rendering,
+            parts = {"decode": plan.decode_bytes + encoded_bytes, **lease.parts}
+            async with picture.granted(parts, f"vision:{request.task.name}") as reservation:
+                reply = await self.vision.analyze(
+                    lease, picture.data, plan, reservation, request.client, request.tracker
                 )
         if reply.peak_bytes is not None and not reply.head["loaded"]:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
         self._governor.trimmer.request()
-        receipt = Receipt(sum(parts.values()), reply.peak_bytes, mode)
-        return _result(task, lease.model, output, reply, receipt, reduced=plan is not plans[0])
+        head = reply.head
+        return AnalysisResult(
+            task=request.task.name,
+            model=lease.model,
+            width=head["width"],
+            height=head["height"],
+            analyzed_width=head["analyzedWidth"],
+            analyzed_height=head["analyzedHeight"],
+            output=request.output,
+            payload=reply.payload,
+            queued_seconds=reply.queued_seconds,
+            decode_seconds=head["decodeSeconds"],
+            inference_seconds=head["inferenceSeconds"],
+            receipt=Receipt(sum(parts.values()), reply.peak_bytes, mode),
+            reduced=plan is not plans[0],
+        )
 
     def _boxes(self) -> list[AnalysisSize]:
         """Return the analysis size of the mode, and the cheaper one for what does not fit in it."""
@@ -167,7 +132,7 @@ class Analysis:
         smaller = box.scaled(_CHEAPER_SCALE)
         return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
 
-    def _fitting(self, plans: list[_Plan], lease: ModelLease, encoded_bytes: int) -> _Plan:
+    def _fitting(self, plans: list[AnalysisPlan], lease: ModelLease, encoded_bytes: int) -> AnalysisPlan:
         """Return the first plan that can ever fit beside the worker.
 
         Raises:
@@ -176,16 +141,16 @@ class Analysis:
         limit_bytes = self._governor.budget.limit_bytes
         held_bytes = sum(lease.parts.values()) + lease.held_bytes + 2 * encoded_bytes
         for plan in plans:
-            if plan.predicted_bytes + held_bytes <= limit_bytes:
+            if plan.decode_bytes + held_bytes <= limit_bytes:
                 return plan
-        needed_bytes = plans[-1].predicted_bytes + held_bytes
+        needed_bytes = plans[-1].decode_bytes + held_bytes
         raise MemoryExceedsLimit(
             f"The picture and its worker need {needed_bytes} bytes, and {limit_bytes} can ever be given.",
             neededBytes=needed_bytes,
             limitBytes=limit_bytes,
         )
 
-    def _plan(self, header: ImageHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> _Plan:
+    def _plan(self, header: PictureHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> AnalysisPlan:
         """Plan the work on a picture that is looked at in `box`.
 
         Raises:
@@ -195,7 +160,7 @@ class Analysis:
         check_pixels(header, target, self._max_pixels)
         formula_bytes = decode_bytes(header, target, encoded_bytes)
         if output is Output.DETECTIONS:
-            return self._predicted(box, None, f"decode-{header.format}", formula_bytes)
+            return self._predicted(box, None, f"decode-{header.format.name}", formula_bytes)
         policy = self._governor.policy
         rendering = Rendering(output, _CANVAS.scaled(policy.analysis_scale), policy.encoder_effort)
         size = rendering.canvas.fit(*header.upright)
@@ -204,13 +169,15 @@ class Analysis:
             return self._predicted(box, rendering, "mask", formula_bytes + _MASK_BYTES * pixels)
         check_pixels(header, size, self._max_pixels)
         formula_bytes = max(formula_bytes, decode_bytes(header, size, encoded_bytes)) + _DRAWING_BYTES * pixels
-        return self._predicted(box, rendering, f"drawing-{header.format}", formula_bytes)
+        return self._predicted(box, rendering, f"drawing-{header.format.name}", formula_bytes)
 
-    def _predicted(self, box: AnalysisSize, rendering: Rendering | None, operation: str, formula_bytes: int) -> _Plan:
+    def _predicted(
+        self, box: AnalysisSize, rendering: Rendering | None, operation: str, formula_bytes: int
+    ) -> AnalysisPlan:
         predicted_bytes = self._governor.forecast.predict(operation, formula_bytes)
-        return _Plan(box, rendering, operation, formula_bytes, predicted_bytes)
+        return AnalysisPlan(box, self._max_pixels, rendering, operation, formula_bytes, predicted_bytes)
 
-    def _check(self, picture: bytes) -> ImageHeader:
+    def _check(self, picture: bytes) -> PictureHeader:
         if len(picture) > self.max_bytes:
             raise PayloadTooLarge(
                 f"A picture may have {self.max_bytes} bytes.", maxBytes=self.max_bytes, sizeBytes=len(picture)
@@ -218,24 +185,3 @@ class Analysis:
         if not picture:
             raise UnsupportedMedia("The body is empty; send one picture.")
         return read_header(picture)
-
-
-def _result(
-    task: type[VisionTask], model: str, output: Output, reply: Reply, receipt: Receipt, *, reduced: bool
-) -> AnalysisResult:
-    head = reply.head
-    return AnalysisResult(
-        task=task.name,
-        model=model,
-        width=head["width"],
-        height=head["height"],
-        analyzed_width=head["analyzedWidth"],
-        analyzed_height=head["analyzedHeight"],
-        output=output,
-        payload=reply.payload,
-        queued_seconds=reply.queued_seconds,
-        decode_seconds=head["decodeSeconds"],
-        inference_seconds=head["inferenceSeconds"],
-        receipt=receipt,
-        reduced=reduced,
-    )

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.core import Core
 from app.domain.units import KIB, MIB
-from app.errors import BadRequest, BallastError, InvalidParameter, NotFound, RequestTimeout, UnsupportedMedia
+from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
 from app.http.body import plain_body
 from app.http.multipart import file_parts
-from app.http.problems import GUARDED, problem, problem_responses
+from app.http.problems import SCHEMA, problem_responses, validation_problem
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings
-from app.storage.spool import Spool
-from app.vision.batches import MAX_PICTURES, Batches, PictureSource, SentPicture
-from app.vision.params import batch_model, to_params
-from app.vision.room import VisionRoom
+from app.vision.batches import MAX_PICTURES, Batch, Batches, PictureSource, sent_picture
+from app.vision.params import batch_model, read_request
+from app.vision.route import VisionDep
+from app.vision.schema import BatchResultSchema
 from app.vision.task import VisionTask
-
-MEDIA_TYPE = "application/x-ndjson"
 
 _EARLY_BYTES = 64 * KIB
 """How much is sent while the client is still sending: what a client that reads only afterwards has room for."""
@@ -60,45 +57,40 @@ _BODY: dict[str, Any] = {
     }
 }
 
-_ANSWER: dict[int | str, dict[str, Any]] = {
+_PROBLEM_LINE = {
+    **SCHEMA,
+    "required": ["index", *SCHEMA["required"]],
+    "properties": {"index": {"type": ["integer", "null"]}, **SCHEMA["properties"]},
+}
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "A line a picture: `index` (from 0, as they were sent) with a result or a problem.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+        "description": "A line a picture, in order of completion: `index` (from 0, as they were sent) with a result or "
+        "a problem. A problem with `index: null` says why the request could not be read to its end.",
+        "model": list[BatchResultSchema | Annotated[dict[str, Any], WithJsonSchema(_PROBLEM_LINE)]],
     },
-    **problem_responses(BadRequest, RequestTimeout, UnsupportedMedia, InvalidParameter, NotFound),
+    **problem_responses(BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, InvalidParameter, NotFound),
 }
 
 
-def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
-    """Return one typed batch route for each task."""
-    router = APIRouter(prefix="/v1/vision", tags=["vision"], responses=GUARDED)
-    for task in tasks.values():
-        _add_task(router, task)
-    return router
+def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
+    """Add the batch route of a task."""
 
-
-def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     async def analyze_batch(
         request: Request,
         params: Annotated[BaseModel, Query()],
         core: Annotated[Core, Depends(opened("core"))],
-        vision: Annotated[VisionRoom, Depends(opened("vision"))],
+        room: VisionDep,
         client: ClientDep,
     ) -> Response:
-        sources = _sources(request, core.settings.upload, vision.batches)
+        asked = read_request(task, params, client)
+        sources = _sources(request, core.settings.upload, room.batches)
         first = await anext(sources, None)
         if first is None:
             raise BadRequest("The form has no file.")
+        return BatchResponse(room.batches.open(asked), _joined(first, sources), core.lifecycle.drained)
 
-        async def run(spool: Spool, all_taken: asyncio.Event) -> None:
-            whole = _joined(first, sources)
-            analyzer = vision.remembered if getattr(params, "cache", True) else vision.analysis
-            await vision.batches.run(
-                task, to_params(task, params), whole, spool, _describe, all_taken, client, analyzer
-            )
-
-        return BatchResponse(vision.batches.spool, run, core.lifecycle.drained)
-
+    # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
     router.add_api_route(
         f"/{task.name}/batch",
@@ -106,8 +98,9 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         methods=["POST"],
         name=f"analyze_{task.name.replace('-', '_')}_batch",
         summary=f"The same for many pictures: {task.summary}",
-        response_class=Response,
-        responses=_ANSWER,
+        status_code=200,
+        response_class=BatchResponse,
+        responses=_RESPONSES,
         openapi_extra=_BODY,
     )
 
@@ -116,32 +109,33 @@ class BatchResponse(Response):
     """Sends lines as they come, while the request is still being read.
 
     A client that sends everything before it reads gets the first 64 KiB into its socket's buffer and the rest from the
-    spool afterwards: neither side ever waits for the other.
+    disk afterwards: neither side ever waits for the other.
     """
+
+    media_type = "application/x-ndjson"
 
     def __init__(
         self,
-        open_spool: Callable[[], AbstractAsyncContextManager[Spool]],
-        run: Callable[[Spool, asyncio.Event], Awaitable[None]],
+        batch: AbstractAsyncContextManager[Batch],
+        sources: AsyncIterator[PictureSource],
         drained: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        super().__init__(media_type=MEDIA_TYPE)
+        super().__init__()
         del self.headers["content-length"]
-        self._open_spool = open_spool
-        self._run = run
+        self._batch = batch
+        self._sources = sources
         self._drained = drained
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        all_taken = asyncio.Event()
-        async with self._open_spool() as spool:
-            work = asyncio.create_task(self._work(spool, all_taken), name="batch")
-            watch = asyncio.create_task(_watch(receive, all_taken, work), name="batch-watch")
+        async with self._batch as batch:
+            work = asyncio.create_task(batch.run(self._sources), name="batch")
+            watch = asyncio.create_task(_watch(receive, batch, work), name="batch-watch")
             drain = asyncio.create_task(self._drained(), name="batch-drain")
             drain.add_done_callback(lambda _: work.cancel())
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await _send_pieces(spool, all_taken, send)
+                await _send_lines(batch, send)
                 await work
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             except asyncio.CancelledError:
@@ -152,61 +146,45 @@ class BatchResponse(Response):
                     task.cancel()
                 await asyncio.gather(work, watch, drain, return_exceptions=True)
 
-    async def _work(self, spool: Spool, all_taken: asyncio.Event) -> None:
-        try:
-            await self._run(spool, all_taken)
-        except BallastError as error:  # the request could not be read to its end; what was answered so far stands
-            await spool.write(_describe(None, error) + b"\n")
-        finally:
-            all_taken.set()
-            spool.end()
 
-
-async def _watch(receive: Receive, all_taken: asyncio.Event, work: asyncio.Task[None]) -> None:
+async def _watch(receive: Receive, batch: Batch, work: asyncio.Task[None]) -> None:
     """End the work when the client goes away; while the request is read, reading it tells."""
-    await all_taken.wait()
+    await batch.all_taken.wait()
     while (await receive())["type"] != "http.disconnect":
         pass
     work.cancel()
 
 
-async def _send_pieces(spool: Spool, all_taken: asyncio.Event, send: Send) -> None:
+async def _send_lines(batch: Batch, send: Send) -> None:
     sent_bytes = 0
-    async for piece in spool.pieces():
+    async for piece in batch.lines.pieces():
         sent_bytes += len(piece)
         if sent_bytes > _EARLY_BYTES:
-            await all_taken.wait()
+            await batch.all_taken.wait()
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _sources(request: Request, upload: UploadSettings, batches: Batches) -> AsyncIterator[PictureSource]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
-        body = plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
-        for source in batches.stored(await _listed(body)):
-            yield source
-        return
-    body = plain_body(request, max_bytes=upload.max_bytes, idle_seconds=upload.idle_seconds)
-    async for part in file_parts(body, content_type, MAX_PICTURES):
-        yield SentPicture(part.chunks)
+        for media_id in await _read_ids(
+            plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
+        ):
+            yield batches.stored_picture(media_id)
+    else:
+        body = plain_body(request, max_bytes=upload.max_bytes, idle_seconds=upload.idle_seconds)
+        async for part in file_parts(body, content_type, MAX_PICTURES):
+            yield sent_picture(part.chunks)
 
 
-async def _listed(body: AsyncIterator[bytes]) -> list[str]:
+async def _read_ids(body: AsyncIterator[bytes]) -> list[str]:
     try:
         return BatchOfMedia.model_validate_json(b"".join([chunk async for chunk in body])).media
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            raise BadRequest("The body is not valid JSON.") from None
-        where = ".".join(str(step) for step in first["loc"])
-        raise InvalidParameter(f"{where}: {first['msg']}") from None
+        raise validation_problem(error.errors()) from None
 
 
 async def _joined(first: PictureSource, others: AsyncIterator[PictureSource]) -> AsyncIterator[PictureSource]:
     yield first
     async for source in others:
         yield source
-
-
-def _describe(index: int | None, error: BallastError) -> bytes:
-    return json.dumps({"index": index, **problem(error)}, separators=(",", ":")).encode()

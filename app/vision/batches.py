@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
 
+from app import log
 from app.domain.media import Chunk
 from app.errors import BallastError, PayloadTooLarge
-from app.media.pictures import Picture, Pictures, ReceivedPicture
+from app.media.pictures import Pictures
 from app.storage.spool import Spool, open_spool
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.task import VisionTask
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.result import AnalysisResult
 
 MAX_PICTURES = 100_000
 """Pictures of one batch."""
@@ -23,67 +23,23 @@ MAX_PICTURES = 100_000
 _AT_A_TIME_PER_WORKER = 2
 """Pictures that are taken in at a time, by worker: one that is analysed, and one that is ready for it."""
 
-Describe = Callable[[int, BallastError], bytes]
-"""Makes the line of a picture that could not be analysed, by its index."""
+PictureSource = AbstractAsyncContextManager[AsyncIterator[Chunk]]
+"""Lends the bytes of one picture as they come."""
 
 
-class Analyzer(Protocol):
-    """`Analysis`, or one that remembers."""
-
-    async def analyze(
-        self, task: type[VisionTask], params: Any, picture: Picture, *, client: str
-    ) -> AnalysisResult: ...
-
-
-class PictureSource(ABC):
-    """Where one picture of a batch comes from."""
-
-    @abstractmethod
-    def open(self, pictures: Pictures, max_bytes: int, client: str) -> AbstractAsyncContextManager[ReceivedPicture]:
-        """Take the picture in, under a reservation."""
-
-    @abstractmethod
-    async def skip(self) -> None:
-        """Pass over what is left of it, so that the next one can be read."""
-
-
-class SentPicture(PictureSource):
-    """A part of the request's body."""
-
-    def __init__(self, chunks: AsyncIterator[Chunk]) -> None:
-        self._chunks = chunks
-
-    def open(self, pictures: Pictures, max_bytes: int, client: str) -> AbstractAsyncContextManager[ReceivedPicture]:
-        return pictures.receive(self._chunks, max_bytes, client)
-
-    async def skip(self) -> None:
-        async for _ in self._chunks:
+@asynccontextmanager
+async def sent_picture(chunks: AsyncIterator[Chunk]) -> AsyncIterator[AsyncIterator[Chunk]]:
+    """Lend a part of the request's body; one that cannot be taken is read to its end, for the next one follows it."""
+    try:
+        yield chunks
+    except BallastError:
+        async for _ in chunks:
             pass
-
-
-class StoredPicture(PictureSource):
-    """A media item."""
-
-    def __init__(self, store: MediaStore, media_id: str) -> None:
-        self._store = store
-        self._media_id = media_id
-
-    async def skip(self) -> None:
-        """Nothing is left: an item is read by itself."""
-
-    @asynccontextmanager
-    async def open(self, pictures: Pictures, max_bytes: int, client: str) -> AsyncIterator[ReceivedPicture]:
-        async with self._store.reader(self._media_id) as reader:
-            size_bytes = reader.item.size_bytes
-            if size_bytes > max_bytes:
-                raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
-            chunks = reader.chunks(0, size_bytes)
-            async with pictures.receive(chunks, max_bytes, client) as picture:
-                yield picture
+        raise
 
 
 class Batches:
-    """Runs batches."""
+    """Opens batches."""
 
     def __init__(self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads) -> None:
         self._analysis = analysis
@@ -91,82 +47,93 @@ class Batches:
         self._store = store
         self._disk = disk
 
-    def stored(self, media_ids: list[str]) -> list[PictureSource]:
-        """Return the sources of stored pictures."""
-        return [StoredPicture(self._store, media_id) for media_id in media_ids]
-
-    def spool(self) -> AbstractAsyncContextManager[Spool]:
-        """Give the file in which the lines of one batch wait."""
-        return open_spool("batch", self._store.temp_files, self._disk)
-
-    async def run(
-        self,
-        task: type[VisionTask],
-        params: Any,
-        sources: AsyncIterator[PictureSource],
-        spool: Spool,
-        describe: Describe,
-        all_taken: asyncio.Event,
-        client: str,
-        analyzer: Analyzer,
-    ) -> None:
-        """Have `analyzer` analyse every picture and write its line to `spool`, in order of completion.
-
-        `all_taken` is set when the last picture was taken in.
+    @asynccontextmanager
+    async def stored_picture(self, media_id: str) -> AsyncIterator[AsyncIterator[Chunk]]:
+        """Lend the bytes of a media item.
 
         Raises:
-            BallastError: reading the request failed (broken form, idle or gone client); lines so far are written.
+            NotFound: there is no such item.
+            PayloadTooLarge: it is larger than a picture may be.
         """
-        places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * self._analysis.vision.pool.width_max)
+        max_bytes = self._analysis.max_bytes
+        async with self._store.reader(media_id) as reader:
+            size_bytes = reader.item.size_bytes
+            if size_bytes > max_bytes:
+                raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
+            yield reader.chunks(0, size_bytes)
+
+    @asynccontextmanager
+    async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
+        """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""
+        async with open_spool("batch", self._store.temp_files, self._disk) as lines:
+            yield Batch(self._analysis, self._pictures, request, lines)
+
+
+class Batch:
+    """One batch at work. Its `lines` wait on the disk; `all_taken` is set when the last picture has been taken in."""
+
+    def __init__(self, analysis: Analysis, pictures: Pictures, request: AnalysisRequest, lines: Spool) -> None:
+        self.lines = lines
+        self.all_taken = asyncio.Event()
+        self._analysis = analysis
+        self._pictures = pictures
+        self._request = request
+        self._places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * analysis.vision.pool.concurrency_max)
+
+    async def run(self, sources: AsyncIterator[PictureSource]) -> None:
+        """Write the line of each picture, in order of completion.
+
+        Where the request cannot be read to its end (a broken form, a client that is idle or gone), the pictures that
+        came whole are answered, and the last line says why: a problem with `index: null`.
+        """
+        try:
+            await self._answer_all(sources)
+        except BallastError as error:
+            await self._write(_problem_line(None, error))
+        finally:
+            self.all_taken.set()
+            self.lines.end()
+
+    async def _answer_all(self, sources: AsyncIterator[PictureSource]) -> None:
         broken: BallastError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
                     index = 0
                     async for source in sources:
-                        await places.acquire()
+                        await self._places.acquire()
                         taken = asyncio.Event()
-                        work = self._analyze(index, task, params, source, taken, client, analyzer)
-                        tasks.create_task(self._write(index, work, places, spool, describe))
+                        tasks.create_task(self._answer(index, source, taken))
                         await taken.wait()
                         index += 1
-                except BallastError as error:  # what was taken in whole is answered first
+                except BallastError as error:
                     broken = error
-                all_taken.set()
+                self.all_taken.set()
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         if broken is not None:
             raise broken
 
-    async def _analyze(
-        self,
-        index: int,
-        task: type[VisionTask],
-        params: Any,
-        source: PictureSource,
-        taken: asyncio.Event,
-        client: str,
-        analyzer: Analyzer,
-    ) -> bytes:
+    async def _answer(self, index: int, source: PictureSource, taken: asyncio.Event) -> None:
         try:
-            async with source.open(self._pictures, self._analysis.max_bytes, client) as picture:
-                taken.set()
-                result = await analyzer.analyze(task, params, picture, client=client)
-                return result.to_json(index=index)
-        except BallastError:
-            if not taken.is_set():
-                await source.skip()
-            raise
+            result = await self._analyze(source, taken)
+            line = result.to_json(index=index)
+        except BallastError as error:
+            line = _problem_line(index, error)
         finally:
             taken.set()
+            self._places.release()
+        await self._write(line)
 
-    async def _write(
-        self, index: int, work: Awaitable[bytes], places: asyncio.Semaphore, spool: Spool, describe: Describe
-    ) -> None:
-        try:
-            line = await work
-        except BallastError as error:
-            line = describe(index, error)
-        finally:
-            places.release()
-        await spool.write(line + b"\n")
+    async def _analyze(self, source: PictureSource, taken: asyncio.Event) -> AnalysisResult:
+        received = self._pictures.receive
+        async with source as chunks, received(chunks, self._analysis.max_bytes, self._request.client) as picture:
+            taken.set()
+            return await self._analysis.analyze(self._request, picture)
+
+    async def _write(self, line: bytes) -> None:
+        await self.lines.write(line + b"\n")
+
+
+def _problem_line(index: int | None, error: BallastError) -> bytes:
+    return json.dumps({"index": index, **error.problem(log.request_id.get())}, separators=(",", ":")).encode()

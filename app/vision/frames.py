@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import binascii
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,16 +24,19 @@ class Frame:
 
 @dataclass(slots=True)
 class NewestSlot:
-    """Holds one frame: the newest. A frame put over another one drops the older, which is counted."""
+    """Holds one frame: the newest. `dropped` counts the older ones that a newer one replaced."""
 
     dropped: int = 0
     _frame: Frame | None = None
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def put(self, frame: Frame) -> None:
-        self.dropped += self._frame is not None
+    def put(self, frame: Frame) -> bool:
+        """Put a frame in; return whether it replaced an older one."""
+        replaced = self._frame is not None
+        self.dropped += replaced
         self._frame = frame
         self._filled.set()
+        return replaced
 
     async def filled(self) -> None:
         """Wait until there is a frame."""
@@ -44,6 +48,21 @@ class NewestSlot:
         frame, self._frame = self._frame, None
         self._filled.clear()
         return frame
+
+
+def parse_message(text: str) -> dict[str, Any]:
+    """Return the members of a text message.
+
+    Raises:
+        BadRequest: it is no JSON object.
+    """
+    try:
+        message = json.loads(text, parse_constant=_reject_constant)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        raise BadRequest("A text message is a JSON object.")
+    return message
 
 
 def picture_of(message: dict[str, Any]) -> bytes:
@@ -61,3 +80,8 @@ def picture_of(message: dict[str, Any]) -> bytes:
         return pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest("`image` is not base64.") from None
+
+
+def _reject_constant(name: str) -> None:
+    """NaN and Infinity are not JSON, and would come back to the client in an answer."""
+    raise ValueError(name)

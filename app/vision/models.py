@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.vision.task import Model, TrackingModel, VisionTask
+from app.vision.task import Model, VisionTask
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class LoadedModel:
 
 @dataclass(slots=True)
 class ModelShelf:
-    """Instances by task and parameters; at most `slots` of a task, used by as many threads.
+    """Instances by task and parameters: at most `slots` of a task, used by as many threads.
 
     A model's parameters are fixed when it is loaded. Where one is asked for with others, an idle instance is replaced:
     memory does not grow with the number of parameter sets.
@@ -66,30 +66,21 @@ class ModelShelf:
         with self._lock:
             return [LoadedModel(one.task.name, _values(one.params), one.resident_bytes) for one in self._instances]
 
-    def unload(self, task: str) -> int:
-        """Close the idle instances of a task; return how many."""
+    def unload(self, task: str, kept: int = 0) -> int:
+        """Close idle instances of a task while it has more than `kept`; return how many."""
         with self._lock:
-            idle = [one for one in self._instances if one.task.name == task and not one.leased]
-            self._instances = [one for one in self._instances if one not in idle]
-            self.revision += 1
-        for instance in idle:
-            instance.model.close()
-        return len(idle)
-
-    def narrow(self, instances: int) -> int:
-        """Close idle instances of which there are more than `instances` of a task; return how many."""
-        surplus: list[_Instance] = []
-        with self._lock:
-            kept: Counter[str] = Counter(one.task.name for one in self._instances)
-            for instance in self._instances:
-                if not instance.leased and kept[instance.task.name] > instances:
-                    kept[instance.task.name] -= 1
-                    surplus.append(instance)
+            same = [one for one in self._instances if one.task.name == task]
+            surplus = [one for one in same if not one.leased][: max(0, len(same) - kept)]
             self._instances = [one for one in self._instances if one not in surplus]
             self.revision += 1
         for instance in surplus:
             instance.model.close()
         return len(surplus)
+
+    def unload_surplus(self, kept: int) -> None:
+        """Close idle instances of every task that has more than `kept`."""
+        for task in {one.task for one in self.loaded()}:
+            self.unload(task, kept)
 
     def _idle(self, task: type[VisionTask], params: Any) -> _Instance | None:
         with self._lock:
@@ -140,9 +131,9 @@ class TrackerShelf:
     """
 
     loads: int = 0
-    _trackers: dict[str, TrackingModel] = field(default_factory=dict)
+    _trackers: dict[str, Model] = field(default_factory=dict)
 
-    def get(self, tracker: str, task: type[VisionTask], asset: Path, params: Any) -> TrackingModel:
+    def get(self, tracker: str, task: type[VisionTask], asset: Path, params: Any) -> Model:
         """Return a tracker, loaded when it is first asked for."""
         if tracker not in self._trackers:
             self.loads += 1

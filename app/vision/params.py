@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import fields
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.alias_generators import to_camel
 
 from app.errors import InvalidParameter
-from app.vision.output import Output
+from app.http.problems import validation_problem
+from app.vision.analysis import AnalysisRequest
+from app.vision.plan import Output
 from app.vision.task import VisionTask
 
 _Annotate = Annotated[bool, Field(description="Answer the picture with the drawing on it, as image/jpeg.")]
@@ -21,16 +23,11 @@ _Form = Annotated[
 
 
 def query_model(task: type[VisionTask]) -> type[BaseModel]:
-    """Return a model of `task.Params` for a query string; what it does not know is refused.
-
-    Bounds and defaults are the task's.
-    """
+    """Return a model of `task.Params` for a query string: its bounds, its defaults, and no other names."""
     hints = get_type_hints(task.Params, include_extras=True)
-    fields: dict[str, Any] = {
-        field.name: (hints[field.name], field.default) for field in dataclasses.fields(task.Params)
-    }
+    members: dict[str, Any] = {field.name: (hints[field.name], field.default) for field in fields(task.Params)}
     config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-    return create_model(task.Params.__name__, __config__=config, **fields)
+    return create_model(task.Params.__name__, __config__=config, **members)
 
 
 def answer_model(task: type[VisionTask]) -> type[BaseModel]:
@@ -41,27 +38,28 @@ def answer_model(task: type[VisionTask]) -> type[BaseModel]:
 
 
 def batch_model(task: type[VisionTask]) -> type[BaseModel]:
-    """Return `query_model` and whether remembered answers will do."""
+    """Return `query_model` and whether a remembered answer will do."""
     return create_model(f"{task.Params.__name__}Batch", __base__=query_model(task), cache=(_Cache, True))
 
 
-def to_params(task: type[VisionTask], query: BaseModel) -> Any:
-    """Return the task's own parameters."""
-    return task.Params(**{field.name: getattr(query, field.name) for field in dataclasses.fields(task.Params)})
-
-
-def to_output(task: type[VisionTask], query: BaseModel) -> Output:
-    """Return the form that an `answer_model` asks for.
+def read_request(task: type[VisionTask], query: BaseModel, client: str) -> AnalysisRequest:
+    """Return what an `answer_model` or a `batch_model` asks for.
 
     Raises:
-        InvalidParameter: it asks for two.
+        InvalidParameter: it asks for two forms of the answer.
     """
-    form = getattr(query, "form", None)
-    if not getattr(query, "annotate", False):
-        return Output.MASK if task.has_mask and form != "json" else Output.DETECTIONS
-    if form is not None:
+    values = query.model_dump()
+    may_reuse = values.pop("cache", True)
+    annotate = values.pop("annotate", None)  # None: a batch, which answers detections only
+    form = values.pop("form", None)
+    if annotate and form is not None:
         raise InvalidParameter("annotate=true answers a picture: leave `as` out.")
-    return Output.PICTURE
+    output = Output.DETECTIONS
+    if annotate:
+        output = Output.PICTURE
+    elif task.has_mask and annotate is not None and form != "json":
+        output = Output.MASK
+    return AnalysisRequest(task, task.Params(**values), client, output, may_reuse)
 
 
 def described(task: type[VisionTask]) -> dict[str, Any]:
@@ -79,6 +77,4 @@ def read_params(model: type[BaseModel], values: dict[str, Any]) -> BaseModel:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise InvalidParameter(f"{where}: {first['msg']}") from None
+        raise validation_problem(error.errors()) from None

@@ -1,4 +1,4 @@
-"""Analyses that were made before: the same picture, task, parameters and size need no second look."""
+"""What was found before: the same picture, task, parameters and size need no second look."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from app.domain.analysis_size import AnalysisSize
+from app.domain.pressure import ProcessingMode
 from app.domain.receipt import Receipt
-from app.media.pictures import Picture
 from app.memory.cache import Cache
-from app.memory.governor import Governor
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.output import Output
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
 _MEMBERS = (
@@ -20,50 +20,27 @@ _MEMBERS = (
 )  # fmt: skip
 
 
-class RememberedAnalysis:
-    """Answers from the cache where it can, else has the picture analysed and keeps the answer.
+def result_key(task: type[VisionTask], params: Any, box: AnalysisSize, picture: bytes) -> str:
+    """Return what detections depend on: the picture, the task with its resolved parameters, the analysis size."""
+    asked = json.dumps([task.name, asdict(params), box.width, box.height])
+    # 2 GB a second: 5 MiB hold the loop for 2.5 ms, less than an inference.
+    return hashlib.sha256(asked.encode() + b"\0" + hashlib.sha256(picture).digest()).hexdigest()
 
-    Only detections are kept: pictures and masks are large, and cheap to draw. A remembered answer says so (`cached`);
-    its times and its receipt are those of the look that found it.
+
+class RememberedResults:
+    """Keeps detections in the cache; pictures and masks are large, and cheap to draw.
+
+    A remembered result says so (`cached`); its times and its receipt's bytes are those of the look that found it.
     """
 
-    def __init__(self, analysis: Analysis, cache: Cache, governor: Governor) -> None:
-        self._analysis = analysis
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._governor = governor
 
-    async def analyze(
-        self,
-        task: type[VisionTask],
-        params: Any,
-        picture: Picture,
-        *,
-        client: str,
-        output: Output = Output.DETECTIONS,
-    ) -> AnalysisResult:
-        """See `Analysis.analyze`."""
-        if output is not Output.DETECTIONS:
-            return await self._analysis.analyze(task, params, picture, client=client, output=output)
-        key = self._key(task, params, picture.data)
+    def find(self, key: str, mode: ProcessingMode) -> AnalysisResult | None:
+        """Return the result that was kept under `key`, for an answer in this mode."""
         kept = self._cache.get(key)
-        if kept is not None:
-            return self._result(kept)
-        result = await self._analysis.analyze(task, params, picture, client=client)
-        if not result.reduced:
-            members: dict[str, Any] = {name: getattr(result, name) for name in _MEMBERS}
-            members["bytes"] = [result.receipt.predicted_bytes, result.receipt.peak_bytes]
-            self._cache.put(key, json.dumps(members).encode() + b"\n" + result.payload)
-        return result
-
-    def _key(self, task: type[VisionTask], params: Any, picture: bytes) -> str:
-        """Return what the answer depends on: the picture, the task with its settled parameters, the analysis size."""
-        box = self._analysis.box()
-        settled = self._analysis.vision.settled(task, params)
-        words = json.dumps([task.name, asdict(settled), box.width, box.height])
-        # 2 GB a second: 5 MiB hold the loop for 2.5 ms, less than an inference.
-        return hashlib.sha256(words.encode() + b"\0" + hashlib.sha256(picture).digest()).hexdigest()
-
-    def _result(self, kept: bytes) -> AnalysisResult:
+        if kept is None:
+            return None
         line, _, payload = kept.partition(b"\n")
         members = json.loads(line)
         predicted_bytes, peak_bytes = members.pop("bytes")
@@ -72,6 +49,14 @@ class RememberedAnalysis:
             output=Output.DETECTIONS,
             payload=payload,
             queued_seconds=0.0,
-            receipt=Receipt(predicted_bytes, peak_bytes, self._governor.mode),
+            receipt=Receipt(predicted_bytes, peak_bytes, mode),
             cached=True,
         )
+
+    def keep(self, key: str, result: AnalysisResult) -> None:
+        """Keep a result, unless it was found in a smaller size than the key says."""
+        if result.reduced:
+            return
+        members: dict[str, Any] = {name: getattr(result, name) for name in _MEMBERS}
+        members["bytes"] = [result.receipt.predicted_bytes, result.receipt.peak_bytes]
+        self._cache.put(key, json.dumps(members).encode() + b"\n" + result.payload)

@@ -13,12 +13,11 @@ from app.media.pictures import Pictures
 from app.models.assets import ModelAssets
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
-from app.vision.remembered import RememberedAnalysis
-from app.vision.streams import Streams
+from app.vision.remembered import RememberedResults
+from app.vision.session import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
-from app.workers.pool import PoolLimits
-from app.workers.process import WorkerSpec
+from app.workers.spec import PoolLimits, WorkerSpec
 
 BATCH_WAIT_SECONDS = 600.0
 """How long a picture of a batch waits for its bytes: a batch waits where a single request is told to come back."""
@@ -37,7 +36,6 @@ class VisionRoom:
 
     vision: Vision
     analysis: Analysis
-    remembered: RememberedAnalysis
     pictures: Pictures
     batches: Batches
     streams: Streams
@@ -49,13 +47,12 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     settings, governor, store, disk = core.settings, core.governor, core.store, core.disk
     vision = _build_vision(core)
     stack.push_async_callback(vision.aclose)
-    analysis = Analysis(vision, governor, settings.vision, settings.image)
+    analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
     patient = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
     await stack.enter_async_context(core.background(vision.upkeep.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
-        remembered=RememberedAnalysis(analysis, core.cache, governor),
         pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST),
         batches=Batches(analysis, patient, store, disk),
         streams=Streams(analysis, governor, settings.vision),
@@ -71,11 +68,11 @@ def _build_vision(core: Core) -> Vision:
         role="vision",
         entry="app.vision.engine:build",
         options={"slots": slots},
+        limits=PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds),
         slots=slots,
         ahead=1,
         data_limit_bytes=VISION_DATA_LIMIT_BYTES,
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )
-    limits = PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds)
-    return Vision(spec, limits, core.governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
+    return Vision(spec, core.governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)

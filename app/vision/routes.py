@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -14,7 +14,6 @@ from app.errors import (
     InvalidParameter,
     MemoryExceedsLimit,
     ModelMissing,
-    NotFound,
     Overloaded,
     PayloadTooLarge,
     ProcessingTimeout,
@@ -26,16 +25,17 @@ from app.errors import (
 )
 from app.http.body import incoming_file
 from app.http.problems import GUARDED, problem_responses
-from app.http.receipts import receipt_headers
-from app.http.state import ClientDep, opened
-from app.vision import batch, stream
-from app.vision.output import Output
-from app.vision.params import answer_model, described, to_output, to_params
-from app.vision.room import VisionRoom
+from app.http.receipts import HEADER, receipt_headers
+from app.http.state import ClientDep
+from app.vision.batch import add_batch
+from app.vision.params import answer_model, described, read_request
+from app.vision.plan import Output
+from app.vision.route import ShortRoute, VisionDep
 from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
+from app.vision.stream import add_stream
 from app.vision.task import VisionTask, vision_tasks
 
-PICTURE_BODY: dict[str, Any] = {
+_PICTURE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -67,27 +67,26 @@ _PROBLEMS = problem_responses(
     ProcessingTimeout,
 )
 
-VisionDep = Annotated[VisionRoom, Depends(opened("vision"))]
+_RECEIPT: dict[str, Any] = {
+    HEADER: {
+        "description": "What the work was predicted to take, what it took, and in which mode it was done.",
+        "schema": {"type": "string", "examples": ["predicted=4194304, peak=3670016, mode=FULL_QUALITY"]},
+    }
+}
 
 
 def build_router() -> APIRouter:
-    """Return all routes of this room."""
+    """Return all routes of this room: those of each task, the list of tasks, the streams."""
     tasks = vision_tasks()
-    router = APIRouter()
-    for part in (batch.build_router(tasks), build_task_router(tasks), stream.build_router(tasks)):
-        router.include_router(part)
-    return router
-
-
-def build_task_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
-    """Return one typed route for each task, and the list of tasks."""
     router = APIRouter(prefix="/v1/vision", tags=["vision"], responses=GUARDED)
+    for task in tasks.values():
+        _add_task(router, task)
+        add_batch(router, task)
     router.add_api_route(
         "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
     )
-    for task in tasks.values():
-        _add_task(router, task)
     router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
+    add_stream(router, tasks)
     return router
 
 
@@ -108,21 +107,19 @@ async def _list_tasks(room: VisionDep) -> TasksSchema:
 
 
 async def _unknown_task(task: str, room: VisionDep) -> None:
-    room.vision.task(task)
-    raise NotFound("There is no task of this name.")
+    room.vision.task(task)  # raises NotFound: a known one has a route of its own
 
 
 def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
     async def analyze(
         request: Request, params: Annotated[BaseModel, Query()], room: VisionDep, client: ClientDep
     ) -> Response:
-        output = to_output(task, params)
-        max_bytes = room.analysis.max_bytes
+        asked, max_bytes = read_request(task, params, client), room.analysis.max_bytes
         incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
         async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-            analysis = room.remembered if getattr(params, "cache", True) else room.analysis
-            result = await analysis.analyze(task, to_params(task, params), picture, client=client, output=output)
-        return Response(result.body(), media_type=output.content_type, headers=receipt_headers(result.receipt))
+            result = await room.analysis.analyze(asked, picture)
+        content_type = asked.output.content_type
+        return Response(result.body(), media_type=content_type, headers=receipt_headers(result.receipt))
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze.__annotations__["params"] = Annotated[answer_model(task), Query()]
@@ -134,7 +131,8 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         summary=f"Find {task.summary}",
         response_class=Response,
         responses={200: _answers(task), **_PROBLEMS},
-        openapi_extra=PICTURE_BODY,
+        openapi_extra=_PICTURE_BODY,
+        route_class_override=ShortRoute,
     )
 
 
@@ -148,4 +146,4 @@ def _answers(task: type[VisionTask]) -> dict[str, Any]:
     )
     if task.has_mask:
         description += " The mask, 8-bit grey, has the same size."
-    return {"model": AnalysisSchema, "description": description, "content": pictures}
+    return {"model": AnalysisSchema, "description": description, "content": pictures, "headers": _RECEIPT}

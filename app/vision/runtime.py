@@ -1,4 +1,4 @@
-"""MediaPipe in the worker: imported slim, fed with pictures it reads rightly, its results made plain.
+"""MediaPipe in the worker: a slim import, pictures that it reads correctly, results as plain values.
 
 Imported by the engine and, inside their functions, by the tasks; never by the API.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.domain.landmarks import Label, Landmark
-from app.vision.task import Found, Model, TrackingModel
+from app.domain.landmarks import Detection, Label, Landmark
+from app.vision.task import Found, Model
 
 _PACKAGES = ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python", "mediapipe.tasks.python.vision")
 
@@ -44,17 +44,30 @@ from mediapipe.tasks.python.core.base_options import BaseOptions  # noqa: E402
 from mediapipe.tasks.python.vision.core.image import Image, ImageFormat  # noqa: E402
 from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode  # noqa: E402
 
-RunningMode = VisionTaskRunningMode
-
 
 def vision(task: str) -> Any:
     """Return MediaPipe's module of a vision task, such as `hand_landmarker`."""
     return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")
 
 
-def base_options(asset: Path) -> Any:
-    """Return options that map the bundle into memory (14 MB less than reading it)."""
-    return BaseOptions(model_asset_path=str(asset))
+def open_native(module: str, asset: Path, **options: Any) -> Any:
+    """Return MediaPipe's task of a module, such as `HandLandmarker` of `hand_landmarker`.
+
+    Its bundle is mapped into memory: 14 MB less than reading it.
+    """
+    tasks, name = vision(module), module.title().replace("_", "")
+    known = getattr(tasks, f"{name}Options")(base_options=BaseOptions(model_asset_path=str(asset)), **options)
+    return getattr(tasks, name).create_from_options(known)
+
+
+def open_landmarker(
+    module: str, asset: Path, running_mode: str, found: Callable[[Any], Found], **options: Any
+) -> Model:
+    """Return a landmarker, or gesture recognizer, in IMAGE or VIDEO mode; `found` reads MediaPipe's results."""
+    native = open_native(module, asset, running_mode=VisionTaskRunningMode[running_mode], **options)
+    verb = "recognize" if module == "gesture_recognizer" else "detect"
+    look = getattr(native, verb if running_mode == "IMAGE" else f"{verb}_for_video")
+    return NativeModel(native, lambda *frame: found(look(*frame)))
 
 
 def picture(rgb: npt.NDArray[np.uint8]) -> Any:
@@ -70,42 +83,23 @@ def picture(rgb: npt.NDArray[np.uint8]) -> Any:
 
 
 class NativeModel(Model):
-    """A MediaPipe task in IMAGE mode. `detect` has it look at one `picture`."""
+    """A MediaPipe task. `detect` has it look at one `picture`; in VIDEO mode, with the frame's timestamp."""
 
-    def __init__(self, native: Any, detect: Callable[[Any], Found]) -> None:
+    def __init__(self, native: Any, detect: Callable[..., Found]) -> None:
         self._native = native
         self._detect = detect
         self._closed = False
 
-    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
-        _check_open(self._closed)
-        return self._detect(picture(rgb))
+    def detect(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int | None = None) -> Found:
+        if self._closed:
+            raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
+        if timestamp_ms is None:
+            return self._detect(picture(rgb))
+        return self._detect(picture(rgb), timestamp_ms)
 
     def close(self) -> None:
         self._closed = True
         self._native.close()
-
-
-class NativeTracker(TrackingModel):
-    """A MediaPipe task in VIDEO mode. `track` has it look at the next `picture`, with its timestamp."""
-
-    def __init__(self, native: Any, track: Callable[[Any, int], Found]) -> None:
-        self._native = native
-        self._track = track
-        self._closed = False
-
-    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
-        _check_open(self._closed)
-        return self._track(picture(rgb), timestamp_ms)
-
-    def close(self) -> None:
-        self._closed = True
-        self._native.close()
-
-
-def _check_open(closed: bool) -> None:
-    if closed:
-        raise RuntimeError("the model is closed: MediaPipe would answer nothing, without an error")
 
 
 def connections(pairs: Iterable[Any]) -> list[tuple[int, int]]:
@@ -118,16 +112,19 @@ def landmarks(found: Iterable[Any]) -> list[Landmark]:
     return [{"x": round(point.x, 6), "y": round(point.y, 6), "z": round(point.z, 6)} for point in found]
 
 
-def visible_landmarks(found: Iterable[Any]) -> list[Landmark]:
+def visible_landmarks(found: Sequence[Any]) -> list[Landmark]:
     """Return landmarks with the likelihood that each is seen, and not hidden behind something."""
+    plain = zip(landmarks(found), found, strict=True)
+    return [{**landmark, "visibility": round(point.visibility, 6)} for landmark, point in plain]
+
+
+def hands(result: Any) -> list[Detection]:
+    """Return the hands of a hand landmarker's or a gesture recognizer's result."""
     return [
-        {
-            "x": round(point.x, 6),
-            "y": round(point.y, 6),
-            "z": round(point.z, 6),
-            "visibility": round(point.visibility, 6),
-        }
-        for point in found
+        {"landmarks": landmarks(points), "worldLandmarks": landmarks(world), "handedness": best_label(side)}
+        for points, world, side in zip(
+            result.hand_landmarks, result.hand_world_landmarks, result.handedness, strict=True
+        )
     ]
 
 

@@ -76,6 +76,12 @@ class AnalysisSchema(Schema):
     timing: TimingSchema
 
 
+class BatchResultSchema(AnalysisSchema):
+    """What was found in one picture of many; `index` counts from 0, in the order in which they were sent."""
+
+    index: int
+
+
 class TaskSchema(Schema):
     """A vision task and the state of its model."""
 

@@ -1,4 +1,4 @@
-"""One client's stream of frames."""
+"""Streams of frames: each answer is for the newest frame, whatever the client's frame rate."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.priority import Priority
+from app.domain.units import KIB
 from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge
 from app.media.pictures import LivePicture
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.frames import Frame, NewestSlot, picture_of
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.frames import Frame, NewestSlot, parse_message, picture_of
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
 CLOSE_TOO_LARGE = 1009
 CLOSE_TRY_LATER = 1013
 CLOSE_IDLE = 4408
+
+STREAM_BYTES = 256 * KIB
+"""What a stream holds with small frames; larger ones make it grow."""
 
 _HELD_FRAMES = 3
 """The frame in the slot, the one that is analysed, and the one that is coming in."""
@@ -35,7 +40,6 @@ class Connection(Protocol):
 
     async def receive(self) -> bytes | str | None:
         """Return the next message; None when the client has gone."""
-        ...
 
     async def send(self, text: str) -> None: ...
 
@@ -54,46 +58,63 @@ Configure = Callable[[StreamOptions, dict[str, Any]], StreamOptions]
 """Returns the options after a `configure` message; raises InvalidParameter."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """What a client asks for when it opens a stream."""
+
+    task: type[VisionTask]
+    options: StreamOptions
+    configure: Configure
+    client: str
+
+
 @dataclass(slots=True)
 class StreamCounters:
+    """Over all streams; `active` ones are open now."""
+
     active: int = 0
     frames: int = 0
     dropped: int = 0
     skipped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StreamRoom:
-    """What all sessions share."""
+class Streams:
+    """Opens sessions, as many as memory and the settings allow, and counts them."""
 
-    analysis: Analysis
-    governor: Governor
-    settings: VisionSettings
-    counters: StreamCounters
+    def __init__(self, analysis: Analysis, governor: Governor, settings: VisionSettings) -> None:
+        self.counters = StreamCounters()
+        self.analysis = analysis
+        self.governor = governor
+        self.settings = settings
+
+    async def serve(self, connection: Connection, request: StreamRequest) -> None:
+        """Serve one client until it goes, is idle for too long, or sends a frame above the cap."""
+        if self.counters.active >= self.settings.max_streams:
+            await connection.close(CLOSE_TRY_LATER, "too many streams are open")
+            return
+        buffers = self.governor.budget.try_reserve({"frames": STREAM_BYTES}, owner="stream", priority=Priority.LIVE)
+        if buffers is None:
+            await connection.close(CLOSE_TRY_LATER, "memory is tight")
+            return
+        self.counters.active += 1
+        try:
+            await StreamSession(self, request, connection, buffers).run()
+        finally:
+            self.counters.active -= 1
+            buffers.release()
 
 
 class StreamSession:
     """One client's stream: a reader that fills the slot, and a worker that empties it."""
 
-    def __init__(
-        self,
-        room: StreamRoom,
-        connection: Connection,
-        buffers: Reservation,
-        task: type[VisionTask],
-        options: StreamOptions,
-        configure: Configure,
-        client: str,
-    ) -> None:
-        self._buffers = buffers
-        self._room = room
+    def __init__(self, streams: Streams, request: StreamRequest, connection: Connection, buffers: Reservation) -> None:
+        self._streams = streams
+        self._request = request
         self._connection = connection
-        self._task = task
-        self._options = options
-        self._configure = configure
-        self._client = client
+        self._buffers = buffers
+        self._options = request.options
         self._slot = NewestSlot()
-        self._seat = room.analysis.vision.trackers.open()
+        self._tracker = streams.analysis.vision.trackers.open()
         self._received = 0
         self._taken = 0
         self._frame_seconds = 0.0
@@ -109,16 +130,15 @@ class StreamSession:
             worker.cancel()
             reader.cancel()
             await asyncio.gather(worker, reader, return_exceptions=True)
-            self._seat.close()
-            self._room.counters.dropped += self._slot.dropped
+            self._tracker.close()
         for task in done:
             task.result()
 
     def _greeting(self) -> dict[str, object]:
-        settings = self._room.settings
+        settings = self._streams.settings
         return {
             "type": "ready",
-            "task": self._task.name,
+            "task": self._request.task.name,
             "maxFrameBytes": settings.max_bytes,
             "maxWidth": settings.max_width,
             "maxHeight": settings.max_height,
@@ -127,7 +147,7 @@ class StreamSession:
     async def _read(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._room.settings.stream_idle_seconds):
+                async with asyncio.timeout(self._streams.settings.stream_idle_seconds):
                     message = await self._connection.receive()
             except TimeoutError:
                 await self._connection.close(CLOSE_IDLE, "no message came for too long")
@@ -146,27 +166,27 @@ class StreamSession:
         if isinstance(message, bytes):
             self._put(message)
             return
-        words = _parse(message)
-        match words.get("type"):
+        members = parse_message(message)
+        match members.pop("type", None):
             case "frame":
-                self._put(picture_of(words), words.get("id"))
+                self._put(picture_of(members), members.get("id"))
             case "configure":
-                self._options = self._configure(self._options, {k: v for k, v in words.items() if k != "type"})
+                self._options = self._request.configure(self._options, members)
             case "ping":
                 await self._send({"type": "pong"})
             case _:
                 raise BadRequest("A message has the type frame, configure or ping.")
 
     def _put(self, picture: bytes, name: object = None) -> None:
-        max_bytes = self._room.settings.max_bytes
+        max_bytes = self._streams.settings.max_bytes
         if len(picture) > max_bytes:
             raise PayloadTooLarge(f"a frame may have {max_bytes} bytes")
         self._received += 1
-        self._room.counters.frames += 1
+        self._streams.counters.frames += 1
         missing_bytes = _HELD_FRAMES * len(picture) - self._buffers.reserved_bytes
         if missing_bytes > 0 and not self._buffers.grow({"frames": missing_bytes}):
             raise Overloaded("Memory is tight; send smaller frames.", retry_after_seconds=1)
-        self._slot.put(Frame(self._received, picture, name))
+        self._streams.counters.dropped += self._slot.put(Frame(self._received, picture, name))
 
     async def _work(self) -> None:
         due = 0.0
@@ -181,18 +201,14 @@ class StreamSession:
 
     async def _answer(self, frame: Frame) -> None:
         self._taken += 1
-        policy = self._room.governor.policy
+        policy = self._streams.governor.policy
         if self._taken % policy.frame_stride != 0:
-            self._room.counters.skipped += 1
+            self._streams.counters.skipped += 1
             await self._send({"type": "skipped", "seq": frame.seq, "reason": f"mode {policy.mode}"})
             return
         began = time.monotonic()
         try:
-            params = self._options.params
-            picture = LivePicture(frame.picture, self._room.governor.budget, Priority.LIVE, self._client)
-            result = await self._room.analysis.analyze(
-                self._task, params, picture, client=self._client, tracker=self._seat.tracker(self._task, params)
-            )
+            result = await self._analyze(frame)
         except BallastError as error:
             await self._send_error(error, frame.seq)
             if isinstance(error, Overloaded):  # the next frame would not fare better at once
@@ -200,6 +216,12 @@ class StreamSession:
             return
         self._learn(time.monotonic() - began)
         await self._connection.send(self._result(frame, result))
+
+    async def _analyze(self, frame: Frame) -> AnalysisResult:
+        task, params, client = self._request.task, self._options.params, self._request.client
+        picture = LivePicture(frame.picture, self._streams.governor.budget, Priority.LIVE, client)
+        tracker = self._tracker.current(task, params)
+        return await self._streams.analysis.analyze(AnalysisRequest(task, params, client, tracker=tracker), picture)
 
     def _learn(self, seconds: float) -> None:
         if self._frame_seconds == 0:
@@ -213,8 +235,8 @@ class StreamSession:
 
     def _advice(self) -> dict[str, object]:
         """What would serve this client best: no more frames than are answered, no more pixels than are looked at."""
-        policy = self._room.governor.policy
-        box = self._room.analysis.box()
+        policy = self._streams.governor.policy
+        box = self._streams.analysis.box()
         return {
             "maxFps": round(max(1.0, policy.frame_stride / max(self._frame_seconds, 0.001)), 1),
             "maxWidth": box.width,
@@ -227,18 +249,3 @@ class StreamSession:
 
     async def _send_error(self, error: BallastError, seq: int) -> None:
         await self._send({"type": "error", "code": error.code, "detail": error.detail, "seq": seq, **error.extra})
-
-
-def _parse(message: str) -> dict[str, Any]:
-    try:
-        words = json.loads(message, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise BadRequest("A text message is a JSON object.") from None
-    if not isinstance(words, dict):
-        raise BadRequest("A text message is a JSON object.")
-    return words
-
-
-def _refuse_constant(name: str) -> None:
-    """NaN and Infinity are no JSON, and would come back to the client in an answer."""
-    raise ValueError(name)

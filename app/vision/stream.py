@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, WebSocket
+from fastapi import APIRouter, WebSocket
 from pydantic import BaseModel, Field, create_model
 from starlette.websockets import WebSocketState
 
-from app.http.state import ClientDep, opened
+from app.http.state import ClientDep
 from app.vision.params import query_model, read_params
-from app.vision.room import VisionRoom
-from app.vision.session import StreamOptions
+from app.vision.route import VisionDep
+from app.vision.session import StreamOptions, StreamRequest
 from app.vision.task import VisionTask
-
-VisionDep = Annotated[VisionRoom, Depends(opened("vision"))]
 
 FrameRate = Annotated[float | None, Field(gt=0, le=120)]
 
 
 class WebSocketConnection:
-    """A WebSocket as `services.streams` sees it."""
+    """A WebSocket as `session.Connection` sees it."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
@@ -41,41 +40,30 @@ class WebSocketConnection:
             await self._websocket.close(code, reason)
 
 
-def build_router(tasks: dict[str, type[VisionTask]]) -> APIRouter:
-    """Return one WebSocket route for all tasks."""
+def add_stream(router: APIRouter, tasks: dict[str, type[VisionTask]]) -> None:
+    """Add one WebSocket route for all tasks."""
     models = {name: _stream_model(task) for name, task in tasks.items()}
-    router = APIRouter()
 
-    @router.websocket("/v1/vision/{name}/stream")
-    async def stream(websocket: WebSocket, name: str, vision: VisionDep, client: ClientDep) -> None:
-        task = vision.vision.task(name)
+    @router.websocket("/{name}/stream")
+    async def stream(websocket: WebSocket, name: str, room: VisionDep, client: ClientDep) -> None:
+        task = room.vision.task(name)
         values = {key: value for key, value in websocket.query_params.items() if key != "key"}
         options = _options(task, read_params(models[name], values))
 
         def configure(present: StreamOptions, change: dict[str, Any]) -> StreamOptions:
-            return _options(task, read_params(models[name], {**_values(models[name], present), **change}))
+            unchanged = models[name].model_construct(**asdict(present.params), max_fps=present.max_fps)
+            return _options(task, read_params(models[name], {**unchanged.model_dump(by_alias=True), **change}))
 
         await websocket.accept()
-        await vision.streams.serve(WebSocketConnection(websocket), task, options, configure, client)
-
-    return router
+        await room.streams.serve(WebSocketConnection(websocket), StreamRequest(task, options, configure, client))
 
 
 def _stream_model(task: type[VisionTask]) -> type[BaseModel]:
     """Return the task's parameters and the stream's own."""
-    base = query_model(task)
-    return create_model(f"{task.Params.__name__}Stream", __base__=base, max_fps=(FrameRate, None))
+    return create_model(f"{task.Params.__name__}Stream", __base__=query_model(task), max_fps=(FrameRate, None))
 
 
 def _options(task: type[VisionTask], model: BaseModel) -> StreamOptions:
     values = model.model_dump()
     max_fps = values.pop("max_fps")
     return StreamOptions(task.Params(**values), max_fps)
-
-
-def _values(model: type[BaseModel], options: StreamOptions) -> dict[str, Any]:
-    """Return the present options under their outside names."""
-    return {
-        field.alias or name: options.max_fps if name == "max_fps" else getattr(options.params, name)
-        for name, field in model.model_fields.items()
-    }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Found:
     """What a model found in one picture.
 
-    `mask` is there where the task has one: uint8 of the analysed (height, width), 255 where people are surely shown.
+    `mask` is there where the task has one: uint8 of the analysed (height, width), 255 where it certainly shows people.
     """
 
     detections: list[Detection]
@@ -35,23 +35,15 @@ class Model(abc.ABC):
     """A loaded model, in the worker. One call at a time."""
 
     @abc.abstractmethod
-    def detect(self, rgb: npt.NDArray[np.uint8]) -> Found:
-        """Find things in `rgb`, a C-contiguous array of shape (height, width, 3) and dtype uint8."""
+    def detect(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int | None = None) -> Found:
+        """Find things in `rgb`, a C-contiguous array of shape (height, width, 3) and dtype uint8.
+
+        A tracker also needs the frame's `timestamp_ms`, which must rise from call to call.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Free the native side. MediaPipe answers nothing, without an error, after this."""
-
-
-class TrackingModel(abc.ABC):
-    """A model that follows what it found from frame to frame of one video, in the worker."""
-
-    @abc.abstractmethod
-    def track(self, rgb: npt.NDArray[np.uint8], timestamp_ms: int) -> Found:
-        """Find things in the next frame; `rgb` as for `Model.detect`, `timestamp_ms` must rise from call to call."""
-
-    @abc.abstractmethod
-    def close(self) -> None: ...
+        """Free the native side. After this MediaPipe answers nothing, without an error."""
 
 
 class VisionTask(abc.ABC):
@@ -62,8 +54,8 @@ class VisionTask(abc.ABC):
         summary: one line for people.
         asset: file name of the model bundle (`manifest.json`); without it the task is missing.
         Params: a frozen dataclass of the request's parameters; `Annotated` with bounds of `annotated_types`.
-        model_bytes: what the first loaded model takes, in bytes of the worker's resident memory: the dearest one
-            where the parameters choose among several. It includes what the native library takes.
+        model_bytes: what the first loaded model takes, in bytes of the worker's resident memory: the most
+            expensive one where the parameters choose among several. It includes what the native library takes.
         instance_bytes: what each further instance takes.
         tracker_bytes: what a tracker takes; 0 where the task has none.
         served_by: a task whose models answer this one too, with the same parameters.
@@ -81,7 +73,7 @@ class VisionTask(abc.ABC):
     has_mask: ClassVar[bool] = False
 
     @classmethod
-    def settle(cls, params: Any, light: bool, present: Callable[[str], bool]) -> Any:  # noqa: ARG003 - the form of all
+    def resolve(cls, params: Any, light: bool, present: Callable[[str], bool]) -> Any:  # noqa: ARG003 - see `Pose`
         """Return `params` with nothing left open: which of several models is meant.
 
         `light` asks for the one that takes least memory; `present` tells whether a bundle is installed.
@@ -89,8 +81,8 @@ class VisionTask(abc.ABC):
         return params
 
     @classmethod
-    def bundle(cls, params: Any) -> str:  # noqa: ARG003 - the form of all tasks
-        """Return the file name of the model bundle that settled parameters need."""
+    def bundle(cls, params: Any) -> str:  # noqa: ARG003 - part of the interface
+        """Return the file name of the model bundle that resolved parameters need."""
         return cls.asset
 
     @classmethod
@@ -99,7 +91,7 @@ class VisionTask(abc.ABC):
         """Load a model that analyses single pictures (MediaPipe's IMAGE mode)."""
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: Any) -> TrackingModel:  # noqa: ARG003 - the form of all tasks
+    def load_tracker(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
         """Load a model that follows one video (MediaPipe's VIDEO mode); where `tracker_bytes` is not 0.
 
         Raises:
@@ -136,12 +128,12 @@ def _sketch(detection: Detection, lines: Sequence[tuple[int, int]]) -> Sketch:
 
 
 def _label(detection: Detection) -> str:
-    words = [label["label"] for label in (detection.get("handedness"), detection.get("gesture")) if label is not None]
+    texts = [label["label"] for label in (detection.get("handedness"), detection.get("gesture")) if label is not None]
     if "score" in detection:
-        words.append(f"{detection['score']:.0%}")
+        texts.append(f"{detection['score']:.0%}")
     if "mask" in detection:
-        words.append(f"{detection['mask']['coverage']:.0%}")
-    return " ".join(words)
+        texts.append(f"{detection['mask']['coverage']:.0%}")
+    return " ".join(texts)
 
 
 def vision_tasks() -> dict[str, type[VisionTask]]:

@@ -16,9 +16,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.domain.priority import Priority
+from app.errors import BallastError
 from app.memory.governor import Governor
 from app.vision.accounts import WorkerAccounts
 from app.vision.task import VisionTask
+from app.workers.channel import Message
 from app.workers.pool import WorkerPool
 
 logger = logging.getLogger("ballast.inference")
@@ -47,6 +49,10 @@ class Tracker:
         """Its name in the ledger entry of its worker."""
         return f"tracker:{self.id}"
 
+    def as_head(self) -> dict[str, object]:
+        """Return it as members of the call for its next frame."""
+        return {"tracker": self.id, "timestampMs": self.next_ms()}
+
     def next_ms(self) -> int:
         """Return the timestamp of the next frame, in milliseconds; MediaPipe refuses one that does not rise."""
         self.last_ms = max(self.last_ms + 1, int(time.monotonic() * 1000))
@@ -70,9 +76,9 @@ class Trackers:
     def count(self) -> int:
         return len(self._living)
 
-    def open(self) -> TrackerSeat:
-        """Return a stream's place for a tracker; close it with the stream."""
-        return TrackerSeat(self, self._clock)
+    def open(self) -> StreamTracker:
+        """Return what keeps a stream's tracker; close it with the stream."""
+        return StreamTracker(self, self._clock)
 
     def grant(self, task: type[VisionTask], params: Any) -> Tracker | None:
         """Make a tracker if the mode grants any, the task has one, a worker is up, and the bytes are free."""
@@ -91,7 +97,7 @@ class Trackers:
         return tracker
 
     def may_keep(self, tracker: Tracker) -> bool:
-        """Whether the mode still allows it, its worker lives, and no other worker is far less busy with trackers."""
+        """Whether the mode still allows it, its worker lives, and no other worker has far fewer trackers."""
         counts = self._counts()
         if not self._governor.policy.keeps_trackers or tracker.pid not in counts:
             return False
@@ -101,32 +107,33 @@ class Trackers:
         """Take a tracker back: its worker closes it, its bytes are free."""
         if self._living.pop(tracker.id, None) is None:
             return
-        closing = self._pool.command(tracker.pid, {"dropTracker": tracker.id}, _DROP_SECONDS)
-        if closing is not None:
-            closing.add_done_callback(lambda done: self._dropped(tracker, done.exception()))
+        self._close(tracker, tracker.pid)
 
     def lose(self, tracker: Tracker, pid: int) -> None:
-        """Give up a tracker whose worker died: the call was repeated in `pid`, which made one that nobody granted."""
+        """Give up a tracker whose worker died; close the ungranted one of `pid`, which repeated the call."""
         self._living.pop(tracker.id, None)
-        closing = self._pool.command(pid, {"dropTracker": tracker.id}, _DROP_SECONDS)
-        if closing is not None:
-            closing.add_done_callback(lambda done: done.exception())
+        self._close(tracker, pid)
 
-    def _dropped(self, tracker: Tracker, error: BaseException | None) -> None:
-        if error is None:  # else the worker is gone, and its whole entry with it
-            self._accounts.give_back(tracker.pid, [tracker.part])
+    def _close(self, tracker: Tracker, pid: int) -> None:
+        closing = self._pool.command(pid, Message({"dropTracker": tracker.id}, b""), _DROP_SECONDS)
+        if closing is not None:
+            closing.add_done_callback(lambda done: self._closed(tracker, pid, done.exception()))
+
+    def _closed(self, tracker: Tracker, pid: int, error: BaseException | None) -> None:
+        if error is None or isinstance(error, BallastError):  # else the worker is gone, and its whole entry with it
+            self._accounts.give_back(pid, [tracker.part])
 
     def _counts(self) -> Counter[int]:
-        """Return the number of trackers of each worker that is up and has an entry in the ledger."""
-        counts = Counter({worker.pid: 0 for worker in self._pool.workers if self._accounts.is_settled(worker.pid)})
+        """Return the number of trackers of each worker that is up."""
+        counts = Counter({worker.pid: 0 for worker in self._pool.workers})
         for tracker in self._living.values():
             if tracker.pid in counts:
                 counts[tracker.pid] += 1
         return counts
 
 
-class TrackerSeat:
-    """A stream's place for a tracker, filled and emptied as the pressure goes."""
+class StreamTracker:
+    """The tracker of one stream, or none: it comes and goes with the pressure."""
 
     def __init__(self, trackers: Trackers, clock: Callable[[], float]) -> None:
         self._trackers = trackers
@@ -134,7 +141,7 @@ class TrackerSeat:
         self._tracker: Tracker | None = None
         self._ask_at = 0.0
 
-    def tracker(self, task: type[VisionTask], params: Any) -> Tracker | None:
+    def current(self, task: type[VisionTask], params: Any) -> Tracker | None:
         """Return the tracker for the next frame, None where the shared model is to be used."""
         present = self._tracker
         if present is not None and (present.params != asdict(params) or not self._trackers.may_keep(present)):

@@ -1,4 +1,4 @@
-"""The API's side of vision: which tasks there are, what their models are up to, and one call to a worker."""
+"""The API's side of vision: which tasks there are, the state of their models, and one call to a worker."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app.domain.frame import AnalysisSize
-from app.domain.priority import Priority
 from app.errors import NotFound
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.models.assets import ModelAssets
 from app.settings import VisionSettings
 from app.vision.accounts import WorkerAccounts
-from app.vision.output import Rendering
+from app.vision.plan import AnalysisPlan
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker, Trackers
-from app.vision.upkeep import Upkeep
-from app.vision.usage import ModelUsage
-from app.workers.call import Reply
-from app.workers.pool import PoolLimits, WorkerPool
-from app.workers.process import WorkerSpec
+from app.vision.upkeep import ModelUsage, Upkeep
+from app.workers.channel import Message
+from app.workers.pool import WorkerPool
+from app.workers.reply import Reply
+from app.workers.spec import WorkerSpec
 
 
 class ModelState(StrEnum):
@@ -47,13 +45,35 @@ class ModelStatus:
     idle_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelLease:
+    """A model that is in use. `parts` are bytes that its holder must reserve, none where it is loaded.
+
+    `held_bytes` are what its worker holds then: the work must fit beside them.
+    """
+
+    task: type[VisionTask]
+    params: Any
+    asset: Path
+    parts: dict[str, int]
+    held_bytes: int
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers: its bundle's, without the ending."""
+        return self.asset.stem
+
+    def as_head(self) -> dict[str, Any]:
+        """Return it as members of a call."""
+        return {"task": self.task.name, "asset": str(self.asset), "params": asdict(self.params)}
+
+
 class Vision:
     """Routes analyses to the vision workers; loads models when they are first needed, one load at a time."""
 
     def __init__(
         self,
         spec: WorkerSpec,
-        limits: PoolLimits,
         governor: Governor,
         assets: ModelAssets,
         tasks: dict[str, type[VisionTask]],
@@ -63,13 +83,13 @@ class Vision:
         self.tasks = tasks
         self._governor = governor
         self._accounts = WorkerAccounts(governor, spec.role, tasks)
-        self.pool = WorkerPool(spec, limits, self._accounts, clock)
+        self.pool = WorkerPool(spec, self._accounts, clock)
         self._assets = assets
         self._settings = settings
         self.trackers = Trackers(self.pool, self._accounts, governor, clock)
         self._loads: dict[str, asyncio.Future[None]] = {}
         self._usage = ModelUsage(clock)
-        self.upkeep = Upkeep(self.pool, self._accounts, self._usage, governor, limits.idle_seconds)
+        self.upkeep = Upkeep(self.pool, self._accounts, self._usage, governor, spec.limits.idle_seconds)
 
     def task(self, name: str) -> type[VisionTask]:
         """Return a task by its name.
@@ -82,25 +102,21 @@ class Vision:
         except KeyError:
             raise NotFound(f"There is no task of this name; there are {', '.join(self.tasks)}.") from None
 
-    def settled(self, task: type[VisionTask], params: Any) -> Any:
-        """Return the parameters with what the mode and the installed models decide (`VisionTask.settle`)."""
-        return task.settle(params, self._governor.policy.light_models, self._assets.present)
+    def resolve(self, task: type[VisionTask], params: Any) -> Any:
+        """Return the parameters with what the mode and the installed models decide (`VisionTask.resolve`)."""
+        return task.resolve(params, self._governor.policy.light_models, self._assets.present)
 
     @asynccontextmanager
     async def lease(
         self, task: type[VisionTask], params: Any, put_aside: Callable[[], Awaitable[None]]
     ) -> AsyncIterator[ModelLease]:
-        """Lend the task's model for the block. Whoever comes while it is being loaded waits for that.
+        """Lend the model that resolved parameters need, for the block. Whoever comes while it is loaded waits for that.
 
-        `put_aside` is called before waiting: it gives back what the caller holds, which the loading one may need.
-
-        `lease.parts` is what the holder must reserve beside its own bytes: the model and the worker, if it is the one
-        that loads them.
+        `put_aside` is called before waiting: it gives back what the caller holds, which the load may need.
 
         Raises:
             ModelMissing: the bundle is not installed.
         """
-        params = self.settled(task, params)
         asset = self._assets.path(task.bundle(params))
         while (load := self._loads.get(task.name)) is not None:
             await put_aside()
@@ -111,25 +127,40 @@ class Vision:
         try:
             with self._usage.lease(task.name):
                 held_bytes = 0 if parts else self._accounts.held_bytes(task)
-                yield ModelLease(self, task, asdict(params), str(asset), parts, held_bytes)
+                yield ModelLease(task, params, asset, parts, held_bytes)
         finally:
             if parts:
                 self._loads.pop(task.name).set_result(None)
 
     async def analyze(
-        self, lease: ModelLease, head: dict[str, Any], picture: bytes, priority: Priority, client: str, pid: int | None
+        self,
+        lease: ModelLease,
+        picture: bytes,
+        plan: AnalysisPlan,
+        reservation: Reservation,
+        client: str,
+        tracker: Tracker | None = None,
     ) -> Reply:
-        """Have a worker analyse one encoded picture; see `ModelLease.analyze`."""
-        deadline_seconds = self._settings.deadline_seconds + (self._settings.load_seconds if lease.parts else 0)
+        """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
+
+        The parts of the lease go over to the worker that has the model then.
+
+        Raises:
+            BallastError: see `WorkerPool.call` and `Engine.handle`.
+        """
+        head = lease.as_head() | plan.as_head() | (tracker.as_head() if tracker is not None else {})
         reply = await self.pool.call(
-            head, picture, deadline_seconds=deadline_seconds, priority=priority, client=client, pid=pid
+            Message(head, picture),
+            deadline_seconds=self._settings.deadline_seconds + (self._settings.load_seconds if lease.parts else 0),
+            priority=reservation.priority,
+            client=client,
+            pid=tracker.pid if tracker is not None else None,
         )
         self._accounts.record_models(reply.pid, reply.head)
+        if tracker is not None and reply.pid != tracker.pid:
+            self.trackers.lose(tracker, reply.pid)
+        self._accounts.take_over(reply.pid, reservation, lease.parts)
         return reply
-
-    def settle(self, reply: Reply, lease: ModelLease, reservation: Reservation) -> None:
-        """Hand the bytes of a loaded model over to the worker that has it."""
-        self._accounts.settle(reply.pid, reservation, list(lease.parts))
 
     def statuses(self) -> list[ModelStatus]:
         """Return the state of each task's model, in the order of their names."""
@@ -140,7 +171,7 @@ class Vision:
         return [self.pool.trouble] if self.pool.trouble is not None else []
 
     def sandbox(self) -> dict[str, Any]:
-        """Return what holds of the workers' cage (`workers.sandbox`): of the last one that was started."""
+        """Return what holds of the workers' cage (`workers.sandbox`), as the last one that was started reported it."""
         return self._accounts.sandbox
 
     async def aclose(self) -> None:
@@ -160,60 +191,3 @@ class Vision:
         else:
             state = ModelState.UNLOADED if self._assets.present(task.asset) else ModelState.MISSING
         return ModelStatus(task.name, state, resident_bytes or 0, None if math.isinf(idle_seconds) else idle_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLease:
-    """A model that is used; made by `Vision.lease`. `parts` are bytes to reserve, empty where it is loaded.
-
-    `held_bytes` are what its worker holds then: the work must fit beside them.
-    """
-
-    vision: Vision
-    task: type[VisionTask]
-    params: dict[str, object]
-    asset: str
-    parts: dict[str, int]
-    held_bytes: int
-
-    @property
-    def model(self) -> str:
-        """The name of the model that answers: its bundle's, without the ending."""
-        return Path(self.asset).stem
-
-    async def analyze(
-        self,
-        picture: bytes,
-        box: AnalysisSize,
-        max_pixels: int,
-        decode_bytes: int,
-        reservation: Reservation,
-        client: str,
-        tracker: Tracker | None = None,
-        rendering: Rendering | None = None,
-    ) -> Reply:
-        """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
-
-        The worker is held to `decode_bytes` while it decodes. With a `rendering` it answers a picture or mask.
-
-        Raises:
-            BallastError: see `WorkerPool.call` and `Engine.handle`.
-        """
-        head = {
-            "task": self.task.name,
-            "asset": self.asset,
-            "params": self.params,
-            "box": [box.width, box.height],
-            "maxPixels": max_pixels,
-            "decodeBytes": decode_bytes,
-        }
-        if rendering is not None:
-            head |= rendering.as_head()
-        if tracker is not None:
-            head |= {"tracker": tracker.id, "timestampMs": tracker.next_ms()}
-        pid = tracker.pid if tracker is not None else None
-        reply = await self.vision.analyze(self, head, picture, reservation.priority, client, pid)
-        if tracker is not None and reply.pid != tracker.pid:
-            self.vision.trackers.lose(tracker, reply.pid)
-        self.vision.settle(reply, self, reservation)
-        return reply

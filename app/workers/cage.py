@@ -1,10 +1,10 @@
-"""Other people's programs in the cage of our own children: what `sandbox` does from within is done to them before exec.
+"""The parts of the cage that need nothing but the C library, and other people's programs in it.
 
-Run by its path as a program of its own (`python -I -S cage.py`), so it imports next to nothing: it costs 20 ms. Nothing
-runs between fork and exec in the service itself; no tool is needed that the system may lack (prlimit, setpriv).
+Run by its path as a program of its own (`python -I -S cage.py`) it enters the cage and becomes another program, so it
+imports next to nothing: that costs 20 ms. Nothing runs between fork and exec in the service itself; no tool is needed
+that the system may lack (prlimit, setpriv).
 """
 
-import contextlib
 import ctypes
 import os
 import resource
@@ -21,6 +21,35 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
+def die_with(parent: int) -> bool:
+    """Have the kernel kill this process when its parent ends; False where it cannot."""
+    if not sys.platform.startswith("linux") or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
+        return False
+    if os.getppid() != parent:  # it died before the signal was set
+        os._exit(0)
+    return True
+
+
+def set_oom_score(score: int) -> bool:
+    """Set how readily the kernel ends this process when memory runs out; False where it cannot be set."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - see above
+            file.write(str(score))
+    except OSError:
+        return False
+    return True
+
+
+def filter_system_calls(code: bytes) -> bool:
+    """Have the kernel check every system call by a BPF program from now on; False where it cannot."""
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    prctl = ctypes.CDLL(None).prctl
+    if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        return False
+    return bool(prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+
+
 def main(arguments: list[str]) -> None:
     """Enter the cage and become the program.
 
@@ -29,11 +58,7 @@ def main(arguments: list[str]) -> None:
     arguments.
     """
     parent, data_bytes, cpu_seconds, file_bytes, score, niceness = (int(argument) for argument in arguments[:6])
-    libc = ctypes.CDLL(None)
-    if sys.platform.startswith("linux"):
-        libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the signal was set
-            os._exit(0)
+    die_with(parent)
     for limit, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -42,14 +67,9 @@ def main(arguments: list[str]) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     os.nice(niceness)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - see above
-        file.write(str(score))
+    set_oom_score(score)
     if arguments[6] != "-":
-        code = bytes.fromhex(arguments[6])
-        buffer = ctypes.create_string_buffer(code, len(code))
-        program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
+        filter_system_calls(bytes.fromhex(arguments[6]))
     os.execv(arguments[7], arguments[7:])
 
 

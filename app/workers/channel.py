@@ -1,6 +1,6 @@
 """Messages between the API and a child: a JSON head and raw bytes, over a Unix stream socket. The child's end is here.
 
-A frame is two little-endian u32 (head length, payload length), then the head, then the payload.
+On the wire a message is two little-endian u32 (head length, payload length), then the head, then the payload.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Head = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Message:
     head: Head
     payload: bytes
 
 
 def pack_head(head: Head, payload_bytes: int) -> bytes:
-    """Return the prefix and head of a frame whose payload has `payload_bytes` bytes."""
+    """Return the prefix and head of a message whose payload has `payload_bytes` bytes."""
     encoded = json.dumps(head, separators=(",", ":")).encode()
     return PREFIX.pack(len(encoded), payload_bytes) + encoded
 
@@ -39,8 +39,8 @@ class BlockingChannel:
         self._reader = sock.makefile("rb", buffering=1 << 18)
         self._write_lock = threading.Lock()
 
-    def receive(self) -> Frame | None:
-        """Return the next frame, or None when the other end is closed."""
+    def receive(self) -> Message | None:
+        """Return the next message, or None when the other end is closed."""
         prefix = self._reader.read(PREFIX.size)
         if len(prefix) < PREFIX.size:
             return None
@@ -49,25 +49,19 @@ class BlockingChannel:
         payload = self._reader.read(payload_bytes)
         if len(head) < head_bytes or len(payload) < payload_bytes:
             return None
-        return Frame(json.loads(head), payload)
+        return Message(json.loads(head), payload)
 
     def send(self, head: Head, payload: bytes = b"") -> None:
-        """Send one frame whole.
+        """Send one message whole.
 
         Raises:
             OSError: the other end is closed.
         """
-        message = pack_head(head, len(payload))
+        packed = pack_head(head, len(payload))
         with self._write_lock:
-            if payload:
-                self._send_both(message, payload)
-            else:
-                self._socket.sendall(message)
-
-    def _send_both(self, message: bytes, payload: bytes) -> None:
-        sent = self._socket.sendmsg((message, payload))
-        if sent < len(message):
-            self._socket.sendall(message[sent:])
-            sent = len(message)
-        if (rest := sent - len(message)) < len(payload):
-            self._socket.sendall(memoryview(payload)[rest:])
+            sent = self._socket.sendmsg((packed, payload))
+            if sent < len(packed):
+                self._socket.sendall(packed[sent:])
+                sent = len(packed)
+            if sent < len(packed) + len(payload):
+                self._socket.sendall(memoryview(payload)[sent - len(packed) :])

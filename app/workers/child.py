@@ -9,14 +9,14 @@ import os
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from app import log
 from app.errors import BallastError, WorkerFailed
 from app.workers import sandbox
-from app.workers.backlog import Backlog
-from app.workers.channel import BlockingChannel, Frame, Head
+from app.workers.channel import BlockingChannel, Head, Message
 from app.workers.footprint import Footprint, resident_bytes
 
 logger = logging.getLogger("ballast.child")
@@ -26,7 +26,7 @@ class Handler(Protocol):
     """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call; raise a BallastError for what the caller should be told.
+        """Answer one call; raise a BallastError for what the caller should know.
 
         A true `loaded` in the head says that something was made that will stay: later collections pass it over.
         """
@@ -45,19 +45,19 @@ def run(descriptor: int, parent_pid: int) -> None:
     os._exit(0)
 
 
-def _open(channel: BlockingChannel, opening: Frame, parent_pid: int) -> None:
-    report = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
+def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
+    held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
     log.configure(opening.head["logLevel"], _own_stderr())
     handler = _build(opening.head["entry"], opening.head["options"])
-    # What start-up made lives for ever: the collector need not look at it again.
+    # What start-up made lives forever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    channel.send({"ready": True, "pid": os.getpid(), "sandbox": report.as_dict()})
+    channel.send({"ready": True, "pid": os.getpid(), "sandbox": held})
     _serve(channel, handler, opening.head["slots"])
 
 
 def _own_stderr() -> Any:
-    """Keep standard error for our own lines and silence it for the native libraries, which no setting quietens."""
+    """Keep standard error for our own lines and silence the native libraries, which no setting does."""
     own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -73,16 +73,43 @@ def _build(entry: str, options: dict[str, Any]) -> Handler:
 
 
 def _serve(channel: BlockingChannel, handler: Handler, slots: int) -> None:
-    backlog = Backlog()
+    backlog = _Backlog()
     footprint = Footprint()
     server = _CallServer(channel, handler, footprint)
     for number in range(slots):
         threading.Thread(target=server.run, args=(backlog,), name=f"slot-{number}", daemon=True).start()
-    while (frame := channel.receive()) is not None:
-        if "recall" not in frame.head:
-            backlog.put(frame)
-        elif backlog.take_back(frame.head["recall"]):
-            server.give_back(frame.head["recall"])
+    while (message := channel.receive()) is not None:
+        if "recall" not in message.head:
+            backlog.put(message)
+        elif backlog.take_back(message.head["recall"]):
+            server.give_back(message.head["recall"])
+
+
+class _Backlog:
+    """Calls that no slot works on yet, first in, first out; one can be taken back as long as it is here."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Message] = deque()
+        self._changed = threading.Condition()
+
+    def put(self, call: Message) -> None:
+        with self._changed:
+            self._calls.append(call)
+            self._changed.notify()
+
+    def take(self) -> Message:
+        """Wait for a call and return it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._calls)
+            return self._calls.popleft()
+
+    def take_back(self, number: int) -> bool:
+        """Remove the call of this number; False: it is not here any more."""
+        with self._changed:
+            found = next((call for call in self._calls if call.head["call"] == number), None)
+            if found is not None:
+                self._calls.remove(found)
+        return found is not None
 
 
 class _CallServer:
@@ -91,9 +118,9 @@ class _CallServer:
         self._handler = handler
         self._footprint = footprint
 
-    def run(self, backlog: Backlog) -> None:
+    def run(self, backlog: _Backlog) -> None:
         while True:
-            head = self._answer(backlog.take())
+            head = self._reply(backlog.take())
             gc.collect()
             if head.get("loaded"):
                 gc.freeze()
@@ -103,7 +130,7 @@ class _CallServer:
         memory = {"peakBytes": None, "residentBytes": resident_bytes()}
         self._channel.send({"call": number, "pid": os.getpid(), "memory": memory, "recalled": True})
 
-    def _answer(self, call: Frame) -> Head:
+    def _reply(self, call: Message) -> Head:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
         with self._footprint.measure() as measurement:
@@ -117,11 +144,11 @@ class _CallServer:
         try:
             self._channel.send(head, payload)
         except (TypeError, ValueError, RecursionError):
-            logger.exception("an answer cannot be written as JSON")
+            logger.exception("a reply cannot be written as JSON")
             kept = {name: head[name] for name in ("call", "pid", "memory")}
-            self._channel.send({**kept, "error": WorkerFailed.code, "detail": "The worker's answer is broken."})
+            self._channel.send({**kept, "error": WorkerFailed.code, "detail": "The worker's reply is broken."})
 
-    def _handle(self, call: Frame) -> tuple[Head, bytes]:
+    def _handle(self, call: Message) -> tuple[Head, bytes]:
         try:
             return self._handler.handle(call.head, call.payload)
         except BallastError as error:

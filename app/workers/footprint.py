@@ -7,10 +7,10 @@ other call ran beside it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from app.domain.units import KIB
@@ -39,7 +39,7 @@ class Footprint:
     _running: int = 0
     _entered: int = 0
 
-    @contextmanager
+    @contextlib.contextmanager
     def measure(self) -> Iterator[Measurement]:
         """Measure what happens inside the block."""
         measurement = Measurement()
@@ -53,7 +53,7 @@ class Footprint:
         try:
             yield measurement
         finally:
-            measurement.resident_bytes, peak_bytes = _read_status()
+            measurement.resident_bytes, peak_bytes = read_status(b"VmRSS:", b"VmHWM:")
             with self._lock:
                 alone = alone and self._entered == entered
                 self._running -= 1
@@ -66,26 +66,20 @@ def resident_bytes() -> int:
     return int(fields[1]) * _PAGE_BYTES if fields else 0
 
 
-def _reset_peak() -> None:
-    try:
-        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
-    except OSError:
-        return
-    try:
-        os.write(descriptor, b"5")
-    finally:
-        os.close(descriptor)
-
-
-def _read_status() -> tuple[int, int]:
-    """Return (VmRSS, VmHWM) in bytes; zeros where there is no /proc."""
+def read_status(*names: bytes) -> list[int]:
+    """Return the bytes of each member of this process's status (proc(5)), such as `VmRSS:`; zeros without `/proc`."""
     status = _read("/proc/self/status")
-    return _kilobytes(status, b"VmRSS:") * KIB, _kilobytes(status, b"VmHWM:") * KIB
+    rests = (status.partition(name)[2] for name in names)
+    return [int(rest.split(None, 1)[0]) * KIB if rest else 0 for rest in rests]
 
 
-def _kilobytes(status: bytes, name: bytes) -> int:
-    _, found, rest = status.partition(name)
-    return int(rest.split(None, 1)[0]) if found else 0
+def _reset_peak() -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
+        try:
+            os.write(descriptor, b"5")
+        finally:
+            os.close(descriptor)
 
 
 def _read(path: str) -> bytes:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 from app import log
 from app.domain.priority import Priority
 from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
-from app.memory.queue import WaitingLine
-from app.workers.answer import Answer
 from app.workers.brake import RestartBrake
-from app.workers.call import Call, Reply
-from app.workers.channel import Head
-from app.workers.crew import Crew, CrewCounters, FreeLedger, Seat, WorkerLedger
-from app.workers.process import CallRecalled, WorkerGone, WorkerProcess, WorkerSpec
+from app.workers.channel import Message
+from app.workers.crew import Crew, CrewCounters, WorkerLedger
+from app.workers.line import Call, CallLine
+from app.workers.process import WorkerGone, WorkerProcess
+from app.workers.reply import CallRecalled, Reply
+from app.workers.spec import WorkerSpec
 
+Room = Callable[[WorkerProcess], int]
+"""Tells how many calls a child may be given."""
 
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """`workers` children at most; `waiting` calls in line at most, each for `wait_seconds` at most."""
-
-    workers: int = 1
-    idle_seconds: float = 300.0
-    waiting: int = 256
-    wait_seconds: float = 30.0
+_FREE_SLOTS: Room = attrgetter("free_slots")
+_FREE_AHEAD: Room = attrgetter("free_ahead")
 
 
 @dataclass(slots=True)
@@ -37,38 +35,20 @@ class PoolCounters:
 
 
 class WorkerPool:
-    """Runs calls in killable children.
+    """Runs calls in children that can be killed, in the order of `CallLine`.
 
-    Calls are served in the ledger's order: classes by weight, clients of a class in turn, each client first come first
-    served. A child that dies takes nothing with it: each of its calls is repeated once in another child if it is
-    repeatable, else it ends with `WorkerFailed`.
+    A child that dies takes nothing with it: each of its calls is repeated once in another child if it is repeatable,
+    else it ends with `WorkerFailed`.
     """
 
-    def __init__(
-        self,
-        spec: WorkerSpec,
-        limits: PoolLimits,
-        ledger: WorkerLedger | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        weights: tuple[float, float, float] = (70, 25, 5),
-    ) -> None:
+    def __init__(self, spec: WorkerSpec, ledger: WorkerLedger, clock: Callable[[], float] = time.monotonic) -> None:
         self.spec = spec
-        self.limits = limits
         self.counters = PoolCounters()
         self._clock = clock
         self._brake = RestartBrake(clock)
-        self._line: WaitingLine[Call] = WaitingLine(dict(zip(Priority, weights, strict=True)))
-        self._again: deque[Call] = deque()
+        self._line = CallLine()
         self._closed = False
-        self.crew = Crew(
-            spec,
-            limits.workers,
-            limits.idle_seconds,
-            ledger or FreeLedger(),
-            self._brake,
-            self._dispatch,
-            self._fail_next,
-        )
+        self.crew = Crew(spec, ledger, self._brake, self._dispatch, self._fail_next)
 
     @property
     def workers(self) -> list[WorkerProcess]:
@@ -76,9 +56,9 @@ class WorkerPool:
         return self.crew.workers
 
     @property
-    def width_max(self) -> int:
+    def concurrency_max(self) -> int:
         """How many calls may be worked on at a time."""
-        return self.limits.workers * self.spec.slots
+        return self.spec.limits.workers * self.spec.slots
 
     @property
     def statistics(self) -> CrewCounters:
@@ -86,7 +66,7 @@ class WorkerPool:
 
     @property
     def waiting(self) -> int:
-        return len(self._line) + len(self._again)
+        return len(self._line)
 
     @property
     def trouble(self) -> str | None:
@@ -97,8 +77,7 @@ class WorkerPool:
 
     async def call(
         self,
-        head: Head,
-        payload: bytes,
+        message: Message,
         *,
         deadline_seconds: float,
         repeatable: bool = True,
@@ -117,13 +96,13 @@ class WorkerPool:
         """
         if self._closed:
             raise Overloaded("The service is shutting down.", retry_after_seconds=5)
-        if self.waiting >= self.limits.waiting:
+        if self.waiting >= self.spec.limits.waiting:
             raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Reply] = loop.create_future()
-        head = {"requestId": log.request_id.get(), **head}
-        call = Call(head, payload, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
-        impatience = loop.call_later(self.limits.wait_seconds, _give_up, call)
+        message = Message({"requestId": log.request_id.get(), **message.head}, message.payload)
+        call = Call(message, deadline_seconds, repeatable, priority, client, pid, result, self._clock())
+        impatience = loop.call_later(self.spec.limits.wait_seconds, _give_up, call)
         self.counters.calls += 1
         self._line.push(call)
         self._dispatch()
@@ -135,156 +114,112 @@ class WorkerPool:
             if not call.started:
                 self._line.discard(call)
 
-    def command(self, pid: int, head: Head, deadline_seconds: float) -> asyncio.Future[Answer] | None:
+    def command(self, pid: int, message: Message, deadline_seconds: float) -> asyncio.Future[Reply] | None:
         """Send a call past the line to one child; None if it is not there. See `WorkerProcess.call`."""
-        seat = self.crew.seat_of(pid)
-        if seat is None or seat.worker is None:
+        worker = self.crew.find(pid)
+        if worker is None:
             return None
-        answer = seat.worker.call(head, b"", deadline_seconds)
-        answer.add_done_callback(lambda _: self._rest(seat))
-        return answer
+        reply = worker.call(message, deadline_seconds)
+        reply.add_done_callback(lambda _: self._rest(worker))
+        return reply
 
     async def stop_idle(self, spared: Callable[[WorkerProcess], bool] = lambda _: False) -> int:
         """Let every child go that works on nothing; their memory is back when this returns. Return how many bytes."""
-        return await self.crew.vacate_idle(spared)
+        return await self.crew.dismiss_idle(spared)
 
     async def close(self) -> None:
         """Let every child go; calls in flight end with `WorkerFailed`, waiting ones with `Overloaded`."""
         self._closed = True
-        self._refuse_line("The service is shutting down.")
+        self._reject_line("The service is shutting down.")
         await self.crew.close()
 
     def _dispatch(self) -> None:
         """Give waiting calls to free slots, and start a child where calls are left."""
-        self._hand_out(_free_slots)
+        self._hand_out(_FREE_SLOTS)
         if self.waiting and not self._closed:
             self.crew.grow()
-            self._hand_out(_free_slots)  # a child has become wider
-            self._hand_out(_free_ahead)
-            self._refuse_in_vain()
+            self._hand_out(_FREE_SLOTS)  # a child may work on more calls now
+            self._hand_out(_FREE_AHEAD)
+            self._reject_unservable()
         if not self.waiting:
             self.crew.level()
 
-    def _hand_out(self, room: Callable[[Seat], int]) -> None:
-        while (found := self._next(room)) is not None:
-            self._send(*found)
+    def _hand_out(self, room: Room) -> None:
+        def has_room(call: Call) -> bool:
+            return self._worker_for(call, room) is not None
 
-    def _refuse_in_vain(self) -> None:
-        """Tell those who wait that there is no child and will be none for a while."""
-        if self.crew.seats:
-            return
-        if (seconds := self._brake.closed_seconds) > 0:
-            self._refuse_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
-        elif not self.crew.may_start:
-            self._refuse_line("Memory is critical: no worker is started now.")
+        while (call := self._line.take(has_room)) is not None:
+            worker = self._worker_for(call, room)
+            assert worker is not None
+            self._send(call, worker)
 
-    def _next(self, room: Callable[[Seat], int]) -> tuple[Call, Seat] | None:
-        """Take the first call out of the line that there is a seat for; those that nobody waits for any more go too."""
-
-        def may_go(call: Call) -> bool:
-            return call.result.done() or self._seat_for(call, room) is not None
-
-        while (call := self._first(may_go)) is not None:
-            self._take(call)
-            if not call.result.done() and (seat := self._seat_for(call, room)) is not None:
-                return call, seat
-        return None
-
-    def _first(self, wanted: Callable[[Call], bool]) -> Call | None:
-        return next((call for call in self._again if wanted(call)), None) or self._line.first(wanted)
-
-    def _seat_for(self, call: Call, room: Callable[[Seat], int]) -> Seat | None:
-        """Return a seat that has room: the one of the child that the call is for, if that one lives, else any."""
-        own = self.crew.seat_of(call.pid) if call.pid is not None else None
+    def _worker_for(self, call: Call, room: Room) -> WorkerProcess | None:
+        """Return a child that has room: the one that the call is for, if that lives, else the one with fewest calls."""
+        own = self.crew.find(call.pid) if call.pid is not None else None
         if own is not None:
             return own if room(own) > 0 else None
-        return self.crew.seat_with(room)
+        free = (worker for worker in self.workers if room(worker) > 0)
+        return min(free, key=attrgetter("calls_in_flight"), default=None)
 
-    def _take(self, call: Call) -> None:
-        if call in self._again:
-            self._again.remove(call)
-        elif call.result.done():
-            self._line.discard(call)
-        else:
-            self._line.serve(call)
-
-    def _send(self, call: Call, seat: Seat) -> None:
-        assert seat.worker is not None
-        seat.stay()
+    def _send(self, call: Call, worker: WorkerProcess) -> None:
+        self.crew.keep(worker)
         call.started = self._clock()
-        answer = seat.worker.call(
-            call.head,
-            call.payload,
-            call.deadline_seconds,
-            lambda: self._begin(call),
-            movable=call.pid != seat.worker.pid,
-        )
-        answer.add_done_callback(lambda answer: self._end(call, seat, answer))
+        movable = call.pid != worker.pid
+        reply = worker.call(call.message, call.deadline_seconds, partial(self._begin, call), movable=movable)
+        reply.add_done_callback(lambda reply: self._end(call, worker, reply))
 
     def _begin(self, call: Call) -> None:
         """A slot has the call: from now on it may be what its child dies of."""
         call.started = self._clock()
         call.attempts += 1
 
-    def _end(self, call: Call, seat: Seat, answer: asyncio.Future[Answer]) -> None:
-        error = answer.exception()
-        if error is None:
-            self._deliver(call, seat, answer.result())
-        elif isinstance(error, CallRecalled) and not self._closed:
-            self._again.append(call)
-        elif isinstance(error, WorkerGone) and call.repeatable and call.attempts <= 1 and not self._closed:
-            self.counters.retried += 1
-            self._again.append(call)
-        elif not call.result.done():
-            call.result.set_exception(_public(error))
-        self._rest(seat)
+    def _end(self, call: Call, worker: WorkerProcess, reply: asyncio.Future[Reply]) -> None:
+        error = reply.exception()
+        is_retried = isinstance(error, WorkerGone) and call.repeatable and call.attempts <= 1
+        if (is_retried or isinstance(error, CallRecalled)) and not self._closed:
+            self.counters.retried += is_retried
+            self._line.push_back(call)
+        elif call.is_wanted:
+            if error is None:
+                queued_seconds = call.started - call.submitted
+                call.result.set_result(dataclasses.replace(reply.result(), queued_seconds=queued_seconds))
+            else:
+                call.result.set_exception(_public(error))
+        self._rest(worker)
 
-    def _rest(self, seat: Seat) -> None:
+    def _rest(self, worker: WorkerProcess) -> None:
         """A slot is free again."""
-        self.crew.rest(seat)
+        self.crew.rest(worker)
         self._dispatch()
 
-    def _deliver(self, call: Call, seat: Seat, answer: Answer) -> None:
-        if answer.fatal and seat.worker is not None:
-            seat.worker.kill()
-        if call.result.done():
+    def _reject_unservable(self) -> None:
+        """Tell those who wait that there is no child and will be none for a while."""
+        if self.crew.size:
             return
-        if answer.error is not None:
-            call.result.set_exception(answer.error)
-        else:
-            queued_seconds = call.started - call.submitted
-            call.result.set_result(Reply(answer.head, answer.payload, answer.pid, queued_seconds, answer.peak_bytes))
+        if (seconds := self._brake.closed_seconds) > 0:
+            self._reject_line(
+                "The worker died too often and is paused for a while.", retry_after_seconds=int(seconds) + 1
+            )
+        elif self.crew.allowed == 0:
+            self._reject_line("Memory is critical: no worker is started now.")
+
+    def _reject_line(self, detail: str, retry_after_seconds: int = 5) -> None:
+        while self._line.fail_next(Overloaded(detail, retry_after_seconds=retry_after_seconds)):
+            pass
 
     def _fail_next(self) -> None:
         """A child could not be started: the next call in line learns of it, the others try again."""
-        if (call := self._first(_is_wanted)) is not None:
-            self._take(call)
-            call.result.set_exception(WorkerFailed("The worker could not be started."))
-
-    def _refuse_line(self, detail: str, retry_after_seconds: int = 5) -> None:
-        while (call := self._first(_is_wanted)) is not None:
-            self._take(call)
-            call.result.set_exception(Overloaded(detail, retry_after_seconds=retry_after_seconds))
-
-
-def _free_slots(seat: Seat) -> int:
-    return seat.free_slots
-
-
-def _free_ahead(seat: Seat) -> int:
-    return seat.free_ahead
-
-
-def _is_wanted(call: Call) -> bool:
-    return not call.result.done()
+        self._line.fail_next(WorkerFailed("The worker could not be started."))
 
 
 def _give_up(call: Call) -> None:
-    if not call.started and not call.result.done():
+    if not call.started and call.is_wanted:
         call.result.set_exception(Overloaded("No worker was free in time.", retry_after_seconds=1))
 
 
 def _public(error: BaseException) -> BallastError:
+    if isinstance(error, BallastError):
+        return error
     if isinstance(error, TimeoutError):
         return ProcessingTimeout("The work was given up at its deadline.")
     return WorkerFailed("The worker died on this input.")

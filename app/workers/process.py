@@ -5,70 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import app
-from app.workers.answer import Answer, MalformedAnswer, answer_of
-from app.workers.channel import Frame, Head
-from app.workers.protocol import FrameProtocol
+from app.workers.channel import Head, Message
+from app.workers.launch import launch
+from app.workers.protocol import MessageProtocol
+from app.workers.reply import MalformedReply, Reply, read_completion
+from app.workers.spec import WorkerSpec
 
 _STOP_SECONDS = 2.0
 
-CHILD_ENVIRONMENT = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "1310720",
-    "MALLOC_TRIM_THRESHOLD_": "2621440",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-"""glibc's settings for children, chosen by measurement (docs/decisions/0006); BLAS gets no threads: nobody uses it."""
-
 
 class WorkerGone(Exception):
-    """The child ended before it answered."""
-
-
-class CallRecalled(Exception):
-    """The call was taken back before it was begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """How to start one kind of child.
-
-    `entry` is `module:function`; the function gets `options` and returns a handler (`workers.child.Handler`). `slots`
-    is the number of calls that one child works on at a time. A child whose slots are all taken gets `ahead` further
-    calls, so that it need not wait for us when a slot is free: on two cores 8 % more pictures a second.
-    """
-
-    role: str
-    entry: str
-    options: dict[str, Any] = field(default_factory=dict)
-    slots: int = 1
-    ahead: int = 0
-    data_limit_bytes: int | None = None
-    start_seconds: float = 30.0
-    log_level: str = "info"
+    """The child ended before it replied."""
 
 
 @dataclass(slots=True)
 class _Sent:
     """A call that a child has; `begin` is called, and `timer` runs, from when a slot is free for it.
 
-    `movable` says that it can be taken back until then.
+    `movable` says that it can be recalled until then.
     """
 
-    answer: asyncio.Future[Answer]
+    reply: asyncio.Future[Reply]
     deadline_seconds: float
     begin: Callable[[], None]
     movable: bool
@@ -78,7 +43,9 @@ class _Sent:
 class WorkerProcess:
     """A started child. Make it on the main thread: a parent-death signal follows the thread.
 
-    `width` is how many calls it may be given at a time, of the `slots` that it has."""
+    `concurrency` is how many calls it may be given at a time, of the `slots` that it has; one that is `leaving` is
+    given no more, and goes when those it has are answered.
+    """
 
     def __init__(self, spec: WorkerSpec, on_exit: Callable[[WorkerProcess], None]) -> None:
         """Start the process; `on_exit` is called once, when it is gone.
@@ -90,13 +57,14 @@ class WorkerProcess:
         self.spec = spec
         self.sandbox: dict[str, Any] = {}
         self.resident_bytes = 0
-        self.width = spec.slots
+        self.concurrency = spec.slots
+        self.leaving = False
         self.stopping = False
         self.released = False
         self._on_exit = on_exit
         self._calls: dict[int, _Sent] = {}
         self._numbers = itertools.count(1)
-        self._protocol = FrameProtocol(self._take_frame, self._lose_channel)
+        self._protocol = MessageProtocol(self._take_message, self._lose_channel)
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
@@ -104,7 +72,7 @@ class WorkerProcess:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                self._process = _spawn(theirs)
+                self._process = launch(theirs)
             except OSError as error:
                 self._channel.close()
                 raise WorkerGone(f"the {spec.role} worker could not be started: {error.strerror}") from error
@@ -144,37 +112,45 @@ class WorkerProcess:
 
     @property
     def free_slots(self) -> int:
-        return 0 if self.stopping else self.width - len(self._calls)
+        """How many calls it may be given now; negative where it was given some ahead."""
+        return 0 if self.leaving or self.stopping else self.concurrency - len(self._calls)
 
     @property
     def free_ahead(self) -> int:
         """How many calls it may be given for when a slot is free; none where a free slot is not granted memory."""
-        return 0 if self.stopping or self.width < self.spec.slots else self.free_slots + self.spec.ahead
+        if self.leaving or self.stopping or self.concurrency < self.spec.slots:
+            return 0
+        return self.free_slots + self.spec.ahead
 
     def call(
         self,
-        head: Head,
-        payload: bytes,
+        message: Message,
         deadline_seconds: float,
         begin: Callable[[], None] = lambda: None,
         *,
         movable: bool = False,
-    ) -> asyncio.Future[Answer]:
-        """Send a call; the future ends with the answer, `WorkerGone`, or `TimeoutError` at the deadline.
+    ) -> asyncio.Future[Reply]:
+        """Send a call.
 
         The child takes calls in their order: `begin` is called, and the deadline runs, from when this one has a slot.
         At the deadline the child is killed: nothing else stops a native call. Cancelling the future does not stop
-        the work: the slot is free when the child has answered.
+        the work: the slot is free when the child has replied.
+
+        The future raises:
+            BallastError: what the handler raised.
+            CallRecalled: it was `movable`, and taken back before it was begun.
+            WorkerGone: the child ended first.
+            TimeoutError: the deadline passed.
         """
         number = next(self._numbers)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._calls[number] = _Sent(answer, deadline_seconds, begin, movable)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._calls[number] = _Sent(reply, deadline_seconds, begin, movable)
         self._begin()
-        self._protocol.send({**head, "call": number}, payload)
-        return answer
+        self._protocol.send({**message.head, "call": number}, message.payload)
+        return reply
 
     def recall(self) -> None:
-        """Ask for a call back that has no slot yet; where it was not begun meanwhile, it ends with `CallRecalled`."""
+        """Ask for a call back that has no slot yet; unless it was begun meanwhile, it ends with `CallRecalled`."""
         for number, sent in reversed(self._calls.items()):
             if sent.timer is None and sent.movable:
                 sent.movable = False
@@ -182,11 +158,10 @@ class WorkerProcess:
                 return
 
     def _begin(self) -> None:
-        """Let the deadlines run of the calls that have a slot now: the oldest ones."""
+        """Start the deadlines of the calls that have a slot now: the oldest ones."""
         for number, sent in itertools.islice(self._calls.items(), self.spec.slots):
             if sent.timer is None:
-                loop = asyncio.get_running_loop()
-                sent.timer = loop.call_later(sent.deadline_seconds, self._expire, number)
+                sent.timer = asyncio.get_running_loop().call_later(sent.deadline_seconds, self._expire, number)
                 sent.begin()
 
     def kill(self) -> None:
@@ -201,45 +176,43 @@ class WorkerProcess:
         self.stopping = self.released = True
         self._protocol.close()
         self._begin_reaping()
-        await self.gone()
-
-    async def gone(self) -> None:
-        """Wait until the process has ended and its calls are told."""
         await asyncio.shield(self._exited)
 
-    def _take_frame(self, frame: Frame) -> None:
-        if "ready" in frame.head and not self._ready.done():
-            self.sandbox = frame.head.get("sandbox", {})
+    def _take_message(self, message: Message) -> None:
+        if "ready" in message.head and not self._ready.done():
+            self.sandbox = message.head.get("sandbox", {})
             self._ready.set_result(None)
             return
         try:
-            answer = answer_of(frame)
-        except MalformedAnswer:
+            completion = read_completion(message)
+        except MalformedReply:
             self._protocol.abort()
             self.kill()
             return
-        self.resident_bytes = answer.resident_bytes
-        waiting = self._take(answer.call)
-        if waiting is not None and not waiting.done():
-            if answer.recalled:
-                waiting.set_exception(CallRecalled())
+        self.resident_bytes = completion.resident_bytes
+        reply = self._take(completion.call)
+        if reply is not None and not reply.done():
+            if isinstance(completion.outcome, Reply):
+                reply.set_result(completion.outcome)
             else:
-                waiting.set_result(answer)
+                reply.set_exception(completion.outcome)
         self._begin()
+        if completion.fatal:
+            self.kill()
 
-    def _take(self, number: int) -> asyncio.Future[Answer] | None:
+    def _take(self, number: int) -> asyncio.Future[Reply] | None:
         sent = self._calls.pop(number, None)
         if sent is None:
             return None
         if sent.timer is not None:
             sent.timer.cancel()
-        return sent.answer
+        return sent.reply
 
     def _expire(self, number: int) -> None:
-        if (answer := self._take(number)) is None:
+        if (reply := self._take(number)) is None:
             return
-        if not answer.done():
-            answer.set_exception(TimeoutError())
+        if not reply.done():
+            reply.set_exception(TimeoutError())
         self.kill()
 
     def _lose_channel(self) -> None:
@@ -251,7 +224,7 @@ class WorkerProcess:
             self._reaper = asyncio.get_running_loop().create_task(self._reap(), name=f"reap-{self.pid}")
 
     async def _reap(self) -> None:
-        """Wait for the exit, for a while or after a kill, then tell those who wait for answers."""
+        """Wait for the exit, and kill the child where that takes too long; then end the calls it still had."""
         try:
             code = await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -259,39 +232,19 @@ class WorkerProcess:
             code = await asyncio.to_thread(self._process.wait)
         self._protocol.close()
         self._channel.close()
-        gone = WorkerGone(f"the {self.spec.role} worker ended with {_exit_words(code)}")
+        gone = WorkerGone(f"the {self.spec.role} worker ended with {_describe_exit(code)}")
         if not self._ready.done():
             self._ready.set_exception(gone)
             self._ready.exception()  # nobody may be waiting for it any more
-        unanswered = [answer for number in list(self._calls) if (answer := self._take(number)) is not None]
+        unanswered = [reply for number in list(self._calls) if (reply := self._take(number)) is not None]
         self._on_exit(self)
-        for answer in unanswered:
-            if not answer.done():
-                answer.set_exception(gone)
+        for reply in unanswered:
+            if not reply.done():
+                reply.set_exception(gone)
         self._exited.set_result(None)
 
 
-def _spawn(control: socket.socket) -> subprocess.Popen[bytes]:
-    """Start `python -m app worker`; the child inherits `control` and standard error, nothing else.
-
-    Its environment is made anew, so that no key or address of ours is in it. No `preexec_fn`: it deadlocks with
-    threads; the child puts itself into its sandbox.
-    """
-    environment = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-    environment |= CHILD_ENVIRONMENT | {"PYTHONPATH": str(Path(app.__file__).resolve().parents[1])}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "app", "worker", str(control.fileno()), str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=(control.fileno(),),
-        env=environment,
-        process_group=0,  # Ctrl-C is not for it; in a session of its own its niceness would not count (record 0020)
-    )
-
-
-def _exit_words(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
+def _describe_exit(code: int) -> str:
     with contextlib.suppress(ValueError):
         return signal.Signals(-code).name
-    return f"signal {-code}"
+    return f"exit code {code}"

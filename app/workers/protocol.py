@@ -7,30 +7,30 @@ import json
 from collections.abc import Callable
 from typing import cast
 
-from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, PREFIX, Frame, Head, pack_head
+from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, PREFIX, Head, Message, pack_head
 
 _JOINED_BYTES = 256 * 1024
 """Payload that is copied to go out with its head; a larger one costs more to copy than a second wake-up."""
 
 
-class FrameProtocol(asyncio.Protocol):
-    """The API's end: calls `on_frame` for each frame and `on_close` once when the child is gone.
+class MessageProtocol(asyncio.Protocol):
+    """The API's end: calls `on_message` for each message and `on_close` once when the child is gone.
 
-    A frame above the limits above is a broken or hijacked child: the connection is cut.
+    A message above the limits of `channel` is a broken or hijacked child: the connection is cut.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None], on_close: Callable[[], None]) -> None:
-        self._on_frame = on_frame
+    def __init__(self, on_message: Callable[[Message], None], on_close: Callable[[], None]) -> None:
+        self._on_message = on_message
         self._on_close = on_close
         self._buffer = bytearray()
         self._is_cut = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
 
     def send(self, head: Head, payload: bytes = b"") -> None:
-        """Queue one frame; nothing happens when the child is gone (`on_close` tells)."""
+        """Queue one message; nothing happens when the child is gone (`on_close` says so)."""
         if self._transport is None or self._transport.is_closing():
             return
         packed = pack_head(head, len(payload))
@@ -48,13 +48,13 @@ class FrameProtocol(asyncio.Protocol):
         if self._is_cut:
             return
         self._buffer += data
-        while (frame := self._take_frame()) is not None:
-            self._on_frame(frame)
+        while (message := self._take_message()) is not None:
+            self._on_message(message)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._on_close()
 
-    def _take_frame(self) -> Frame | None:
+    def _take_message(self) -> Message | None:
         buffer = self._buffer
         if len(buffer) < PREFIX.size:
             return None
@@ -75,7 +75,7 @@ class FrameProtocol(asyncio.Protocol):
             return None
         payload = bytes(memoryview(buffer)[head_end:end])
         del buffer[:end]
-        return Frame(head, payload)
+        return Message(head, payload)
 
     def abort(self) -> None:
         """Cut the connection: what came is not to be trusted."""

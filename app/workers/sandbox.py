@@ -6,7 +6,6 @@ Sources: seccomp(2), prctl(2), proc(5); the filter was tried with mediapipe 1.2.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import platform
 import resource
@@ -15,13 +14,10 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_SECCOMP = 22
-_PR_SET_NO_NEW_PRIVS = 38
-_SECCOMP_MODE_FILTER = 2
+from app.workers import cage
+from app.workers.footprint import read_status
 
 # Classic BPF: codes of the three instructions used, and seccomp's return values.
 _LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -38,71 +34,54 @@ _ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """Audit architecture and number of socket(2) by machine (linux/audit.h, the syscall tables)."""
 
 
-def outlook() -> dict[str, object]:
-    """Return what is to be expected of the cage on this machine, before any child has entered it."""
-    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
-    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
-
-
 OOM_SCORE_ADJ = 900
 """Well above the API's 0: the kernel takes a child first. Raising one's own score needs no privilege."""
 
 NICENESS = 5
-"""A third of the API's weight: it answers, and hands out the next call, when it has to (docs/decisions/0020)."""
+"""A third of the API's weight: the API answers, and hands out the next call, when it has to (docs/decisions/0020)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxReport:
-    """What of the cage holds. `network` is whether the child can still reach the network."""
-
-    network: bool
-    data_limit_bytes: int | None
-    oom_score_adj: int | None
-    parent_death_signal: bool
-
-    def as_dict(self) -> dict[str, object]:
-        """Return it as it stands in the memory probe."""
-        return {
-            "network": self.network,
-            "dataLimitBytes": self.data_limit_bytes,
-            "oomScoreAdj": self.oom_score_adj,
-            "parentDeathSignal": self.parent_death_signal,
-            "observed": True,
-        }
+def outlook() -> dict[str, object]:
+    """Return what the cage can be expected to do on this machine, before any child has entered it."""
+    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
+    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
 
 
-def enter(parent_pid: int, data_limit_bytes: int | None) -> SandboxReport:
+def enter(parent_pid: int, data_limit_bytes: int | None) -> dict[str, object]:
     """Put this process into the cage; what the platform lacks is reported, not raised.
 
     Call it first thing, on the main thread, before any other thread or library is there: a seccomp filter covers
-    the calling thread and what it starts later.
+    the calling thread and what it starts later. Return which parts hold, as the memory probe shows them: `network` is
+    whether the network can still be reached.
     """
     _step_back()
-    return SandboxReport(
-        parent_death_signal=_die_with(parent_pid),
-        oom_score_adj=_raise_oom_score(),
-        data_limit_bytes=_limit_data(data_limit_bytes),
-        network=not _forbid_network(),
-    )
+    return {
+        "parentDeathSignal": cage.die_with(parent_pid),
+        "oomScoreAdj": OOM_SCORE_ADJ if cage.set_oom_score(OOM_SCORE_ADJ) else None,
+        "dataLimitBytes": _limit_data(data_limit_bytes),
+        "network": not _forbid_network(),
+        "observed": True,
+    }
 
 
 class DataCage:
     """Holds the data of this process to what its calls were granted, as far as they can be told apart.
 
     The soft limit of RLIMIT_DATA is set for the whole process: to what there is, and what all calls in `allowance`
-    may take. While anybody is in `lifted` (a model is loaded) only the hard limit holds. May be used from several
-    threads; without `/proc` nothing is limited.
+    may take. May be used from several threads; without `/proc` nothing is limited.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._soft, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
-        self._allowed: list[int] = []
-        self._lifters = 0
+        self._allowed: list[int | None] = []
 
     @contextlib.contextmanager
-    def allowance(self, nbytes: int) -> Iterator[None]:
-        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError."""
+    def allowance(self, nbytes: int | None) -> Iterator[None]:
+        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError.
+
+        None lets it grow as far as its hard limit, whatever others are allowed meanwhile: a model is loaded.
+        """
         with self._lock:
             self._allowed.append(nbytes)
             self._apply()
@@ -113,63 +92,21 @@ class DataCage:
                 self._allowed.remove(nbytes)
                 self._apply()
 
-    @contextlib.contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Let the process grow as far as its hard limit, for the block."""
-        with self._lock:
-            self._lifters += 1
-            self._apply()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._lifters -= 1
-                self._apply()
-
     def _apply(self) -> None:
-        present = _data_bytes() if self._allowed and not self._lifters else None
-        wanted = self._soft if present is None else present + sum(self._allowed)
+        wanted = self._soft
+        amounts = [nbytes for nbytes in self._allowed if nbytes is not None]
+        # VmData is what RLIMIT_DATA is compared with; `statm` says a little less.
+        if amounts and len(amounts) == len(self._allowed) and (present_bytes := read_status(b"VmData:")[0]):
+            wanted = present_bytes + sum(amounts)
         if self._hard != resource.RLIM_INFINITY:
             wanted = self._hard if wanted == resource.RLIM_INFINITY else min(wanted, self._hard)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, self._hard))
 
 
-def _data_bytes() -> int | None:
-    """Return what RLIMIT_DATA is compared with: VmData (proc(5)); it counts a little more than `statm` says."""
-    try:
-        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - once a call: Path costs more than the read
-            for line in status:
-                if line.startswith(b"VmData:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        return None
-    return None
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with(parent_pid: int) -> bool:
-    if not sys.platform.startswith("linux") or _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        return False
-    if os.getppid() != parent_pid:  # it died before the signal was set
-        os._exit(0)
-    return True
-
-
 def _step_back() -> None:
-    """Leave the processor to the API when both want it; and be no less able to log than it is to a terminal."""
+    """Leave the processor to the API when both want it."""
     os.nice(NICENESS)
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we are not in the terminal's process group
-
-
-def _raise_oom_score() -> int | None:
-    try:
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ))
-    except OSError:
-        return None
-    return OOM_SCORE_ADJ
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # so that it may log to a terminal whose process group it is not in
 
 
 def _limit_data(limit_bytes: int | None) -> int | None:
@@ -183,33 +120,15 @@ def _limit_data(limit_bytes: int | None) -> int | None:
 
 
 def network_filter() -> bytes:
-    """Return the BPF program that forbids the network; nothing where the machine is not known."""
+    """Return the BPF program that forbids the network, nothing where the machine is not known.
+
+    Each step is (code, jump if true, jump if false, value).
+    """
     known = _ARCHITECTURES.get(platform.machine())
     if known is None or not sys.platform.startswith("linux"):
         return b""
-    return b"".join(struct.pack("HBBI", *step) for step in _network_filter(*known))
-
-
-def _forbid_network() -> bool:
-    """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
-    code = network_filter()
-    if not code:
-        return False
-    program = ctypes.create_string_buffer(code, len(code))
-
-    class SockFprog(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-
-    pointer = SockFprog(len(code) // 8, ctypes.cast(program, ctypes.c_void_p))
-    libc = _libc()
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        return False
-    return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(pointer), 0, 0) == 0)
-
-
-def _network_filter(architecture: int, socket_number: int) -> list[tuple[int, int, int, int]]:
-    """Return BPF steps (code, jump if true, jump if false, value)."""
-    return [
+    architecture, socket_number = known
+    steps = [
         (_LOAD, 0, 0, _ARCH),
         (_JUMP_EQUAL, 1, 0, architecture),
         (_RETURN, 0, 0, _KILL_PROCESS),
@@ -225,3 +144,10 @@ def _network_filter(architecture: int, socket_number: int) -> list[tuple[int, in
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _ERRNO | _EACCES),
     ]
+    return b"".join(struct.pack("HBBI", *step) for step in steps)
+
+
+def _forbid_network() -> bool:
+    """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
+    code = network_filter()
+    return bool(code) and cage.filter_system_calls(code)

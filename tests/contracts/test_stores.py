@@ -17,9 +17,10 @@ from obstore.store import S3Store as Bucket
 
 import app.storage.backends
 from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
+from app.domain.media_types import MP4, WAV
 from app.domain.units import MIB
 from app.errors import Conflict, InvalidParameter, NotFound, StorageFull
-from app.media.sniff import MP4, PNG, WAV
+from app.imaging.formats.png import Png
 from app.registry import load
 from app.settings import StorageSettings
 from app.storage import ids
@@ -33,6 +34,7 @@ from tests.storage.s3_server import S3Server
 
 BACKENDS = [module.name for module in pkgutil.iter_modules(app.storage.backends.__path__)]
 
+PNG = Png.media_type
 LARGE_BYTES = 11 * MIB + 17
 """More than two parts of a multipart upload."""
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from app.bootstrap import House, open_house
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import GIB, MIB
 from app.errors import ModelMissing
@@ -20,10 +20,11 @@ from app.imaging.encode import encode_png
 from app.main import create_app
 from app.media.pictures import LivePicture
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
-from app.vision.analysis import AnalysisResult
-from app.vision.output import Output, Rendering
+from app.vision.analysis import AnalysisRequest
+from app.vision.plan import Output, Rendering
+from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask, vision_tasks
-from app.workers.process import CHILD_ENVIRONMENT
+from app.workers.launch import CHILD_ENVIRONMENT
 from tests.media_files import photo
 from tests.vision.engines import open_engines
 
@@ -53,7 +54,7 @@ async def _analyze(
     house: House, task: type[VisionTask], picture: bytes, output: Output, **params: object
 ) -> AnalysisResult:
     live = LivePicture(picture, house.core.governor.budget, Priority.REQUEST, "tester")
-    return await house.vision.analysis.analyze(task, task.Params(**params), live, client="tester", output=output)
+    return await house.vision.analysis.analyze(AnalysisRequest(task, task.Params(**params), "tester", output), live)
 
 
 def _opened(encoded: bytes) -> Image.Image:

@@ -120,14 +120,14 @@ def test_what_it_loads_is_a_model_of_its_own(task: type[VisionTask]) -> None:
 
 
 @every_task
-def test_what_is_left_open_is_settled_to_an_installed_bundle(task: type[VisionTask]) -> None:
+def test_what_is_left_open_is_resolved_to_an_installed_bundle(task: type[VisionTask]) -> None:
     manifest = load_manifest()
 
     for light in (False, True):
-        settled = task.settle(task.Params(), light, lambda name: name == task.asset)
-        assert task.bundle(settled) == task.asset
-        assert task.settle(settled, light, lambda _: True) == settled
-        assert manifest[task.bundle(task.settle(task.Params(), light, lambda _: True))].accepted
+        resolved = task.resolve(task.Params(), light, lambda name: name == task.asset)
+        assert task.bundle(resolved) == task.asset
+        assert task.resolve(resolved, light, lambda _: True) == resolved
+        assert manifest[task.bundle(task.resolve(task.Params(), light, lambda _: True))].accepted
 
 
 @pytest.mark.model

@@ -62,20 +62,20 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_output_exit_code_and_the_end_of_the_complaint_come_back(runner: FFmpegRunner) -> None:
+async def test_output_exit_code_and_the_end_of_its_error_messages_come_back(runner: FFmpegRunner) -> None:
     script = "echo out; i=0; while [ $i -lt 1000 ]; do echo complaint >&2; i=$((i+1)); done; echo last >&2; exit 7"
 
     outcome = await runner.run(SHELL, ["-c", script], limits())
 
-    assert (outcome.exit_code, outcome.output) == (7, b"out\n")
-    assert outcome.complaint.endswith("complaint\nlast\n")
-    assert len(outcome.complaint) == 4096
+    assert (outcome.exit_code, outcome.stdout) == (7, b"out\n")
+    assert outcome.stderr.endswith("complaint\nlast\n")
+    assert len(outcome.stderr) == 4096
 
 
 async def test_it_is_enrolled_as_ffmpeg_while_it_runs(runner: FFmpegRunner, ledger: Ledger) -> None:
     outcome = await runner.run(SHELL, ["-c", "echo $$"], limits())
 
-    assert [(process.pid, process.role) for process in ledger.seen] == [(int(outcome.output), "ffmpeg")]
+    assert [(process.pid, process.role) for process in ledger.seen] == [(int(outcome.stdout), "ffmpeg")]
     assert ledger.present == set()
 
 
@@ -133,7 +133,7 @@ async def test_nothing_of_our_environment_is_passed_on(runner: FFmpegRunner, mon
 
     outcome = await run_python(runner, "import json, os; print(json.dumps(dict(os.environ)))")
 
-    assert set(json.loads(outcome.output)) <= {"LC_ALL", "LC_CTYPE", "MALLOC_ARENA_MAX", "AV_LOG_FORCE_NOCOLOR"}
+    assert set(json.loads(outcome.stdout)) <= {"LC_ALL", "LC_CTYPE", "MALLOC_ARENA_MAX", "AV_LOG_FORCE_NOCOLOR"}
 
 
 async def test_no_descriptor_but_the_pipes_is_passed_on(runner: FFmpegRunner) -> None:
@@ -144,14 +144,14 @@ async def test_no_descriptor_but_the_pipes_is_passed_on(runner: FFmpegRunner) ->
     os.close(reader)
     os.close(writer)
 
-    assert outcome.output.split() == [b"0", b"1", b"2", b"3"]  # the last one is that of the listing
+    assert outcome.stdout.split() == [b"0", b"1", b"2", b"3"]  # the last one is that of the listing
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="seccomp is Linux's")
 async def test_there_is_no_network_for_it(runner: FFmpegRunner) -> None:
     outcome = await run_python(runner, "import socket; socket.socket()")
 
-    assert "PermissionError" in outcome.complaint
+    assert "PermissionError" in outcome.stderr
 
 
 async def test_its_memory_is_held_down(runner: FFmpegRunner) -> None:
@@ -160,7 +160,7 @@ async def test_its_memory_is_held_down(runner: FFmpegRunner) -> None:
     held = await run_python(runner, code, data_bytes=80 * MIB)
     free = await run_python(runner, code, data_bytes=200 * MIB)
 
-    assert (held.output, free.output) == (b"held\n", b"")
+    assert (held.stdout, free.stdout) == (b"held\n", b"")
 
 
 async def test_it_can_write_no_file_unless_it_may(runner: FFmpegRunner, tmp_path: Path) -> None:
@@ -178,13 +178,13 @@ async def test_it_can_write_no_file_unless_it_may(runner: FFmpegRunner, tmp_path
 async def test_the_kernel_takes_it_first(runner: FFmpegRunner) -> None:
     outcome = await runner.run(SHELL, ["-c", "cat /proc/self/oom_score_adj"], limits())
 
-    assert int(outcome.output) >= 900
+    assert int(outcome.stdout) >= 900
 
 
 async def test_it_leaves_the_processor_to_the_api(runner: FFmpegRunner) -> None:
     outcome = await run_python(runner, "import os; print(os.getpriority(os.PRIO_PROCESS, 0))")
 
-    assert int(outcome.output) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+    assert int(outcome.stdout) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 async def test_it_is_told_when_we_die(runner: FFmpegRunner) -> None:
@@ -192,4 +192,4 @@ async def test_it_is_told_when_we_die(runner: FFmpegRunner) -> None:
 
     outcome = await run_python(runner, code)
 
-    assert int(outcome.output) == signal.SIGKILL  # PR_GET_PDEATHSIG
+    assert int(outcome.stdout) == signal.SIGKILL  # PR_GET_PDEATHSIG

@@ -29,6 +29,7 @@ ROUTES = {
 WITH_BODY = {("post", "/v1/media"), ("post", "/v1/vision/hands"), ("post", "/v1/vision/gestures")}
 
 VISION_PROBLEMS = {"400", "408", "413", "415", "422", "429", "500", "503", "504"}
+BATCH_PROBLEMS = {"400", "404", "408", "413", "415", "422"}
 UPLOAD_PROBLEMS = {"400", "408", "413", "415", "422", "507"}
 
 
@@ -121,6 +122,7 @@ def test_every_problem_is_described_as_one(document: dict[str, Any]) -> None:
     [
         (("post", "/v1/vision/hands"), VISION_PROBLEMS),
         (("post", "/v1/vision/gestures"), VISION_PROBLEMS),
+        (("post", "/v1/vision/hands/batch"), BATCH_PROBLEMS),
         (("post", "/v1/media"), UPLOAD_PROBLEMS),
         (("get", "/v1/media"), {"422"}),
         (("get", "/v1/media/{media_id}"), {"404", "422"}),
@@ -157,6 +159,23 @@ def test_the_members_of_a_problem_are_described(document: dict[str, Any]) -> Non
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     assert set(schema["required"]) == {"type", "title", "status", "detail", "code", "requestId"}
+
+
+def test_a_line_of_a_batch_is_a_result_or_a_problem(document: dict[str, Any]) -> None:
+    content = dict(operations(document))["post", "/v1/vision/hands/batch"]["responses"]["200"]["content"]
+
+    lines = content["application/x-ndjson"]["schema"]
+    result, problem = lines["items"]["anyOf"]
+    members = document["components"]["schemas"][result["$ref"].rpartition("/")[2]]["properties"]
+    assert (list(content), lines["type"]) == (["application/x-ndjson"], "array")
+    assert members.keys() >= {"index", "task", "detections"}
+    assert problem["properties"].keys() >= {"index", "code", "detail"}
+
+
+def test_the_receipt_of_an_analysis_is_described(document: dict[str, Any]) -> None:
+    answer = dict(operations(document))["post", "/v1/vision/hands"]["responses"]["200"]
+
+    assert answer["headers"].keys() == {"Ballast-Memory"}
 
 
 def test_names_outside_are_camel_case(document: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.domain.frame import AnalysisSize
-from app.imaging.decode import decode_frame, open_image, to_rgb
+from app.domain.analysis_size import AnalysisSize
+from app.imaging.decode import decode_picture, open_image, to_rgb
 from app.imaging.header import read_header
 
 BOX = AnalysisSize(640, 480)
@@ -25,7 +25,7 @@ def status_bytes(name: str) -> int:
 
 def decode(data: bytes, mode: str) -> object:
     if mode == "fitted":
-        return decode_frame(data, BOX, 1 << 28)
+        return decode_picture(data, BOX, 1 << 28)
     image = open_image(data, read_header(data))
     image.load()
     return to_rgb(image, image.size, Image.Resampling.NEAREST)

@@ -12,7 +12,9 @@ from PIL import Image, ImageDraw
 
 pillow_heif.register_heif_opener()
 
-PLUGINS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "avif": "AVIF", "heic": "HEIF"}
+PLUGINS = {
+    "jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "avif": "AVIF", "heic": "HEIF", "bmp": "BMP",
+}  # fmt: skip
 ORIENTATION = 0x0112
 
 

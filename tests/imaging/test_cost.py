@@ -13,11 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.domain.frame import AnalysisSize, ImageFormat, ImageHeader
+from app.domain.analysis_size import AnalysisSize
 from app.errors import TooManyPixels
 from app.imaging.cost import MAX_STORED_PIXELS, check_pixels, counted_pixels, decode_bytes, draft_scale
-from app.imaging.header import read_header
-from app.workers.process import CHILD_ENVIRONMENT
+from app.imaging.formats.gif import Gif
+from app.imaging.formats.jpeg import Jpeg
+from app.imaging.formats.png import Png
+from app.imaging.header import FORMATS, read_header
+from app.imaging.picture_format import PictureHeader
+from app.workers.launch import CHILD_ENVIRONMENT
 from tests.imaging.pictures import encode, multi_scan_jpeg, scene, with_alpha
 
 BOX = AnalysisSize(640, 480)
@@ -59,6 +63,10 @@ def measured_bytes(folder: Path, kind: str, picture: bytes, mode: str) -> int:
     environment = os.environ | CHILD_ENVIRONMENT
     answer = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return int(answer.stdout)
+
+
+def test_every_format_is_measured() -> None:
+    assert {kind.split()[0] for kind in KINDS} == {found.name for found in FORMATS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,34 +112,34 @@ def test_the_draft_scale_is_the_one_that_pillow_takes(width: int, height: int, b
 
 
 def test_a_turned_jpeg_has_the_scale_of_its_stored_size() -> None:
-    header = ImageHeader(ImageFormat.JPEG, 4000, 1000, orientation=6)
+    header = PictureHeader(Jpeg(), 4000, 1000, orientation=6)
 
     assert draft_scale(header, (250, 1000)) == 4
     assert draft_scale(header, None) == 1
 
 
 def test_a_baseline_jpeg_counts_at_the_scale_at_which_it_is_decoded() -> None:
-    header = ImageHeader(ImageFormat.JPEG, 12000, 9000)
+    header = PictureHeader(Jpeg(), 12000, 9000)
 
     assert counted_pixels(header, (640, 480)) == 1500 * 1125
     assert counted_pixels(header, None) == 12000 * 9000
 
 
 def test_a_progressive_jpeg_counts_whole() -> None:
-    header = ImageHeader(ImageFormat.JPEG, 12000, 9000, progressive=True)
+    header = PictureHeader(Jpeg(), 12000, 9000, progressive=True)
 
     assert counted_pixels(header, (640, 480)) == 12000 * 9000
 
 
 def test_each_decoded_frame_counts() -> None:
-    header = ImageHeader(ImageFormat.GIF, 100, 100, frames=50, animated=True)
+    header = PictureHeader(Gif(), 100, 100, frames=50, animated=True)
 
     assert counted_pixels(header, None) == 10_000
     assert counted_pixels(header, None, decoded_frames=50) == 500_000
 
 
 def test_a_picture_over_the_cap_is_refused_with_both_numbers() -> None:
-    header = ImageHeader(ImageFormat.PNG, 101, 100)
+    header = PictureHeader(Png(), 101, 100)
 
     with pytest.raises(TooManyPixels) as caught:
         check_pixels(header, None, 10_000)
@@ -141,7 +149,7 @@ def test_a_picture_over_the_cap_is_refused_with_both_numbers() -> None:
 
 
 def test_a_stored_size_beyond_every_decoder_is_refused_at_any_scale() -> None:
-    header = ImageHeader(ImageFormat.JPEG, 20000, 20000)
+    header = PictureHeader(Jpeg(), 20000, 20000)
 
     with pytest.raises(TooManyPixels) as caught:
         check_pixels(header, (640, 480), 50_000_000)
@@ -151,8 +159,8 @@ def test_a_stored_size_beyond_every_decoder_is_refused_at_any_scale() -> None:
 
 @given(
     st.builds(
-        ImageHeader,
-        st.sampled_from(ImageFormat),
+        PictureHeader,
+        st.sampled_from(FORMATS),
         st.integers(1, 65535),
         st.integers(1, 65535),
         channels=st.integers(1, 4),
@@ -162,7 +170,7 @@ def test_a_stored_size_beyond_every_decoder_is_refused_at_any_scale() -> None:
         samples=st.sampled_from((1.0, 1.5, 2.0, 3.0)),
     )
 )
-def test_a_reduced_decode_is_predicted_to_hold_at_least_its_answer(header: ImageHeader) -> None:
+def test_a_reduced_decode_is_predicted_to_hold_at_least_its_answer(header: PictureHeader) -> None:
     target = BOX.fit(*header.upright)
 
     assert decode_bytes(header, target) >= 3 * target[0] * target[1]

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.errors import BallastError, InvalidMedia, TooManyPixels
-from app.imaging.decode import RgbArray, decode_frame
+from app.imaging.decode import RgbArray, decode_picture
 from app.imaging.header import read_header
 from tests.imaging.pictures import encode, exif, multi_scan_jpeg, png_bomb, resized_header, samples, scene, with_alpha
 
@@ -54,7 +54,7 @@ def test_a_picture_is_decoded_to_the_analysis_size(
     image = scene(*size)
     encoded = encode(image, name)
 
-    frame = decode_frame(encoded, BOX, MAX_PIXELS, resample)
+    frame = decode_picture(encoded, BOX, MAX_PIXELS, resample)
 
     assert frame.rgb.shape == (*reversed(BOX.fit(*size)), 3)
     assert frame.rgb.dtype == np.uint8
@@ -68,8 +68,8 @@ def test_a_picture_is_decoded_to_the_analysis_size(
 def test_the_nearest_pixels_are_not_shifted_against_the_averaged_ones(name: str, size: tuple[int, int]) -> None:
     encoded = encode(scene(*size), name)
 
-    nearest = decode_frame(encoded, BOX, MAX_PIXELS, Image.Resampling.NEAREST).rgb.astype(int)
-    averaged = decode_frame(encoded, BOX, MAX_PIXELS, Image.Resampling.BILINEAR).rgb.astype(int)
+    nearest = decode_picture(encoded, BOX, MAX_PIXELS, Image.Resampling.NEAREST).rgb.astype(int)
+    averaged = decode_picture(encoded, BOX, MAX_PIXELS, Image.Resampling.BILINEAR).rgb.astype(int)
 
     def off(rows: int, columns: int) -> float:
         shifted = np.roll(nearest, (rows, columns), (0, 1))[2:-2, 2:-2]
@@ -90,7 +90,7 @@ def test_every_mode_comes_out_as_rgb_over_white(mode: str, name: str, size: tupl
     source = with_alpha(scene(*size)) if mode in ("RGBA", "LA") else scene(*size)
     encoded = encode(source.convert(mode, dither=Image.Dither.NONE, palette=Image.Palette.ADAPTIVE), name)
 
-    frame = decode_frame(encoded, BOX, MAX_PIXELS)
+    frame = decode_picture(encoded, BOX, MAX_PIXELS)
 
     assert difference(frame.rgb, over_white(Image.open(io.BytesIO(encoded)))) < 4
 
@@ -99,7 +99,7 @@ def test_16_bit_grey_is_scaled_and_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 400, dtype=np.uint16)[np.newaxis, :].repeat(300, axis=0)
     encoded = encode(Image.fromarray(ramp), "png")
 
-    frame = decode_frame(encoded, BOX, MAX_PIXELS)
+    frame = decode_picture(encoded, BOX, MAX_PIXELS)
 
     assert frame.rgb[24, :, 0].tolist() == pytest.approx(np.linspace(2, 253, 64).tolist(), abs=3)
 
@@ -111,7 +111,7 @@ def test_a_transparent_colour_becomes_white(mode: str) -> None:
     stored = image.convert(mode) if mode != "P" else image.quantize(2)
     key = stored.getpixel((399, 0))
 
-    frame = decode_frame(encode(stored, "png", transparency=key), BOX, MAX_PIXELS)
+    frame = decode_picture(encode(stored, "png", transparency=key), BOX, MAX_PIXELS)
 
     assert frame.rgb[20, 10].tolist() == pytest.approx([200, 200, 200], abs=2)
     assert frame.rgb[20, 55].tolist() == pytest.approx([255, 255, 255], abs=2)
@@ -121,7 +121,7 @@ def test_colours_under_full_transparency_do_not_bleed() -> None:
     image = Image.new("RGBA", (400, 300), (255, 0, 0, 0))
     image.paste((0, 0, 255, 255), (0, 0, 200, 300))
 
-    frame = decode_frame(encode(image, "png"), BOX, MAX_PIXELS)
+    frame = decode_picture(encode(image, "png"), BOX, MAX_PIXELS)
 
     red, _, blue = (frame.rgb[..., channel].astype(int) for channel in range(3))
     assert (red <= blue + 2).all()
@@ -137,7 +137,7 @@ def test_all_four_corners_are_where_they_belong(name: str, orientation: int) -> 
     undo = UNDO[orientation]
     stored = upright if undo is None else upright.transpose(undo)
 
-    frame = decode_frame(encode(stored, name, exif=exif(orientation)), BOX, MAX_PIXELS)
+    frame = decode_picture(encode(stored, name, exif=exif(orientation)), BOX, MAX_PIXELS)
 
     assert (frame.width, frame.height) == (320, 240)
     corners = [frame.rgb[y, x].tolist() for y, x in ((4, 4), (4, 59), (43, 4), (43, 59))]
@@ -146,7 +146,7 @@ def test_all_four_corners_are_where_they_belong(name: str, orientation: int) -> 
 
 
 def test_a_portrait_is_fitted_into_the_upright_box() -> None:
-    frame = decode_frame(encode(scene(320, 240), "jpeg", exif=exif(6)), BOX, MAX_PIXELS)
+    frame = decode_picture(encode(scene(320, 240), "jpeg", exif=exif(6)), BOX, MAX_PIXELS)
 
     assert frame.rgb.shape == (64, 48, 3)
     assert (frame.width, frame.height) == (240, 320)
@@ -154,18 +154,18 @@ def test_a_portrait_is_fitted_into_the_upright_box() -> None:
 
 @pytest.mark.parametrize("kind", ["apng", "webp animated", "gif animated"])
 def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
-    frame = decode_frame(samples()[kind], BOX, MAX_PIXELS)
+    frame = decode_picture(samples()[kind], BOX, MAX_PIXELS)
 
     assert difference(frame.rgb, scene()) < 6
 
 
 def test_a_sequential_jpeg_in_several_scans_is_decoded() -> None:
-    assert decode_frame(multi_scan_jpeg(200, 140), BOX, MAX_PIXELS).rgb.shape == (45, 64, 3)
+    assert decode_picture(multi_scan_jpeg(200, 140), BOX, MAX_PIXELS).rgb.shape == (45, 64, 3)
 
 
 @pytest.mark.parametrize("view", [bytes, bytearray, memoryview])
 def test_any_bytes_like_object_will_do(view: type) -> None:
-    frame = decode_frame(view(samples()["png"]), BOX, MAX_PIXELS)
+    frame = decode_picture(view(samples()["png"]), BOX, MAX_PIXELS)
 
     assert (frame.width, frame.height) == (200, 140)
 
@@ -175,7 +175,7 @@ def test_a_truncated_body_is_invalid(kind: str) -> None:
     whole = samples()[kind]
 
     with pytest.raises(InvalidMedia):
-        decode_frame(whole[: len(whole) * 6 // 10], BOX, MAX_PIXELS)
+        decode_picture(whole[: len(whole) * 6 // 10], BOX, MAX_PIXELS)
 
 
 def test_a_bomb_is_refused_by_its_header() -> None:
@@ -183,7 +183,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert len(bomb) < 100_000
 
     with pytest.raises(TooManyPixels) as caught:
-        decode_frame(bomb, BOX, MAX_PIXELS)
+        decode_picture(bomb, BOX, MAX_PIXELS)
 
     assert caught.value.extra == {"pixels": 400_000_000, "limitPixels": MAX_PIXELS}
 
@@ -210,17 +210,17 @@ def test_giants_of_every_format_are_refused(
         data = resized_header(data, shown, huge, layout)
 
     with pytest.raises(TooManyPixels):
-        decode_frame(data, BOX, MAX_PIXELS)
+        decode_picture(data, BOX, MAX_PIXELS)
 
 
 def test_a_large_baseline_jpeg_counts_at_its_scale() -> None:
     picture = encode(Image.new("RGB", (3000, 2000)), "jpeg")
 
-    frame = decode_frame(picture, BOX, max_pixels=375 * 250)
+    frame = decode_picture(picture, BOX, max_pixels=375 * 250)
 
     assert (frame.width, frame.height) == (3000, 2000)
     with pytest.raises(TooManyPixels):
-        decode_frame(picture, BOX, max_pixels=375 * 250 - 1)
+        decode_picture(picture, BOX, max_pixels=375 * 250 - 1)
 
 
 def test_a_decoder_that_sees_another_size_is_not_trusted() -> None:
@@ -228,8 +228,8 @@ def test_a_decoder_that_sees_another_size_is_not_trusted() -> None:
     webp = samples()["webp"].replace(b"\xc7\0\0\x8b\0\0", b"\x0f\0\0\x0f\0\0", 1)
 
     with pytest.raises(InvalidMedia):
-        decode_frame(webp, BOX, MAX_PIXELS)
-    assert decode_frame(gif, BOX, MAX_PIXELS).width == 200
+        decode_picture(webp, BOX, MAX_PIXELS)
+    assert decode_picture(gif, BOX, MAX_PIXELS).width == 200
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of odd metadata; only errors count here
@@ -243,7 +243,7 @@ def test_mutated_pictures_raise_only_our_errors(kind: str, data: st.DataObject) 
     del mutant[data.draw(st.integers(len(mutant) // 2, 2 * len(mutant))) :]
 
     try:
-        frame = decode_frame(bytes(mutant), BOX, 1_000_000)
+        frame = decode_picture(bytes(mutant), BOX, 1_000_000)
     except BallastError:
         return
 

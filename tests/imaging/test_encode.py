@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.imaging.encode import encode_jpeg, encode_png, encode_webp
+from app.imaging.encode import encode_jpeg, encode_png
 from app.imaging.header import read_header
 from tests.imaging.pictures import scene
 
 
-@pytest.mark.parametrize("encoder", [encode_jpeg, encode_webp, encode_png])
+@pytest.mark.parametrize("encoder", [encode_jpeg, encode_png])
 def test_an_encoded_picture_shows_what_was_given(encoder: object) -> None:
     rgb = np.asarray(scene())
     assert callable(encoder)
@@ -27,14 +27,12 @@ def test_less_quality_takes_fewer_bytes() -> None:
     rgb = np.asarray(scene())
 
     assert len(encode_jpeg(rgb, 40)) < len(encode_jpeg(rgb, 95))
-    assert len(encode_webp(rgb, 30)) < len(encode_webp(rgb, 95))
 
 
 def test_less_effort_packs_less() -> None:
     rgb = np.asarray(scene())
 
     assert len(encode_png(rgb, effort=0.0)) > len(encode_png(rgb, effort=1.0))
-    assert encode_webp(rgb, effort=0.0) != encode_webp(rgb, effort=1.0)
 
 
 def test_a_mask_stays_grey_and_exact() -> None:

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.domain.frame import ImageFormat
 from app.errors import InvalidMedia, UnsupportedMedia
 from app.imaging.header import read_header
 from tests.imaging.pictures import (
@@ -58,7 +57,7 @@ def test_the_header_agrees_with_pillow(name: str, data: st.DataObject, width: in
     header = read_header(encoded)
 
     opened = Image.open(io.BytesIO(encoded))
-    assert (header.format, header.width, header.height) == (ImageFormat(name), *opened.size)
+    assert (header.format.name, header.width, header.height) == (name, *opened.size)
     assert header.channels == (4 if name == "gif" else CHANNELS[mode])
     assert header.orientation == 1
     assert not header.progressive
@@ -175,6 +174,24 @@ def test_a_tiled_heic_has_the_size_of_the_whole() -> None:
     header = read_header(encode(scene(700, 500), "heic", tile_size=256))
 
     assert (header.width, header.height, header.samples) == (700, 500, 1.5)
+
+
+@pytest.mark.parametrize("name", ["avif", "heic"])
+def test_a_file_that_is_branded_as_heif_only_is_known_by_its_codec(name: str) -> None:
+    data = encode(scene(), name)
+    brand, end = name.encode(), int.from_bytes(data[:4], "big")
+    assert brand in data[:end]
+
+    header = read_header(data[:end].replace(brand, b"mif1") + data[end:])
+
+    assert (header.format.name, header.width, header.height, header.samples) == (name, 200, 140, 1.5)
+
+
+def test_heif_of_another_codec_is_unsupported() -> None:
+    avif = encode(scene(), "avif")
+
+    with pytest.raises(UnsupportedMedia):
+        read_header(avif.replace(b"avif", b"mif1").replace(b"av1C", b"vvcC"))
 
 
 @pytest.mark.parametrize(

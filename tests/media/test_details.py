@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from app.domain.media import MediaDetails
+from app.domain.media_types import MP4
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.ffmpeg.probe import PROBE_BYTES, Prober
 from app.ffmpeg.runner import FFmpegRunner
+from app.imaging.formats.png import Png
 from app.media.details import Details
-from app.media.sniff import MP4, PNG
 from app.media.uploads import Uploads
 from app.memory.budget import MemoryBudget
 from app.memory.governor import EnrolledProcess
@@ -68,7 +69,7 @@ async def test_a_film_is_probed_under_a_reservation(house: House, film: Path) ->
 
 
 async def test_a_picture_is_read_from_its_header_without_a_child(house: House, tmp_path: Path) -> None:
-    details = await house.details.inspect(PNG, png(30, 20), tmp_path / "not looked at")
+    details = await house.details.inspect(Png.media_type, png(30, 20), tmp_path / "not looked at")
 
     assert details == MediaDetails(width=30, height=20)
     assert house.reserved == []

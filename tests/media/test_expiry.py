@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.domain.media import MediaDetails, MediaItem
+from app.domain.media_types import MP4
 from app.errors import NotFound
+from app.imaging.formats.png import Png
 from app.media.expiry import Expiry
-from app.media.sniff import MP4, PNG
 from app.settings import StorageSettings
 from app.storage.backends.local import LocalStore
 from app.storage.threads import DiskThreads
@@ -32,7 +33,7 @@ def expiry(house: House, ttl_seconds: float = TTL_SECONDS) -> Expiry:
 async def put(house: House, number: int = 0) -> MediaItem:
     async with house.store.writer(10, "none") as writer:
         await writer.write(b"0123456789")
-        return await writer.commit("x", PNG if number % 2 else MP4, MediaDetails())
+        return await writer.commit("x", Png.media_type if number % 2 else MP4, MediaDetails())
 
 
 def after(item: MediaItem, seconds: float) -> datetime:

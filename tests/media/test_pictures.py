@@ -84,7 +84,7 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
     disk = FullDisk(threads=2)
     temp_files = TempFiles(tmp_path / "tmp", disk)
     await temp_files.open()
-    budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0, wait_seconds=10)
+    budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0)
     leaks.watch(budget)
     yield House(budget, temp_files, disk, Pictures(budget, temp_files, disk, Priority.REQUEST), tmp_path / "tmp")
     assert budget.reserved_bytes == 0
@@ -152,10 +152,11 @@ async def test_a_picture_for_which_room_runs_out_while_it_comes_goes_to_the_disk
 
 async def test_the_cap_holds_on_the_disk_too(house: House) -> None:
     async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
-        with pytest.raises(PayloadTooLarge):
+        with pytest.raises(PayloadTooLarge) as refused:
             async with house.received(b"x" * (MAX_BYTES + 1)):
                 pytest.fail("it was taken")
 
+        assert refused.value.extra["maxBytes"] == MAX_BYTES
         assert house.budget.reserved_bytes == TOTAL_BYTES - STEP_BYTES
     assert house.on_disk == []
 

@@ -4,8 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain import media_types as types
 from app.domain.media import MediaKind, MediaType
-from app.media import sniff as types
+from app.imaging.formats.avif import Avif
+from app.imaging.formats.gif import Gif
+from app.imaging.formats.heic import Heic
+from app.imaging.formats.jpeg import Jpeg
+from app.imaging.formats.png import Png
+from app.imaging.formats.webp import WebP
 from app.media.sniff import HEAD_BYTES, sniff
 from tests.samples import mp4, png
 
@@ -32,15 +38,15 @@ ADTS_FRAME = b"\xff\xf1\x50\x80\x02\x1f\xfc" + bytes(9)  # 16 bytes
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (b"\xff\xd8\xff\xe0\x00\x10JFIF", types.JPEG),
-        (png(), types.PNG),
-        (b"GIF89a\x01\x00", types.GIF),
-        (b"RIFF\x10\0\0\0WEBPVP8 ", types.WEBP),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", Jpeg.media_type),
+        (png(), Png.media_type),
+        (b"GIF89a\x01\x00", Gif.media_type),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", WebP.media_type),
         (b"RIFF\x10\0\0\0AVI LIST", types.AVI),
         (b"RIFF\x10\0\0\0WAVEfmt ", types.WAV),
-        (ftyp(b"avif", b"mif1", b"miaf"), types.AVIF),
-        (ftyp(b"mif1", b"heic"), types.HEIC),
-        (ftyp(b"heic", b"mif1"), types.HEIC),
+        (ftyp(b"avif", b"mif1", b"miaf"), Avif.media_type),
+        (ftyp(b"mif1", b"heic"), Heic.media_type),
+        (ftyp(b"heic", b"mif1"), Heic.media_type),
         (mp4(100), types.MP4),
         (ftyp(b"isom", b"iso2", b"avc1", b"mp41"), types.MP4),
         (ftyp(b"qt  ", b"qt  "), types.QUICKTIME),

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.media import MediaDetails, MediaKind
+from app.domain.media_types import MP4
 from app.errors import PayloadTooLarge, UnsupportedMedia
-from app.media.sniff import MP4
 from app.media.uploads import Uploads, UploadStatistics, clean_name
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore

@@ -148,7 +148,7 @@ def test_the_listing_is_left_out_until_a_new_process_id_was_given(tmp_path: Path
     assert (before, after) == (1, 2)
 
 
-def test_a_dear_listing_is_repeated_after_a_second_at_the_latest(tmp_path: Path) -> None:
+def test_an_expensive_listing_is_repeated_after_a_second_at_the_latest(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
     write_tree(tmp_path, {"proc/10/status": _status(1)})
     times = iter([0.0, 0.5, 0.9, 1.0, 1.5])

@@ -56,7 +56,7 @@ async def test_a_live_frame_goes_before_requests_that_wait_already() -> None:
     await settle()
     live = Work(budget, 100, Priority.LIVE)
     await settle()
-    # The first request has its turn already, so the frame comes after it and before the others.
+    # The first request is at the head already, so the frame comes after it and before the others.
     running.finish()
     await settle()
     requests[0].finish()
@@ -173,7 +173,7 @@ async def test_a_batch_that_was_closed_for_long_has_saved_up_no_credit() -> None
 
 
 @virtual
-async def test_a_batch_whose_turn_it_is_waits_too_when_it_is_closed() -> None:
+async def test_a_batch_at_the_head_of_the_line_waits_too_when_it_is_closed() -> None:
     budget = make_budget(100, wait_seconds=60)
     running = Work(budget, 80)
     batch = Work(budget, 90, Priority.BATCH)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from app.domain.priority import Priority
 from app.errors import BallastError
+from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 
@@ -37,9 +38,7 @@ def make_budget(
     return MemoryBudget(
         total_bytes,
         working_set=working_set or WorkingSet(),
-        max_waiting=max_waiting,
-        wait_seconds=wait_seconds,
-        overtake_seconds=overtake_seconds,
+        waiting=WaitPolicy(max_waiting, wait_seconds, overtake_seconds=overtake_seconds),
         on_shortage=on_shortage,
         clock=asyncio.get_running_loop().time,
     )

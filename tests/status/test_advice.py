@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, PressureLevel
 from app.domain.priority import Priority
 from app.domain.units import MIB
@@ -18,6 +18,7 @@ from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.status.advice import Advisor
 from app.vision.analysis import Analysis
+from app.vision.remembered import RememberedResults
 from app.vision.vision import Vision
 from tests.memory.gauges import FakeGauge, make_governor
 
@@ -41,7 +42,9 @@ async def governor(tmp_path: Path, gauge: FakeGauge) -> AsyncIterator[Governor]:
 
 @pytest.fixture
 def advisor(governor: Governor) -> Advisor:
-    analysis = Analysis(cast("Vision", None), governor, VisionSettings(), ImageSettings())
+    analysis = Analysis(
+        cast("Vision", None), governor, VisionSettings(), ImageSettings(), cast("RememberedResults", None)
+    )
     return Advisor(governor, analysis, WORKERS)
 
 
@@ -74,7 +77,9 @@ async def test_it_follows_the_table_of_the_modes(
 
 
 async def test_a_single_worker_stays_one_where_requests_are_served(governor: Governor, gauge: FakeGauge) -> None:
-    analysis = Analysis(cast("Vision", None), governor, VisionSettings(), ImageSettings())
+    analysis = Analysis(
+        cast("Vision", None), governor, VisionSettings(), ImageSettings(), cast("RememberedResults", None)
+    )
     at(governor, gauge, PressureLevel.HIGH)
 
     assert Advisor(governor, analysis, 1).advise(0, 0, 0).workers == 1

@@ -14,8 +14,8 @@ from app.commands.configuration import SettingsRefused, read_settings
 from app.commands.service_checks import check_backend
 from app.domain.check import Check, Status
 from app.domain.media import MediaDetails
+from app.domain.media_types import MP4
 from app.errors import NotFound
-from app.media.sniff import MP4
 from app.settings import environment_names, secret_variables, unknown_variables
 from app.storage.discovery import complete_settings, find_backend
 from app.storage.threads import DiskThreads

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.domain.media import MediaDetails, MediaItem, MediaType
+from app.domain.media_types import MP4
 from app.errors import StorageFull
-from app.media.sniff import MP4
 from app.settings import StorageSettings
 from app.storage.appender import BATCH_BYTES
 from app.storage.backends.local import LocalStore

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind
+from app.domain.media_types import MP4
 from app.domain.units import MIB
 from app.errors import NotFound, PayloadTooLarge, StorageUnavailable
 from app.main import create_app
-from app.media.sniff import MP4
 from app.settings import MemorySettings
 from app.storage.backends.s3 import S3Settings, S3Store, connect
 from app.storage.discovery import complete_settings
@@ -266,7 +266,7 @@ _TRANSFERS = """
 import asyncio, os, re, sys
 from pathlib import Path
 from app.domain.media import MediaDetails
-from app.media.sniff import MP4
+from app.domain.media_types import MP4
 from app.storage.backends.s3 import S3Settings, S3Store
 from app.storage.threads import DiskThreads
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.units import MIB
-from app.vision.output import Rendering
+from app.vision.plan import Rendering
 from app.vision.task import vision_tasks
-from app.workers.channel import Head
-from app.workers.pool import PoolLimits, WorkerPool
-from app.workers.process import WorkerSpec
+from app.workers.channel import Head, Message
+from app.workers.pool import WorkerPool
+from app.workers.spec import PoolLimits, WorkerSpec
+from tests.workers.pools import Ledger
 
 BOX = (640, 480)
 MAX_PIXELS = 50_000_000
@@ -61,20 +62,20 @@ class Engines:
     async def render(self, task: str, picture: bytes, rendering: Rendering, **params: object) -> bytes:
         """Return a picture or mask."""
         head = self._head(task, BOX, None, params) | rendering.as_head()
-        reply = await self.pool.call(head, picture, deadline_seconds=30)
+        reply = await self.pool.call(Message(head, picture), deadline_seconds=30)
         return reply.payload
 
     async def _call(self, head: Head, picture: bytes) -> Found:
-        reply = await self.pool.call(head, picture, deadline_seconds=30)
+        reply = await self.pool.call(Message(head, picture), deadline_seconds=30)
         return Found(reply.head, json.loads(reply.payload), reply.pid)
 
     def _head(self, task: str, box: tuple[int, int], asset: Path | None, params: dict[str, object]) -> Head:
         kind = vision_tasks()[task]
-        settled = kind.settle(kind.Params(**params), False, lambda name: (self._models_folder / name).exists())
+        resolved = kind.resolve(kind.Params(**params), False, lambda name: (self._models_folder / name).exists())
         return {
             "task": task,
-            "asset": str(asset or self._models_folder / kind.bundle(settled)),
-            "params": asdict(settled),
+            "asset": str(asset or self._models_folder / kind.bundle(resolved)),
+            "params": asdict(resolved),
             "box": list(box),
             "maxPixels": MAX_PIXELS,
             "decodeBytes": DECODE_BYTES,
@@ -88,11 +89,12 @@ async def open_engines(models_folder: Path, *, workers: int = 1, slots: int = 1)
         role="vision",
         entry="app.vision.engine:build",
         options={"slots": slots},
+        limits=PoolLimits(workers=workers),
         slots=slots,
         data_limit_bytes=1024 * MIB,
         log_level="error",
     )
-    pool = WorkerPool(spec, PoolLimits(workers=workers))
+    pool = WorkerPool(spec, Ledger())
     try:
         yield Engines(pool, models_folder)
     finally:

@@ -217,30 +217,29 @@ async def test_an_answer_of_a_worker_that_is_gone_changes_nothing(house: ToyHous
     with_parts = house.governor.budget.try_reserve({"model:toes": 5}, owner="test", priority=Priority.LIVE)
     assert with_parts is not None
 
-    house.accounts.settle(4242, with_parts, ["model:toes"])
+    house.accounts.take_over(4242, with_parts, ["model:toes"])
 
     assert dict(with_parts.parts) == {"model:toes": 5}
     assert house.accounts.resident_bytes("toes") is None
-    assert not house.accounts.is_settled(4242)
     assert house.accounts.age_seconds(4242) == 0.0
     with_parts.release()
 
 
-async def test_a_worker_with_slots_begins_with_one_call_and_is_widened_when_that_is_paid_for(
+async def test_a_worker_with_slots_begins_with_one_call_and_takes_more_when_that_is_paid_for(
     tmp_path: Path, leaks: Leaks
 ) -> None:
     async with open_toys(tmp_path, slots=2, watch=leaks.watch) as house:
         await house.analyze(Toes)
-        narrow = house.entries()
+        before = house.entries()
 
         await house.analyze_two(tmp_path)
 
-        assert narrow == [WORKER_BYTES + Toes.model_bytes]
+        assert before == [WORKER_BYTES + Toes.model_bytes]
         assert house.entries() == [WORKER_BYTES + Toes.model_bytes + Toes.instance_bytes]
-        assert [worker.width for worker in house.vision.pool.workers] == [2]
+        assert [worker.concurrency for worker in house.vision.pool.workers] == [2]
 
 
-async def test_without_room_a_worker_is_not_widened(tmp_path: Path, leaks: Leaks) -> None:
+async def test_without_room_a_worker_takes_no_second_call(tmp_path: Path, leaks: Leaks) -> None:
     async with open_toys(tmp_path, slots=2, watch=leaks.watch) as house:
         await house.analyze(Toes)
         budget = house.governor.budget
@@ -249,11 +248,11 @@ async def test_without_room_a_worker_is_not_widened(tmp_path: Path, leaks: Leaks
 
         await asyncio.gather(*(house.analyze(Toes) for _ in range(6)))
 
-        assert [worker.width for worker in house.vision.pool.workers] == [1]
+        assert [worker.concurrency for worker in house.vision.pool.workers] == [1]
         taken.release()
 
 
-async def test_at_high_a_worker_is_narrowed_and_the_bytes_come_back(tmp_path: Path, leaks: Leaks) -> None:
+async def test_at_high_a_worker_takes_one_call_at_a_time_and_the_bytes_come_back(tmp_path: Path, leaks: Leaks) -> None:
     async with open_toys(tmp_path, slots=2, watch=leaks.watch) as house:
         await house.analyze(Toes)
         await house.analyze_two(tmp_path)
@@ -262,5 +261,5 @@ async def test_at_high_a_worker_is_narrowed_and_the_bytes_come_back(tmp_path: Pa
         await until(lambda: house.entries() == [WORKER_BYTES + Toes.model_bytes])
 
         await asyncio.gather(*(house.analyze(Toes) for _ in range(6)))
-        assert [worker.width for worker in house.vision.pool.workers] == [1]
+        assert [worker.concurrency for worker in house.vision.pool.workers] == [1]
         assert house.entries() == [WORKER_BYTES + Toes.model_bytes]

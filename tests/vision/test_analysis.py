@@ -14,18 +14,21 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.media.pictures import Picture
+from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.remembered import RememberedResults
+from app.vision.result import AnalysisResult
 from app.vision.schema import AnalysisSchema
 from app.vision.task import Model, VisionTask
 from app.vision.vision import Vision
-from app.workers.call import Reply
+from app.workers.reply import Reply
 from tests.e2e.pictures import png_file
 from tests.samples import png
 
@@ -92,6 +95,9 @@ class FakeVision:
     leases: int = 0
     calls: list[tuple[object, ...]] = field(default_factory=list)
 
+    def resolve(self, _task: object, params: object) -> object:
+        return params
+
     @asynccontextmanager
     async def lease(self, *_: object) -> AsyncIterator[FakeVision]:
         self.leases += 1
@@ -132,7 +138,7 @@ class House:
     analysis: Analysis
 
     async def analyze(self, picture: FakePicture) -> AnalysisResult:
-        return await self.analysis.analyze(Toes, {}, picture, client="me")
+        return await self.analysis.analyze(AnalysisRequest(Toes, {}, "me"), picture)
 
 
 @pytest.fixture
@@ -141,7 +147,11 @@ def build() -> Callable[..., House]:
         governor, vision = FakeGovernor(), FakeVision()
         settings = VisionSettings(max_bytes=MAX_BYTES, **vision_settings)
         analysis = Analysis(
-            cast("Vision", vision), cast("Governor", governor), settings, ImageSettings(max_pixels=max_pixels)
+            cast("Vision", vision),
+            cast("Governor", governor),
+            settings,
+            ImageSettings(max_pixels=max_pixels),
+            RememberedResults(cast("Cache", {})),
         )
         return House(governor, vision, analysis)
 
@@ -214,11 +224,11 @@ async def test_the_forecast_predicts_and_learns(house: House) -> None:
     plain = FakePicture(png())
     await house.analyze(plain)
     house.governor.forecast.factor = 3.0
-    dear = FakePicture(png())
+    expensive = FakePicture(png())
 
-    await house.analyze(dear)
+    await house.analyze(expensive)
 
-    assert dear.granted_parts[0]["decode"] > 2 * plain.granted_parts[0]["decode"]
+    assert expensive.granted_parts[0]["decode"] > 2 * plain.granted_parts[0]["decode"]
     assert [(operation, peak) for operation, _, peak in house.governor.forecast.observed] == [("decode-png", 123)] * 2
 
 

@@ -15,17 +15,17 @@ from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
 from app.domain.units import KIB, MIB
-from app.errors import BadRequest, BallastError, InvalidMedia, WorkerFailed
+from app.errors import BadRequest, InvalidMedia, WorkerFailed
 from app.media.pictures import Picture, Pictures
 from app.media.uploads import Uploads
 from app.memory.budget import MemoryBudget
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
-from app.storage.spool import Spool
 from app.storage.threads import DiskThreads
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.batches import Batches, PictureSource, SentPicture
-from app.vision.output import Output
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.batches import Batch, Batches, PictureSource, sent_picture
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 from tests.samples import png
@@ -58,13 +58,13 @@ class FakeAnalysis:
 
     def __post_init__(self) -> None:
         self.vision = self.pool = self
-        self.width_max = WORKERS
+        self.concurrency_max = WORKERS
         self._changed = asyncio.Condition()
 
-    async def analyze(self, task: type[VisionTask], _params: Any, picture: Picture, *, client: str) -> AnalysisResult:
-        assert task is Toes
+    async def analyze(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
+        assert request.task is Toes
         data = picture.data
-        self.clients.add(client)
+        self.clients.add(request.client)
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
@@ -97,46 +97,36 @@ class House:
     budget: MemoryBudget
     store: LocalStore
     batches: Batches
-    spool: Spool | None = None
+    batch: Batch | None = None
 
     @property
     def written(self) -> int:
-        return 0 if self.spool is None else self.spool.size_bytes
+        return 0 if self.batch is None else self.batch.lines.size_bytes
 
-    async def run(self, sources: AsyncIterator[PictureSource], all_taken: asyncio.Event | None = None) -> Lines:
+    async def run(self, sources: AsyncIterator[PictureSource]) -> Lines:
         """Run a batch to its end, with a reader as slow as can be: it reads when everything is written."""
-        async with self.batches.spool() as spool:
-            self.spool = spool
-            error = await self.fill(spool, sources, all_taken or asyncio.Event())
-            spool.end()
-            return Lines.of(b"".join([piece async for piece in spool.pieces()]), error)
-
-    async def fill(
-        self, spool: Spool, sources: AsyncIterator[PictureSource], all_taken: asyncio.Event
-    ) -> BallastError | None:
-        try:
-            await self.batches.run(Toes, {}, sources, spool, describe, all_taken, "me", self.analysis)
-        except BallastError as error:
-            return error
-        return None
+        async with self.batches.open(AnalysisRequest(Toes, {}, "me")) as batch:
+            self.batch = batch
+            await batch.run(sources)
+            return Lines.of(b"".join([piece async for piece in batch.lines.pieces()]))
 
 
 @dataclass
 class Lines:
     """What came out, in order; `codes` has None where there is a result."""
 
-    order: list[int]
-    codes: dict[int, str | None]
-    error: BallastError | None
+    order: list[int | None]
+    codes: dict[int | None, str | None]
+
+    @property
+    def sorted(self) -> list[int]:
+        """The indexes of the pictures, in the order of the pictures."""
+        return sorted(index for index in self.order if index is not None)
 
     @classmethod
-    def of(cls, text: bytes, error: BallastError | None) -> Lines:
+    def of(cls, text: bytes) -> Lines:
         lines = [json.loads(line) for line in text.splitlines()]
-        return cls([line["index"] for line in lines], {line["index"]: line.get("code") for line in lines}, error)
-
-
-def describe(index: int, error: BallastError) -> bytes:
-    return json.dumps({"index": index, "code": error.code}).encode()
+        return cls([line["index"] for line in lines], {line["index"]: line.get("code") for line in lines})
 
 
 async def chunks_of(data: bytes, size: int = 30 * KIB) -> AsyncIterator[bytes]:
@@ -146,12 +136,16 @@ async def chunks_of(data: bytes, size: int = 30 * KIB) -> AsyncIterator[bytes]:
 
 async def sent(pictures: Iterable[bytes]) -> AsyncIterator[PictureSource]:
     for data in pictures:
-        yield SentPicture(chunks_of(data))
+        yield sent_picture(chunks_of(data))
 
 
-async def listed(sources: Iterable[PictureSource]) -> AsyncIterator[PictureSource]:
-    for source in sources:
-        yield source
+async def stored(house: House, media_ids: Iterable[str]) -> AsyncIterator[PictureSource]:
+    for media_id in media_ids:
+        yield house.batches.stored_picture(media_id)
+
+
+async def one(source: PictureSource) -> AsyncIterator[PictureSource]:
+    yield source
 
 
 @pytest.fixture
@@ -181,7 +175,7 @@ async def house(build: Callable[[], House]) -> House:
 async def test_every_picture_has_a_line_with_its_index(house: House) -> None:
     lines = await house.run(sent(b"%d" % number for number in range(25)))
 
-    assert sorted(lines.order) == list(range(25))
+    assert lines.sorted == list(range(25))
     assert set(lines.codes.values()) == {None}
     assert house.analysis.clients == {"me"}
 
@@ -206,7 +200,6 @@ async def test_one_bad_picture_is_one_problem_line(house: House) -> None:
     lines = await house.run(sent(b"%d" % number for number in range(6)))
 
     assert lines.codes == {0: None, 1: None, 2: "invalid_media", 3: "worker_failed", 4: None, 5: None}
-    assert lines.error is None
 
 
 async def test_a_picture_that_is_too_large_is_passed_over_to_the_next(house: House) -> None:
@@ -221,7 +214,7 @@ async def test_a_picture_that_is_too_large_is_passed_over_to_the_next(house: Hou
                     left[0] -= piece
                     yield b"x" * piece
 
-            yield SentPicture(chunks())
+            yield sent_picture(chunks())
             assert left == [0], "the next picture was asked for before this one was read"
 
     lines = await house.run(body())
@@ -236,7 +229,7 @@ async def test_only_so_many_pictures_are_held_at_a_time(house: House) -> None:
     async def pictures() -> AsyncIterator[PictureSource]:
         for number in range(12):
             asked.append(number)
-            yield SentPicture(chunks_of(b"%d" % number))
+            yield sent_picture(chunks_of(b"%d" % number))
 
     running = asyncio.create_task(house.run(pictures()))
     await house.analysis.until_seen(b"0", b"1", b"2", b"3")
@@ -249,7 +242,7 @@ async def test_only_so_many_pictures_are_held_at_a_time(house: House) -> None:
 
     assert len(asked_meanwhile) <= AT_A_TIME + 1
     assert house.analysis.busiest <= AT_A_TIME
-    assert sorted(lines.order) == list(range(12))
+    assert lines.sorted == list(range(12))
 
 
 async def test_memory_does_not_grow_with_the_number_of_pictures(build: Callable[[int], House]) -> None:
@@ -258,55 +251,56 @@ async def test_memory_does_not_grow_with_the_number_of_pictures(build: Callable[
     async with asyncio.timeout(30):
         lines = await house.run(sent(b"x" * MAX_BYTES for _ in range(100)))
 
-    assert sorted(lines.order) == list(range(100))
+    assert lines.sorted == list(range(100))
     assert set(lines.codes.values()) == {None}
 
 
 async def test_all_taken_is_said_when_the_last_picture_is_in(house: House) -> None:
     house.analysis.closed = {b"last"}
-    all_taken = asyncio.Event()
-    running = asyncio.create_task(house.run(sent([b"first", b"last"]), all_taken))
+    running = asyncio.create_task(house.run(sent([b"first", b"last"])))
+    await until(lambda: house.batch is not None)
+    assert house.batch is not None
 
     async with asyncio.timeout(5):
-        await all_taken.wait()
+        await house.batch.all_taken.wait()
 
     assert not running.done()
     await house.analysis.open(b"last")
-    assert sorted((await running).order) == [0, 1]
+    assert (await running).sorted == [0, 1]
 
 
 async def test_a_batch_without_pictures_has_no_lines(house: House) -> None:
     lines = await house.run(sent([]))
 
-    assert lines == Lines([], {}, None)
+    assert lines == Lines([], {})
 
 
 async def test_a_request_that_breaks_keeps_the_lines_so_far(house: House) -> None:
     async def broken() -> AsyncIterator[PictureSource]:
-        yield SentPicture(chunks_of(b"1"))
+        yield sent_picture(chunks_of(b"1"))
         await house.analysis.until_seen(b"1")
         await until(lambda: house.written > 0)
         raise BadRequest("The form is broken.")
 
     lines = await house.run(broken())
 
-    assert lines.order == [0]
-    assert isinstance(lines.error, BadRequest)
+    assert lines.order == [0, None]
+    assert lines.codes == {0: None, None: "bad_request"}
 
 
 async def test_a_request_that_breaks_answers_every_picture_that_was_taken_in(house: House) -> None:
     house.analysis.closed = {b"1"}
 
     async def broken() -> AsyncIterator[PictureSource]:
-        yield SentPicture(chunks_of(b"1"))
+        yield sent_picture(chunks_of(b"1"))
         await house.analysis.until_seen(b"1")
         asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(house.analysis.open(b"1")))
         raise BadRequest("The form is broken.")
 
     lines = await house.run(broken())
 
-    assert lines.codes == {0: None}
-    assert isinstance(lines.error, BadRequest)
+    assert lines.order == [0, None]
+    assert lines.codes == {0: None, None: "bad_request"}
 
 
 async def test_a_picture_that_breaks_off_is_a_problem_line_and_lets_go_of_its_bytes(house: House) -> None:
@@ -314,7 +308,7 @@ async def test_a_picture_that_breaks_off_is_a_problem_line_and_lets_go_of_its_by
         yield b"x"
         raise BadRequest("The form is broken.")
 
-    lines = await house.run(listed([SentPicture(chunks())]))
+    lines = await house.run(one(sent_picture(chunks())))
 
     assert lines.codes == {0: "bad_request"}
 
@@ -349,9 +343,9 @@ async def test_stored_pictures_are_read_from_the_store(house: House) -> None:
     picture = png()
     media_id = await _store(house, picture)
 
-    lines = await house.run(listed(house.batches.stored([media_id, media_id])))
+    lines = await house.run(stored(house, [media_id, media_id]))
 
-    assert sorted(lines.order) == [0, 1]
+    assert lines.sorted == [0, 1]
     assert house.analysis.seen == [picture, picture]
 
 
@@ -360,7 +354,7 @@ async def test_an_item_that_is_not_there_is_one_problem_line(house: House) -> No
     await house.store.delete(media_id)
     there = await _store(house, png())
 
-    lines = await house.run(listed(house.batches.stored([media_id, there, "no id at all", "../../etc/passwd"])))
+    lines = await house.run(stored(house, [media_id, there, "no id at all", "../../etc/passwd"]))
 
     assert lines.codes == {0: "not_found", 1: None, 2: "not_found", 3: "not_found"}
 
@@ -369,7 +363,7 @@ async def test_an_item_that_is_too_large_is_refused_as_a_sent_picture_is(house: 
     large = await _store(house, png(300, 300) + b"\0" * MAX_BYTES)
     small = await _store(house, png())
 
-    lines = await house.run(listed(house.batches.stored([large, small])))
+    lines = await house.run(stored(house, [large, small]))
 
     assert lines.codes == {0: "payload_too_large", 1: None}
     assert house.analysis.seen == [png()]

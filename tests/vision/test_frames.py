@@ -28,9 +28,8 @@ async def test_a_slot_gives_what_was_put() -> None:
 
 async def test_a_newer_frame_drops_the_older_one() -> None:
     slot = NewestSlot()
-    for seq in (1, 2, 3):
-        slot.put(frame(seq))
 
+    assert [slot.put(frame(seq)) for seq in (1, 2, 3)] == [False, True, True]
     assert slot.take().seq == 3
     assert slot.dropped == 2
 

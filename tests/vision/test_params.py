@@ -11,7 +11,8 @@ from annotated_types import Ge, Le
 from pydantic import ValidationError
 
 from app.errors import InvalidParameter
-from app.vision.params import described, query_model, read_params, to_params
+from app.vision.params import answer_model, batch_model, described, query_model, read_params, read_request
+from app.vision.plan import Output
 from app.vision.task import Model, VisionTask, vision_tasks
 
 
@@ -33,8 +34,44 @@ class Toes(VisionTask):
 def test_names_are_camel_case_and_defaults_are_the_tasks() -> None:
     model = query_model(Toes)
 
-    assert to_params(Toes, model.model_validate({})) == ToesParams()
-    assert to_params(Toes, model.model_validate({"maxToes": "7", "withNails": "true"})) == ToesParams(7, True)
+    assert read_request(Toes, model.model_validate({}), "me").params == ToesParams()
+    assert read_request(Toes, model.model_validate({"maxToes": "7", "withNails": "true"}), "me").params == ToesParams(
+        7, True
+    )
+
+
+class Soles(Toes):
+    has_mask = True
+
+
+@pytest.mark.parametrize(
+    ("task", "values", "output"),
+    [
+        (Toes, {}, Output.DETECTIONS),
+        (Toes, {"annotate": "true"}, Output.PICTURE),
+        (Soles, {}, Output.MASK),
+        (Soles, {"as": "png"}, Output.MASK),
+        (Soles, {"as": "json"}, Output.DETECTIONS),
+        (Soles, {"annotate": "true"}, Output.PICTURE),
+    ],
+)
+def test_the_form_of_the_answer_is_asked_for(task: type[VisionTask], values: dict[str, str], output: Output) -> None:
+    assert read_request(task, answer_model(task).model_validate(values), "me").output is output
+
+
+@pytest.mark.parametrize("form", ["png", "json"])
+def test_two_forms_cannot_be_asked_for(form: str) -> None:
+    query = answer_model(Soles).model_validate({"annotate": "true", "as": form})
+
+    with pytest.raises(InvalidParameter):
+        read_request(Soles, query, "me")
+
+
+def test_a_batch_answers_detections_and_from_the_cache_unless_asked_not_to() -> None:
+    asked = read_request(Soles, batch_model(Soles).model_validate({}), "me")
+    anew = read_request(Soles, batch_model(Soles).model_validate({"cache": "false"}), "me")
+
+    assert (asked.output, asked.may_reuse, anew.may_reuse) == (Output.DETECTIONS, True, False)
 
 
 @pytest.mark.parametrize(
@@ -72,5 +109,5 @@ def test_a_description_has_the_bounds_of_each_parameter() -> None:
 
 @pytest.mark.parametrize("task", vision_tasks().values(), ids=lambda task: task.name)
 def test_every_task_can_be_asked_without_parameters(task: type[VisionTask]) -> None:
-    assert to_params(task, query_model(task).model_validate({})) == task.Params()
+    assert read_request(task, answer_model(task).model_validate({}), "me").params == task.Params()
     assert len(described(task)) == len(fields(task.Params))

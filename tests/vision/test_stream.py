@@ -9,14 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from app.errors import InvalidParameter, NotFound
 from app.http import problems
 from app.http.guards import RequestContext
-from app.vision import stream
+from app.vision.session import StreamOptions, StreamRequest
+from app.vision.stream import add_stream
 from app.vision.task import vision_tasks
 from tests.serving import serve
 
@@ -24,14 +25,13 @@ TASKS = vision_tasks()
 
 
 class FakeStreams:
-    """Keeps what it was given, and does with the connection what `script` says."""
+    """Keeps what it was given, and sends back what each message was, or closes."""
 
     def __init__(self) -> None:
-        self.given: list[Any] = []
-        self.script = "echo"
+        self.given: list[StreamRequest] = []
 
-    async def serve(self, connection: Any, task: Any, options: Any, configure: Any, client: str) -> None:
-        self.given.append((task, options, configure, client))
+    async def serve(self, connection: Any, request: StreamRequest) -> None:
+        self.given.append(request)
         while (message := await connection.receive()) is not None:
             if message == "close":
                 await connection.close(4408, "enough")
@@ -63,7 +63,9 @@ def url(streams: FakeStreams) -> Iterator[str]:
 
     app = FastAPI(lifespan=lifespan)
     problems.install(app)
-    app.include_router(stream.build_router(TASKS))
+    router = APIRouter(prefix="/v1/vision")
+    add_stream(router, TASKS)
+    app.include_router(router)
     app.add_middleware(RequestContext)
     with serve(app) as port:
         yield f"ws://127.0.0.1:{port}/v1/vision"
@@ -78,7 +80,7 @@ def options_of(url: str, streams: FakeStreams, query: str) -> Any:
     with connect(f"{url}/hands/stream{query}") as socket:
         socket.send("ready?")
         socket.recv(timeout=5)
-    return streams.given[-1][1]
+    return streams.given[-1].options
 
 
 def refusal(url: str) -> tuple[int, dict[str, Any]]:
@@ -113,11 +115,10 @@ def test_every_task_can_be_streamed(url: str, streams: FakeStreams, task: str) -
         socket.send("ready?")
         socket.recv(timeout=5)
 
-    (given, options, _, client_name) = streams.given[0]
-    assert given is TASKS[task]
-    assert options.params == TASKS[task].Params()
-    assert options.max_fps is None
-    assert client_name
+    request = streams.given[0]
+    assert request.task is TASKS[task]
+    assert request.options == StreamOptions(TASKS[task].Params(), None)
+    assert request.client
 
 
 def test_parameters_come_with_the_address_and_the_key_is_none_of_them(url: str, streams: FakeStreams) -> None:
@@ -145,7 +146,7 @@ def test_an_unknown_task_is_refused_before_the_stream_is_accepted(url: str, stre
 
 def test_a_change_keeps_what_it_does_not_name(url: str, streams: FakeStreams) -> None:
     present = options_of(url, streams, "?maxHands=1&maxFps=5")
-    configure = streams.given[-1][2]
+    configure = streams.given[-1].configure
 
     changed = configure(present, {"minConfidence": 0.9})
     unlimited = configure(changed, {"maxFps": None})
@@ -159,7 +160,7 @@ def test_a_change_keeps_what_it_does_not_name(url: str, streams: FakeStreams) ->
 )
 def test_a_wrong_change_is_refused(url: str, streams: FakeStreams, change: dict[str, Any]) -> None:
     present = options_of(url, streams, "")
-    configure = streams.given[-1][2]
+    configure = streams.given[-1].configure
 
     with pytest.raises(InvalidParameter):
         configure(present, change)

@@ -14,6 +14,7 @@ from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.vision.accounts import WORKER_BYTES
 from app.vision.trackers import Tracker
+from app.workers.channel import Message
 from tests.leaks import Leaks
 from tests.vision.toys import HIGH, LOW, MODEL_BYTES, MODERATE, Noses, Toes, ToyHouse, ToyParams, open_toys
 from tests.workers.pools import until
@@ -39,7 +40,7 @@ async def living(house: ToyHouse) -> set[str]:
     """Return the trackers that the workers have, by asking them."""
     found: set[str] = set()
     for pid in house.pids:
-        answer = house.vision.pool.command(pid, {"task": "toes", "params": {"count": 1}}, 5)
+        answer = house.vision.pool.command(pid, Message({"task": "toes", "params": {"count": 1}}, b""), 5)
         assert answer is not None
         found |= set((await answer).head["trackers"])
     return found
@@ -148,27 +149,27 @@ async def test_trackers_are_spread_over_the_workers(house: ToyHouse, tmp_path: P
     assert {pid: pids.count(pid) for pid in house.pids} == dict.fromkeys(house.pids, 2)
 
 
-class TestSeat:
-    """A stream's place for a tracker."""
+class TestStreamTracker:
+    """The tracker that one stream has, or has not."""
 
     async def test_a_stream_keeps_its_tracker_from_frame_to_frame(self, house: ToyHouse) -> None:
-        seat = house.vision.trackers.open()
+        stream = house.vision.trackers.open()
 
-        first = seat.tracker(Toes, ToyParams())
-        second = seat.tracker(Toes, ToyParams())
+        first = stream.current(Toes, ToyParams())
+        second = stream.current(Toes, ToyParams())
 
         assert first is second is not None
-        seat.close()
-        seat.close()
+        stream.close()
+        stream.close()
         await until(lambda: house.entries() == [ONE_WORKER])
 
     async def test_at_high_it_is_taken_back_and_the_stream_goes_on_with_the_shared_model(self, house: ToyHouse) -> None:
-        seat = house.vision.trackers.open()
-        before = seat.tracker(Toes, ToyParams())
+        stream = house.vision.trackers.open()
+        before = stream.current(Toes, ToyParams())
         await house.analyze(Toes, tracker=before)
 
         house.at(HIGH)
-        at_high = seat.tracker(Toes, ToyParams())
+        at_high = stream.current(Toes, ToyParams())
         reply = await house.analyze(Toes, tracker=at_high)
         await until(lambda: house.entries() == [ONE_WORKER])
 
@@ -179,82 +180,82 @@ class TestSeat:
 
         house.at(LOW)
         house.clock.now += 10
-        assert seat.tracker(Toes, ToyParams()) is not None
-        seat.close()
+        assert stream.current(Toes, ToyParams()) is not None
+        stream.close()
 
     async def test_who_got_none_asks_again_after_a_while(self, house: ToyHouse) -> None:
         house.at(MODERATE)
-        seat = house.vision.trackers.open()
-        assert seat.tracker(Toes, ToyParams()) is None
+        stream = house.vision.trackers.open()
+        assert stream.current(Toes, ToyParams()) is None
         house.at(LOW)
 
-        at_once = seat.tracker(Toes, ToyParams())
+        at_once = stream.current(Toes, ToyParams())
         house.clock.now += 2
-        later = seat.tracker(Toes, ToyParams())
+        later = stream.current(Toes, ToyParams())
 
         assert at_once is None
         assert later is not None
-        seat.close()
+        stream.close()
 
     async def test_other_parameters_need_another_tracker(self, house: ToyHouse) -> None:
-        seat = house.vision.trackers.open()
-        first = seat.tracker(Toes, ToyParams(count=1))
+        stream = house.vision.trackers.open()
+        first = stream.current(Toes, ToyParams(count=1))
         assert first is not None
         house.clock.now += 10
 
-        second = seat.tracker(Toes, ToyParams(count=2))
+        second = stream.current(Toes, ToyParams(count=2))
 
         assert second is not None
         assert second.id != first.id
         assert second.params == {"count": 2}
         await until(lambda: house.entries() == [ONE_WORKER + Toes.tracker_bytes])
-        seat.close()
+        stream.close()
 
     async def test_it_moves_where_another_worker_has_far_fewer(self, house: ToyHouse, tmp_path: Path) -> None:
-        seats = [house.vision.trackers.open() for _ in range(2)]
-        trackers = [seat.tracker(Toes, ToyParams()) for seat in seats]
+        streams = [house.vision.trackers.open() for _ in range(2)]
+        trackers = [stream.current(Toes, ToyParams()) for stream in streams]
         await house.second_worker(tmp_path)
         house.clock.now += 10
 
-        moved = [seat.tracker(Toes, ToyParams()) for seat in seats]
+        moved = [stream.current(Toes, ToyParams()) for stream in streams]
 
         assert [tracker.pid for tracker in trackers if tracker is not None] == [house.pids[0]] * 2 or len(
             {tracker.pid for tracker in trackers if tracker is not None}
         ) == 1
         assert {tracker.pid for tracker in moved if tracker is not None} == set(house.pids)
-        for seat in seats:
-            seat.close()
+        for stream in streams:
+            stream.close()
         await until(lambda: house.vision.trackers.count == 0)
 
     async def test_one_more_on_one_side_is_no_reason_to_move(self, house: ToyHouse, tmp_path: Path) -> None:
         await house.second_worker(tmp_path)
-        seats = [house.vision.trackers.open() for _ in range(3)]
-        before = [seat.tracker(Toes, ToyParams()) for seat in seats]
+        streams = [house.vision.trackers.open() for _ in range(3)]
+        before = [stream.current(Toes, ToyParams()) for stream in streams]
         house.clock.now += 10
 
-        assert [seat.tracker(Toes, ToyParams()) for seat in seats] == before
-        for seat in seats:
-            seat.close()
+        assert [stream.current(Toes, ToyParams()) for stream in streams] == before
+        for stream in streams:
+            stream.close()
 
     async def test_when_its_worker_is_gone_the_stream_gets_another(self, house: ToyHouse) -> None:
-        seat = house.vision.trackers.open()
-        first = seat.tracker(Toes, ToyParams())
+        stream = house.vision.trackers.open()
+        first = stream.current(Toes, ToyParams())
         assert first is not None
         await house.analyze(Toes, tracker=first)
         os.kill(first.pid, signal.SIGKILL)
         await until(lambda: house.vision.pool.statistics.died == 1)
         assert house.entries() == []
 
-        without = seat.tracker(Toes, ToyParams())
+        without = stream.current(Toes, ToyParams())
         await house.analyze(Toes, tracker=without)  # the shared model brings a worker back
         house.clock.now += 10
-        second = seat.tracker(Toes, ToyParams())
+        second = stream.current(Toes, ToyParams())
 
         assert without is None
         assert second is not None
         assert second.pid == house.pids[0]
         assert house.vision.trackers.count == 1
-        seat.close()
+        stream.close()
         await until(lambda: house.entries() == [ONE_WORKER])
 
 
@@ -284,13 +285,13 @@ async def test_what_a_tracker_is_promised_is_kept_for_it_until_it_is_loaded(hous
 async def test_a_tracker_that_came_up_in_another_worker_after_a_death_is_not_left_there(
     house: ToyHouse, tmp_path: Path
 ) -> None:
-    seat = house.vision.trackers.open()
-    tracker = seat.tracker(Toes, ToyParams())
+    stream = house.vision.trackers.open()
+    tracker = stream.current(Toes, ToyParams())
     await house.analyze(Toes, tracker=tracker)
     await house.analyze(Toes, f"die {tmp_path / 'once'}", tracker)
 
-    seat.tracker(Toes, ToyParams())  # the next frame
-    seat.close()
+    stream.current(Toes, ToyParams())  # the next frame
+    stream.close()
     await until(lambda: house.vision.trackers.count == 0)
 
     assert await living(house) == set()

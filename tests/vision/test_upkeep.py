@@ -28,7 +28,7 @@ def models(house: ToyHouse) -> list[set[str]]:
     return [set(house.accounts.models_of(pid)) for pid in house.pids]
 
 
-def make_settled(house: ToyHouse) -> None:
+def make_old(house: ToyHouse) -> None:
     """Let so much time go by in the ledger that no worker is spared for being new."""
     for account in house.accounts._accounts.values():
         assert account.holder is not None
@@ -117,7 +117,7 @@ async def test_reclaiming_takes_idle_models_first_and_then_idle_workers(house: T
     await house.analyze(Toes)
     house.clock.now += LONG_SECONDS
     await house.analyze(Noses)
-    make_settled(house)
+    make_old(house)
 
     first = await reclaimed(house)
     assert models(house) == [{"noses"}]
@@ -138,7 +138,7 @@ async def test_a_worker_that_was_just_loaded_or_used_is_spared(house: ToyHouse) 
     await reclaimed(house)
     assert len(house.pids) == 1
 
-    make_settled(house)
+    make_old(house)
     await house.analyze(Toes)  # old, but just used
     await asyncio.sleep(1.0)  # see above
     await reclaimed(house)
@@ -148,7 +148,7 @@ async def test_a_worker_that_was_just_loaded_or_used_is_spared(house: ToyHouse) 
 
 async def test_a_worker_at_work_is_not_taken(house: ToyHouse, tmp_path: Path) -> None:
     await house.analyze(Toes)
-    make_settled(house)
+    make_old(house)
     house.clock.now += LONG_SECONDS
     working = asyncio.create_task(house.analyze(Toes, f"hold {tmp_path / 'held'}"))
     await until((tmp_path / "held.begun").exists)

@@ -19,7 +19,8 @@ from app.errors import InvalidMedia, ModelMissing, NotFound
 from app.media.pictures import LivePicture
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.accounts import WORKER_BYTES
-from app.vision.analysis import AnalysisResult
+from app.vision.analysis import AnalysisRequest
+from app.vision.result import AnalysisResult
 from app.vision.vision import ModelState
 from tests.leaks import Leaks
 from tests.media_files import photo
@@ -28,7 +29,7 @@ from tests.workers.pools import until
 
 
 def _settings(folder: Path, models: Path, sample_seconds: float = 3600, **vision: Any) -> Settings:
-    """Return settings with which the governor leaves the ledger alone: it would settle it after some seconds."""
+    """Return settings with which the governor leaves the ledger alone: it would correct it after some seconds."""
     return Settings(
         memory=MemorySettings(limit=8 * GIB, sample_seconds=sample_seconds, fast_sample_seconds=sample_seconds),
         storage=StorageSettings(root=folder / "var"),
@@ -48,7 +49,7 @@ async def house(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncItera
 async def _analyze(house: House, task: str, picture: bytes, **params: object) -> AnalysisResult:
     kind = house.vision.vision.task(task)
     live = LivePicture(picture, house.core.governor.budget, Priority.REQUEST, "tester")
-    return await house.vision.analysis.analyze(kind, kind.Params(**params), live, client="tester")
+    return await house.vision.analysis.analyze(AnalysisRequest(kind, kind.Params(**params), "tester"), live)
 
 
 def _states(house: House) -> dict[str, ModelState]:
@@ -158,7 +159,7 @@ class TestWithModels:
 
         await asyncio.gather(_analyze(house, "hands", picture), _analyze(house, "gestures", picture))
 
-        workers = len(house.vision.vision.pool.crew.seats)  # one may be starting, with its bytes taken
+        workers = house.vision.vision.pool.crew.size  # one may be starting, with its bytes taken
         models = tasks["hands"].model_bytes + tasks["gestures"].model_bytes
         assert _worker_bytes(house) <= workers * WORKER_BYTES + models
 

@@ -30,7 +30,7 @@ class ToyEngine:
             for task in head["unload"]:
                 self._models.pop(task, None)
             return self._list(), b""
-        if "narrow" in head:
+        if "keepInstances" in head:
             return self._list(), b""
         if "dropTracker" in head:
             self._trackers.pop(head["dropTracker"], None)
@@ -61,8 +61,8 @@ class ToyEngine:
         ]
         return {"models": models, "revision": self._revision}
 
-    def _obey(self, words: str) -> None:
-        verb, _, name = words.partition(" ")
+    def _obey(self, order: str) -> None:
+        verb, _, name = order.partition(" ")
         match verb:
             case "bad":
                 raise InvalidMedia("The picture is broken.")

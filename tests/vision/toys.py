@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
 from app.vision.accounts import WorkerAccounts
+from app.vision.plan import AnalysisPlan
 from app.vision.task import Model, VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
-from app.workers.call import Reply
-from app.workers.pool import PoolLimits
-from app.workers.process import WorkerSpec
+from app.workers.reply import Reply
+from app.workers.spec import PoolLimits, WorkerSpec
 from tests.memory.gauges import FakeGauge, make_governor
 from tests.workers.pools import until
 
@@ -149,7 +149,8 @@ class ToyHouse:
             ) as reservation,
         ):
             data = picture.encode()
-            return await lease.analyze(data, AnalysisSize(4, 3), 100, MIB, reservation, "me", tracker)
+            plan = AnalysisPlan(AnalysisSize(4, 3), 100, None, "decode-toy", MIB, MIB)
+            return await self.vision.analyze(lease, data, plan, reservation, "me", tracker)
 
     async def second_worker(self, folder: Path) -> None:
         """Have a second worker started, and both of them loaded and idle."""
@@ -186,12 +187,12 @@ async def open_toys(
         role="vision",
         entry="tests.vision.toy_engine:build",
         options={"modelBytes": MODEL_BYTES},
+        limits=PoolLimits(workers=workers, idle_seconds=idle_seconds),
         slots=slots,
         log_level="error",
     )
     vision = Vision(
         spec,
-        PoolLimits(workers=workers, idle_seconds=idle_seconds),
         governor,
         cast("ModelAssets", EveryAsset()),
         tasks or TASKS,

@@ -79,7 +79,7 @@ class Probe:
         raise RuntimeError("not foreseen, at /home/somebody")
 
     def mumble(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
-        """Answer what JSON has no words for."""
+        """Answer what cannot be written as JSON."""
         return {"value": object()}, b""
 
     def allocate(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:

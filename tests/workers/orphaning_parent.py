@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from app.workers.pool import PoolLimits, WorkerPool
-from tests.workers.pools import probe_spec
+from app.workers.channel import Message
+from app.workers.pool import WorkerPool
+from tests.workers.pools import Ledger, probe_spec
 
 
 async def main(do: str) -> None:
-    pool = WorkerPool(probe_spec(), PoolLimits())
-    reply = await pool.call({"do": "echo"}, b"", deadline_seconds=20)
+    pool = WorkerPool(probe_spec(), Ledger())
+    reply = await pool.call(Message({"do": "echo"}, b""), deadline_seconds=20)
     print(reply.pid, flush=True)  # noqa: T201 - read by the test
-    await pool.call({"do": do, "seconds": 60}, b"", deadline_seconds=60)
+    await pool.call(Message({"do": do, "seconds": 60}, b""), deadline_seconds=60)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.priority import Priority
-from app.workers.call import Reply
+from app.workers.channel import Message
 from app.workers.crew import WorkerLedger
-from app.workers.pool import PoolLimits, WorkerPool
-from app.workers.process import WorkerProcess, WorkerSpec
+from app.workers.pool import WorkerPool
+from app.workers.process import WorkerProcess
+from app.workers.reply import Reply
+from app.workers.spec import PoolLimits, WorkerSpec
 
 PATIENCE_SECONDS = 10.0
 """Until a test gives up waiting for what should happen at once."""
@@ -38,7 +40,7 @@ async def open_pool(
 ) -> AsyncIterator[WorkerPool]:
     """Give a pool of `entries.Probe` children for the block; it is closed afterwards."""
     limits = PoolLimits(workers=workers, idle_seconds=idle_seconds, waiting=waiting, wait_seconds=wait_seconds)
-    pool = WorkerPool(probe_spec(**spec), limits, ledger, clock)
+    pool = WorkerPool(probe_spec(limits=limits, **spec), ledger or Ledger(), clock)
     try:
         yield pool
     finally:
@@ -58,8 +60,7 @@ def ask(
 ) -> asyncio.Task[Reply]:
     """Have a child of `pool` do something; the call is made when the test next waits for anything."""
     call = pool.call(
-        {"do": do, **head},
-        payload,
+        Message({"do": do, **head}, payload),
         deadline_seconds=deadline,
         repeatable=repeatable,
         priority=priority,
@@ -103,10 +104,10 @@ class Ledger:
     def allowed(self, configured: int) -> int:
         return min(configured, self.allowed_workers)
 
-    def first_width(self, slots: int) -> int:
+    def first_concurrency(self, slots: int) -> int:
         return slots
 
-    def may_widen(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - the form of a ledger
+    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - part of the interface
         return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 
 from app.errors import ProcessingTimeout, WorkerFailed
+from app.workers.channel import Message
 from app.workers.pool import WorkerPool
 from tests.workers.pools import Held, Ledger, answered, ask, is_gone, open_pool, until
 
 
-class NarrowLedger(Ledger):
+class OneAtATimeLedger(Ledger):
     """Grants one call at a time, however many slots a child has."""
 
-    def first_width(self, slots: int) -> int:
+    def first_concurrency(self, slots: int) -> int:
         return min(1, slots)
 
-    def may_widen(self, worker: object) -> bool:  # noqa: ARG002 - the form of a ledger
+    def may_raise_concurrency(self, worker: object) -> bool:  # noqa: ARG002 - part of the interface
         return False
 
 
@@ -79,7 +80,7 @@ async def test_a_call_for_one_child_is_not_taken_back_from_it(tmp_path: Path) ->
     async with open_pool(workers=2, ahead=1) as pool:
         held = [Held(pool, tmp_path, f"held {number}") for number in range(2)]
         pids = [await one.begun() for one in held]
-        own = asyncio.create_task(pool.call({"do": "echo"}, b"", deadline_seconds=10, pid=pids[1]))
+        own = asyncio.create_task(pool.call(Message({"do": "echo"}, b""), deadline_seconds=10, pid=pids[1]))
         await until(lambda: sent(pool) == 3)
 
         held[0].release()
@@ -92,7 +93,7 @@ async def test_a_call_for_one_child_is_not_taken_back_from_it(tmp_path: Path) ->
 
 
 async def test_nothing_is_given_ahead_while_a_slot_has_no_memory(tmp_path: Path) -> None:
-    async with open_pool(slots=2, ahead=1, ledger=NarrowLedger()) as pool:
+    async with open_pool(slots=2, ahead=1, ledger=OneAtATimeLedger()) as pool:
         held = Held(pool, tmp_path)
         await held.begun()
         later = ask(pool, "echo")

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.workers.channel import BlockingChannel, Frame, Head, pack_head
+from app.workers.channel import BlockingChannel, Head, Message, pack_head
 from tests.workers.wire import Reader
 
 _values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
-_frames = st.builds(Frame, st.dictionaries(st.text(), _values, max_size=4), st.binary(max_size=300))
+_messages = st.builds(Message, st.dictionaries(st.text(), _values, max_size=4), st.binary(max_size=300))
 
 
 @contextmanager
@@ -29,38 +29,38 @@ def channel_pair() -> Iterator[tuple[BlockingChannel, socket.socket]]:
             channel._reader.close()
 
 
-@given(st.lists(_frames, max_size=4))
-def test_both_ends_write_the_same_bytes(frames: list[Frame]) -> None:
+@given(st.lists(_messages, max_size=4))
+def test_both_ends_write_the_same_bytes(messages: list[Message]) -> None:
     writer = Reader()
-    for frame in frames:
-        writer.protocol.send(frame.head, frame.payload)
+    for message in messages:
+        writer.protocol.send(message.head, message.payload)
 
     with channel_pair() as (channel, other_end):
-        for frame in frames:
-            channel.send(frame.head, frame.payload)
+        for message in messages:
+            channel.send(message.head, message.payload)
         other_end.setblocking(False)
-        written = other_end.recv(1 << 20) if frames else b""
+        written = other_end.recv(1 << 20) if messages else b""
 
     assert written == writer.wire.written
 
 
-@given(st.lists(_frames, max_size=4))
-def test_a_child_reads_what_its_parent_writes(frames: list[Frame]) -> None:
+@given(st.lists(_messages, max_size=4))
+def test_a_child_reads_what_its_parent_writes(messages: list[Message]) -> None:
     writer = Reader()
-    for frame in frames:
-        writer.protocol.send(frame.head, frame.payload)
+    for message in messages:
+        writer.protocol.send(message.head, message.payload)
 
     with channel_pair() as (channel, other_end):
         other_end.sendall(writer.wire.written)
         other_end.close()
-        received = [channel.receive() for _ in range(len(frames) + 1)]
+        received = [channel.receive() for _ in range(len(messages) + 1)]
 
-    assert received == [*frames, None]
+    assert received == [*messages, None]
 
 
-@given(_frames, st.data())
-def test_a_child_whose_parent_goes_in_mid_frame_reads_the_end(frame: Frame, data: st.DataObject) -> None:
-    whole = pack_head(frame.head, len(frame.payload)) + frame.payload
+@given(_messages, st.data())
+def test_a_child_whose_parent_goes_in_mid_message_reads_the_end(message: Message, data: st.DataObject) -> None:
+    whole = pack_head(message.head, len(message.payload)) + message.payload
     part = whole[: data.draw(st.integers(0, len(whole) - 1))]
 
     with channel_pair() as (channel, other_end):
@@ -70,7 +70,7 @@ def test_a_child_whose_parent_goes_in_mid_frame_reads_the_end(frame: Frame, data
         assert channel.receive() is None
 
 
-def test_frames_of_many_threads_do_not_mix() -> None:
+def test_messages_of_many_threads_do_not_mix() -> None:
     reader = Reader()
     payloads = [bytes([number]) * 300_000 for number in range(4)]
 
@@ -81,12 +81,12 @@ def test_frames_of_many_threads_do_not_mix() -> None:
         ]
         for thread in threads:
             thread.start()
-        while len(reader.frames) < 20:
+        while len(reader.messages) < 20:
             reader.protocol.data_received(other_end.recv(1 << 16))
         for thread in threads:
             thread.join()
 
-    assert all(frame.payload == payloads[frame.head["number"]] for frame in reader.frames)
+    assert all(message.payload == payloads[message.head["number"]] for message in reader.messages)
 
 
 def _send_often(channel: BlockingChannel, head: Head, payload: bytes) -> None:

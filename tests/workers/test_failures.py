@@ -86,7 +86,7 @@ async def test_what_a_handler_refuses_is_told_as_it_said_it() -> None:
     assert (pool.statistics.started, pool.counters.retried) == (1, 0)
 
 
-async def test_an_exception_nobody_foresaw_fails_the_call_without_its_words() -> None:
+async def test_an_exception_nobody_foresaw_fails_the_call_without_its_message() -> None:
     async with open_pool(log_level="error") as pool:
         with pytest.raises(WorkerFailed) as failure:
             await answered(ask(pool, "blunder"))
@@ -97,7 +97,7 @@ async def test_an_exception_nobody_foresaw_fails_the_call_without_its_words() ->
     assert pool.statistics.started == 1
 
 
-async def test_an_answer_that_json_has_no_words_for_fails_the_call() -> None:
+async def test_a_reply_that_is_not_json_fails_the_call() -> None:
     async with open_pool() as pool:
         with pytest.raises(WorkerFailed):
             await answered(ask(pool, "mumble", deadline=2))
@@ -188,9 +188,9 @@ def _answer(**members: object) -> bytes:
         pytest.param(_answer(call=[2]), id="a call that is no number"),
         pytest.param(_answer(memory=None), id="no memory"),
         pytest.param(_answer(memory=7), id="memory that is a number"),
-        pytest.param(_answer(memory={"residentBytes": "all"}), id="memory in words"),
+        pytest.param(_answer(memory={"residentBytes": "all"}), id="memory as text"),
         pytest.param(_answer(pid=None), id="no pid"),
-        pytest.param(_answer(error="invalid_media"), id="an error without words"),
+        pytest.param(_answer(error="invalid_media"), id="an error without a message"),
         pytest.param(_answer(error=["x"], detail="x"), id="an error that is no code"),
         pytest.param(_answer(error="invalid_media", detail="x", extra={"detail": "y"}), id="an error said twice"),
     ],

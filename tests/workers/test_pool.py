@@ -136,15 +136,15 @@ async def test_a_cancelled_call_frees_its_place_in_line(tmp_path: Path) -> None:
 
 async def test_a_call_gives_up_when_no_child_is_free_in_time_and_frees_its_place(tmp_path: Path) -> None:
     async with open_pool(waiting=1) as pool:
-        patient = pool.limits
+        patient = pool.spec
         first = Held(pool, tmp_path)
         await first.begun()
 
-        pool.limits = dataclasses.replace(patient, wait_seconds=0.3)
+        pool.spec = dataclasses.replace(patient, limits=dataclasses.replace(patient.limits, wait_seconds=0.3))
         with pytest.raises(Overloaded, match="free in time") as refusal:
             await answered(ask(pool, "echo"))
 
-        pool.limits = patient
+        pool.spec = patient
         next_one = ask(pool, "echo", value="served")
         await asyncio.sleep(0)
         first.release()

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.workers.process import CHILD_ENVIRONMENT, WorkerProcess
+from app.workers.launch import CHILD_ENVIRONMENT
+from app.workers.process import WorkerProcess
 from tests.media_files import REPOSITORY
 from tests.workers.pools import answered, ask, is_gone, open_pool, probe_spec
 

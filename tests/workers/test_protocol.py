@@ -1,4 +1,4 @@
-"""The API's end of the channel: frames survive any splitting, and what is no frame cuts the connection."""
+"""The API's end of the channel: messages survive any splitting, and what is no message cuts the connection."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, Frame, pack_head
+from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES, Message, pack_head
 from tests.workers.entries import framed
 from tests.workers.wire import Reader
 
 _values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
-_frames = st.builds(Frame, st.dictionaries(st.text(), _values, max_size=4), st.binary(max_size=300))
+_messages = st.builds(Message, st.dictionaries(st.text(), _values, max_size=4), st.binary(max_size=300))
 
 
-@given(st.lists(_frames, max_size=6), st.data())
-def test_frames_come_out_as_they_were_however_the_bytes_are_split(frames: list[Frame], data: st.DataObject) -> None:
-    stream = b"".join(pack_head(frame.head, len(frame.payload)) + frame.payload for frame in frames)
+@given(st.lists(_messages, max_size=6), st.data())
+def test_messages_come_out_as_they_were_however_the_bytes_are_split(
+    messages: list[Message], data: st.DataObject
+) -> None:
+    stream = b"".join(pack_head(message.head, len(message.payload)) + message.payload for message in messages)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=20)))
     reader = Reader()
 
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         reader.protocol.data_received(stream[begin:end])
 
-    assert reader.frames == frames
+    assert reader.messages == messages
     assert not reader.wire.is_aborted
 
 
@@ -46,7 +48,7 @@ def test_what_is_no_frame_cuts_the_connection_and_is_forgotten(garbage: bytes) -
     reader.protocol.data_received(garbage + framed(b'{"after":1}'))
 
     assert reader.wire.is_aborted
-    assert [frame.head for frame in reader.frames] == [{"before": 1}]
+    assert [message.head for message in reader.messages] == [{"before": 1}]
 
 
 def test_a_frame_at_the_limits_is_accepted() -> None:
@@ -55,7 +57,7 @@ def test_a_frame_at_the_limits_is_accepted() -> None:
 
     reader.protocol.data_received(framed(head, b"payload"))
 
-    assert [frame.payload for frame in reader.frames] == [b"payload"]
+    assert [message.payload for message in reader.messages] == [b"payload"]
 
 
 def test_the_loss_of_the_connection_is_told_once_and_nothing_is_sent_any_more() -> None:

@@ -94,7 +94,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
 def test_an_unknown_machine_is_reported_as_open() -> None:
     program = (
         "import os, platform; platform.machine = lambda: 'riscv64'\n"
-        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None).network)"
+        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None)['network'])"
     )
 
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from app.workers.channel import Frame
-from app.workers.protocol import FrameProtocol
+from app.workers.channel import Message
+from app.workers.protocol import MessageProtocol
 
 
 class Wire(asyncio.Transport):
@@ -34,10 +34,10 @@ class Reader:
     """A protocol, what it was told, and the wire that it is at."""
 
     def __init__(self) -> None:
-        self.frames: list[Frame] = []
+        self.messages: list[Message] = []
         self.closed = 0
         self.wire = Wire()
-        self.protocol = FrameProtocol(self.frames.append, self._close)
+        self.protocol = MessageProtocol(self.messages.append, self._close)
         self.protocol.connection_made(self.wire)
 
     def _close(self) -> None:

@@ -1,1 +1,1 @@
-"""Picture headers, one format a file: bounded pure Python over the first bytes, no library."""
+"""The picture formats that are accepted, one a file (`app/imaging/picture_format.py` says what each member means)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
-from app.domain.frame import ImageFormat, ImageHeader
+from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia
+from app.imaging.picture_format import PictureFormat, PictureHeader
 
 # A step is a block or a sub-block (at most 255 bytes): about 256 KiB ahead of the first image, 32 KiB behind it.
 _STEPS_TO_FIRST = 1024
@@ -14,61 +16,59 @@ _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
-class _Walk:
-    """A position in the blocks of a GIF, which can only take so many steps."""
+class Gif(PictureFormat):
+    name = "gif"
+    media_type = MediaType("image/gif", MediaKind.IMAGE, ".gif")
+    plugin = "PIL.GifImagePlugin:GifImageFile"
+    signature = rb"GIF8[79]a"
 
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data = data
-        self.steps = _STEPS_TO_FIRST
-        self.position = 13 + _table_bytes(data[10])
+    def pixel_bytes(self, _header: PictureHeader) -> int:
+        """The first frame stays a palette."""
+        return 1
 
-    def step(self, size: int) -> bool:
-        self.position += size
-        self.steps -= 1
-        return self.steps > 0 and self.position < len(self._data)
+    def read_header(self, data: bytes | memoryview) -> PictureHeader:
+        """Read the logical screen and the first image: the canvas holds both, whichever is larger.
 
-    def skip_blocks(self) -> bool:
-        """Step over a chain of sub-blocks; False when the steps or the bytes have run out."""
-        while length := self._data[self.position]:
-            if not self.step(1 + length):
-                return False
-        return self.step(1)
+        `animated` is True when the file asks for looping, as nearly all animations do, or the second image comes soon;
+        `frames` stays 1. Source: GIF89a specification, sections 18 to 26.
+        """
+        width, height = struct.unpack_from("<HH", data, 6)
+        images, looping = 0, False
+        for position in _blocks(data):
+            if data[position] == _IMAGE:
+                images += 1
+                left, top, image_width, image_height, _ = struct.unpack_from("<HHHHB", data, position + 1)
+                if images == 1:
+                    width, height = max(width, left + image_width), max(height, top + image_height)
+            elif data[position + 1 : position + 3] == b"\xff\x0b":  # of an application, whose name has 11 bytes
+                looping = looping or bytes(data[position + 3 : position + 14]) in _LOOPING
+            if images > 1 or (images and looping):
+                break
+        if not images:
+            raise InvalidMedia("The GIF has no image where one is expected.")
+        return PictureHeader(self, width, height, channels=4, animated=looping or images > 1, samples=1.0)
+
+
+def _blocks(data: bytes | memoryview) -> Iterator[int]:
+    """Yield where each image and each extension begins, as far as the steps and the bytes suffice."""
+    steps, position, is_chain = _STEPS_TO_FIRST, 13 + _table_bytes(data[10]), False
+    while steps > 0 and position < len(data):
+        byte = data[position]
+        if is_chain:  # the length of a sub-block; 0 ends them
+            position, is_chain = position + 1 + byte, byte > 0
+        elif byte == _TRAILER:
+            return
+        elif byte == _EXTENSION:
+            yield position
+            position, is_chain = position + 2, True
+        elif byte == _IMAGE:
+            yield position
+            position, is_chain = position + 11 + _table_bytes(data[position + 9]), True
+            steps = _STEPS_TO_SECOND
+        else:
+            position += 1  # padding, which Pillow skips as well
+        steps -= 1
 
 
 def _table_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-
-def read_gif(data: bytes | memoryview) -> ImageHeader:
-    """Read the logical screen and the first image: the canvas holds both, whichever is larger.
-
-    `animated` is True when the file asks for looping, as nearly all animations do, or the second image comes soon;
-    `frames` stays 1.
-    Source: GIF89a specification, sections 18 to 26.
-
-    Raises:
-        InvalidMedia: no image within the data given or within 1024 blocks.
-    """
-    width, height = struct.unpack_from("<HH", data, 6)
-    walk = _Walk(data)
-    images, looping, more = 0, False, walk.position < len(data)
-    while more and not (images and looping):
-        position = walk.position
-        kind = data[position]
-        if kind == _IMAGE:
-            images += 1
-            left, top, image_width, image_height, flags = struct.unpack_from("<HHHHB", data, position + 1)
-            if images > 1:
-                break
-            walk.steps = _STEPS_TO_SECOND
-            width, height = max(width, left + image_width), max(height, top + image_height)
-            more = walk.step(11 + _table_bytes(flags)) and walk.skip_blocks()
-        elif kind == _EXTENSION:
-            application = data[position + 1 : position + 3] == b"\xff\x0b"
-            looping = looping or (application and bytes(data[position + 3 : position + 14]) in _LOOPING)
-            more = walk.step(2) and walk.skip_blocks()
-        else:
-            more = kind != _TRAILER and walk.step(1)  # padding, which Pillow skips as well
-    if not images:
-        raise InvalidMedia("The GIF has no image where one is expected.")
-    return ImageHeader(ImageFormat.GIF, width, height, channels=4, animated=looping or images > 1, samples=1.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from app.domain.frame import ImageFormat, ImageHeader
+from collections.abc import Iterator
+
+from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia, UnsupportedMedia
-from app.imaging.formats.exif import read_orientation
+from app.imaging.exif import read_orientation
+from app.imaging.picture_format import PictureFormat, PictureHeader
 
 # A step is a segment or a byte of padding. Photos have 5 to 30 segments; a 16 MB colour profile has 256.
 _MAX_STEPS = 2048
@@ -16,70 +19,92 @@ _FRAMES = _SEQUENTIAL | _PROGRESSIVE | _OTHER_FRAMES
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 _END_OF_IMAGE, _START_OF_SCAN, _APP1 = 0xD9, 0xDA, 0xE1
 
+# Rows that libjpeg holds for upsampling and colour conversion: 16 lines x 4 components.
+_ROW_BYTES = 64
 
-def read_jpeg(data: bytes | memoryview) -> ImageHeader:
-    """Walk the segments up to the first scan.
 
-    A sequential picture whose first scan holds fewer components than the frame is stored in several scans: libjpeg then
-    keeps all coefficients as for a progressive one (`jdmaster.c: use_c_buffer`), and so it is called progressive here.
-    The same is assumed where `data` ends before the first scan. Source of the layout: ITU-T T.81, annex B.
+class Jpeg(PictureFormat):
+    name = "jpeg"
+    media_type = MediaType("image/jpeg", MediaKind.IMAGE, ".jpg")
+    plugin = "PIL.JpegImagePlugin:JpegImageFile"
+    signature = rb"\xff\xd8\xff"
+    scales = (8, 4, 2)
+
+    def buffer_bytes(self, header: PictureHeader, _encoded_bytes: int) -> int:
+        return _ROW_BYTES * header.width
+
+    def decoder_bytes(self, header: PictureHeader, pixels: int) -> tuple[int, int]:
+        """A progressive picture's coefficients are held whole, at 2 bytes each, whatever the scale."""
+        image = pixels * self.pixel_bytes(header)
+        coefficients = int(2 * header.samples * header.pixels) if header.progressive else 0
+        return coefficients + image, image
+
+    def is_averageable(self, _header: PictureHeader) -> bool:
+        return True
+
+    def read_header(self, data: bytes | memoryview) -> PictureHeader:
+        """Walk the segments up to the first scan.
+
+        A sequential picture whose first scan holds fewer components than the frame is stored in several scans: libjpeg
+        then keeps all coefficients as for a progressive one (`jdmaster.c: use_c_buffer`), and so it is called
+        progressive here. The same is assumed where `data` ends before the first scan. Source of the layout: ITU-T
+        T.81, annex B.
+        """
+        frame = scan = orientation = 0
+        for marker, payload, end in _segments(data):
+            if marker == _START_OF_SCAN:
+                scan = payload
+                break
+            if marker in _FRAMES:
+                if frame:
+                    raise InvalidMedia("The JPEG has two frame headers.")
+                frame = payload
+            elif marker == _APP1 and not orientation and data[payload : payload + 6] == b"Exif\0\0":
+                orientation = read_orientation(data[payload + 6 : end])
+        if not frame:
+            raise InvalidMedia("The JPEG has no frame header where one is expected.")
+        return self._describe(data, frame, scan, orientation or 1)
+
+    def _describe(self, data: bytes | memoryview, frame: int, scan: int, orientation: int) -> PictureHeader:
+        kind = data[frame - 3]
+        components = data[frame + 5]
+        if kind in _OTHER_FRAMES or data[frame] != 8 or components not in (1, 3, 4):
+            raise UnsupportedMedia("Only 8-bit baseline and progressive JPEG of 1, 3 or 4 components is accepted.")
+        factors = [data[frame + 7 + 3 * index] for index in range(components)]
+        if not all(1 <= factor >> 4 <= 4 and 1 <= factor & 15 <= 4 for factor in factors):
+            raise InvalidMedia("The JPEG has a wrong sampling factor.")
+        full = max(factor >> 4 for factor in factors) * max(factor & 15 for factor in factors)
+        return PictureHeader(
+            format=self,
+            width=data[frame + 3] << 8 | data[frame + 4],
+            height=data[frame + 1] << 8 | data[frame + 2],
+            channels=components,
+            progressive=kind in _PROGRESSIVE or not scan or data[scan] < components,
+            orientation=orientation,
+            samples=sum((factor >> 4) * (factor & 15) for factor in factors) / full,
+        )
+
+
+def _segments(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
+    """Yield each segment that has a length: its marker, and where what follows the length begins and ends.
 
     Raises:
-        InvalidMedia: no frame header, two of them, or a wrong value in it.
-        UnsupportedMedia: lossless, hierarchical, 12-bit or two-component JPEG.
+        InvalidMedia: the next one was asked for, but this one has a wrong length.
     """
-    frame = scan = orientation = 0
-    position = 2
+    position, last = 2, len(data) - 4
     for _ in range(_MAX_STEPS):
-        if position + 4 >= len(data):
-            break
+        if position >= last:
+            return
         marker = data[position + 1]
         if data[position] != 0xFF or marker in (0x00, 0xFF):  # padding, as libjpeg skips it
             position += 1
-            continue
-        if marker in _ALONE:
+        elif marker in _ALONE:
             position += 2
-            continue
-        if marker == _END_OF_IMAGE:
-            break
-        if marker == _START_OF_SCAN:
-            scan = position + 4
-            break
-        if marker in _FRAMES:
-            if frame:
-                raise InvalidMedia("The JPEG has two frame headers.")
-            frame = position + 4
-        elif marker == _APP1 and not orientation and data[position + 4 : position + 10] == b"Exif\0\0":
-            end = position + 2 + _length(data, position)
-            orientation = read_orientation(data[position + 10 : end])
-        position += 2 + _length(data, position)
-    if not frame:
-        raise InvalidMedia("The JPEG has no frame header where one is expected.")
-    return _describe(data, frame, scan, orientation or 1)
-
-
-def _length(data: bytes | memoryview, marker: int) -> int:
-    length = data[marker + 2] << 8 | data[marker + 3]
-    if length < 2:
-        raise InvalidMedia("A segment of the JPEG has a wrong length.")
-    return length
-
-
-def _describe(data: bytes | memoryview, frame: int, scan: int, orientation: int) -> ImageHeader:
-    kind = data[frame - 3]
-    components = data[frame + 5]
-    if kind in _OTHER_FRAMES or data[frame] != 8 or components not in (1, 3, 4):
-        raise UnsupportedMedia("Only 8-bit baseline and progressive JPEG of 1, 3 or 4 components is accepted.")
-    factors = [data[frame + 7 + 3 * index] for index in range(components)]
-    if not all(1 <= factor >> 4 <= 4 and 1 <= factor & 15 <= 4 for factor in factors):
-        raise InvalidMedia("The JPEG has a wrong sampling factor.")
-    full = max(factor >> 4 for factor in factors) * max(factor & 15 for factor in factors)
-    return ImageHeader(
-        format=ImageFormat.JPEG,
-        width=data[frame + 3] << 8 | data[frame + 4],
-        height=data[frame + 1] << 8 | data[frame + 2],
-        channels=components,
-        progressive=kind in _PROGRESSIVE or not scan or data[scan] < components,
-        orientation=orientation,
-        samples=sum((factor >> 4) * (factor & 15) for factor in factors) / full,
-    )
+        elif marker == _END_OF_IMAGE:
+            return
+        else:
+            payload, end = position + 4, position + 2 + (data[position + 2] << 8 | data[position + 3])
+            yield marker, payload, end
+            if end < payload:
+                raise InvalidMedia("A segment of the JPEG has a wrong length.")
+            position = end

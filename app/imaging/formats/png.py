@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-from app.domain.frame import ImageFormat, ImageHeader
+from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia
-from app.imaging.formats.exif import read_orientation
+from app.imaging.exif import read_orientation
+from app.imaging.picture_format import PictureFormat, PictureHeader
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 256
 _IHDR = struct.Struct(">I4sIIBBBBB")
 _CHUNK = struct.Struct(">I4s")
@@ -23,41 +24,61 @@ _COLOURS = {
 }
 
 
-def read_png(data: bytes | memoryview) -> ImageHeader:
-    """Read IHDR, then walk at most 256 chunks up to the first IDAT for tRNS, acTL and eXIf.
+class Png(PictureFormat):
+    name = "png"
+    media_type = MediaType("image/png", MediaKind.IMAGE, ".png")
+    plugin = "PIL.PngImagePlugin:PngImageFile"
+    signature = rb"\x89PNG\r\n\x1a\n"
 
-    An eXIf chunk behind the pixels is not looked for. `frames` is what acTL says.
+    def pixel_bytes(self, header: PictureHeader) -> int:
+        if header.channels == 1 and header.bits > 8:
+            return 2
+        return 1 if header.samples == 1 and header.channels != 2 else 4
 
-    Raises:
-        InvalidMedia: IHDR is not where it has to be, or has a value that the standard does not know.
-    """
-    length, name, width, height, bits, colour, compression, filtering, interlace = _IHDR.unpack_from(data, 8)
-    channels, samples, depths = _COLOURS.get(colour, (0, 0.0, ()))
-    if name != b"IHDR" or length != 13 or bits not in depths or compression or filtering or interlace > 1:
-        raise InvalidMedia("The image header of the PNG is broken.")
-    frames = orientation = 1
-    position = 33
-    for _ in range(_MAX_CHUNKS):
-        if position + 12 > len(data):
-            break
-        length, name = _CHUNK.unpack_from(data, position)
-        if name == b"IDAT":
-            break
-        if name == b"tRNS" and channels in (1, 3):
-            channels += 1
-        elif name == b"acTL" and length == 8:
-            (frames,) = struct.unpack_from(">I", data, position + 8)
-        elif name == b"eXIf":
-            orientation = read_orientation(data[position + 8 : position + 8 + length])
-        position += 12 + length
-    return ImageHeader(
-        format=ImageFormat.PNG,
-        width=width,
-        height=height,
-        channels=channels,
-        bits=bits,
-        frames=max(1, frames),
-        animated=frames > 1,
-        orientation=orientation,
-        samples=samples,
-    )
+    def is_averageable(self, header: PictureHeader) -> bool:
+        if header.channels == 1:
+            return header.bits == 8
+        return header.channels == 3 and header.samples > 1
+
+    def load_plugin(self) -> Any:
+        from PIL import PngImagePlugin
+
+        # Inflated text chunks are kept while a picture is decoded: 1 MiB each and 64 MiB in all by Pillow's defaults.
+        PngImagePlugin.MAX_TEXT_MEMORY = 4 * PngImagePlugin.MAX_TEXT_CHUNK
+        return super().load_plugin()
+
+    def read_header(self, data: bytes | memoryview) -> PictureHeader:
+        """Read IHDR, then walk at most 256 chunks up to the first IDAT for tRNS, acTL and eXIf.
+
+        An eXIf chunk behind the pixels is not looked for. `frames` is what acTL says.
+        """
+        length, name, width, height, bits, colour, compression, filtering, interlace = _IHDR.unpack_from(data, 8)
+        channels, samples, depths = _COLOURS.get(colour, (0, 0.0, ()))
+        if name != b"IHDR" or length != 13 or bits not in depths or compression or filtering or interlace > 1:
+            raise InvalidMedia("The image header of the PNG is broken.")
+        frames = orientation = 1
+        position = 33
+        for _ in range(_MAX_CHUNKS):
+            if position + 12 > len(data):
+                break
+            length, name = _CHUNK.unpack_from(data, position)
+            if name == b"IDAT":
+                break
+            if name == b"tRNS" and channels in (1, 3):
+                channels += 1
+            elif name == b"acTL" and length == 8:
+                (frames,) = struct.unpack_from(">I", data, position + 8)
+            elif name == b"eXIf":
+                orientation = read_orientation(data[position + 8 : position + 8 + length])
+            position += 12 + length
+        return PictureHeader(
+            format=self,
+            width=width,
+            height=height,
+            channels=channels,
+            bits=bits,
+            frames=max(1, frames),
+            animated=frames > 1,
+            orientation=orientation,
+            samples=samples,
+        )

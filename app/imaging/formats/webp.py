@@ -4,68 +4,78 @@ from __future__ import annotations
 
 import struct
 
-from app.domain.frame import ImageFormat, ImageHeader
+from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia
-from app.imaging.formats.exif import read_orientation
+from app.imaging.exif import read_orientation
+from app.imaging.picture_format import PictureFormat, PictureHeader
 
 _MAX_CHUNKS = 256
 _CHUNK = struct.Struct("<4sI")
 _ANIMATION, _EXIF, _ALPHA = 0x02, 0x08, 0x10
 _LOSSY_SAMPLES, _LOSSLESS_SAMPLES = 1.5, 3.0
 
-
-def read_webp(data: bytes | memoryview) -> ImageHeader:
-    """Read the first chunk of the RIFF file; of an extended one, also at most 256 chunks for frames and orientation.
-
-    Sources: RFC 9649 (container and lossless), RFC 6386 section 9.1 (VP8 frame header).
-
-    Raises:
-        InvalidMedia: the first chunk is none of VP8, VP8L and VP8X, or is broken.
-    """
-    kind = bytes(data[12:16])
-    if kind == b"VP8X":
-        return _read_extended(data)
-    if kind == b"VP8L":
-        return _read_lossless(data)
-    if kind == b"VP8 ":
-        return _read_lossy(data)
-    raise InvalidMedia("The WebP does not start with a picture.")
+# WebPAnimDecoder holds two RGBA canvases; its answer is a `bytes` of the frame, from which the Pillow image is filled.
+_PIXEL_BYTES = 16
 
 
-def _read_lossy(data: bytes | memoryview) -> ImageHeader:
-    width, height = struct.unpack_from("<HH", data, 26)
-    if data[20] & 1 or data[23:26] != b"\x9d\x01\x2a":
-        raise InvalidMedia("The WebP does not start with a key frame.")
-    return ImageHeader(ImageFormat.WEBP, width & 0x3FFF, height & 0x3FFF, samples=_LOSSY_SAMPLES)
+class WebP(PictureFormat):
+    name = "webp"
+    media_type = MediaType("image/webp", MediaKind.IMAGE, ".webp")
+    plugin = "PIL.WebPImagePlugin:WebPImageFile"
+    signature = rb"RIFF....WEBP"
 
+    def buffer_bytes(self, _header: PictureHeader, encoded_bytes: int) -> int:
+        return encoded_bytes
 
-def _read_lossless(data: bytes | memoryview) -> ImageHeader:
-    signature, bits = struct.unpack_from("<BI", data, 20)
-    if signature != 0x2F or bits >> 29:
-        raise InvalidMedia("The lossless WebP has a wrong signature or version.")
-    return ImageHeader(
-        format=ImageFormat.WEBP,
-        width=(bits & 0x3FFF) + 1,
-        height=(bits >> 14 & 0x3FFF) + 1,
-        channels=4 if bits >> 28 & 1 else 3,
-        samples=_LOSSLESS_SAMPLES,
-    )
+    def decoder_bytes(self, _header: PictureHeader, pixels: int) -> tuple[int, int]:
+        return pixels * _PIXEL_BYTES, pixels * _PIXEL_BYTES
 
+    def read_header(self, data: bytes | memoryview) -> PictureHeader:
+        """Read the first chunk of the RIFF file; of an extended one, at most 256 more for frames and orientation.
 
-def _read_extended(data: bytes | memoryview) -> ImageHeader:
-    flags, size_low, size_high = struct.unpack_from("<B3xIH", data, 20)
-    size = size_high << 32 | size_low
-    frames, orientation, samples = _walk(data, flags)
-    return ImageHeader(
-        format=ImageFormat.WEBP,
-        width=(size & 0xFFFFFF) + 1,
-        height=(size >> 24) + 1,
-        channels=4 if flags & _ALPHA else 3,
-        frames=max(1, frames),
-        animated=bool(flags & _ANIMATION),
-        orientation=orientation,
-        samples=samples,
-    )
+        Sources: RFC 9649 (container and lossless), RFC 6386 section 9.1 (VP8 frame header).
+        """
+        kind = bytes(data[12:16])
+        if kind == b"VP8X":
+            return self._read_extended(data)
+        if kind == b"VP8L":
+            return self._read_lossless(data)
+        if kind == b"VP8 ":
+            return self._read_lossy(data)
+        raise InvalidMedia("The WebP does not start with a picture.")
+
+    def _read_lossy(self, data: bytes | memoryview) -> PictureHeader:
+        width, height = struct.unpack_from("<HH", data, 26)
+        if data[20] & 1 or data[23:26] != b"\x9d\x01\x2a":
+            raise InvalidMedia("The WebP does not start with a key frame.")
+        return PictureHeader(self, width & 0x3FFF, height & 0x3FFF, samples=_LOSSY_SAMPLES)
+
+    def _read_lossless(self, data: bytes | memoryview) -> PictureHeader:
+        signature, bits = struct.unpack_from("<BI", data, 20)
+        if signature != 0x2F or bits >> 29:
+            raise InvalidMedia("The lossless WebP has a wrong signature or version.")
+        return PictureHeader(
+            format=self,
+            width=(bits & 0x3FFF) + 1,
+            height=(bits >> 14 & 0x3FFF) + 1,
+            channels=4 if bits >> 28 & 1 else 3,
+            samples=_LOSSLESS_SAMPLES,
+        )
+
+    def _read_extended(self, data: bytes | memoryview) -> PictureHeader:
+        flags, size_low, size_high = struct.unpack_from("<B3xIH", data, 20)
+        size = size_high << 32 | size_low
+        frames, orientation, samples = _walk(data, flags)
+        return PictureHeader(
+            format=self,
+            width=(size & 0xFFFFFF) + 1,
+            height=(size >> 24) + 1,
+            channels=4 if flags & _ALPHA else 3,
+            frames=max(1, frames),
+            animated=bool(flags & _ANIMATION),
+            orientation=orientation,
+            samples=samples,
+        )
 
 
 def _walk(data: bytes | memoryview, flags: int) -> tuple[int, int, float]:

@@ -32,11 +32,7 @@ class FaceDetection(VisionTask):
     def load(cls, asset: Path, params: FaceDetectionParams) -> Model:
         from app.vision import runtime
 
-        vision = runtime.vision("face_detector")
-        options = vision.FaceDetectorOptions(
-            base_options=runtime.base_options(asset), min_detection_confidence=params.min_confidence
-        )
-        detector = vision.FaceDetector.create_from_options(options)
+        detector = runtime.open_native("face_detector", asset, min_detection_confidence=params.min_confidence)
         return runtime.NativeModel(
             detector, lambda picture: _found(detector.detect(picture), picture.width, picture.height, params.max_faces)
         )

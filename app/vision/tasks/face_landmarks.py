@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 
 from app.domain.landmarks import Detection
 from app.domain.units import MIB
-from app.vision.task import Found, Model, TrackingModel, VisionTask
+from app.vision.task import Found, Model, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,11 @@ class FaceLandmarks(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: FaceLandmarksParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: FaceLandmarksParams) -> TrackingModel:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeTracker(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
+    def load_tracker(cls, asset: Path, params: FaceLandmarksParams) -> Model:
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -52,19 +46,19 @@ class FaceLandmarks(VisionTask):
         return runtime.connections(runtime.vision("face_landmarker").FaceLandmarksConnections.FACE_LANDMARKS_CONTOURS)
 
 
-def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Any:
+def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    vision = runtime.vision("face_landmarker")
-    options = vision.FaceLandmarkerOptions(
-        base_options=runtime.base_options(asset),
-        running_mode=runtime.RunningMode[running_mode],
+    return runtime.open_landmarker(
+        "face_landmarker",
+        asset,
+        running_mode,
+        _found,
         num_faces=params.max_faces,
         min_face_detection_confidence=params.min_confidence,
         min_face_presence_confidence=params.min_confidence,
         output_face_blendshapes=params.blendshapes,
     )
-    return vision.FaceLandmarker.create_from_options(options)
 
 
 def _found(result: Any) -> Found:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 
 from app.domain.units import MIB
-from app.vision.task import Found, Model, TrackingModel, VisionTask
+from app.vision.task import Found, Model, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +33,11 @@ class Gestures(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
-        from app.vision import runtime
-
-        recognizer = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(recognizer, lambda picture: _found(recognizer.recognize(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: GesturesParams) -> TrackingModel:
-        from app.vision import runtime
-
-        recognizer = _open(asset, params, "VIDEO")
-        return runtime.NativeTracker(
-            recognizer, lambda picture, ms: _found(recognizer.recognize_for_video(picture, ms))
-        )
+    def load_tracker(cls, asset: Path, params: GesturesParams) -> Model:
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -54,33 +46,24 @@ class Gestures(VisionTask):
         return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
-def _open(asset: Path, params: GesturesParams, running_mode: str) -> Any:
+def _open(asset: Path, params: GesturesParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    vision = runtime.vision("gesture_recognizer")
-    options = vision.GestureRecognizerOptions(
-        base_options=runtime.base_options(asset),
-        running_mode=runtime.RunningMode[running_mode],
+    return runtime.open_landmarker(
+        "gesture_recognizer",
+        asset,
+        running_mode,
+        _found,
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,
     )
-    return vision.GestureRecognizer.create_from_options(options)
 
 
 def _found(result: Any) -> Found:
     from app.vision import runtime
 
-    return Found(
-        [
-            {
-                "landmarks": runtime.landmarks(points),
-                "worldLandmarks": runtime.landmarks(world),
-                "handedness": runtime.best_label(side),
-                "gesture": runtime.best_label(gesture),
-            }
-            for points, world, side, gesture in zip(
-                result.hand_landmarks, result.hand_world_landmarks, result.handedness, result.gestures, strict=True
-            )
-        ]
-    )
+    hands = runtime.hands(result)
+    for hand, gesture in zip(hands, result.gestures, strict=True):
+        hand["gesture"] = runtime.best_label(gesture)
+    return Found(hands)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge, Le
 
 from app.domain.landmarks import Detection
 from app.domain.units import MIB
-from app.vision.task import Found, Model, TrackingModel, VisionTask
+from app.vision.task import Found, Model, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,11 @@ class Hands(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: HandsParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: HandsParams) -> TrackingModel:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeTracker(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
+    def load_tracker(cls, asset: Path, params: HandsParams) -> Model:
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def narrow(cls, detections: list[Detection]) -> list[Detection]:
@@ -57,32 +51,15 @@ class Hands(VisionTask):
         return runtime.connections(runtime.vision("hand_landmarker").HandLandmarksConnections.HAND_CONNECTIONS)
 
 
-def _open(asset: Path, params: HandsParams, running_mode: str) -> Any:
+def _open(asset: Path, params: HandsParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    vision = runtime.vision("hand_landmarker")
-    options = vision.HandLandmarkerOptions(
-        base_options=runtime.base_options(asset),
-        running_mode=runtime.RunningMode[running_mode],
+    return runtime.open_landmarker(
+        "hand_landmarker",
+        asset,
+        running_mode,
+        lambda result: Found(runtime.hands(result)),
         num_hands=params.max_hands,
         min_hand_detection_confidence=params.min_confidence,
         min_hand_presence_confidence=params.min_confidence,
-    )
-    return vision.HandLandmarker.create_from_options(options)
-
-
-def _found(result: Any) -> Found:
-    from app.vision import runtime
-
-    return Found(
-        [
-            {
-                "landmarks": runtime.landmarks(points),
-                "worldLandmarks": runtime.landmarks(world),
-                "handedness": runtime.best_label(side),
-            }
-            for points, world, side in zip(
-                result.hand_landmarks, result.hand_world_landmarks, result.handedness, strict=True
-            )
-        ]
     )

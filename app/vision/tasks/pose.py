@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from app.domain.units import MIB
-from app.vision.task import Found, Model, TrackingModel, VisionTask
+from app.vision.task import Found, Model, VisionTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Pose(VisionTask):
     tracker_bytes = instance_bytes = 80 * MIB
 
     @classmethod
-    def settle(cls, params: PoseParams, light: bool, present: Callable[[str], bool]) -> PoseParams:
+    def resolve(cls, params: PoseParams, light: bool, present: Callable[[str], bool]) -> PoseParams:
         if params.model == "auto":
             return replace(params, model="full" if not light and present(cls.full_asset) else "lite")
         if params.model == "full" and light and present(cls.asset):
@@ -46,17 +46,11 @@ class Pose(VisionTask):
 
     @classmethod
     def load(cls, asset: Path, params: PoseParams) -> Model:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "IMAGE")
-        return runtime.NativeModel(landmarker, lambda picture: _found(landmarker.detect(picture)))
+        return _open(asset, params, "IMAGE")
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: PoseParams) -> TrackingModel:
-        from app.vision import runtime
-
-        landmarker = _open(asset, params, "VIDEO")
-        return runtime.NativeTracker(landmarker, lambda picture, ms: _found(landmarker.detect_for_video(picture, ms)))
+    def load_tracker(cls, asset: Path, params: PoseParams) -> Model:
+        return _open(asset, params, "VIDEO")
 
     @classmethod
     def connections(cls) -> Sequence[tuple[int, int]]:
@@ -65,18 +59,18 @@ class Pose(VisionTask):
         return runtime.connections(runtime.vision("pose_landmarker").PoseLandmarksConnections.POSE_LANDMARKS)
 
 
-def _open(asset: Path, params: PoseParams, running_mode: str) -> Any:
+def _open(asset: Path, params: PoseParams, running_mode: str) -> Model:
     from app.vision import runtime
 
-    vision = runtime.vision("pose_landmarker")
-    options = vision.PoseLandmarkerOptions(
-        base_options=runtime.base_options(asset),
-        running_mode=runtime.RunningMode[running_mode],
+    return runtime.open_landmarker(
+        "pose_landmarker",
+        asset,
+        running_mode,
+        _found,
         num_poses=params.max_poses,
         min_pose_detection_confidence=params.min_confidence,
         min_pose_presence_confidence=params.min_confidence,
     )
-    return vision.PoseLandmarker.create_from_options(options)
 
 
 def _found(result: Any) -> Found:
@@ -84,10 +78,7 @@ def _found(result: Any) -> Found:
 
     return Found(
         [
-            {
-                "landmarks": runtime.visible_landmarks(points),
-                "worldLandmarks": runtime.visible_landmarks(world),
-            }
+            {"landmarks": runtime.visible_landmarks(points), "worldLandmarks": runtime.visible_landmarks(world)}
             for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
         ]
     )

@@ -43,9 +43,7 @@ class Segmentation(VisionTask):
     def load(cls, asset: Path, params: SegmentationParams) -> Model:
         from app.vision import runtime
 
-        vision = runtime.vision("image_segmenter")
-        options = vision.ImageSegmenterOptions(base_options=runtime.base_options(asset))
-        segmenter = vision.ImageSegmenter.create_from_options(options)
+        segmenter = runtime.open_native("image_segmenter", asset)
         return runtime.NativeModel(segmenter, lambda picture: _found(segmenter.segment(picture), params))
 
 

@@ -60,7 +60,7 @@ def test_a_large_waiter_is_not_starved_by_a_stream_of_small_work(
 
     after = granted_after()
 
-    # At most three turns (2 + 2, 4 + 4, 8 + 8 seconds), and those of the five other clients in between.
+    # At most three times at the head (2 + 2, 4 + 4, 8 + 8 seconds), and the five other clients in between.
     assert after is not None
     assert after <= 60
 
@@ -110,7 +110,7 @@ async def test_a_drain_that_does_not_help_ends() -> None:
 
 
 @virtual
-async def test_another_class_has_its_turn_after_a_waiter_that_cannot_be_served() -> None:
+async def test_another_class_is_served_after_a_waiter_that_cannot_be() -> None:
     budget = make_budget(100, overtake_seconds=2, wait_seconds=1000, max_waiting=10_000)
     model = budget.try_reserve({"model": 40}, owner="worker", priority=Priority.REQUEST)
     assert model is not None
@@ -129,7 +129,7 @@ async def test_another_class_has_its_turn_after_a_waiter_that_cannot_be_served()
 
 
 @virtual
-async def test_the_next_one_has_its_turn_when_the_first_is_gone() -> None:
+async def test_the_next_one_is_served_when_the_head_is_gone() -> None:
     budget = make_budget(100, overtake_seconds=2, wait_seconds=1000)
     Work(budget, 60, seconds=1)
     large = Work(budget, 90, client="large")

@@ -12,17 +12,17 @@ from typing import Any, cast
 
 import pytest
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisResult
-from app.vision.output import Output
-from app.vision.session import StreamOptions
-from app.vision.streams import Streams
+from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.plan import Output
+from app.vision.result import AnalysisResult
+from app.vision.session import StreamOptions, StreamRequest, Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 
@@ -57,8 +57,8 @@ class Client:
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
 
-    def say(self, **words: object) -> None:
-        self.messages.put_nowait(json.dumps(words))
+    def say(self, **members: object) -> None:
+        self.messages.put_nowait(json.dumps(members))
 
     async def answer(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
@@ -70,10 +70,10 @@ def _no_constant(name: str) -> object:
 
 
 @dataclass
-class Seat:
+class FakeTracker:
     is_open: bool = True
 
-    def tracker(self, *_: object) -> None:
+    def current(self, *_: object) -> None:
         return None
 
     def close(self) -> None:
@@ -88,29 +88,29 @@ class FakeAnalysis:
     error: BallastError | Exception | None = None
     seen: list[tuple[bytes, Any]] = field(default_factory=list)
     began: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-    seats: list[Seat] = field(default_factory=list)
+    trackers_opened: list[FakeTracker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
         self.vision = self.trackers = self
 
-    def open(self) -> Seat:
-        self.seats.append(Seat())
-        return self.seats[-1]
+    def open(self) -> FakeTracker:
+        self.trackers_opened.append(FakeTracker())
+        return self.trackers_opened[-1]
 
     def box(self) -> AnalysisSize:
         return AnalysisSize(640, 480)
 
-    async def analyze(self, task: type[VisionTask], params: Any, picture: Any, **_: object) -> AnalysisResult:
+    async def analyze(self, request: AnalysisRequest, picture: Any) -> AnalysisResult:
         data = picture if isinstance(picture, bytes) else picture.data
-        self.seen.append((data, params))
+        self.seen.append((data, request.params))
         self.began.put_nowait(data)
         await self.gate.wait()
         if self.error is not None:
             raise self.error
         receipt = Receipt(1, 1, ProcessingMode.FULL_QUALITY)
         return AnalysisResult(
-            task=task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
+            task=request.task.name, model="toes", width=4, height=3, analyzed_width=4, analyzed_height=3,
             output=Output.DETECTIONS, payload=b"[]", queued_seconds=0.0, decode_seconds=0.001, inference_seconds=0.002,
             receipt=receipt,
         )  # fmt: skip
@@ -136,8 +136,7 @@ class House:
     async def stream(self, max_fps: float | None = None) -> AsyncIterator[Client]:
         """Open a stream that has greeted; it is hung up and ended after the block."""
         client = Client()
-        options = StreamOptions({"toes": 5}, max_fps)
-        serving = asyncio.create_task(self.streams.serve(client, Toes, options, configure, "me"))
+        serving = asyncio.create_task(self.streams.serve(client, request(max_fps)))
         try:
             assert (await client.answer())["type"] == "ready"
             yield client
@@ -151,6 +150,10 @@ def configure(present: StreamOptions, change: dict[str, Any]) -> StreamOptions:
     if "wrong" in change:
         raise InvalidParameter("wrong: it is.")
     return StreamOptions({**present.params, **change}, present.max_fps)
+
+
+def request(max_fps: float | None = None) -> StreamRequest:
+    return StreamRequest(Toes, StreamOptions({"toes": 5}, max_fps), configure, "me")
 
 
 @pytest.fixture
@@ -218,6 +221,22 @@ async def test_counters_add_up_over_streams(house: House) -> None:
     counters = house.streams.counters
     assert (active, counters.active, counters.frames) == (1, 0, 8)
     assert counters.dropped >= 4
+
+
+async def test_a_dropped_frame_is_counted_while_its_stream_is_open(house: House) -> None:
+    house.analysis.gate.clear()
+    async with house.stream() as client:
+        client.messages.put_nowait(b"1")
+        await house.analysis.began.get()
+        for number in (b"2", b"3", b"4"):
+            client.messages.put_nowait(number)
+        client.say(type="ping")
+        await client.answer()
+
+        assert house.streams.counters.dropped == 2
+        house.analysis.gate.set()
+
+    assert house.streams.counters.dropped == 2
 
 
 async def test_a_name_comes_back_with_the_answer(house: House) -> None:
@@ -315,7 +334,7 @@ async def test_a_silent_client_is_hung_up_on(build: Callable[..., House]) -> Non
     house = build(stream_idle_seconds=0.01)
     client = Client()
 
-    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+    await house.streams.serve(client, request())
 
     assert client.closed is not None
     assert client.closed[0] == 4408
@@ -326,7 +345,7 @@ async def test_one_stream_too_many_is_told_to_come_later(build: Callable[..., Ho
     house = build(max_streams=1)
     async with house.stream():
         second = Client()
-        await house.streams.serve(second, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(second, request())
 
     assert second.closed is not None
     assert second.closed[0] == 1013
@@ -337,7 +356,7 @@ async def test_a_stream_that_memory_has_no_room_for_is_told_to_come_later(house:
     client = Client()
     everything = budget.record({"all": budget.free_bytes}, owner="test")
 
-    await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+    await house.streams.serve(client, request())
     everything.release()
 
     assert client.closed is not None
@@ -352,7 +371,7 @@ async def test_an_analysis_in_flight_ends_with_its_stream(house: House) -> None:
         await house.analysis.began.get()
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(house: House) -> None:
@@ -361,10 +380,10 @@ async def test_an_error_that_nobody_foresaw_ends_the_stream_and_leaves_nothing(h
     client.messages.put_nowait(b"frame")
 
     with pytest.raises(RuntimeError, match="surprise"):
-        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: House) -> None:
@@ -372,10 +391,10 @@ async def test_a_client_that_is_gone_before_the_greeting_leaves_nothing(house: H
     client.broken = True
 
     with pytest.raises(ConnectionResetError):
-        await house.streams.serve(client, Toes, StreamOptions({}), configure, "me")
+        await house.streams.serve(client, request())
 
     assert house.streams.counters.active == 0
-    assert not any(seat.is_open for seat in house.analysis.seats)
+    assert not any(tracker.is_open for tracker in house.analysis.trackers_opened)
 
 
 async def test_advice_is_no_more_frames_than_are_answered(house: House) -> None:

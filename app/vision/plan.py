@@ -1,4 +1,4 @@
-"""In which form an analysis is answered. Both sides of the channel use it; nothing heavy is imported."""
+"""How one picture is analysed, and in which form it is answered. Both sides of the channel use it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.domain.frame import AnalysisSize
+from app.domain.analysis_size import AnalysisSize
 
 
 class Output(StrEnum):
@@ -46,3 +46,25 @@ class Rendering:
     def as_head(self) -> dict[str, Any]:
         """Return it as members of a call."""
         return {"output": self.output, "canvas": [self.canvas.width, self.canvas.height], "effort": self.effort}
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisPlan:
+    """How one picture is worked on: looked at in `box`, and answered as `rendering` says (None: the detections).
+
+    A worker is held to `decode_bytes` while it decodes. They are the forecast for `operation`, whose most expensive
+    step takes `formula_bytes` by its formula.
+    """
+
+    box: AnalysisSize
+    max_pixels: int
+    rendering: Rendering | None
+    operation: str
+    formula_bytes: int
+    decode_bytes: int
+
+    def as_head(self) -> dict[str, Any]:
+        """Return it as members of a call."""
+        rendering = self.rendering.as_head() if self.rendering is not None else {}
+        box = [self.box.width, self.box.height]
+        return {"box": box, "maxPixels": self.max_pixels, "decodeBytes": self.decode_bytes, **rendering}
