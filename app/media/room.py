@@ -44,7 +44,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     resumable = Resumable(await _open_staging(core), store, uploads, transfers, UploadLocks())
     signer = _build_signer(settings)
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
-    expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
+    expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
     return MediaRoom(store, transfers, uploads, resumable, delivery, signer, settings.storage.s3_redirect)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from app.errors import BadRequest, NotFound, UnsupportedMedia
-from app.media.receiving import CHECKSUMS, Checksum
+from app.media.assembly import CHECKSUMS, Checksum
 from app.storage.stage import is_stage_id
 
 PATH = "/v1/uploads"
