@@ -29,7 +29,7 @@ CHECKSUMS = ("sha1", "sha256", "md5")
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """What the bytes of one piece must have: the name of a digest (`CHECKSUMS`) and its value."""
+    """The digest that the bytes of one piece must have: its name (one of `CHECKSUMS`) and its value."""
 
     algorithm: str
     value: bytes
@@ -59,8 +59,8 @@ class Assembly:
 
         Raises:
             PayloadTooLarge: more bytes than there should be.
-            UnsupportedMedia: it is no media; the upload is gone.
-            ChecksumMismatch: the bytes are not those that were meant; none of them is kept.
+            UnsupportedMedia: it is not media; the upload is gone.
+            ChecksumMismatch: the bytes do not match it; none of them is kept.
             StorageFull: there is no room for them.
         """
         try:
@@ -73,7 +73,7 @@ class Assembly:
         """Make the item if the upload is whole and has none yet; a part of another upload gets none.
 
         Raises:
-            UnsupportedMedia: it is no media; the upload is gone.
+            UnsupportedMedia: it is not media; the upload is gone.
             StorageFull: there is no room for it; the upload stays whole.
         """
         if not stage.whole or stage.finished or stage.is_partial:
@@ -86,7 +86,7 @@ class Assembly:
         """Append the bytes of `parts` to a new upload, and make its item. If that fails, the new upload is gone.
 
         Raises:
-            UnsupportedMedia: together they are no media.
+            UnsupportedMedia: together they are not media.
             StorageFull: there is no room for them.
         """
         try:
@@ -100,7 +100,7 @@ class Assembly:
         """Look at the first bytes of what `parts` would be together.
 
         Raises:
-            UnsupportedMedia: it is no media that is accepted.
+            UnsupportedMedia: it is not media that is accepted.
         """
         head = b""
         for part in parts:

@@ -33,7 +33,7 @@ async def _until_sent() -> AsyncIterator[AsyncExitStack]:
 
 
 UntilSent = Annotated[AsyncExitStack, Depends(_until_sent, scope="request")]
-"""What is entered here is left after the last byte of the answer, or when the client goes away."""
+"""What is entered here is exited after the last byte of the answer, or when the client goes away."""
 
 
 def validators(item: MediaItem) -> Validators:

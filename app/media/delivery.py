@@ -96,7 +96,7 @@ class Delivery:
     ) -> AsyncIterator[SizedBody]:
         """Prepare the answer for one item; the block must last until it is sent.
 
-        Bytes that cannot be read back are no error: the answer is a reference then.
+        Bytes that cannot be read back are not an error: the answer is a reference then.
         """
         described = self.describe(item)
         async with AsyncExitStack() as stack:
@@ -124,7 +124,7 @@ class Delivery:
             return _resumed(await anext(chunks), chunks)
         except (OSError, BallastError) as error:
             logger.warning(
-                "the bytes of a media item could not be read back; its reference is answered (%.2f MB)",
+                "the bytes of a media item could not be read back; the answer is its reference (%.2f MB)",
                 item.size_bytes / 1e6,
                 extra={"mediaId": item.id, "error": str(error)},
             )

@@ -1,6 +1,6 @@
 """Uploads in many requests, which go on after a broken connection or a restart; the last byte makes a media item.
 
-What HTTP has to do with it (tus 1.0.0) is in `media/tus.py`; here is what an upload may do and when.
+What belongs to HTTP (tus 1.0.0) is in `media/tus.py`; here is what an upload may do and when.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_FINISHED = 10_000
 """How many finished uploads are remembered at most."""
 
 _JOINED_LINGER_SECONDS = 600.0
-"""How long the parts stay once they have been joined: the answer may be lost and the client ask again."""
+"""How long the parts stay once they have been joined: the answer may get lost, and the client ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class ResumableUpload:
 
 
 class Resumable:
-    """Keeps the rules of resumable uploads. One request at a time works on each of them."""
+    """Enforces the rules of resumable uploads. One request at a time works on each of them."""
 
     def __init__(
         self, staging: Staging, store: MediaStore, uploads: Uploads, transfers: Transfers, locks: UploadLocks
@@ -107,17 +107,17 @@ class Resumable:
             raise
 
     async def append(self, upload_id: str, piece: Piece) -> ResumableUpload:
-        """Write the bytes of a piece behind those that are there. What came is kept, also where the rest does not come.
+        """Write the bytes of a piece after those that are there. What came is kept, even if the rest does not come.
 
         Raises:
             NotFound: there is no such upload.
             Locked: another request works on it, or has taken over.
             Conflict: the piece does not begin where the upload ends.
             Forbidden: the upload was joined from others.
-            BadRequest: the length is another than was said before.
+            BadRequest: the length differs from what was sent before.
             PayloadTooLarge: more bytes than there should be.
-            UnsupportedMedia: it is no media; the upload is gone.
-            ChecksumMismatch: the bytes are not those that were meant; none of them is kept.
+            UnsupportedMedia: it is not media; the upload is gone.
+            ChecksumMismatch: the bytes do not match it; none of them is kept.
             StorageFull: there is no room for them.
         """
         self._staging.find(upload_id)
@@ -137,7 +137,7 @@ class Resumable:
 
         Raises:
             NotFound: there is no such upload.
-            Locked: another request is getting on with it.
+            Locked: another request is making progress on it.
         """
         stage = self._staging.find(upload_id)
         if not stage.finished:
@@ -151,7 +151,7 @@ class Resumable:
 
         Raises:
             NotFound: there is no such part.
-            BadRequest: one is no part, or not finished.
+            BadRequest: one is not a part, or not finished.
             Locked: another request works on one of them.
             PayloadTooLarge, UnsupportedMedia, QueueFull, StorageFull: as for other uploads.
         """
@@ -177,7 +177,7 @@ class Resumable:
 
         Raises:
             NotFound: there is no such upload.
-            Locked: another request is getting on with it.
+            Locked: another request is making progress on it.
         """
         self._staging.find(upload_id)
         async with self._locks.hold(upload_id):

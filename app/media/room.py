@@ -37,7 +37,7 @@ class MediaRoom:
 
 
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
-    """Build it on the libraries; what runs beside the requests ends with the stack."""
+    """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
     uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
     transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)

@@ -62,7 +62,7 @@ _CONTENT_RESPONSES: Responses = {
 
 
 class UploadQuery(BaseModel):
-    """What a client may say of an upload beside the body."""
+    """What a client may say of an upload besides the body."""
 
     inline: InlineQuery = Inline.AUTO
     shape: ShapeQuery = Shape.ITEM

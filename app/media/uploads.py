@@ -39,7 +39,7 @@ class Progress:
         """Take note of the next bytes.
 
         Raises:
-            PayloadTooLarge: they are too many.
+            PayloadTooLarge: there are too many.
         """
         self.received_bytes += len(chunk)
         check_size(self._start_bytes + self.received_bytes, self._limit_bytes)
@@ -57,8 +57,8 @@ class Uploads:
     async def receive(self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None) -> MediaItem:
         """Store what `chunks` give and return the item. If anything goes wrong, nothing of it is left.
 
-        `name` is what the client calls it. `declared_bytes` is how many it announced, None if it did not; whoever read
-        that has compared it with the limit.
+        `name` is what the client calls it. `declared_bytes` is how many it announced, None if it did not; `http.body`
+        has compared it with the limit.
 
         Raises:
             PayloadTooLarge: more than `limits.max_bytes` came.
@@ -99,7 +99,7 @@ def recognise(head: bytes) -> MediaType:
     """Return the type of media by its first `HEAD_BYTES`.
 
     Raises:
-        UnsupportedMedia: it is no media that is accepted.
+        UnsupportedMedia: it is not media that is accepted.
     """
     media_type = sniff(head)
     if media_type is None:
@@ -118,9 +118,9 @@ def check_size(size_bytes: int, limit_bytes: int) -> None:
 
 
 def clean_name(name: str | None, media_type: MediaType) -> str:
-    """Return the client's name without folders and control characters, shortened; a name of ours if nothing is left.
+    """Return the client's name without folders and control characters, shortened; one made up here if nothing is left.
 
-    It is shown and offered for saving, and never part of a path of ours.
+    It is shown and offered for saving, and never part of a path on this machine.
     """
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(character for character in last if unicodedata.category(character)[0] != "C").strip(" .")
