@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 import pybase64
 
@@ -77,18 +78,18 @@ class Delivery:
         self._level = level
         self._signer = signer
 
-    def describe(self, item: MediaItem) -> MediaItemSchema:
-        """Return an item as a reference: `buffer` is null, and `largeFile` tells by the size alone."""
+    def describe(self, item: MediaItem) -> dict[str, Any]:
+        """Return an item as a reference, by the names of `MediaItemSchema`: `large_file` tells by the size alone."""
         path = f"/v1/media/{item.id}/content"
         local_path = self._store.local_path(item) if self._shared_paths else None
-        return MediaItemSchema(
+        return {
             **item.members(),
-            large_file=item.size_bytes > self._inline_max_bytes,
-            url=path if self._signer is None else self._signer.sign(path),
-            expires_at=item.created_at + self._lifetime if self._lifetime is not None else None,
-            file_path=str(local_path) if local_path is not None else None,
-            buffer=None,
-        )
+            "large_file": item.size_bytes > self._inline_max_bytes,
+            "url": path if self._signer is None else self._signer.sign(path),
+            "expires_at": item.created_at + self._lifetime if self._lifetime is not None else None,
+            "file_path": str(local_path) if local_path is not None else None,
+            "buffer": None,
+        }
 
     @asynccontextmanager
     async def answer(
@@ -101,11 +102,11 @@ class Delivery:
         described = self.describe(item)
         async with AsyncExitStack() as stack:
             source = None
-            if inline is Inline.AUTO and not described.large_file:
+            if inline is Inline.AUTO and not described["large_file"]:
                 source = await self._open(item, stack)
-                described.large_file = source is None
+                described["large_file"] = source is None
             begin, end = _AROUND_MEMBERS[shape]
-            head = begin + described.members() + b',"buffer":'
+            head = begin + MediaItemSchema(**described).members() + b',"buffer":'
             if source is None:
                 body = head + b"null" + end
                 yield SizedBody(len(body), _once(body))

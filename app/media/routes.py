@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
@@ -99,16 +99,16 @@ async def create_media(
     return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})
 
 
-@router.get("", responses=problems(InvalidParameter, StorageUnavailable))
+@router.get("", response_model=MediaList, responses=problems(InvalidParameter, StorageUnavailable))
 async def list_media(
     media: MediaDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
-) -> MediaList:
+) -> dict[str, Any]:
     """List items, newest first, as references."""
     page = await media.store.page(limit, cursor, kind)
-    return MediaList(items=[media.delivery.describe(item) for item in page.items], next_cursor=page.next_cursor)
+    return {"items": [media.delivery.describe(item) for item in page.items], "next_cursor": page.next_cursor}
 
 
 @router.get(
