@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 Chunk: TypeAlias = bytes | memoryview
 """Some of the bytes of a body or a file, on their way."""
@@ -59,6 +60,16 @@ class MediaItem:
     path: str
     created_at: datetime
     details: MediaDetails = MediaDetails()
+
+    def members(self) -> dict[str, Any]:
+        """Return all that is known of it by name, the details among the rest: what is written as JSON."""
+        return dict(zip(_NAMES, _VALUES(self), strict=True))
+
+
+_OWN = [field.name for field in fields(MediaItem) if field.name != "details"]
+_DETAILS = [field.name for field in fields(MediaDetails)]
+_NAMES = (*_OWN, *_DETAILS)
+_VALUES = attrgetter(*_OWN, *(f"details.{name}" for name in _DETAILS))
 
 
 @dataclass(frozen=True, slots=True)

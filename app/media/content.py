@@ -17,7 +17,7 @@ from app.http.problems import problem_response
 from app.http.ranges import ByteRange, parse_range
 from app.storage.backend import MediaReader
 
-# Stored bytes come from strangers: nothing in them may run as a page of ours.
+# Stored bytes come from strangers: nothing in them may run as a page of this server.
 _SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": (
@@ -33,7 +33,7 @@ async def _until_sent() -> AsyncIterator[AsyncExitStack]:
 
 
 UntilSent = Annotated[AsyncExitStack, Depends(_until_sent, scope="request")]
-"""What is entered here is left after the last byte of the answer, or when the client goes away."""
+"""What is entered here is exited after the last byte of the answer, or when the client goes away."""
 
 
 def validators(item: MediaItem) -> Validators:
@@ -47,7 +47,7 @@ def content_response(request: Request, reader: MediaReader) -> Response:
     The reader must stay open until the answer is sent (`UntilSent`).
 
     Raises:
-        PreconditionFailed: the client wants another content.
+        PreconditionFailed: the client asks for other bytes.
     """
     item = reader.item
     validity = validators(item)
@@ -60,18 +60,13 @@ def content_response(request: Request, reader: MediaReader) -> Response:
     }
     if validity.not_modified(request.headers):
         return Response(status_code=304, headers=headers)
+    # Only GET knows ranges (RFC 9110, section 14.2).
+    ranged = request.method == "GET" and validity.range_is_wanted(request.headers)
     try:
-        wanted = parse_range(_range_field(request, validity), item.size_bytes)
+        wanted = parse_range(request.headers.get("range") if ranged else None, item.size_bytes)
     except RangeNotSatisfiable as error:
         return problem_response(error, {"Content-Range": f"bytes */{item.size_bytes}", "Accept-Ranges": "bytes"})
     return _body_response(request, reader, wanted, headers)
-
-
-def _range_field(request: Request, validity: Validators) -> str | None:
-    """Return the Range that is to be obeyed: only GET knows ranges (RFC 9110, section 14.2)."""
-    if request.method != "GET" or not validity.range_is_wanted(request.headers):
-        return None
-    return request.headers.get("range")
 
 
 def _body_response(

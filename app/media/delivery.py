@@ -1,18 +1,18 @@
 """How media is handed out: the bytes themselves in the answer, or a reference to them. The rule is here, once.
 
-At most `inline_max_bytes`: the answer carries the bytes as base64. Above, or when memory is CRITICAL, or when the bytes
-cannot be read back, it says `largeFile` and the client takes `url` (or `path`).
+At most `inline_max_bytes`: the answer carries the bytes as base64. Above that, or when memory is CRITICAL, or when the
+bytes cannot be read back, it says `largeFile` and the client takes `url` (or `path`).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 import pybase64
 
@@ -20,6 +20,7 @@ from app.domain.media import MediaItem
 from app.domain.pressure import PressureLevel
 from app.domain.units import KIB
 from app.errors import BallastError
+from app.media.schema import MediaItemSchema
 from app.media.signer import UrlSigner
 from app.settings import StorageSettings, UploadSettings
 from app.storage.store import MediaStore
@@ -44,16 +45,22 @@ class Shape(StrEnum):
     CLIP = "clip"
 
 
+_AROUND_MEMBERS = {
+    Shape.ITEM: (b'{"success":true,', b"}"),
+    Shape.CLIP: (b'{"success":true,"clip":{', b"}}"),
+}
+
+
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One JSON answer: its exact length, and its bytes in pieces."""
+class SizedBody:
+    """The JSON of one item: its exact length, and its bytes in pieces."""
 
     length_bytes: int
     chunks: AsyncIterator[bytes]
 
 
 class Delivery:
-    """Writes the JSON of media items, in constant memory."""
+    """Hands out media items as JSON, in constant memory."""
 
     def __init__(
         self,
@@ -66,60 +73,47 @@ class Delivery:
         """With a `signer`, the URLs that are handed out need no key."""
         self._store = store
         self._inline_max_bytes = upload.inline_max_bytes
-        self._ttl_seconds = storage.ttl_seconds
+        self._lifetime = timedelta(seconds=storage.ttl_seconds) if storage.ttl_seconds else None
         self._shared_paths = storage.shared_paths
         self._level = level
         self._signer = signer
 
+    def describe(self, item: MediaItem) -> dict[str, Any]:
+        """Return an item as a reference, by the names of `MediaItemSchema`: `large_file` tells by the size alone."""
+        path = f"/v1/media/{item.id}/content"
+        local_path = self._store.local_path(item) if self._shared_paths else None
+        return {
+            **item.members(),
+            "large_file": item.size_bytes > self._inline_max_bytes,
+            "url": path if self._signer is None else self._signer.sign(path),
+            "expires_at": item.created_at + self._lifetime if self._lifetime is not None else None,
+            "file_path": str(local_path) if local_path is not None else None,
+            "buffer": None,
+        }
+
     @asynccontextmanager
     async def answer(
         self, item: MediaItem, inline: Inline = Inline.AUTO, shape: Shape = Shape.ITEM
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[SizedBody]:
         """Prepare the answer for one item; the block must last until it is sent.
 
-        It does not fail for the bytes' sake: where they cannot be given, the reference is.
+        Bytes that cannot be read back are not an error: the answer is a reference then.
         """
-        large = item.size_bytes > self._inline_max_bytes
-        if large or inline is Inline.NEVER:
-            yield _reference(self.document(item, large), shape)
-            return
+        described = self.describe(item)
         async with AsyncExitStack() as stack:
-            source = await self._open(item, stack)
+            source = None
+            if inline is Inline.AUTO and not described["large_file"]:
+                source = await self._open(item, stack)
+                described["large_file"] = source is None
+            begin, end = _AROUND_MEMBERS[shape]
+            head = begin + MediaItemSchema(**described).members() + b',"buffer":'
             if source is None:
-                yield _reference(self.document(item, True), shape)
+                body = head + b"null" + end
+                yield SizedBody(len(body), _once(body))
             else:
-                yield _inlined(self.document(item, False), shape, item.size_bytes, source)
-
-    def document(self, item: MediaItem, large_file: bool | None = None) -> dict[str, object]:
-        """Return the JSON members of an item as a reference (`buffer` null); `success` is not among them."""
-        expires_at = item.created_at + timedelta(seconds=self._ttl_seconds) if self._ttl_seconds else None
-        document: dict[str, object] = {
-            "id": item.id,
-            "timestampKey": item.timestamp_key,
-            "name": item.name,
-            "contentType": item.content_type,
-            "kind": item.kind.value,
-            "sizeBytes": item.size_bytes,
-            "sha256": item.sha256,
-            "width": item.details.width,
-            "height": item.details.height,
-            "durationSeconds": item.details.duration_seconds,
-            "frameRate": item.details.frame_rate,
-            "rotation": item.details.rotation,
-            "largeFile": item.size_bytes > self._inline_max_bytes if large_file is None else large_file,
-            "path": item.path,
-            "url": self._url(item),
-            "createdAt": _rfc3339(item.created_at),
-            "expiresAt": _rfc3339(expires_at) if expires_at else None,
-            "buffer": None,
-        }
-        if self._shared_paths and (local_path := self._store.local_path(item)) is not None:
-            document["filePath"] = str(local_path)
-        return document
-
-    def _url(self, item: MediaItem) -> str:
-        path = f"/v1/media/{item.id}/content"
-        return path if self._signer is None else self._signer.sign(path)
+                head, tail = head + b'"', b'"' + end
+                encoded_bytes = (item.size_bytes + 2) // 3 * 4
+                yield SizedBody(len(head) + encoded_bytes + len(tail), _encoded(head, source, tail))
 
     async def _open(self, item: MediaItem, stack: AsyncExitStack) -> AsyncIterator[bytes] | None:
         """Open the bytes and read the first of them, so that what cannot be read is known before the answer begins."""
@@ -131,32 +125,24 @@ class Delivery:
             return _resumed(await anext(chunks), chunks)
         except (OSError, BallastError) as error:
             logger.warning(
-                "the bytes of a media item could not be read back; its reference is answered (%.2f MB)",
+                "the bytes of a media item could not be read back; the answer is its reference (%.2f MB)",
                 item.size_bytes / 1e6,
                 extra={"mediaId": item.id, "error": str(error)},
             )
             return None
 
 
-def _reference(document: dict[str, object], shape: Shape) -> Answer:
-    body = _compact({"success": True, "clip": document} if shape is Shape.CLIP else {"success": True, **document})
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield body
-
-    return Answer(len(body), chunks())
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
-def _inlined(document: dict[str, object], shape: Shape, size_bytes: int, source: AsyncIterator[bytes]) -> Answer:
-    members = {name: value for name, value in document.items() if name != "buffer"}
-    frame = _compact({"success": True, "clip": members} if shape is Shape.CLIP else {"success": True, **members})
-    ends = b"}}" if shape is Shape.CLIP else b"}"
-    head, tail = frame.removesuffix(ends) + b',"buffer":"', b'"' + ends
-    length_bytes = len(head) + (size_bytes + 2) // 3 * 4 + len(tail)
-    return Answer(length_bytes, _framed(head, source, tail))
+async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
-async def _framed(head: bytes, source: AsyncIterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
+async def _encoded(head: bytes, source: AsyncIterator[bytes], tail: bytes) -> AsyncIterator[bytes]:
     """Give `head`, the source as one base64 text, and `tail`. Up to two bytes wait for the next chunk to make three."""
     yield head
     rest = b""
@@ -167,17 +153,3 @@ async def _framed(head: bytes, source: AsyncIterator[bytes], tail: bytes) -> Asy
         if whole:
             yield pybase64.b64encode(data if not rest else data[:whole])
     yield pybase64.b64encode(rest) + tail
-
-
-async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        yield chunk
-
-
-def _compact(document: dict[str, object]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

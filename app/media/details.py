@@ -1,4 +1,4 @@
-"""What is known of media when it is stored: a picture's size by its header, everything else by a probe in a child."""
+"""What is found out about media when it is stored: a picture's size by its header, the rest by a probe in a child."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ Inspect: TypeAlias = Callable[[MediaType, bytes, Path], Awaitable[MediaDetails]]
 
 
 class Details:
-    """Finds out the details of what came in. What cannot be found out is not known: no upload fails for it."""
+    """Finds out the details of what came in. Those that cannot be found out stay unknown: no upload fails for that."""
 
     def __init__(self, prober: Prober | None, budget: MemoryBudget, reclaim: ReclaimRegistry) -> None:
         """`prober` is None where ffprobe is not installed."""
         self._prober = prober
         self._budget = budget
         self._reclaim = reclaim
-        self._seats = asyncio.Semaphore(os.cpu_count() or 1)
+        self._concurrency = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def inspect(self, media_type: MediaType, head: bytes, path: Path) -> MediaDetails:
         """Return the details of a whole file, whose first `PICTURE_HEAD_BYTES` are `head`."""
         if media_type.kind is MediaKind.IMAGE or self._prober is None:
             return await by_header(media_type, head, path)
-        async with self._seats:
+        async with self._concurrency:
             reservation = await self._reserve()
             if reservation is None:
                 logger.warning("no memory for a probe: the item is stored without its details")
@@ -55,7 +55,7 @@ class Details:
     async def _reserve(self) -> Reservation | None:
         """Take the bytes if they are free, or if idle holders give way.
 
-        Never waits for others: whoever uploads holds bytes already (nothing waits while it holds).
+        Never waits for others: the upload holds bytes already, and nothing waits while it holds.
         """
         parts = {"probe": PROBE_BYTES}
         reservation = self._budget.try_reserve(parts, owner="probe", priority=Priority.REQUEST)
@@ -75,7 +75,7 @@ class Details:
 
 
 async def by_header(media_type: MediaType, head: bytes, _path: Path) -> MediaDetails:
-    """Return what a picture's header tells; nothing where it is broken, or longer than `PICTURE_HEAD_BYTES`."""
+    """Return what a picture's header says; nothing where it is broken, or longer than `PICTURE_HEAD_BYTES`."""
     if media_type.kind is not MediaKind.IMAGE:
         return MediaDetails()
     try:

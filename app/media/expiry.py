@@ -1,4 +1,4 @@
-"""What goes by itself: items past their time, and resumable uploads that nobody goes on with."""
+"""What is removed by itself: items past their lifetime, and resumable uploads that nobody continues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from app.errors import Conflict, NotFound
 from app.media.resumable import Resumable
 from app.storage import ids
 from app.storage.store import MediaStore
-from app.storage.tempfiles import TempFiles
 
 logger = logging.getLogger("ballast.expiry")
 
@@ -20,15 +19,14 @@ _LONGEST_SECONDS = 60.0
 _SHORTEST_SECONDS = 0.5
 
 _ORPHANS_SECONDS = 3600.0
-"""How often the store looks for what broken commits left: it lists everything."""
+"""How often the store looks for what broken commits left: that lists everything."""
 
 
 class Expiry:
-    """Sweeps in the background. `ttl_seconds` is the age at which an item goes, 0: never."""
+    """Sweeps in the background. `ttl_seconds` is the age at which an item is deleted, 0: never."""
 
-    def __init__(self, store: MediaStore, temp_files: TempFiles, resumable: Resumable, ttl_seconds: float) -> None:
+    def __init__(self, store: MediaStore, resumable: Resumable, ttl_seconds: float) -> None:
         self._store = store
-        self._temp_files = temp_files
         self._resumable = resumable
         self._ttl_seconds = ttl_seconds
         self._orphans_due = time.monotonic() + _ORPHANS_SECONDS  # the store swept when it was opened
@@ -43,15 +41,15 @@ class Expiry:
                 await self.sweep_items(datetime.now(UTC))
                 await self._resumable.sweep(time.time())
                 await self.sweep_orphans(time.monotonic())
-                await self._temp_files.measure()  # the quota counts what jobs are writing
+                await self._store.temp_files.measure()  # the quota counts what jobs are writing
             except Exception:  # a store that cannot be reached now may be there again at the next round
                 logger.exception("a sweep failed")
             await asyncio.sleep(self._period_seconds)
 
     async def sweep_items(self, now: datetime) -> int:
-        """Delete the items that are older than their time, and return how many; pinned ones are left for later.
+        """Delete the items that are past their lifetime, and return how many; pinned ones are left for later.
 
-        An id tells its time: only items that are due are read.
+        An id tells when its item was made: only items that are due are read.
         """
         if not self._ttl_seconds:
             return 0
@@ -63,7 +61,7 @@ class Expiry:
                 removed += await self._delete(item.id)
             cursor = page.next_cursor
         if removed:
-            logger.info("removed media items past their time", extra={"count": removed})
+            logger.info("removed media items past their lifetime", extra={"count": removed})
         return removed
 
     async def sweep_orphans(self, now: float) -> None:

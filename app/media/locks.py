@@ -1,7 +1,7 @@
 """One request at a time on each resumable upload, and what happens when a second one comes.
 
-A connection that broke without a word looks like one that is only slow. So whoever comes second waits a little; if no
-byte has come to the first meanwhile, it takes over (tusd has its first request stop in the same way).
+A connection that broke silently looks like one that is only slow. So a second request waits a little; if the first has
+not received a byte meanwhile, the second takes over (tusd stops its first request in the same way).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.domain.media import Chunk
 from app.errors import Locked
 
 STALLED_SECONDS = 1.0
-"""Without a byte for so long, a request gives way to another one for the same upload."""
+"""After so long without a byte, a request gives way to another one for the same upload."""
 
 WAIT_SECONDS = 5.0
 """How long a request waits for one that is not stalled."""
@@ -32,7 +32,7 @@ class Turn:
 
     @property
     def stalled_seconds(self) -> float:
-        """For how long it has been waiting for its client now."""
+        """How long it has been waiting for its client."""
         return 0.0 if self._waiting_since is None else self._clock() - self._waiting_since
 
     def interrupt(self) -> None:
@@ -53,7 +53,7 @@ class Turn:
                 async with asyncio.timeout(None) as self._patience:
                     chunk = await anext(source, None)
             except TimeoutError:
-                raise Locked("Another request goes on with this upload.") from None
+                raise Locked("Another request has taken over this upload.") from None
             finally:
                 self._waiting_since = self._patience = None
             if chunk is None:
@@ -80,7 +80,7 @@ class UploadLocks:
         """Work on an upload alone for the block; a stalled request that holds it gives way.
 
         Raises:
-            Locked: another request is getting on with it.
+            Locked: another request is making progress on it.
         """
         deadline = self._clock() + self._wait_seconds
         while (holder := self._turns.get(upload_id)) is not None:
@@ -98,7 +98,7 @@ class UploadLocks:
     async def _wait_for(self, holder: Turn, deadline: float) -> None:
         left = deadline - self._clock()
         if left <= 0:
-            raise Locked("Another request is working on this upload. Try again when it has ended.")
+            raise Locked("Another request is working on this upload. Try again once it has ended.")
         until_stalled = self._stalled_seconds - holder.stalled_seconds
         if until_stalled <= 0:
             holder.interrupt()

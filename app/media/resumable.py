@@ -1,6 +1,6 @@
 """Uploads in many requests, which go on after a broken connection or a restart; the last byte makes a media item.
 
-What HTTP has to do with it (tus 1.0.0) is in `media/tus.py`; here is what an upload may do and when.
+What belongs to HTTP (tus 1.0.0) is in `media/tus.py`; here is what an upload may do and when.
 """
 
 from __future__ import annotations
@@ -8,20 +8,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
 
 from app.domain.media import Chunk
-from app.errors import BadRequest, BallastError, Conflict, Forbidden, NotFound, PayloadTooLarge, QueueFull
-from app.media.completion import Completion
+from app.errors import BadRequest, BallastError, Conflict, Forbidden, QueueFull, UnsupportedMedia
+from app.media.assembly import Assembly, Checksum
 from app.media.locks import UploadLocks
-from app.media.receiving import Checksum, Receiver, recognise
-from app.media.sniff import HEAD_BYTES
 from app.media.transfers import Transfers
-from app.media.uploads import Uploads, unsupported
+from app.media.uploads import Uploads, check_size
 from app.storage.stage import FINAL, PARTIAL, Stage
 from app.storage.staging import Staging
 from app.storage.store import MediaStore
@@ -32,12 +30,12 @@ MAX_FINISHED = 10_000
 """How many finished uploads are remembered at most."""
 
 _JOINED_LINGER_SECONDS = 600.0
-"""How long the parts stay once they have been joined: the answer may be lost and the client ask again."""
+"""How long the parts stay once they have been joined: the answer may get lost, and the client ask again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What a client says of a new upload: how long it will be (None: it says later), its name, and all in its words."""
+    """What a client says of a new upload: its length (None: it says later), its name, and `metadata` as it was sent."""
 
     length: int | None
     name: str | None = None
@@ -47,7 +45,7 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes for an upload. `declared_bytes` is how many were announced, `length` how long the whole will be."""
+    """Bytes for an upload. `declared_bytes` is how many were announced, `length` how many the whole will have."""
 
     offset: int
     chunks: AsyncIterator[Chunk]
@@ -71,46 +69,56 @@ class ResumableUpload:
 
 
 class Resumable:
-    """Keeps the rules of resumable uploads. One request at a time works on each of them."""
+    """Enforces the rules of resumable uploads. One request at a time works on each of them."""
 
     def __init__(
         self, staging: Staging, store: MediaStore, uploads: Uploads, transfers: Transfers, locks: UploadLocks
     ) -> None:
         self._staging = staging
-        self._receiver = Receiver(staging, uploads)
-        self._completion = Completion(staging, store, uploads.inspect)
+        self._assembly = Assembly(staging, store, uploads)
         self._transfers = transfers
         self._locks = locks
         self.limits = uploads.limits
 
-    async def create(self, creation: Creation) -> ResumableUpload:
-        """Begin an upload; the space for it is promised at once.
+    async def create(self, creation: Creation, first: Piece | None = None) -> ResumableUpload:
+        """Begin an upload, and append its `first` piece if there is one; the space for it is promised at once.
+
+        Where the first piece fails, nothing is left: the client knows no URL yet.
 
         Raises:
             PayloadTooLarge: it would be larger than an upload may be.
             UnsupportedMedia: it would be empty.
             QueueFull: too many are unfinished.
             StorageFull: there is no room for it.
+            BallastError: see `append`.
         """
-        self._check_length(creation.length or 0)
+        check_size(creation.length or 0, self.limits.max_bytes)
         if creation.length == 0 and not creation.partial:
-            raise unsupported()
+            raise UnsupportedMedia("The file is empty; send an image, a video or an audio file.")
         self._check_number()
         concat = PARTIAL if creation.partial else ""
-        return self._view(await self._staging.create(creation.length, creation.name, creation.metadata, concat))
+        stage = await self._staging.create(creation.length, creation.name, creation.metadata, concat)
+        if first is None:
+            return self._view(stage)
+        try:
+            return await self.append(stage.state.id, first)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._staging.remove(stage)
+            raise
 
     async def append(self, upload_id: str, piece: Piece) -> ResumableUpload:
-        """Write the bytes of a piece behind those that are there. What came is kept, also where the rest does not come.
+        """Write the bytes of a piece after those that are there. What came is kept, even if the rest does not come.
 
         Raises:
             NotFound: there is no such upload.
             Locked: another request works on it, or has taken over.
             Conflict: the piece does not begin where the upload ends.
             Forbidden: the upload was joined from others.
-            BadRequest: the length is another than was said before.
+            BadRequest: the length differs from what was sent before.
             PayloadTooLarge: more bytes than there should be.
-            UnsupportedMedia: it is no media; the upload is gone.
-            ChecksumMismatch: the bytes are not those that were meant; none of them is kept.
+            UnsupportedMedia: it is not media; the upload is gone.
+            ChecksumMismatch: the bytes do not match it; none of them is kept.
             StorageFull: there is no room for them.
         """
         self._staging.find(upload_id)
@@ -121,8 +129,8 @@ class Resumable:
                 await self._set_length(stage, piece.length)
             if not stage.whole:
                 async with self._transfers.upload(piece.client):
-                    await self._receiver.receive(stage, turn.chunks(piece.chunks), piece.checksum)
-            await self._completion.complete(stage)
+                    await self._assembly.append(stage, turn.chunks(piece.chunks), piece.checksum)
+            await self._assembly.complete(stage)
             return self._view(stage)
 
     async def look(self, upload_id: str) -> ResumableUpload:
@@ -130,13 +138,13 @@ class Resumable:
 
         Raises:
             NotFound: there is no such upload.
-            Locked: another request is getting on with it.
+            Locked: another request is making progress on it.
         """
         stage = self._staging.find(upload_id)
         if not stage.finished:
             async with self._locks.hold(upload_id):
                 stage = self._staging.find(upload_id)
-                await self._completion.complete(stage)
+                await self._assembly.complete(stage)
         return self._view(stage)
 
     async def join(self, part_ids: Sequence[str], creation: Creation, concat: str, client: str) -> ResumableUpload:
@@ -144,7 +152,7 @@ class Resumable:
 
         Raises:
             NotFound: there is no such part.
-            BadRequest: one is no part, or not finished.
+            BadRequest: one is not a part, or not finished.
             Locked: another request works on one of them.
             PayloadTooLarge, UnsupportedMedia, QueueFull, StorageFull: as for other uploads.
         """
@@ -154,18 +162,13 @@ class Resumable:
                 await stack.enter_async_context(self._locks.hold(part_id))
             parts = [self._find_part(part_id) for part_id in part_ids]
             length = sum(part.size_bytes for part in parts)
-            self._check_length(length)
+            check_size(length, self.limits.max_bytes)
             self._check_number()
-            recognise(await self._beginning(parts))
+            await self._assembly.recognise(parts)
             await stack.enter_async_context(self._transfers.upload(client))
             whole = await self._staging.create(length, creation.name, creation.metadata, f"{FINAL};{concat}")
-            try:
-                async with self._locks.hold(whole.state.id):
-                    await self._staging.join(parts, whole)
-                    await self._completion.complete(whole)
-            except BaseException:
-                await self._staging.remove(whole)
-                raise
+            await stack.enter_async_context(self._locks.hold(whole.state.id))
+            await self._assembly.join(parts, whole)
             for part in parts:
                 part.touched_at = time.time() - self.limits.expire_seconds + _JOINED_LINGER_SECONDS
             return self._view(whole)
@@ -175,15 +178,10 @@ class Resumable:
 
         Raises:
             NotFound: there is no such upload.
-            Locked: another request is getting on with it.
+            Locked: another request is making progress on it.
         """
         self._staging.find(upload_id)
         async with self._locks.hold(upload_id):
-            await self._staging.remove(self._staging.find(upload_id))
-
-    async def discard(self, upload_id: str) -> None:
-        """Remove an upload that nobody but its maker knows; it may be gone already."""
-        with anyio.CancelScope(shield=True), suppress(NotFound):
             await self._staging.remove(self._staging.find(upload_id))
 
     async def finish_left(self) -> None:
@@ -205,38 +203,23 @@ class Resumable:
                 await self._staging.remove(stage)
 
     async def _set_length(self, stage: Stage, length: int) -> None:
-        self._check_length(length)
+        check_size(length, self.limits.max_bytes)
         if length < stage.size_bytes:
-            raise BadRequest("The upload has more bytes already than its Upload-Length says.")
+            raise BadRequest("The upload already has more bytes than this Upload-Length.")
         assert stage.reservation is not None
         await stage.reservation.promise(length)
         stage.state.length = length
         await self._staging.save(stage)
 
-    async def _beginning(self, parts: Sequence[Stage]) -> bytes:
-        head = b""
-        for part in parts:
-            if len(head) < HEAD_BYTES:
-                head += await self._staging.head(part, HEAD_BYTES - len(head))
-        return head
-
     def _check_piece(self, stage: Stage, piece: Piece) -> None:
         if stage.is_final:
-            raise Forbidden("This upload was joined from others; no bytes can be added to it.")
+            raise Forbidden("This upload was joined from parts; no bytes can be added to it.")
         if piece.offset != stage.size_bytes:
             raise Conflict("The piece does not begin where the upload ends.", offset=stage.size_bytes)
         if piece.length is not None and stage.state.length not in (None, piece.length):
-            raise BadRequest("Upload-Length is another than it was at first.")
+            raise BadRequest("Upload-Length differs from what was sent before.")
         length = stage.state.length if piece.length is None else piece.length
-        limit = self.limits.max_bytes if length is None else length
-        if piece.offset + (piece.declared_bytes or 0) > limit:
-            raise PayloadTooLarge(f"The upload is to have {limit} bytes.", limitBytes=limit)
-
-    def _check_length(self, length: int) -> None:
-        if length > self.limits.max_bytes:
-            raise PayloadTooLarge(
-                f"An upload may have at most {self.limits.max_bytes} bytes.", limitBytes=self.limits.max_bytes
-            )
+        check_size(piece.offset + (piece.declared_bytes or 0), self.limits.max_bytes if length is None else length)
 
     def _check_number(self) -> None:
         if self._staging.unfinished >= self.limits.max_resumable:
@@ -245,7 +228,7 @@ class Resumable:
     def _find_part(self, part_id: str) -> Stage:
         part = self._staging.find(part_id)
         if not part.is_partial:
-            raise BadRequest("Upload-Concat names an upload that is no partial one.")
+            raise BadRequest("Upload-Concat names an upload that is not a partial one.")
         if not part.whole:
             raise BadRequest("Upload-Concat names a partial upload that is not finished.")
         return part

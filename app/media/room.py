@@ -36,14 +36,14 @@ class MediaRoom:
 
 
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
-    """Build it on the libraries; what runs beside the requests ends with the stack."""
+    """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
     uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
     transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
     resumable = Resumable(await _open_staging(core), store, uploads, transfers, UploadLocks())
     signer = _build_signer(settings)
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
-    expiry = Expiry(store, store.temp_files, resumable, settings.storage.ttl_seconds)
+    expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
     return MediaRoom(store, transfers, uploads, resumable, delivery, signer)
 

@@ -6,33 +6,30 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from pydantic import BaseModel
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from app.domain.media import MediaKind
 from app.errors import (
-    BadRequest,
     Conflict,
     InvalidParameter,
     NotFound,
     Overloaded,
-    PayloadTooLarge,
     PreconditionFailed,
     QueueFull,
     RangeNotSatisfiable,
-    RequestTimeout,
-    StorageFull,
     StorageUnavailable,
-    UnsupportedMedia,
 )
 from app.http.body import incoming_file
-from app.http.problems import GUARDED, problem_responses
+from app.http.problems import GUARDED
 from app.http.receipts import receipt_headers
 from app.http.state import ClientDep, opened
 from app.media import tus
 from app.media.content import UntilSent, content_response
-from app.media.delivery import Answer, Inline, Shape
+from app.media.delivery import Inline, Shape, SizedBody
+from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
-from app.media.schema import UPLOAD_BODY, ClipAnswer, MediaAnswer, MediaList
+from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.media.transfers import DOWNLOAD_BYTES, UPLOAD_BYTES
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
@@ -41,17 +38,35 @@ MediaDep = Annotated[MediaRoom, Depends(opened("media"))]
 
 InlineQuery = Annotated[Inline, Query(description="`never`: a reference even to a small file.")]
 ShapeQuery = Annotated[Shape, Query(description="`clip`: the item below `clip`, as the Electron editor reads it.")]
-RedirectQuery = Annotated[bool, Query(description="Answer where the object store has the bytes, if there is one.")]
 NameQuery = Annotated[str | None, Query(max_length=1024, description="The file's name, where the body has none.")]
+RedirectQuery = Annotated[bool, Query(description="Answer where the object store has the bytes, if there is one.")]
 
-_BYTES: dict[str, Any] = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
-_CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The bytes.", **_BYTES},
-    206: {"description": "The part of the bytes that Range asks for.", **_BYTES},
-    304: {"description": "The client has them already."},
-    307: {"description": "They are at `Location`, in the object store, for a while (`redirect`)."},
-    **problem_responses(NotFound, PreconditionFailed, RangeNotSatisfiable, QueueFull, Overloaded, StorageUnavailable),
+_CONTENT = (
+    "ETag",
+    "Last-Modified",
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Security-Policy",
+    "X-Content-Type-Options",
+    "Ballast-Memory",
+)
+_CONTENT_RESPONSES: Responses = {
+    200: bytes_answer("The bytes.", *_CONTENT),
+    206: bytes_answer("The part of the bytes that Range asks for.", "Content-Range", *_CONTENT),
+    304: answer("The client has them already.", *_CONTENT),
+    307: answer("They are at `Location`, in the object store, for a while.", "Location", "Cache-Control"),
+    **problems(NotFound, PreconditionFailed, QueueFull, Overloaded, StorageUnavailable),
+    **problems(RangeNotSatisfiable, always=("Ballast-Memory",)),
 }
+
+
+class UploadQuery(BaseModel):
+    """What a client may say of an upload besides the body."""
+
+    inline: InlineQuery = Inline.AUTO
+    shape: ShapeQuery = Shape.ITEM
+    name: NameQuery = None
 
 
 @router.post(
@@ -59,25 +74,17 @@ _CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     status_code=201,
     response_model=MediaAnswer | ClipAnswer,
     openapi_extra=UPLOAD_BODY,
-    responses=problem_responses(
-        BadRequest,
-        RequestTimeout,
-        PayloadTooLarge,
-        UnsupportedMedia,
-        InvalidParameter,
-        QueueFull,
-        Overloaded,
-        StorageFull,
-    ),
+    responses={
+        201: answer("The item, with its bytes where they are few.", "Location", "Ballast-Memory"),
+        **problems(*RECEIVING, InvalidParameter, StorageUnavailable),
+    },
 )
 async def create_media(
     request: Request,
+    query: Annotated[UploadQuery, Query()],
     media: MediaDep,
     client: ClientDep,
     until_sent: UntilSent,
-    inline: InlineQuery = Inline.AUTO,
-    shape: ShapeQuery = Shape.ITEM,
-    name: NameQuery = None,
 ) -> Response:
     """Store a file of any size: it goes straight to the disk, and its type is read from its bytes.
 
@@ -86,26 +93,29 @@ async def create_media(
     limits = media.uploads.limits
     incoming = await incoming_file(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
     await until_sent.enter_async_context(media.transfers.upload(client))
-    item = await media.uploads.receive(incoming.chunks, name or incoming.name, incoming.declared_bytes)
-    answer = await until_sent.enter_async_context(media.delivery.answer(item, inline, shape))
+    item = await media.uploads.receive(incoming.chunks, query.name or incoming.name, incoming.declared_bytes)
+    body = await until_sent.enter_async_context(media.delivery.answer(item, query.inline, query.shape))
     receipt = receipt_headers(media.transfers.receipt(UPLOAD_BYTES))
-    return _json(answer, 201, {"Location": f"/v1/media/{item.id}", **receipt})
+    return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})
 
 
-@router.get("", response_model=MediaList, responses=problem_responses(InvalidParameter))
+@router.get("", response_model=MediaList, responses=problems(InvalidParameter, StorageUnavailable))
 async def list_media(
     media: MediaDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
-) -> Response:
+) -> dict[str, Any]:
     """List items, newest first, as references."""
     page = await media.store.page(limit, cursor, kind)
-    items = [media.delivery.document(item) for item in page.items]
-    return JSONResponse({"items": items, "nextCursor": page.next_cursor})
+    return {"items": [media.delivery.describe(item) for item in page.items], "next_cursor": page.next_cursor}
 
 
-@router.get("/{media_id}", response_model=MediaAnswer | ClipAnswer, responses=problem_responses(NotFound))
+@router.get(
+    "/{media_id}",
+    response_model=MediaAnswer | ClipAnswer,
+    responses=problems(NotFound, QueueFull, Overloaded, StorageUnavailable),
+)
 async def read_media(
     media_id: str,
     media: MediaDep,
@@ -143,16 +153,16 @@ async def read_content(
     return response
 
 
-@router.delete("/{media_id}", status_code=204, responses=problem_responses(NotFound, Conflict))
+@router.delete("/{media_id}", status_code=204, responses=problems(NotFound, Conflict, StorageUnavailable))
 async def delete_media(media_id: str, media: MediaDep) -> Response:
     """Delete an item, unless somebody is reading it or a job needs it."""
     await media.store.delete(media_id)
     return Response(status_code=204)
 
 
-def _json(answer: Answer, status: int, headers: Mapping[str, str]) -> Response:
-    headers = {**headers, "Content-Length": str(answer.length_bytes)}
-    return StreamingResponse(answer.chunks, status, headers, "application/json")
+def _json(body: SizedBody, status: int, headers: Mapping[str, str]) -> Response:
+    headers = {**headers, "Content-Length": str(body.length_bytes)}
+    return StreamingResponse(body.chunks, status, headers, "application/json")
 
 
 def build_router() -> APIRouter:

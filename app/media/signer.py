@@ -1,7 +1,7 @@
 """Signed URLs: `?expires&sig` lets whoever has the URL see one item until a time, without a key.
 
 So `<img>`, `<video>` and EventSource, which send no key, work where keys are set. The signature is HMAC-SHA256 over the
-item's path and the time; it is good for GET and HEAD of the item's bytes (and of a job's events) and for nothing else.
+item's path and the time; it is valid for GET and HEAD of the item's bytes (and of a job's events) and for nothing else.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class UrlSigner:
         self._clock = clock
 
     def sign(self, path: str) -> str:
-        """Return `path` with its query, good for the lifetime and up to a tenth of it more.
+        """Return `path` with its query, valid for the lifetime and up to a tenth of it more.
 
-        The time is rounded, so that an item has the same URL for a while and a browser's cache knows it again.
+        The time is rounded, so that an item keeps its URL for a while and a browser finds it in its cache.
 
         Raises:
             ValueError: URLs of this kind are not signed.
@@ -46,7 +46,7 @@ class UrlSigner:
         return f"{path}?expires={expires}&sig={_signature(self._secrets[0], _subject(path), expires)}"
 
     def check(self, path: str, expires: str, signature: str) -> None:
-        """Make sure that a signature is one of ours, for this item, and not expired.
+        """Make sure that a signature was made here, for this item, and has not expired.
 
         Raises:
             Forbidden: it is not.
@@ -54,9 +54,9 @@ class UrlSigner:
         try:
             subject = _subject(path)
         except ValueError:
-            raise Forbidden("A signed URL is good for the bytes of its item only.") from None
+            raise Forbidden("A signed URL is valid for the bytes of its item only.") from None
         given = signature.encode()
-        # Every secret is tried, in constant time, so that the time tells nothing about which one came close.
+        # Every secret is tried, in constant time, so that the time does not tell which one came close.
         matches = [hmac.compare_digest(given, _signature(one, subject, expires).encode()) for one in self._secrets]
         if True not in matches or _EXPIRES.fullmatch(expires) is None:
             raise Forbidden("The signature of this URL is not valid.")
@@ -90,7 +90,7 @@ def read_secret(path: Path) -> str:
 def _subject(path: str) -> str:
     match = _SUBJECT.fullmatch(path)
     if match is None:
-        raise ValueError(f"{path} is no URL that is signed")
+        raise ValueError(f"{path} is not a URL that is signed")
     return match[1] or match[2]
 
 

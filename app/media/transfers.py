@@ -13,7 +13,7 @@ from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 
 UPLOAD_BYTES = 3 * MIB
-"""An upload: what the server and the writer hold of it, and the pieces of the answer that carries it back."""
+"""An upload: what the server and the writer hold of it, and the pieces of the answer that brings it back."""
 
 DOWNLOAD_BYTES = 2 * MIB
 """A download: the piece that is read ahead, and what the socket has not taken yet."""
@@ -25,7 +25,7 @@ class Transfers:
     def __init__(
         self, budget: MemoryBudget, mode: Callable[[], ProcessingMode], ended: Callable[[], None] = lambda: None
     ) -> None:
-        """`ended` is called after the last byte of each transfer: a good moment to give memory back."""
+        """`ended` is called after the last byte of each transfer: a good moment to return memory."""
         self._budget = budget
         self._mode = mode
         self._ended = ended

@@ -14,11 +14,21 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from app.errors import BadRequest, BallastError, Conflict, Forbidden, Locked, NotFound, PreconditionFailed
+from app.errors import BadRequest, BallastError, PreconditionFailed
 from app.http.body import plain_body
-from app.http.problems import GUARDED, problem_response, problem_responses
+from app.http.problems import GUARDED, problem_response
 from app.http.state import ClientDep, opened
-from app.media.receiving import CHECKSUMS
+from app.media.assembly import CHECKSUMS
+from app.media.openapi import (
+    CREATION,
+    CREATION_PROBLEMS,
+    PIECE,
+    PIECE_PROBLEMS,
+    PROGRESS,
+    answer,
+    tus_problems,
+    tus_request,
+)
 from app.media.resumable import Creation, Piece, Resumable, ResumableUpload
 from app.media.room import MediaRoom
 from app.media.tus_headers import (
@@ -31,27 +41,30 @@ from app.media.tus_headers import (
     read_number,
     read_parts,
 )
-from app.media.tus_schema import CREATION, MEDIA_ID, PIECE, RECEIVING, RESUMABLE, tus_responses
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,termination,checksum,expiration,concatenation"
 
-_ALWAYS = {"Tus-Resumable": VERSION}
+_ABILITIES = ("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")
+_STATE = ("Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Cache-Control")
 
 
 class TusRoute(APIRoute):
-    """Gives every answer of these routes, also a problem, the header that tus wants on it."""
+    """Asks for the version, and puts it into every answer of these routes, problems included."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             try:
+                if request.method != "OPTIONS" and request.headers.get("tus-resumable") != VERSION:
+                    raise PreconditionFailed(f"Send `Tus-Resumable: {VERSION}`; other versions are not supported.")
                 response = await handler(request)
             except BallastError as error:
-                known = {"Tus-Version": VERSION} if isinstance(error, PreconditionFailed) else {}
-                response = problem_response(error, {**_ALWAYS, **known})
-            response.headers.update(_ALWAYS)
+                response = problem_response(error)
+                if isinstance(error, PreconditionFailed):
+                    response.headers["Tus-Version"] = VERSION
+            response.headers["Tus-Resumable"] = VERSION
             return response
 
         return handle
@@ -63,18 +76,16 @@ async def _resumable(media: Annotated[MediaRoom, Depends(opened("media"))]) -> R
 
 ResumableDep = Annotated[Resumable, Depends(_resumable)]
 
-router = APIRouter(prefix=PATH, tags=["resumable uploads"], route_class=TusRoute, responses=GUARDED)
+router = APIRouter(
+    prefix=PATH,
+    tags=["resumable uploads"],
+    route_class=TusRoute,
+    default_response_class=Response,
+    responses=GUARDED,
+)
 
 
-async def _check_version(request: Request) -> None:
-    if request.headers.get("tus-resumable") != VERSION:
-        raise PreconditionFailed(f"Send `Tus-Resumable: {VERSION}`; other versions are not spoken.")
-
-
-_VERSION = [Depends(_check_version)]
-
-
-@router.options("", status_code=204, response_class=Response)
+@router.options("", status_code=204, responses={204: answer("What is supported.", "Tus-Resumable", *_ABILITIES)})
 async def tell_abilities(resumable: ResumableDep) -> Response:
     """Tell versions, extensions and the largest size."""
     headers = {
@@ -89,10 +100,8 @@ async def tell_abilities(resumable: ResumableDep) -> Response:
 @router.post(
     "",
     status_code=201,
-    response_class=Response,
-    dependencies=_VERSION,
     openapi_extra=CREATION,
-    responses=tus_responses(201, "Begun; `Location` is its URL.", *RECEIVING),
+    responses={201: answer("Begun; `Location` is its URL.", "Location", *PROGRESS), **CREATION_PROBLEMS},
 )
 async def create_upload(request: Request, resumable: ResumableDep, client: ClientDep) -> Response:
     """Begin an upload, with its first bytes if there is a body; or join finished parts."""
@@ -107,16 +116,18 @@ async def create_upload(request: Request, resumable: ResumableDep, client: Clien
         upload = await resumable.join(part_ids, Creation(None, name, metadata), urls, client)
     else:
         creation = Creation(read_length(headers), name, metadata, partial="upload-concat" in headers)
-        upload = await _create(request, resumable, creation, client)
+        first = None
+        if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+            check_body_type(headers)
+            first = _piece(request, resumable, 0, client)
+        upload = await resumable.create(creation, first)
     return Response(status_code=201, headers={"Location": f"{PATH}/{upload.id}", **_progress(upload)})
 
 
 @router.head(
     "/{upload_id}",
-    response_class=Response,
-    dependencies=_VERSION,
-    openapi_extra={"parameters": [RESUMABLE]},
-    responses=tus_responses(200, "How far it has come.", NotFound, PreconditionFailed, Locked),
+    openapi_extra=tus_request(),
+    responses={200: answer("How far it has come.", *PROGRESS, *_STATE), **tus_problems()},
 )
 async def read_upload(upload_id: str, resumable: ResumableDep) -> Response:
     """Tell how far an upload has come."""
@@ -136,10 +147,8 @@ async def read_upload(upload_id: str, resumable: ResumableDep) -> Response:
 @router.patch(
     "/{upload_id}",
     status_code=204,
-    response_class=Response,
-    dependencies=_VERSION,
     openapi_extra=PIECE,
-    responses=tus_responses(204, "The bytes are kept.", *RECEIVING, Conflict, Forbidden),
+    responses={204: answer("The bytes are kept.", *PROGRESS), **PIECE_PROBLEMS},
 )
 async def append_bytes(request: Request, upload_id: str, resumable: ResumableDep, client: ClientDep) -> Response:
     """Add bytes; the last of them makes the media item."""
@@ -154,10 +163,8 @@ async def append_bytes(request: Request, upload_id: str, resumable: ResumableDep
 @router.delete(
     "/{upload_id}",
     status_code=204,
-    response_class=Response,
-    dependencies=_VERSION,
-    openapi_extra={"parameters": [RESUMABLE]},
-    responses=problem_responses(NotFound, PreconditionFailed, Locked),
+    openapi_extra=tus_request(),
+    responses={204: answer("It is gone.", "Tus-Resumable"), **tus_problems()},
 )
 async def terminate_upload(upload_id: str, resumable: ResumableDep) -> Response:
     """Forget an upload and its bytes; the media item that it has become stays."""
@@ -165,27 +172,11 @@ async def terminate_upload(upload_id: str, resumable: ResumableDep) -> Response:
     return Response(status_code=204)
 
 
-async def _create(request: Request, resumable: Resumable, creation: Creation, client: str) -> ResumableUpload:
-    """Begin an upload; where its first bytes come along and fail, nothing is left: the client knows no URL yet."""
-    has_body = "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
-    if not has_body:
-        return await resumable.create(creation)
-    check_body_type(request.headers)
-    piece = _piece(request, resumable, 0, client)
-    upload = await resumable.create(creation)
-    try:
-        return await resumable.append(upload.id, piece)
-    except BaseException:
-        await resumable.discard(upload.id)
-        raise
-
-
 def _piece(request: Request, resumable: Resumable, offset: int, client: str) -> Piece:
     limits = resumable.limits
-    body = plain_body(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
     return Piece(
         offset=offset,
-        chunks=body,
+        chunks=plain_body(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds),
         declared_bytes=read_number(request.headers, "Content-Length"),
         length=read_number(request.headers, "Upload-Length"),
         checksum=read_checksum(request.headers),
@@ -196,5 +187,5 @@ def _piece(request: Request, resumable: Resumable, offset: int, client: str) -> 
 def _progress(upload: ResumableUpload) -> dict[str, str]:
     headers = {"Upload-Offset": str(upload.offset), "Upload-Expires": format_datetime(upload.expires_at, usegmt=True)}
     if upload.media_id is not None:
-        headers[MEDIA_ID] = upload.media_id
+        headers["Ballast-Media-Id"] = upload.media_id
     return headers

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from app.errors import BadRequest, NotFound, UnsupportedMedia
-from app.media.receiving import CHECKSUMS, Checksum
+from app.media.assembly import CHECKSUMS, Checksum
 from app.storage.stage import is_stage_id
 
 PATH = "/v1/uploads"
@@ -27,7 +27,7 @@ def read_number(headers: Headers, name: str) -> int | None:
     """Return a size or an offset, None where the header is not there.
 
     Raises:
-        BadRequest: it is no number.
+        BadRequest: it is not a number.
     """
     value = headers.get(name)
     if value is None:
@@ -38,10 +38,10 @@ def read_number(headers: Headers, name: str) -> int | None:
 
 
 def read_length(headers: Headers) -> int | None:
-    """Return Upload-Length of a new upload, None where the client will say it later (Upload-Defer-Length: 1).
+    """Return Upload-Length of a new upload, None where the client sends it later (Upload-Defer-Length: 1).
 
     Raises:
-        BadRequest: neither is there, or both, or one is broken.
+        BadRequest: neither is there, or both, or one is malformed.
     """
     length = read_number(headers, "Upload-Length")
     deferred = headers.get("Upload-Defer-Length")
@@ -56,7 +56,7 @@ def read_metadata(headers: Headers) -> dict[str, str]:
     """Return Upload-Metadata: pairs of a key and a value in base64 (UTF-8), separated by commas.
 
     Raises:
-        BadRequest: it is broken or too long.
+        BadRequest: it is malformed or too long.
     """
     value = headers.get("Upload-Metadata", "")
     if len(value) > MAX_METADATA_CHARACTERS:
@@ -65,13 +65,13 @@ def read_metadata(headers: Headers) -> dict[str, str]:
     for pair in value.split(",") if value.strip() else ():
         key, _, encoded = pair.strip().partition(" ")
         if not key or not key.isascii() or key in metadata:
-            raise BadRequest("Upload-Metadata has a key that is empty, not ASCII or there twice.")
+            raise BadRequest("Upload-Metadata has a key that is empty, not ASCII, or given twice.")
         metadata[key] = _decoded(encoded, "Upload-Metadata").decode("utf-8", "replace")
     return metadata
 
 
 def file_name(metadata: dict[str, str]) -> str | None:
-    """Return what the client calls the file: `filename`, or `name` as some clients have it."""
+    """Return the client's name of the file: `filename`, or `name` as some clients call it."""
     return metadata.get("filename") or metadata.get("name")
 
 
@@ -79,53 +79,53 @@ def read_checksum(headers: Headers) -> Checksum | None:
     """Return Upload-Checksum: the name of a digest and its value in base64; None where there is none.
 
     Raises:
-        BadRequest: it is broken, or of a digest that is not offered.
+        BadRequest: it is malformed, or of a digest that is not supported.
     """
     value = headers.get("Upload-Checksum")
     if value is None:
         return None
     algorithm, _, encoded = value.strip().partition(" ")
     if algorithm not in CHECKSUMS:
-        raise BadRequest(f"Upload-Checksum can be one of {', '.join(CHECKSUMS)}.")
+        raise BadRequest(f"Upload-Checksum takes one of {', '.join(CHECKSUMS)}.")
     return Checksum(algorithm, _decoded(encoded, "Upload-Checksum"))
 
 
 def read_parts(headers: Headers) -> tuple[str, ...] | None:
-    """Return the ids of the uploads that Upload-Concat wants joined, None where it wants none joined.
+    """Return the ids of the uploads that Upload-Concat names, None where nothing is to be joined.
 
     Raises:
-        BadRequest: it is broken, or there are too many.
-        NotFound: it names something that is no upload of ours.
+        BadRequest: it is malformed, or there are too many.
+        NotFound: it names something that is not an upload here.
     """
     value = headers.get("Upload-Concat", "partial")
     if value == "partial":
         return None
     if not value.startswith(_FINAL):
-        raise BadRequest("Upload-Concat is `partial`, or `final;` and the URLs of the parts.")
+        raise BadRequest("Upload-Concat must be `partial`, or `final;` and the URLs of the parts.")
     urls = value.removeprefix(_FINAL).split()
     if not 1 <= len(urls) <= MAX_PARTS:
-        raise BadRequest(f"Upload-Concat names no part, or more than {MAX_PARTS}.")
+        raise BadRequest(f"Upload-Concat must name 1 to {MAX_PARTS} parts.")
     return tuple(_upload_id(url) for url in urls)
 
 
 def check_body_type(headers: Headers) -> None:
-    """Make sure that the body of a piece is called what tus wants it called.
+    """Make sure that a piece has the content type that tus asks for.
 
     Raises:
-        UnsupportedMedia: it is not.
+        UnsupportedMedia: it has another.
     """
     if headers.get("content-type", "").strip().lower() != CONTENT_TYPE:
-        raise UnsupportedMedia(f"The bytes of an upload are sent as {CONTENT_TYPE}.")
+        raise UnsupportedMedia(f"Send the bytes of an upload as {CONTENT_TYPE}.")
 
 
 def _upload_id(url: str) -> str:
     try:
         path = urlsplit(url).path
     except ValueError:
-        raise BadRequest("Upload-Concat has something that is no URL.") from None
+        raise BadRequest("Upload-Concat has something that is not a URL.") from None
     folder, _, upload_id = path.rpartition("/")
     if not folder.endswith(PATH) or not is_stage_id(upload_id):
-        raise NotFound("Upload-Concat names something that is no upload here.")
+        raise NotFound("Upload-Concat names something that is not an upload here.")
     return upload_id
 
 
@@ -133,4 +133,4 @@ def _decoded(encoded: str, name: str) -> bytes:
     try:
         return b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest(f"{name} has a value that is no base64.") from None
+        raise BadRequest(f"{name} has a value that is not base64.") from None

@@ -13,7 +13,6 @@ from app.media.details import PICTURE_HEAD_BYTES, Inspect, by_header
 from app.media.sniff import HEAD_BYTES, sniff
 from app.settings import UploadSettings
 from app.storage.store import MediaStore
-from app.storage.writer import MediaWriter
 
 _NAME_CHARACTERS = 200
 
@@ -27,16 +26,27 @@ class UploadStatistics:
 
 
 class Progress:
-    """The bytes of one upload so far."""
+    """The bytes that one request brings to an upload, which has `start_bytes` already and may have `limit_bytes`."""
 
-    __slots__ = ("received_bytes",)
+    __slots__ = ("_limit_bytes", "_start_bytes", "received_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int, start_bytes: int) -> None:
         self.received_bytes = 0
+        self._limit_bytes = limit_bytes
+        self._start_bytes = start_bytes
+
+    def count(self, chunk: Chunk) -> None:
+        """Take note of the next bytes.
+
+        Raises:
+            PayloadTooLarge: there are too many.
+        """
+        self.received_bytes += len(chunk)
+        check_size(self._start_bytes + self.received_bytes, self._limit_bytes)
 
 
 class Uploads:
-    """Takes media of any size in constant memory: type by the first bytes, caps while counting, commit at the end."""
+    """Takes media of any size in constant memory: type by the first bytes, size by counting, commit at the end."""
 
     def __init__(self, store: MediaStore, settings: UploadSettings, inspect: Inspect = by_header) -> None:
         self.limits = settings
@@ -47,75 +57,70 @@ class Uploads:
     async def receive(self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None) -> MediaItem:
         """Store what `chunks` give and return the item. If anything goes wrong, nothing of it is left.
 
-        `name` is what the client calls it. `declared_bytes` is how many it announced, None if it did not.
+        `name` is what the client calls it. `declared_bytes` is how many it announced, None if it did not; `http.body`
+        has compared it with the limit.
 
         Raises:
-            PayloadTooLarge: more than `limits.max_bytes`, by announcement or by count.
+            PayloadTooLarge: more than `limits.max_bytes` came.
             UnsupportedMedia: no image, video or audio that is accepted; the rest is not read.
             StorageFull: the quota or the disk has no room for it.
         """
-        self._check_size(declared_bytes or 0)
-        with self.tracked() as progress:
-            head: list[Chunk] = []
-            await self._take(chunks, HEAD_BYTES, head, progress)
-            media_type = sniff(_beginning(head, HEAD_BYTES))
-            if media_type is None:
-                raise unsupported()
+        with self.tracked(self.limits.max_bytes) as progress:
+            begun = await _take(chunks, HEAD_BYTES, progress)
+            media_type = recognise(b"".join(begun)[:HEAD_BYTES])
             if media_type.kind is MediaKind.IMAGE:
-                await self._take(chunks, PICTURE_HEAD_BYTES, head, progress)
-            beginning = _beginning(head, PICTURE_HEAD_BYTES)
+                begun += await _take(chunks, PICTURE_HEAD_BYTES, progress)
+            head = b"".join(begun)[:PICTURE_HEAD_BYTES]
             async with self._store.writer(declared_bytes, self.limits.digest) as writer:
-                await self._write(writer, head, chunks, progress)
-                details = await self.inspect(media_type, beginning, await writer.staged())
+                for chunk in begun:
+                    await writer.write(chunk)
+                begun.clear()
+                async for chunk in chunks:
+                    progress.count(chunk)
+                    await writer.write(chunk)
+                details = await self.inspect(media_type, head, await writer.staged())
                 return await writer.commit(clean_name(name, media_type), media_type, details)
 
     def statistics(self) -> UploadStatistics:
         return UploadStatistics(len(self._active), sum(progress.received_bytes for progress in self._active))
 
     @contextmanager
-    def tracked(self) -> Iterator[Progress]:
+    def tracked(self, limit_bytes: int, start_bytes: int = 0) -> Iterator[Progress]:
         """Count an upload among those that are coming in, for the block."""
-        progress = Progress()
+        progress = Progress(limit_bytes, start_bytes)
         self._active.add(progress)
         try:
             yield progress
         finally:
             self._active.discard(progress)
 
-    async def _take(self, chunks: AsyncIterator[Chunk], wanted: int, head: list[Chunk], progress: Progress) -> None:
-        """Collect chunks in `head` until they hold `wanted` bytes or end."""
-        while progress.received_bytes < wanted and (chunk := await anext(chunks, None)) is not None:
-            head.append(chunk)
-            progress.received_bytes += len(chunk)
-            self._check_size(progress.received_bytes)
 
-    async def _write(
-        self, writer: MediaWriter, head: list[Chunk], chunks: AsyncIterator[Chunk], progress: Progress
-    ) -> None:
-        for chunk in head:
-            await writer.write(chunk)
-        head.clear()
-        async for chunk in chunks:
-            progress.received_bytes += len(chunk)
-            self._check_size(progress.received_bytes)
-            await writer.write(chunk)
+def recognise(head: bytes) -> MediaType:
+    """Return the type of media by its first `HEAD_BYTES`.
 
-    def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > self.limits.max_bytes:
-            raise PayloadTooLarge(
-                f"An upload may have at most {self.limits.max_bytes} bytes.", limitBytes=self.limits.max_bytes
-            )
+    Raises:
+        UnsupportedMedia: it is not media that is accepted.
+    """
+    media_type = sniff(head)
+    if media_type is None:
+        raise UnsupportedMedia("Send an image, a video or an audio file; other types are not accepted.")
+    return media_type
 
 
-def unsupported() -> UnsupportedMedia:
-    """Return the refusal of what is no media."""
-    return UnsupportedMedia("Send an image, a video or an audio file; other types are not accepted.")
+def check_size(size_bytes: int, limit_bytes: int) -> None:
+    """Make sure that an upload keeps to its limit.
+
+    Raises:
+        PayloadTooLarge: it does not.
+    """
+    if size_bytes > limit_bytes:
+        raise PayloadTooLarge(f"This upload may have at most {limit_bytes} bytes.", limitBytes=limit_bytes)
 
 
 def clean_name(name: str | None, media_type: MediaType) -> str:
-    """Return the client's name without folders and control characters, shortened; a name of ours if nothing is left.
+    """Return the client's name without folders and control characters, shortened; one made up here if nothing is left.
 
-    It is shown and offered for saving, and never part of a path of ours.
+    It is shown and offered for saving, and never part of a path on this machine.
     """
     last = (name or "").replace("\\", "/").rpartition("/")[2]
     kept = "".join(character for character in last if unicodedata.category(character)[0] != "C").strip(" .")
@@ -126,5 +131,10 @@ def clean_name(name: str | None, media_type: MediaType) -> str:
     return kept or f"{media_type.kind.value}{media_type.extension}"
 
 
-def _beginning(chunks: list[Chunk], size_bytes: int) -> bytes:
-    return b"".join(chunks)[:size_bytes]
+async def _take(chunks: AsyncIterator[Chunk], wanted_bytes: int, progress: Progress) -> list[Chunk]:
+    """Return the next chunks: until `wanted_bytes` of the whole upload have come, or its end."""
+    taken: list[Chunk] = []
+    while progress.received_bytes < wanted_bytes and (chunk := await anext(chunks, None)) is not None:
+        progress.count(chunk)
+        taken.append(chunk)
+    return taken

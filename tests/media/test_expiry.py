@@ -27,7 +27,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 def expiry(house: House, ttl_seconds: float = TTL_SECONDS) -> Expiry:
-    return Expiry(house.store, house.store.temp_files, house.resumable, ttl_seconds)
+    return Expiry(house.store, house.resumable, ttl_seconds)
 
 
 async def put(house: House, number: int = 0) -> MediaItem:
@@ -91,7 +91,7 @@ async def test_the_store_looks_for_orphans_every_hour(house: House) -> None:
     disk = DiskThreads()
     store = CountingStore(StorageSettings(), disk)  # not opened: nothing of it is used but the sweep
     now = time.monotonic()
-    sweeper = Expiry(store, house.store.temp_files, house.resumable, 0)
+    sweeper = Expiry(store, house.resumable, 0)
 
     for seconds in (0, 3500, 3700, 3800, 7400):
         await sweeper.sweep_orphans(now + seconds)

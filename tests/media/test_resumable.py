@@ -21,7 +21,7 @@ from app.errors import (
     StorageFull,
     UnsupportedMedia,
 )
-from app.media.receiving import Checksum
+from app.media.assembly import Checksum
 from app.media.resumable import Creation, Piece
 from app.storage.backends.local import LocalStore
 from app.storage.writer import FinishedFile

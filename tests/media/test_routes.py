@@ -15,6 +15,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.http.multipart import FRAMING_BYTES
 from app.main import create_app
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.settings import MemorySettings, Settings, StorageSettings, UploadSettings
@@ -247,8 +248,13 @@ def test_a_compressed_body_is_unsupported(client: httpx.Client, encoding: str) -
 
 
 @pytest.mark.usefixtures("client")
-def test_an_announced_size_over_the_cap_is_refused_before_a_byte_is_read(port: int) -> None:
-    status, body = exchange(port, request_head("/v1/media", MAX_BYTES + 1))
+@pytest.mark.parametrize(
+    ("size", "content_type"), [(MAX_BYTES + 1, "video/mp4"), (MAX_BYTES + FRAMING_BYTES + 1, FORM)]
+)
+def test_an_announced_size_over_the_cap_is_refused_before_a_byte_is_read(
+    port: int, size: int, content_type: str
+) -> None:
+    status, body = exchange(port, request_head("/v1/media", size, content_type))
 
     assert (status, code(body)) == (413, "payload_too_large")
 
@@ -380,3 +386,43 @@ def test_the_interface_describes_both_forms_and_the_problems(app: FastAPI) -> No
     assert set(operation["requestBody"]["content"]) == {"multipart/form-data", "*/*"}
     assert {"201", "400", "408", "413", "415", "422", "507"} <= set(operation["responses"])
     assert {"inline", "shape", "name"} == {parameter["name"] for parameter in operation["parameters"]}
+
+
+GENERAL_HEADERS = {"connection", "content-length", "content-type", "date", "server", "vary", "x-request-id"}
+
+
+def described_headers(app: FastAPI, method: str, path: str, status: int) -> set[str]:
+    return {name.lower() for name in app.openapi()["paths"][path][method]["responses"][str(status)].get("headers", {})}
+
+
+def test_the_headers_of_every_answer_are_described(client: httpx.Client, app: FastAPI) -> None:
+    created = client.post("media", content=mp4(1000))
+    item, content = f"media/{created.json()['id']}", f"media/{created.json()['id']}/content"
+    answers = [
+        (created, "/v1/media"),
+        *[
+            (client.request(method, content, headers=headers), "/v1/media/{media_id}/content")
+            for method in ("GET", "HEAD")
+            for headers in ({}, {"Range": "bytes=0-9"}, {"Range": "bytes=9000-"}, {"If-None-Match": "*"})
+        ],
+        (client.get("media/v0000/content"), "/v1/media/{media_id}/content"),
+        (client.get(content, headers={"If-Match": '"x"'}), "/v1/media/{media_id}/content"),
+        (client.get(item + "?inline=auto"), "/v1/media/{media_id}"),
+        (client.delete(item), "/v1/media/{media_id}"),
+    ]
+
+    for answer, path in answers:
+        sent = set(answer.headers) - GENERAL_HEADERS
+        described = described_headers(app, answer.request.method.lower(), path, answer.status_code)
+        assert sent <= described, (answer.request.method, path, answer.status_code)
+    assert {answer.status_code for answer, _ in answers} == {200, 201, 204, 206, 304, 404, 412, 416}
+
+
+def test_a_refusal_says_in_the_description_when_to_come_back(app: FastAPI) -> None:
+    for method, path in (
+        ("post", "/v1/media"),
+        ("get", "/v1/media/{media_id}"),
+        ("get", "/v1/media/{media_id}/content"),
+    ):
+        for status in (429, 503):
+            assert "retry-after" in described_headers(app, method, path, status)

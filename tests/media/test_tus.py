@@ -123,6 +123,30 @@ def test_the_offset_is_told_and_never_cached(client: httpx.Client) -> None:
     assert "ballast-media-id" not in answer.headers
 
 
+def test_the_headers_of_every_answer_are_described(client: httpx.Client, app: FastAPI) -> None:
+    general = {"connection", "content-length", "content-type", "date", "server", "vary", "x-request-id"}
+    path = begin(client, Upload_Metadata=f"filename {b64encode(b'a').decode()}")
+    later = begin(client, None)
+    answers = [
+        client.options("/v1/uploads"),
+        client.post("/v1/uploads", headers={**PIECE, "Upload-Length": str(len(DATA))}, content=DATA),
+        client.post("/v1/uploads"),
+        client.head(path, headers=TUS),
+        client.head(later, headers=TUS),
+        send(client, path, 7, DATA),
+        send(client, path, 0, DATA),
+        client.head(path, headers=TUS),
+        client.delete(path, headers=TUS),
+        client.delete(path, headers=TUS),
+    ]
+
+    for answer in answers:
+        operations = app.openapi()["paths"]["/v1/uploads" + "/{upload_id}" * (answer.url.path != "/v1/uploads")]
+        response = operations[answer.request.method.lower()]["responses"][str(answer.status_code)]
+        assert set(answer.headers) - general <= {name.lower() for name in response["headers"]}, answer.request
+    assert [answer.status_code for answer in answers] == [204, 201, 412, 200, 200, 409, 204, 200, 204, 404]
+
+
 def test_the_last_piece_and_a_later_look_tell_the_item(client: httpx.Client) -> None:
     path = begin(client, Upload_Metadata=f"filename {b64encode(b'../a trip.mp4').decode()}")
 

@@ -91,15 +91,6 @@ async def test_nothing_at_all_is_unsupported(uploads: Uploads) -> None:
         await uploads.receive(Pieces([]), None, 0)
 
 
-async def test_an_announced_size_over_the_cap_is_refused_before_anything_is_read(uploads: Uploads) -> None:
-    pieces = split(mp4(1000), 100)
-
-    with pytest.raises(PayloadTooLarge):
-        await uploads.receive(pieces, None, 200_001)
-
-    assert pieces.given == 0
-
-
 async def test_a_size_over_the_cap_is_refused_while_counting(uploads: Uploads, store: LocalStore) -> None:
     pieces = split(mp4(400_000), 10_000)
 

@@ -1,0 +1,125 @@
+"""What the description of the interface says beyond what FastAPI reads off the routes: bodies, headers, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from app.errors import (
+    BadRequest,
+    BallastError,
+    ChecksumMismatch,
+    Conflict,
+    Forbidden,
+    Locked,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    PreconditionFailed,
+    QueueFull,
+    RequestTimeout,
+    StorageFull,
+    UnsupportedMedia,
+)
+from app.http.problems import problem_responses
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+_HEADERS: dict[str, tuple[str, str]] = {
+    "Accept-Ranges": ("string", "`bytes`: Range is obeyed."),
+    "Ballast-Media-Id": ("string", "The media item that the upload has become."),
+    "Ballast-Memory": ("string", "`predicted=<bytes>, peak=<bytes>, mode=<MODE>`: the memory that the work took."),
+    "Cache-Control": ("string", "Whether the answer may be kept."),
+    "Content-Disposition": ("string", "Whether to show the bytes or to save them, and their name."),
+    "Content-Range": ("string", "Which part of how many bytes this is."),
+    "Content-Security-Policy": ("string", "Nothing in the bytes may run as a page of this server."),
+    "ETag": ("string", "The version of the bytes, for conditions."),
+    "Last-Modified": ("string", "When the item was stored."),
+    "Location": ("string", "The URL of what was made, or of where the bytes are."),
+    "Retry-After": ("integer", "In how many seconds to try again."),
+    "Tus-Checksum-Algorithm": ("string", "What Upload-Checksum may use."),
+    "Tus-Extension": ("string", "The extensions of tus that are supported."),
+    "Tus-Max-Size": ("integer", "The most bytes that an upload may have."),
+    "Tus-Resumable": ("string", "The version of tus: 1.0.0."),
+    "Tus-Version": ("string", "The versions of tus that are supported."),
+    "Upload-Checksum": ("string", "`sha1`, `sha256` or `md5`, and the digest of the body in base64."),
+    "Upload-Concat": ("string", "`partial`, or `final;` and the URLs of the parts."),
+    "Upload-Defer-Length": ("string", "`1`: the length comes with a later PATCH."),
+    "Upload-Expires": ("string", "When the upload goes, if nothing more comes."),
+    "Upload-Length": ("integer", "How many bytes there will be."),
+    "Upload-Metadata": ("string", "`filename` and `filetype`, each with its value in base64."),
+    "Upload-Offset": ("integer", "How many bytes there are: where the next ones begin."),
+    "X-Content-Type-Options": ("string", "`nosniff`: the content type is what it says."),
+}
+"""Type and meaning of each header that the routes read or write themselves."""
+
+_OF_STATUS = {416: ("Content-Range", "Accept-Ranges"), 429: ("Retry-After",), 503: ("Retry-After",)}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+
+
+def answer(description: str, *headers: str) -> dict[str, Any]:
+    """Return the description of an answer with these headers."""
+    return {"description": description, "headers": _headers(headers)}
+
+
+def bytes_answer(description: str, *headers: str) -> dict[str, Any]:
+    """Return the description of an answer that is stored bytes, with these headers."""
+    return {**answer(description, *headers), "content": {"*/*": _BYTES}}
+
+
+def problems(*errors: type[BallastError], always: Iterable[str] = ()) -> Responses:
+    """Return the descriptions of problems, each with the headers of its status and those that are `always` there."""
+    responses = problem_responses(*errors)
+    for status, response in responses.items():
+        response.setdefault("headers", {}).update(_headers([*always, *_OF_STATUS.get(int(status), ())]))
+    return responses
+
+
+def tus_problems(*errors: type[BallastError]) -> Responses:
+    """Return the descriptions of problems with an upload: these, and those that all its routes may answer."""
+    return {
+        **problems(*errors, NotFound, Locked, always=("Tus-Resumable",)),
+        **problems(PreconditionFailed, always=("Tus-Resumable", "Tus-Version")),
+    }
+
+
+def tus_request(*required: str, optional: Iterable[str] = (), body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the description of a tus request, for `openapi_extra`: the headers that are read, and its body."""
+    parameters = [
+        {"name": name, "in": "header", "required": name not in optional, **header}
+        for name, header in _headers(["Tus-Resumable", *required, *optional]).items()
+    ]
+    return {"parameters": parameters, **({} if body is None else {"requestBody": body})}
+
+
+def _headers(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    return {name: {"description": _HEADERS[name][1], "schema": {"type": _HEADERS[name][0]}} for name in names}
+
+
+RECEIVING = (BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, QueueFull, Overloaded, StorageFull)
+"""What may go wrong with bytes that are sent to be stored."""
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One file: as a form with one part named `file`, or as it is.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _BYTES["schema"]}}
+            },
+            "*/*": _BYTES,
+        },
+    }
+}
+"""The two forms of an upload, for `openapi_extra`: the routes read the body themselves."""
+
+_PIECE_BODY = {"required": True, "content": {"application/offset+octet-stream": _BYTES}}
+
+CREATION = tus_request(
+    optional=("Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Checksum"),
+    body={**_PIECE_BODY, "required": False},
+)
+PIECE = tus_request("Upload-Offset", optional=("Upload-Length", "Upload-Checksum"), body=_PIECE_BODY)
+PROGRESS = ("Tus-Resumable", "Upload-Offset", "Upload-Expires", "Ballast-Media-Id")
+CREATION_PROBLEMS = tus_problems(*RECEIVING, ChecksumMismatch)
+PIECE_PROBLEMS = tus_problems(*RECEIVING, ChecksumMismatch, Conflict, Forbidden)
