@@ -68,7 +68,10 @@ def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, 
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}.")
     return {
-        status: {"description": " ".join(lines), "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        status: {
+            "description": " ".join(lines),
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
         for status, lines in by_status.items()
     }
 
