@@ -20,7 +20,7 @@ VisionDep = Annotated[VisionRoom, Depends(find_room)]
 
 
 class ShortRoute(APIRoute):
-    """Calls `endpoint(request, params, room, client)` itself, past FastAPI's injection of dependencies (record 0021).
+    """Calls `endpoint(request, params, room, client)` itself, past FastAPI's injection of dependencies (record 0022).
 
     `params` is annotated with a model of the query. Where the query is not plainly right, FastAPI handles the request,
     and says what is wrong.

@@ -175,7 +175,7 @@ def test_a_line_of_a_batch_is_a_result_or_a_problem(document: dict[str, Any]) ->
 def test_the_receipt_of_an_analysis_is_described(document: dict[str, Any]) -> None:
     answer = dict(operations(document))["post", "/v1/vision/hands"]["responses"]["200"]
 
-    assert answer["headers"].keys() == {"Ballast-Memory"}
+    assert answer["headers"].keys() == {"Ballast-Memory", "X-Request-Id"}
 
 
 def test_names_outside_are_camel_case(document: dict[str, Any]) -> None:
