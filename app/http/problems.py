@@ -31,7 +31,7 @@ logger = logging.getLogger("ballast.api")
 _RETRY_SECONDS = 30
 """`Retry-After` where nothing better is known, as for a model that somebody has to install."""
 
-PROBLEM_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "requestId"],
     "properties": {
@@ -68,7 +68,10 @@ def problem_responses(*errors: type[BallastError]) -> dict[int | str, dict[str, 
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}.")
     return {
-        status: {"description": " ".join(lines), "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        status: {
+            "description": " ".join(lines),
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
         for status, lines in by_status.items()
     }
 
