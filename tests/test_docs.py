@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 
 from app.domain.pressure import PressureLevel, ProcessingMode
 from app.errors import BallastError
-from app.main import create_app
+from app.main import EXPOSED_HEADERS, create_app
 from app.settings import Settings, environment_names
 from app.status.metrics import render
+from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
 from app.vision.task import vision_tasks
 from tests.media_files import REPOSITORY
@@ -30,7 +32,7 @@ SETTINGS = [name for name, _, _ in environment_names(complete_settings())]
 _ERROR_ROW = re.compile(r"^\| `([a-z_]+)` \| (\d{3}) \|", re.MULTILINE)
 _VARIABLE = re.compile(r"\bBALLAST_[A-Z]+__[A-Z_]+\b")
 _LINK = re.compile(r"\]\(([^)#][^)]*)\)")
-_ENDPOINT = re.compile(r"`(GET|POST|HEAD|DELETE|PUT|PATCH) (/[^`?]*)`")
+_ENDPOINT = re.compile(r"`(GET|POST|HEAD|DELETE|PUT|PATCH|OPTIONS|WS) (/[^`?]*)`")
 
 # Working papers that whoever has only this repository cannot read.
 _PAPERS = re.compile(r"(facts|shared/facts)/|\b(DESIGN|API|style|field|video|data[-]path)\.md")
@@ -47,10 +49,15 @@ def _contract() -> str:
 
 
 def _routes() -> Iterator[tuple[str, str]]:
-    document: dict[str, Any] = create_app(Settings()).openapi()
+    """Give every route that is described, and the WebSockets, which OpenAPI has no place for."""
+    app = create_app(Settings())
+    document: dict[str, Any] = app.openapi()
     for path, operations in document["paths"].items():
         for method in operations:
             yield method.upper(), path
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIWebSocketRoute):
+            yield "WS", str(route.path)
 
 
 def _names(pages: list[Path]) -> list[str]:
@@ -103,6 +110,24 @@ def test_the_contract_names_every_member_of_every_answer() -> None:
     others = {"ctx", "input", "loc", "msg"}
 
     assert [name for name in sorted(members - others) if not re.search(rf"\b{name}\b", _contract())] == []
+
+
+def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> None:
+    schema = MemorySchema.model_json_schema()
+    shapes = [schema, *schema["$defs"].values()]
+    section = _contract().partition("### `GET /metrics/memory`")[2].partition("### ")[0]
+    listed = {name for span in re.findall(r"`([^`]*)`", section) for name in re.findall(r'^\w+$|(?<=")\w+(?=")', span)}
+    values = {"api", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical", "counter", "inferred"}
+    of_the_sandbox = {"network", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal"}
+
+    members = {name for name in listed if not name.isupper()} - values - of_the_sandbox
+    assert members == {name for shape in shapes for name in shape.get("properties", {})}
+
+
+def test_the_headers_that_a_page_of_another_origin_may_read_are_those_of_the_contract() -> None:
+    listed = _contract().partition("may read (CORS): ")[2].partition(".")[0]
+
+    assert re.findall(r"`([^`]*)`", listed) == EXPOSED_HEADERS
 
 
 def test_levels_and_modes_are_told_side_by_side() -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.errors import PROBLEM_TYPE
-from app.http.problems import PROBLEM_SCHEMA
+from app.http import problems
 
 _REQUEST_ID = {"description": "The request's own id, or a new one.", "schema": {"type": "string"}}
 _RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
@@ -28,7 +28,7 @@ class Document:
             app = self._app
             document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             components = document.setdefault("components", {})
-            components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+            components.setdefault("schemas", {})["Problem"] = problems.SCHEMA
             components["securitySchemes"] = {
                 "key": {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
             }
@@ -48,12 +48,12 @@ def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def _describe_headers(status: str, response: dict[str, Any]) -> None:
     """Add the headers that http/guards.py and http/problems.py give."""
-    headers = response.setdefault("headers", {})
-    headers["X-Request-Id"] = _REQUEST_ID
+    headers = {"X-Request-Id": _REQUEST_ID}
     if status in ("429", "503") and PROBLEM_TYPE in response.get("content", {}):
         headers["Retry-After"] = _RETRY_AFTER
     if status == "401":
         headers["WWW-Authenticate"] = _AUTHENTICATE
+    response["headers"] = response.get("headers", {}) | headers
 
 
 def _describe_sequence(response: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ logger = logging.getLogger("ballast.api")
 _RETRY_SECONDS = 30
 """`Retry-After` where nothing better is known, as for a model that somebody has to install."""
 
-PROBLEM_SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "requestId"],
     "properties": {

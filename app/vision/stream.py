@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Path, WebSocket
 from pydantic import BaseModel, Field, create_model
 from starlette.websockets import WebSocketState
 
@@ -44,8 +44,10 @@ def add_stream(router: APIRouter, tasks: dict[str, type[VisionTask]]) -> None:
     """Add one WebSocket route for all tasks."""
     models = {name: _stream_model(task) for name, task in tasks.items()}
 
-    @router.websocket("/{name}/stream")
-    async def stream(websocket: WebSocket, name: str, room: VisionDep, client: ClientDep) -> None:
+    @router.websocket("/{task}/stream")
+    async def stream(
+        websocket: WebSocket, name: Annotated[str, Path(alias="task")], room: VisionDep, client: ClientDep
+    ) -> None:
         task = room.vision.task(name)
         values = {key: value for key, value in websocket.query_params.items() if key != "key"}
         options = _options(task, read_params(models[name], values))
