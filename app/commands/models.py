@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from app.commands.configuration import SettingsRefused, read_settings
 from app.commands.progress import ProgressBar
-from app.models.assets import ModelAssets, ModelState, Verdict, load_manifest
+from app.models.assets import FileState, ModelAssets, Verification, load_manifest
 
 _MIB = 1024 * 1024
 
@@ -47,7 +47,7 @@ def _default_names() -> str:
 
 
 def _absent(assets: ModelAssets, wanted: Iterable[str]) -> list[str]:
-    return [name for name in wanted if assets.verify(name).state is not ModelState.INSTALLED]
+    return [name for name in wanted if assets.verify(name).state is not FileState.INSTALLED]
 
 
 def _fetch(assets: ModelAssets, names: Iterable[str]) -> None:
@@ -60,8 +60,7 @@ def _fetch(assets: ModelAssets, names: Iterable[str]) -> None:
         with open_installer(assets, official, bar.say, bar.terminal) as installer:
             for name in names:
                 try:
-                    installed = installer.install(name)
-                    bar.say(f"{name}: installed from {installed.source}")
+                    bar.say(f"{name}: installed from {installer.install(name)}")
                 except InstallationError as error:
                     bar.say(str(error))
     except OSError as error:
@@ -71,14 +70,14 @@ def _fetch(assets: ModelAssets, names: Iterable[str]) -> None:
 def _print_table(assets: ModelAssets) -> None:
     print(f"model files in {assets.folder}")
     for model in assets.manifest.models:
-        verdict = assets.verify(model.name)
-        size_bytes = verdict.size_bytes or model.largest_bytes
-        print(f"  {model.name:<30} {size_bytes / _MIB:5.1f} MiB  {verdict.state:<9}  {_remark(verdict)}")
+        found = assets.verify(model.name)
+        size_bytes = found.size_bytes or model.largest_bytes
+        print(f"  {model.name:<30} {size_bytes / _MIB:5.1f} MiB  {found.state:<9}  {_remark(found)}")
 
 
-def _remark(verdict: Verdict) -> str:
-    if verdict.content is not None:
-        return "official content" if verdict.content.origin == "official" else "built from official parts"
-    if verdict.state is ModelState.DAMAGED:
-        return f"not an accepted content: `ballast models {verdict.model.name}` replaces it"
-    return "needed" if verdict.model.default else f"optional: `ballast models {verdict.model.name}`"
+def _remark(found: Verification) -> str:
+    if found.content is not None:
+        return "official content" if found.content.origin == "official" else "built from official parts"
+    if found.state is FileState.DAMAGED:
+        return f"not an accepted content: `ballast models {found.model.name}` replaces it"
+    return "needed" if found.model.default else f"optional: `ballast models {found.model.name}`"

@@ -10,7 +10,7 @@ from app.commands.configuration import SettingsRefused, read_settings
 from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
-from app.models.assets import ModelAssets, ModelState
+from app.models.assets import FileState, ModelAssets
 from app.settings import StorageSettings, unknown_variables
 from app.storage.discovery import find_backend
 from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, nearest_existing, refuse_memory
@@ -57,7 +57,7 @@ def check_models(assets: ModelAssets) -> Iterator[Check]:
         mend = f"run `ballast models {model.name}`"
         if verdict.content is not None:
             yield passed(model.name, f"{verdict.content.origin}, {verdict.size_bytes / MIB:.1f} MiB in {assets.folder}")
-        elif verdict.state is ModelState.DAMAGED:
+        elif verdict.state is FileState.DAMAGED:
             yield failed(model.name, f"damaged: its content is not an accepted one, in {assets.folder}", mend)
         elif model.default:
             yield failed(model.name, f"missing in {assets.folder}", mend)
