@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable
 from itertools import chain
 
-from app.commands.machine_checks import check_machine
-from app.commands.service_checks import check_service
+from app.doctor.machine_checks import check_machine
+from app.doctor.service_checks import check_service
 from app.domain.check import Check, Status
 
 _MARKS = {Status.OK: "  ok  ", Status.WARN: " warn ", Status.FAIL: " FAIL "}

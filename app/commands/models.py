@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from app.commands.configuration import SettingsRefused, read_settings
 from app.commands.progress import ProgressBar
+from app.configuration import SettingsRefused, read_settings
 from app.models.assets import FileState, ModelAssets, Verification, load_manifest
 
 _MIB = 1024 * 1024

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal comes; return the exit code."""
-    from app.commands.configuration import SettingsRefused, read_settings
+    from app.configuration import SettingsRefused, read_settings
 
     try:
         settings = read_settings()

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Return 0 where every promise was kept, 1 where one was not, 2 where nothing could be run."""
     import uvloop
 
-    from app.commands.configuration import SettingsRefused, read_settings
+    from app.configuration import SettingsRefused, read_settings
     from soak.pictures import NoPictures
     from soak.plan import SoakPlan
     from soak.service import ServiceFault

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.commands import doctor
-from app.commands.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
-from app.commands.service_checks import (
+from app.doctor.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
+from app.doctor.service_checks import (
     check_backend,
     check_group_kill,
     check_memory_limit,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.commands.configuration import SettingsRefused, read_settings
+from app.configuration import SettingsRefused, read_settings
 from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
