@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import tomllib
@@ -11,8 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-from app.__main__ import COMMANDS
 
 PROJECT = Path(__file__).parent.parent
 REQUIREMENTS = sorted((PROJECT / "requirements").glob("*.txt"))
@@ -112,11 +109,3 @@ def test_what_is_copied_into_the_image_is_not_ignored() -> None:
 
     copied = {arg.split()[0] for word, arg in instructions() if word == "COPY" and not arg.startswith("--from")}
     assert copied <= kept
-
-
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_has_its_module(name: str) -> None:
-    module = importlib.import_module(f"app.commands.{name}")
-
-    assert callable(module.add_arguments)
-    assert callable(module.run)

@@ -2,69 +2,95 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterable
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from app.commands.progress import ProgressBar
-from app.configuration import SettingsRefused, read_settings
-from app.models.assets import FileState, ModelAssets, Verification, load_manifest
+from app.command import Command, CommandRefused
+from app.domain.units import MIB
 
-_MIB = 1024 * 1024
+if TYPE_CHECKING:
+    from app.models.assets import ModelAssets, Verification
+    from app.terminal import ProgressLine
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    names = [model.name for model in load_manifest().models]
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"files to fetch; default: {_default_names()}; all: {', '.join(names)}"
-    )
-    parser.add_argument("--check", action="store_true", help="fetch nothing, only tell")
-    parser.add_argument("--quiet", action="store_true", help="print nothing where nothing had to be done")
+_PERIOD_SECONDS = 0.1
+_BAR_WIDTH = 30
 
 
-def run(options: argparse.Namespace) -> int:
-    """Return 0 where every wanted file is in place at the end, 1 where one is not, 2 where a name is not known."""
-    try:
+class Models(Command):
+    name = "models"
+    summary = "fetch the model bundles and tell what is there"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        from app.models.assets import load_manifest
+
+        manifest = load_manifest()
+        default = ", ".join(model.name for model in manifest.defaults())
+        known = ", ".join(model.name for model in manifest.models)
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help=f"files to fetch; default: {default}; all: {known}"
+        )
+        parser.add_argument("--check", action="store_true", help="fetch nothing, only tell")
+        parser.add_argument("--quiet", action="store_true", help="print nothing where nothing had to be done")
+
+    def run(self, options: Namespace) -> int:
+        """Return 0 where every wanted file is in place at the end, 1 where one is not."""
+        from app.configuration import read_settings
+        from app.models.assets import ModelAssets
+
         assets = ModelAssets(read_settings().models.dir)
-    except SettingsRefused as refused:
-        print("\n".join(f"settings: {sentence}" for sentence in refused.sentences), file=sys.stderr)
-        return 2
-    known = {model.name for model in assets.manifest.models}
-    wanted = options.names or [model.name for model in assets.manifest.defaults()]
-    if unknown := [name for name in wanted if name not in known]:
-        print(f"unknown: {', '.join(unknown)}. Known are {', '.join(sorted(known))}.", file=sys.stderr)
-        return 2
-    absent = _absent(assets, wanted)
-    if absent and not options.check:
-        _fetch(assets, absent)
-    if absent or not options.quiet:
-        _print_table(assets)
-    return 1 if _absent(assets, wanted) else 0
+        known = {model.name for model in assets.manifest.models}
+        wanted = options.names or [model.name for model in assets.manifest.defaults()]
+        if unknown := [name for name in wanted if name not in known]:
+            raise CommandRefused(f"no model is called {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        absent = _absent(assets, wanted)
+        if absent and not options.check:
+            _fetch(assets, absent)
+        if absent or not options.quiet:
+            _print_table(assets)
+        return 1 if _absent(assets, wanted) else 0
 
 
-def _default_names() -> str:
-    return ", ".join(model.name for model in load_manifest().defaults())
+def _absent(assets: ModelAssets, wanted: Sequence[str]) -> list[str]:
+    return [name for name in wanted if assets.verify(name).content is None]
 
 
-def _absent(assets: ModelAssets, wanted: Iterable[str]) -> list[str]:
-    return [name for name in wanted if assets.verify(name).state is not FileState.INSTALLED]
-
-
-def _fetch(assets: ModelAssets, names: Iterable[str]) -> None:
+def _fetch(assets: ModelAssets, names: Sequence[str]) -> None:
     from app.models.installer import InstallationError, open_installer
     from app.models.sources import OfficialAddress
+    from app.terminal import ProgressLine
 
-    bar = ProgressBar(sys.stderr)
-    official = OfficialAddress(assets.manifest.official, bar.show)
+    line = ProgressLine(sys.stderr)
+    official = OfficialAddress(assets.manifest.official, DownloadBar(line).show)
     try:
-        with open_installer(assets, official, bar.say, bar.terminal) as installer:
+        with open_installer(assets, official, line.say, line.terminal) as installer:
             for name in names:
                 try:
-                    bar.say(f"{name}: installed from {installer.install(name)}")
+                    line.say(f"{name}: installed from {installer.install(name)}")
                 except InstallationError as error:
-                    bar.say(str(error))
+                    line.say(str(error))
     except OSError as error:
-        bar.say(f"{assets.folder} cannot be written: {error.strerror or error}")
+        line.say(f"{assets.folder} cannot be written: {error.strerror or error}")
+
+
+class DownloadBar:
+    """How far a download has come, drawn at most ten times a second and at its end."""
+
+    def __init__(self, line: ProgressLine) -> None:
+        self._line = line
+        self._next_at = 0.0
+
+    def show(self, name: str, done_bytes: int, total_bytes: int) -> None:
+        now = time.monotonic()
+        if now < self._next_at and done_bytes < total_bytes:
+            return
+        self._next_at = now + _PERIOD_SECONDS
+        share = min(1.0, done_bytes / max(1, total_bytes))
+        bar = "#" * int(share * _BAR_WIDTH)
+        size = f"{done_bytes / MIB:.1f} of {total_bytes / MIB:.1f} MiB"
+        self._line.show(f"{name} [{bar:<{_BAR_WIDTH}}] {share:4.0%}  {size}")
 
 
 def _print_table(assets: ModelAssets) -> None:
@@ -72,12 +98,12 @@ def _print_table(assets: ModelAssets) -> None:
     for model in assets.manifest.models:
         found = assets.verify(model.name)
         size_bytes = found.size_bytes or model.largest_bytes
-        print(f"  {model.name:<30} {size_bytes / _MIB:5.1f} MiB  {found.state:<9}  {_remark(found)}")
+        print(f"  {model.name:<30} {size_bytes / MIB:5.1f} MiB  {found.state:<9}  {_remark(found)}")
 
 
 def _remark(found: Verification) -> str:
     if found.content is not None:
         return "official content" if found.content.origin == "official" else "built from official parts"
-    if found.state is FileState.DAMAGED:
+    if found.state == "damaged":
         return f"not an accepted content: `ballast models {found.model.name}` replaces it"
     return "needed" if found.model.default else f"optional: `ballast models {found.model.name}`"

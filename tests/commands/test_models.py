@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
+import io
 from pathlib import Path
 
 import pytest
 
-from app.commands import models
+from app.__main__ import main
+from app.commands.models import DownloadBar
 from app.models.assets import load_manifest
+from app.terminal import ProgressLine
 
 NAMES = ("hand_landmarker.task", "gesture_recognizer.task")
 DEFAULTS = tuple(model.name for model in load_manifest().defaults())
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    models.add_arguments(parser)
-    return models.run(parser.parse_args(arguments))
+    return main(["models", *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
     code = run("no_such_model.task")
 
     assert code == 2
-    assert "Known are blaze_face_short_range.tflite" in capsys.readouterr().err
+    assert "no model is called no_such_model.task; known are blaze_face_short_range.tflite" in capsys.readouterr().err
 
 
 def test_refused_settings_are_told_in_a_sentence(
@@ -83,7 +83,7 @@ def test_refused_settings_are_told_in_a_sentence(
     code = run()
 
     assert code == 2
-    assert "settings: BALLAST_MEMORY__LIMIT: write a size as a number" in capsys.readouterr().err
+    assert "ballast: BALLAST_MEMORY__LIMIT: write a size as a number" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,3 +93,27 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder: Path, capsys
 
     assert code == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_download_shows_how_far_it_is() -> None:
+    stream = Terminal()
+
+    DownloadBar(ProgressLine(stream)).show("model", 1024 * 1024, 4 * 1024 * 1024)
+
+    assert stream.getvalue() == f"\r\x1b[Kmodel [{'#' * 7:<30}]  25%  1.0 of 4.0 MiB"
+
+
+def test_a_download_is_drawn_seldom_but_its_end_always_is() -> None:
+    stream = Terminal()
+    bar = DownloadBar(ProgressLine(stream))
+
+    for done_bytes in (1, 2, 10):
+        bar.show("model", done_bytes, 10)
+
+    assert "20%" not in stream.getvalue()
+    assert "100%" in stream.getvalue()

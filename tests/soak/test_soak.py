@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.commands import soak as command
+from app.commands.soak import Soak
 from app.domain.units import GIB, MIB
 from soak.cold import drop_from_cache, program_folders
-from soak.soak import unfinished
+from soak.runner import unfinished
 
 
 def report(**changes: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_work_files_uploads_and_streams_are_unfinished() -> None:
 
 def test_the_command_reads_sizes_with_units() -> None:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    Soak().add_arguments(parser)
 
     options = parser.parse_args(["--limit", "256M", "--upload", "1G", "--minutes", "2.5"])
 
@@ -48,7 +48,7 @@ def test_the_command_reads_sizes_with_units() -> None:
 
 def test_the_command_refuses_what_is_no_size(capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    Soak().add_arguments(parser)
 
     with pytest.raises(SystemExit):
         parser.parse_args(["--limit", "much"])

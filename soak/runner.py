@@ -47,7 +47,7 @@ class Outcome:
     log: str
 
 
-async def soak(
+async def run_soak(
     plan: SoakPlan, settings: Settings, show: Progress, environment: dict[str, str] | None = None
 ) -> Outcome:
     """Run the service under the load of `plan` and judge it. Nothing is left behind.
