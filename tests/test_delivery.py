@@ -109,3 +109,11 @@ def test_what_is_copied_into_the_image_is_not_ignored() -> None:
 
     copied = {arg.split()[0] for word, arg in instructions() if word == "COPY" and not arg.startswith("--from")}
     assert copied <= kept
+
+
+def test_the_wheel_holds_the_service_and_the_soak() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert "soak" in packages
+    assert packages == project["tool"]["importlinter"]["root_packages"]

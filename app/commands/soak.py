@@ -12,7 +12,7 @@ from app.domain.units import GIB, MIB
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from soak.plan import SoakPlan
+    from soak.load import SoakPlan
     from soak.runner import Outcome
     from soak.tally import Tally
     from soak.watch import Watched
@@ -62,7 +62,7 @@ class Soak(Command):
 
 
 def _plan(options: Namespace) -> SoakPlan:
-    from soak.plan import SoakPlan
+    from soak.load import SoakPlan
 
     return SoakPlan(
         options.limit,

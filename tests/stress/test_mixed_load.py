@@ -10,7 +10,7 @@ from app.domain.units import GIB, MIB
 from app.memory.cgroup import find_cgroup
 from app.settings import Settings
 from soak.cgroup import MemoryGroup
-from soak.plan import SoakPlan
+from soak.load import SoakPlan
 from soak.runner import run_soak
 from soak.tally import Tally
 from soak.verdict import Verdict, render
