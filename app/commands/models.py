@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,9 +12,7 @@ from app.domain.units import MIB
 
 if TYPE_CHECKING:
     from app.models.assets import ModelAssets, Verification
-    from app.terminal import ProgressLine
 
-_PERIOD_SECONDS = 0.1
 _BAR_WIDTH = 30
 
 
@@ -63,7 +60,7 @@ def _fetch(assets: ModelAssets, names: Sequence[str]) -> None:
     from app.terminal import ProgressLine
 
     line = ProgressLine(sys.stderr)
-    official = OfficialAddress(assets.manifest.official, DownloadBar(line).show)
+    official = OfficialAddress(assets.manifest.official, lambda *step: line.show(progress(*step)))
     try:
         with open_installer(assets, official, line.say, line.terminal) as installer:
             for name in names:
@@ -75,22 +72,11 @@ def _fetch(assets: ModelAssets, names: Sequence[str]) -> None:
         line.say(f"{assets.folder} cannot be written: {error.strerror or error}")
 
 
-class DownloadBar:
-    """How far a download has come, drawn at most ten times a second and at its end."""
-
-    def __init__(self, line: ProgressLine) -> None:
-        self._line = line
-        self._next_at = 0.0
-
-    def show(self, name: str, done_bytes: int, total_bytes: int) -> None:
-        now = time.monotonic()
-        if now < self._next_at and done_bytes < total_bytes:
-            return
-        self._next_at = now + _PERIOD_SECONDS
-        share = min(1.0, done_bytes / max(1, total_bytes))
-        bar = "#" * int(share * _BAR_WIDTH)
-        size = f"{done_bytes / MIB:.1f} of {total_bytes / MIB:.1f} MiB"
-        self._line.show(f"{name} [{bar:<{_BAR_WIDTH}}] {share:4.0%}  {size}")
+def progress(name: str, done_bytes: int, total_bytes: int) -> str:
+    """Return how far a download has come, with a bar."""
+    share = min(1.0, done_bytes / max(1, total_bytes))
+    bar = "#" * int(share * _BAR_WIDTH)
+    return f"{name} [{bar:<{_BAR_WIDTH}}] {share:4.0%}  {done_bytes / MIB:.1f} of {total_bytes / MIB:.1f} MiB"
 
 
 def _print_table(assets: ModelAssets) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 
 from app.__main__ import main
-from app.commands.models import DownloadBar
+from app.commands.models import progress
+from app.domain.units import MIB
 from app.models.assets import load_manifest
-from app.terminal import ProgressLine
 
 NAMES = ("hand_landmarker.task", "gesture_recognizer.task")
 DEFAULTS = tuple(model.name for model in load_manifest().defaults())
@@ -95,25 +94,9 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder: Path, capsys
     assert "cannot be written" in capsys.readouterr().err
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_download_shows_how_far_it_is() -> None:
-    stream = Terminal()
-
-    DownloadBar(ProgressLine(stream)).show("model", 1024 * 1024, 4 * 1024 * 1024)
-
-    assert stream.getvalue() == f"\r\x1b[Kmodel [{'#' * 7:<30}]  25%  1.0 of 4.0 MiB"
-
-
-def test_a_download_is_drawn_seldom_but_its_end_always_is() -> None:
-    stream = Terminal()
-    bar = DownloadBar(ProgressLine(stream))
-
-    for done_bytes in (1, 2, 10):
-        bar.show("model", done_bytes, 10)
-
-    assert "20%" not in stream.getvalue()
-    assert "100%" in stream.getvalue()
+@pytest.mark.parametrize(
+    ("done_mib", "shown"),
+    [(1, f"model [{'#' * 7:<30}]  25%  1.0 of 4.0 MiB"), (4, f"model [{'#' * 30}] 100%  4.0 of 4.0 MiB")],
+)
+def test_a_download_shows_how_far_it_is(done_mib: int, shown: str) -> None:
+    assert progress("model", done_mib * MIB, 4 * MIB) == shown
