@@ -151,7 +151,7 @@ def test_pillow_opens_pictures_in_its_own_room_only() -> None:
 
 
 def test_the_environment_is_read_by_settings_and_starters_of_processes_only() -> None:
-    starters = ("app/workers/process.py", "app/models/packages.py", "app/doctor/machine_checks.py")
+    starters = ("app/workers/launch.py", "app/models/packages.py", "app/doctor/machine_checks.py")
     allowed = ("app/settings.py", *starters)
 
     assert _using("os.environ", *allowed) == []
@@ -160,7 +160,7 @@ def test_the_environment_is_read_by_settings_and_starters_of_processes_only() ->
 
 def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:
     allowed = (
-        "app/workers/process.py",
+        "app/workers/launch.py",
         "app/ffmpeg/runner.py",
         "app/doctor/machine_checks.py",
         "app/models/packages.py",
