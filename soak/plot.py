@@ -86,9 +86,9 @@ class _Frame:
         yield f'<text x="{_LEFT - 8}" y="{_TOP - 8}" text-anchor="end">MiB</text>'
         yield f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 34}" text-anchor="end">seconds</text>'
 
-    def level_line(self, nbytes: float, kind: str, words: str) -> str:
+    def level_line(self, nbytes: float, kind: str, text: str) -> str:
         y = self._y(nbytes)
-        label = f'<text x="{_WIDTH - _RIGHT}" y="{y - 5:.1f}" text-anchor="end">{escape(words)}</text>' if words else ""
+        label = f'<text x="{_WIDTH - _RIGHT}" y="{y - 5:.1f}" text-anchor="end">{escape(text)}</text>' if text else ""
         return f'<path class="{kind}" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>{label}'
 
     def curves(self) -> Iterable[str]:
@@ -128,9 +128,9 @@ def _values(sample: Sample) -> dict[str, int]:
 
 def _legend() -> Iterable[str]:
     x = _LEFT
-    for kind, words in _CURVES:
-        yield f'<path class="curve {kind}" d="M{x} 42h22"/><text x="{x + 28}" y="46">{words}</text>'
-        x += 52 + 7 * len(words)
+    for kind, name in _CURVES:
+        yield f'<path class="curve {kind}" d="M{x} 42h22"/><text x="{x + 28}" y="46">{name}</text>'
+        x += 52 + 7 * len(name)
     x = _LEFT
     for level in PressureLevel:
         y = _HEIGHT - 22
