@@ -17,7 +17,7 @@ from app.domain.units import KIB, MIB
 from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
 from app.http.body import plain_body
 from app.http.multipart import file_parts
-from app.http.problems import PROBLEM_SCHEMA, problem_responses, validation_problem
+from app.http.problems import SCHEMA, problem_responses, validation_problem
 from app.http.state import ClientDep, opened
 from app.settings import UploadSettings
 from app.vision.batches import MAX_PICTURES, Batch, Batches, PictureSource, sent_picture
@@ -58,9 +58,9 @@ _BODY: dict[str, Any] = {
 }
 
 _PROBLEM_LINE = {
-    **PROBLEM_SCHEMA,
-    "required": ["index", *PROBLEM_SCHEMA["required"]],
-    "properties": {"index": {"type": ["integer", "null"]}, **PROBLEM_SCHEMA["properties"]},
+    **SCHEMA,
+    "required": ["index", *SCHEMA["required"]],
+    "properties": {"index": {"type": ["integer", "null"]}, **SCHEMA["properties"]},
 }
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
