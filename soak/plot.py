@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 
 from app.domain.pressure import PressureLevel
 from app.domain.units import MIB
@@ -99,16 +100,13 @@ class _Frame:
     def strip(self) -> Iterable[str]:
         """Yield one bar for each stretch of time that had one level."""
         y = _HEIGHT - _BOTTOM + 2
-        ends = [*(sample.at_seconds for sample in self._samples[1:]), self._seconds][: len(self._samples)]
-        stretches: list[tuple[str, float, float]] = []
-        for sample, end in zip(self._samples, ends, strict=True):
-            if stretches and stretches[-1][0] == sample.level:
-                stretches[-1] = (sample.level, stretches[-1][1], end)
-            else:
-                stretches.append((sample.level, sample.at_seconds, end))
-        for level, begin, end in stretches:
-            x, width = self._x(max(0.0, begin)), self._x(end) - self._x(max(0.0, begin))
-            yield f'<rect class="{level}" x="{x:.1f}" y="{y}" width="{max(width, 0.5):.1f}" height="{_STRIP}"/>'
+        ends = [sample.at_seconds for sample in self._samples[1:]] + [self._seconds]
+        pairs = zip(self._samples, ends, strict=False)  # without samples there is one end too many
+        for level, stretch in groupby(pairs, key=lambda pair: pair[0].level):
+            (first, end), *later = stretch
+            left, right = self._x(first.at_seconds), self._x(later[-1][1] if later else end)
+            width = max(right - left, 0.5)
+            yield f'<rect class="{level}" x="{left:.1f}" y="{y}" width="{width:.1f}" height="{_STRIP}"/>'
 
     def _x(self, seconds: float) -> float:
         return _LEFT + max(0.0, seconds) / self._seconds * (_WIDTH - _LEFT - _RIGHT)

@@ -1,4 +1,4 @@
-"""The service's own ground as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
+"""What the service runs on, as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_variables(unknown: list[str]) -> Check:
 
 
 def check_models(assets: ModelAssets) -> Iterator[Check]:
-    """Compare the digest of each model file; one that is optional and absent is no finding."""
+    """Compare the digest of each model file; an optional one that is absent is not reported."""
     for model in assets.manifest.models:
         verdict = assets.verify(model.name)
         fix = f"run `ballast models {model.name}`"
@@ -104,7 +104,7 @@ def _check_file_system(root: Path, allowed_in_memory: bool) -> Check:
     except UnusableRoot as refused:
         report = warned if allowed_in_memory else failed
         return report("file system", str(refused), "put BALLAST_STORAGE__ROOT on a disk")
-    return passed("file system", file_system_type(root) or "not told by the system")
+    return passed("file system", file_system_type(root) or "of unknown type")
 
 
 def _check_free_space(ground: Path, floor_bytes: int) -> Check:

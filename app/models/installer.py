@@ -56,7 +56,7 @@ class ModelInstaller:
                 self._report(f"{name}: {error}")
             else:
                 return source
-        raise InstallationError(f"{name} could not be got from any source")
+        raise InstallationError(f"{name} could not be had from any source")
 
     def _sources(self, model: ModelFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
         if self._official.reachable:

