@@ -79,7 +79,7 @@ class StreamCounters:
 
 
 class Streams:
-    """Opens sessions, as many as memory and the settings allow, and counts them."""
+    """Opens sessions, as many as the settings and memory allow, and counts them."""
 
     def __init__(self, analysis: Analysis, governor: Governor, settings: VisionSettings) -> None:
         self.counters = StreamCounters()
@@ -89,12 +89,11 @@ class Streams:
 
     async def serve(self, connection: Connection, request: StreamRequest) -> None:
         """Serve one client until it goes, is idle for too long, or sends a frame above the cap."""
-        if self.counters.active >= self.settings.max_streams:
-            await connection.close(CLOSE_TRY_LATER, "too many streams are open")
-            return
-        buffers = self.governor.budget.try_reserve({"frames": STREAM_BYTES}, owner="stream", priority=Priority.LIVE)
+        is_full = self.counters.active >= self.settings.max_streams
+        parts = {"frames": STREAM_BYTES}
+        buffers = None if is_full else self.governor.budget.try_reserve(parts, owner="stream", priority=Priority.LIVE)
         if buffers is None:
-            await connection.close(CLOSE_TRY_LATER, "memory is tight")
+            await connection.close(CLOSE_TRY_LATER, "too many streams are open" if is_full else "memory is tight")
             return
         self.counters.active += 1
         try:
