@@ -33,7 +33,7 @@ class IncomingFile:
 async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float) -> IncomingFile:
     """Begin to read the request's body, a form with one part named `file` or the bytes themselves.
 
-    Nothing is read where the headers already say that it would be in vain. `chunks` raise the same errors while the
+    Nothing is read where the headers alone are a reason to refuse it. `chunks` raise the same errors while the
     rest is read, and `ClientDisconnect` where the client goes away.
 
     Raises:
