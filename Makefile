@@ -26,7 +26,7 @@ check: setup-dev ## Format, lint, types and import rules
 	@$(PYTHON_IN_VENV) -m mypy
 	@.venv/bin/lint-imports
 
-fmt: setup-dev ## Format, and mend what the linter can
+fmt: setup-dev ## Format, and fix what the linter can
 	@$(PYTHON_IN_VENV) -m ruff format .
 	@$(PYTHON_IN_VENV) -m ruff check --fix .
 

@@ -39,7 +39,7 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    # Its words at start-up say less than ours, and its errors come through.
+    # What it says at start-up is less than ours; its errors come through.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # It warns of every broken form, which any client can send as often as it likes.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

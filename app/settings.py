@@ -60,7 +60,7 @@ class MemorySettings(Section):
     psi_some: float = Field(20.0, gt=0, le=100, description="PSI some avg10 (percent) that raises the level to HIGH.")
     sample_seconds: float = Field(1.0, gt=0, description="Sampling period at LOW.")
     fast_sample_seconds: float = Field(0.25, gt=0, description="Sampling period above LOW.")
-    detail_seconds: float = Field(10.0, gt=0, description="Period of the dear samples (USS).")
+    detail_seconds: float = Field(10.0, gt=0, description="Period of the expensive samples (USS).")
     cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
@@ -230,6 +230,6 @@ def unknown_variables(settings: type[Settings]) -> list[str]:
 
 
 def section_variables() -> list[str]:
-    """Return the variables of the environment that would set a whole section, which is not possible in words."""
+    """Return the variables of the environment that would set a whole section, which cannot be written as text."""
     sections = {f"BALLAST_{section}".upper() for section in Settings.model_fields}
     return sorted(name for name in os.environ if name.upper() in sections)

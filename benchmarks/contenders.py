@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.client import Client
@@ -85,10 +86,17 @@ def run(contender: Contender) -> Iterator[Running]:
             running.signal(signal.SIGCONT)
 
 
-def contenders(bundle: Path, cores: int, *, install: bool) -> list[Contender]:
-    """Return ours, then the peers that can be started here; LitServe is installed only where `install`."""
+def contenders(bundle: Path, cores: int, *, install: bool, against: Path | None) -> list[Contender]:
+    """Return ours, that of another checkout if there is one, then the peers that can be started here.
+
+    LitServe is installed only where `install`.
+    """
     found = [
-        Contender("ballast", _ballast, "/v1/vision/hands?cache=false", "/health/live"),
+        Contender(name, partial(_ballast, tree), "/v1/vision/hands?cache=false", "/health/live")
+        for name, tree in (("ballast", REPOSITORY), ("the other checkout", against))
+        if tree is not None
+    ]
+    found += [
         Contender("FastAPI, inline", lambda: _peer(sys.executable, "vision_naive", bundle), "/hands", "/health"),
     ]
     if (python := _litserve_python(install=install)) is not None:
@@ -105,8 +113,8 @@ def contenders(bundle: Path, cores: int, *, install: bool) -> list[Contender]:
 
 
 @contextmanager
-def _ballast() -> Iterator[tuple[int, int]]:
-    with run_service() as service:
+def _ballast(tree: Path) -> Iterator[tuple[int, int]]:
+    with run_service(tree=tree) as service:
         yield service.pid, service.port
 
 

@@ -1,6 +1,6 @@
 """Memory and start of the service: at rest, with a model, and after the model's worker has gone.
 
-    python -m benchmarks.footprint [--repetitions 5] [--idle-seconds 3] [--short]
+    python -m benchmarks.footprint [--repetitions 5] [--idle-seconds 3] [--against CHECKOUT] [--short]
     python -m benchmarks.footprint --imports
 
 Resident memory (RSS) is summed over the service and its children, in MB of 10^6 bytes; PSS counts shared pages once.
@@ -10,12 +10,14 @@ Resident memory (RSS) is summed over the service and its children, in MB of 10^6
 from __future__ import annotations
 
 import argparse
+import random
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.imports import print_imports
 from benchmarks.media import find_media
-from benchmarks.server import Service, run_service
-from benchmarks.table import MB, Measure, print_heading, print_measures
+from benchmarks.server import REPOSITORY, Service, add_against, run_service
+from benchmarks.table import MB, Measure, print_comparison, print_heading, print_measures
 from benchmarks.tree import TreeMemory
 
 _SETTLE_SECONDS = 0.5
@@ -44,13 +46,23 @@ def main() -> None:
         return
     repetitions = 1 if arguments.short else arguments.repetitions
     idle_seconds = 2.0 if arguments.short else arguments.idle_seconds
-    print_measures(summarize([measure(idle_seconds) for _ in range(repetitions)]))
+    trees = [REPOSITORY, *([arguments.against] if arguments.against else [])]
+    lives: list[list[Footprint]] = [[] for _ in trees]
+    order = random.Random(1)
+    for _ in range(repetitions):
+        for number in order.sample(range(len(trees)), len(trees)):
+            lives[number].append(measure(idle_seconds, trees[number]))
+    ours, *others = (summarize(of_tree) for of_tree in lives)
+    print_measures(ours)
+    for other in others:
+        print()
+        print_comparison(ours, other)
 
 
-def measure(idle_seconds: float) -> Footprint:
+def measure(idle_seconds: float, tree: Path = REPOSITORY) -> Footprint:
     """Start a service, use both tasks, wait until the worker has gone, and stop it."""
     picture = find_media("thumb_up.jpg").read_bytes()
-    with run_service({"BALLAST_VISION__IDLE_SECONDS": str(idle_seconds)}) as service:
+    with run_service({"BALLAST_VISION__IDLE_SECONDS": str(idle_seconds)}, tree) as service:
         idle = service.highest_memory(_SETTLE_SECONDS)
         with_hands = _use(service, "hands", picture)
         with_gestures = _use(service, "gestures", picture)
@@ -92,6 +104,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--idle-seconds", type=float, default=3.0, help="BALLAST_VISION__IDLE_SECONDS of the service")
+    add_against(parser)
     parser.add_argument("--short", action="store_true", help="one repetition with a short idle time")
     parser.add_argument("--imports", action="store_true", help="show what the memory at rest goes to, and nothing else")
     return parser.parse_args()

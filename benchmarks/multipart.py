@@ -16,8 +16,9 @@ import random
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 from python_multipart.multipart import MultipartParser
@@ -84,7 +85,8 @@ def _cut(body: bytes, size: int) -> Pieces:
 
 def _parsers() -> dict[str, Parse]:
     parsers: dict[str, Parse] = {"ours": _ours, "python-multipart": _python_multipart}
-    if find_spec("multipart") is not None:
+    with suppress(PackageNotFoundError):  # by the distribution: python-multipart has a module of that name, too
+        version("multipart")
         parsers["multipart"] = _multipart
     return parsers
 

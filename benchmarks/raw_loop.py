@@ -7,51 +7,25 @@ with a JSON array of so many times in seconds.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from benchmarks.server import REPOSITORY
+from benchmarks.raw_process import RawProcess
 
 
-class RawLoop:
+class RawLoop(RawProcess):
     """A started loop over one picture; the model is loaded when this returns."""
 
     def __init__(self, task: str, picture: Path) -> None:
         from app.workers.launch import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
 
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.raw_loop", task, str(picture)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # MediaPipe's greetings
-            text=True,
-            cwd=REPOSITORY,
-            env={**os.environ, **CHILD_ENVIRONMENT},
-        )
+        super().__init__("benchmarks.raw_loop", task, picture, environment=CHILD_ENVIRONMENT)
         self.run(1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate()
 
     def run(self, count: int) -> list[float]:
         """Analyse the picture `count` times; return the seconds of each."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(count, file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the raw loop ended with {self._process.wait()}")
-        seconds: list[float] = json.loads(line)
+        seconds: list[float] = json.loads(self.ask(count))
         return seconds
 
 

@@ -7,51 +7,28 @@ allocator as it is, as anybody's loop would; what the settings of our workers co
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from benchmarks.server import REPOSITORY
+from benchmarks.raw_process import RawProcess
 
 if TYPE_CHECKING:
     from app.vision.task import Model
 
 
-class RawThreads:
+class RawThreads(RawProcess):
     """Started threads over one picture; their models are loaded when this returns."""
 
     def __init__(self, threads: int, picture: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.raw_threads", str(threads), str(picture)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # MediaPipe's greetings
-            text=True,
-            cwd=REPOSITORY,
-        )
+        super().__init__("benchmarks.raw_threads", threads, picture)
         self.rate(0.2)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._process.communicate()
 
     def rate(self, seconds: float) -> float:
         """Return the pictures a second, over about `seconds`."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(seconds, file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the raw loop ended with {self._process.wait()}")
-        return float(line)
+        return float(self.ask(seconds))
 
 
 class _Looker(threading.Thread):

@@ -1,6 +1,6 @@
 """What the service adds to the analysis of one picture, beside the same analysis in a plain loop.
 
-    python -m benchmarks.roundtrip [--rounds 10] [--requests 40] [--short]
+    python -m benchmarks.roundtrip [--rounds 10] [--requests 40] [--against CHECKOUT] [--short]
 
 One keep-alive client sends a 640x480 JPEG again and again. A round is so many requests, so many of the plain loop (a
 process of its own: decode and detect, nothing else), and so many of GET /health/live, which shows what the client, the
@@ -15,6 +15,8 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,8 @@ from pathlib import Path
 from benchmarks.client import Client
 from benchmarks.media import crop_jpeg
 from benchmarks.raw_loop import RawLoop
-from benchmarks.server import run_service
-from benchmarks.table import Measure, percentile, print_heading, print_measures, print_table
+from benchmarks.server import REPOSITORY, add_against, run_service
+from benchmarks.table import Measure, percentile, print_comparison, print_heading, print_measures, print_table
 
 WIDTH, HEIGHT = 640, 480
 _WARM_UP = 20
@@ -51,34 +53,36 @@ def main() -> None:
     print_heading("benchmarks.roundtrip", f"One {WIDTH}x{HEIGHT} JPEG over HTTP, task {arguments.task}")
     rounds, requests = (2, 5) if arguments.short else (arguments.rounds, arguments.requests)
     picture = crop_jpeg("thumb_up.jpg", WIDTH, HEIGHT)
-    times = measure(arguments.task, picture, rounds, requests)
+    trees = [REPOSITORY, *([arguments.against] if arguments.against else [])]
+    ours, *others = measure(trees, arguments.task, picture, rounds, requests)
     print(f"{rounds} rounds of {requests} requests, picture of {len(picture)} bytes\n")
-    _print_times(times)
+    _print_times(ours)
     print()
-    print_measures(_summarize(times))
+    print_measures(_summarize(ours))
+    for other in others:
+        print()
+        print_comparison(_summarize(ours), _summarize(other))
 
 
-def measure(task: str, picture: bytes, rounds: int, requests: int) -> Times:
-    """Take the times of both ways in shuffled order."""
-    times, order = Times(), random.Random(1)
-    with (
-        tempfile.NamedTemporaryFile(suffix=".jpg") as file,
-        run_service() as service,
-        service.connect() as client,
-    ):
+def measure(trees: Sequence[Path], task: str, picture: bytes, rounds: int, requests: int) -> list[Times]:
+    """Take the times of the services of all trees, and of the plain loop, in shuffled order; return those of each."""
+    times, order = [Times() for _ in trees], random.Random(1)
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.NamedTemporaryFile(suffix=".jpg"))
         file.write(picture)
         file.flush()
-        with RawLoop(task, Path(file.name)) as raw:
-            for number in range(-1, rounds):
-                target = times if number >= 0 else Times()  # the first round is to warm up
-                count = requests if number >= 0 else _WARM_UP
-                turns = [
-                    partial(_post, client, task, picture, count, target),
-                    partial(_loop, raw, count, target),
-                    partial(_probe, client, count, target),
-                ]
-                for turn in order.sample(turns, len(turns)):
-                    turn()
+        services = [stack.enter_context(run_service(tree=tree)) for tree in trees]
+        clients = [stack.enter_context(service.connect()) for service in services]
+        raw = stack.enter_context(RawLoop(task, Path(file.name)))
+        for number in range(-1, rounds):
+            targets = times if number >= 0 else [Times() for _ in trees]  # the first round is to warm up
+            count = requests if number >= 0 else _WARM_UP
+            turns: list[Callable[[], None]] = [partial(_loop, raw, count, targets)]
+            for client, target in zip(clients, targets, strict=True):
+                turns.append(partial(_post, client, task, picture, count, target))
+                turns.append(partial(_probe, client, count, target))
+            for turn in order.sample(turns, len(turns)):
+                turn()
     return times
 
 
@@ -97,8 +101,10 @@ def _post(client: Client, task: str, picture: bytes, count: int, times: Times) -
     times.worker.append(worker)
 
 
-def _loop(raw: RawLoop, count: int, times: Times) -> None:
-    times.raw.append(raw.run(count))
+def _loop(raw: RawLoop, count: int, all_times: Sequence[Times]) -> None:
+    taken = raw.run(count)
+    for times in all_times:
+        times.raw.append(taken)
 
 
 def _probe(client: Client, count: int, times: Times) -> None:
@@ -141,6 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--requests", type=int, default=40, help="requests in a round")
     parser.add_argument("--task", default="hands", choices=["hands", "gestures"])
+    add_against(parser)
     parser.add_argument("--short", action="store_true", help="two rounds of five requests")
     return parser.parse_args()
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,20 @@ class Service:
             raise ServiceFault(f"exit code {code} after SIGTERM\n{self._log.tail()}")
         if left := [name.pid for name in tree if name.is_alive()]:
             raise ServiceFault(f"left behind: processes {left}\n{self._log.tail()}")
+
+
+def add_against(parser: ArgumentParser) -> None:
+    """Add the option that has another checkout measured in the same rounds."""
+    parser.add_argument(
+        "--against", type=_checkout, metavar="CHECKOUT", help="measure the service of another checkout beside this one"
+    )
+
+
+def _checkout(text: str) -> Path:
+    folder = Path(text).resolve()
+    if not (folder / "app" / "__main__.py").is_file():
+        raise ArgumentTypeError(f"{text} holds no Ballast")
+    return folder
 
 
 @contextmanager

@@ -41,6 +41,16 @@ def print_measures(measures: Iterable[Measure]) -> None:
     print_table(["measured", "median [min..max]", "target", "verdict"], [measure.row() for measure in measures])
 
 
+def print_comparison(ours: Iterable[Measure], others: Iterable[Measure]) -> None:
+    """Print how the same measures stand to those of another checkout; a ratio is made within a round."""
+    rows = []
+    for own, other in zip(ours, others, strict=True):
+        ratios = [mine / its for mine, its in zip(own.values, other.values, strict=True) if its > 0]
+        medians = [f"{statistics.median(one.values):.{own.digits}f} {own.unit}".strip() for one in (own, other)]
+        rows.append([own.name, *medians, span(ratios, 3) if ratios else ""])
+    print_table(["measured", "this checkout", "the other", "ratio, median [min..max]"], rows)
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a Markdown table; the first column is aligned to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
@@ -53,10 +63,10 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         print(_line(row, widths))
 
 
-def print_heading(module: str, words: str) -> None:
+def print_heading(module: str, title: str) -> None:
     """Print what is measured, the command that does so, the machine, and the work that others do on it."""
     command = shlex.join(["python", "-m", module, *sys.argv[1:]])
-    print(f"{words}\n`{command}` on {_machine()}, load {os.getloadavg()[0]:.1f}\n", flush=True)
+    print(f"{title}\n`{command}` on {_machine()}, load {os.getloadavg()[0]:.1f}\n", flush=True)
 
 
 def span(values: Sequence[float], digits: int = 1) -> str:

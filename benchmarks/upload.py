@@ -1,6 +1,7 @@
 """Uploads side by side: Ballast (form and raw body) against a bare loop, FastAPI's UploadFile, and express with multer.
 
-    python -m benchmarks.upload [--megabytes 1024] [--rounds 6] [--sizes 10 1024 4096] [--short]
+    python -m benchmarks.upload [--megabytes 1024] [--rounds 6] [--sizes 10 1024 4096]
+                                [--against CHECKOUT] [--short]
 
 Each round sends one file to every server in a shuffled order; ratios are taken within a round, because the speed of a
 disk varies more between rounds than between servers. CPU is of the whole server process, growth is the highest resident
@@ -25,7 +26,7 @@ from pathlib import Path
 from app.domain.units import MIB
 from benchmarks.health import watched
 from benchmarks.peer import PEERS, multer_modules, run_script
-from benchmarks.server import SCRATCH, run_service
+from benchmarks.server import REPOSITORY, SCRATCH, add_against, run_service
 from benchmarks.table import MB, percentile, print_heading, print_table, span
 from benchmarks.transfer import delete, send_file
 from benchmarks.usage import cpu_seconds, peak_bytes, reset_peak
@@ -33,6 +34,7 @@ from benchmarks.usage import cpu_seconds, peak_bytes, reset_peak
 RAW = "raw socket to file"
 BARE_BODY, BARE_FORM = "raw body, no digest, no fsync", "form, no digest, no fsync"
 BODY, FORM = "raw body, as shipped", "form, as shipped"
+OTHER_BODY, OTHER_FORM = "raw body, the other checkout", "form, the other checkout"
 UPLOAD_FILE, MULTER = "FastAPI UploadFile + copy", "express + multer"
 
 _BARE = {"BALLAST_STORAGE__FSYNC": "false", "BALLAST_UPLOAD__DIGEST": "none"}
@@ -78,7 +80,7 @@ class Contender:
 class Ratio:
     """A target: how one contender stands to another in each round, and the least or the most that may be."""
 
-    words: str
+    name: str
     own: str
     other: str
     of: Callable[[Result, Result], float]
@@ -94,7 +96,7 @@ class Ratio:
         median = statistics.median(values)
         met = median >= self.target if self.at_least else median <= self.target
         sign = ">=" if self.at_least else "<="
-        return [self.words, f"{span(values, 2)}", f"{sign} {self.target:g}", "met" if met else "MISSED"]
+        return [self.name, f"{span(values, 2)}", f"{sign} {self.target:g}", "met" if met else "MISSED"]
 
 
 def _speed(own: Result, other: Result) -> float:
@@ -113,6 +115,10 @@ TARGETS = (
     Ratio("CPU: form, as shipped / raw loop", FORM, RAW, _cpu, 2.2, False),
     Ratio("speed: form, bare / UploadFile", BARE_FORM, UPLOAD_FILE, _speed, 2.0, True),
     Ratio("speed: form, bare / multer", BARE_FORM, MULTER, _speed, 1.1, True),
+    Ratio("speed: form, as shipped / the other checkout", FORM, OTHER_FORM, _speed, 1.0, True),
+    Ratio("speed: raw body, as shipped / the other checkout", BODY, OTHER_BODY, _speed, 1.0, True),
+    Ratio("CPU: form, as shipped / the other checkout", FORM, OTHER_FORM, _cpu, 1.0, False),
+    Ratio("CPU: raw body, as shipped / the other checkout", BODY, OTHER_BODY, _cpu, 1.0, False),
 )
 
 
@@ -122,7 +128,7 @@ def main() -> None:
     SCRATCH.mkdir(exist_ok=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-upload-", dir=SCRATCH)))
-        contenders = list(_start_all(stack, folder))
+        contenders = list(_start_all(stack, folder, arguments.against))
         _run_rounds(contenders, arguments.megabytes, arguments.rounds, random.Random(arguments.seed))
     _print_contenders(contenders, arguments.megabytes)
     rows = (target.row(contenders) for target in TARGETS)
@@ -137,6 +143,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 1024, 4096], help="MiB, for growth and /health")
     parser.add_argument("--seed", type=int, default=1)
+    add_against(parser)
     parser.add_argument("--short", action="store_true", help="only show that it runs")
     arguments = parser.parse_args()
     if arguments.short:
@@ -144,11 +151,17 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _start_all(stack: ExitStack, folder: Path) -> Iterator[Contender]:
+def _start_all(stack: ExitStack, folder: Path, against: Path | None) -> Iterator[Contender]:
     raw = stack.enter_context(run_script([sys.executable, str(PEERS / "raw_socket.py")], folder / "raw"))
     yield Contender(RAW, raw.pid, raw.port, "/", False)
-    for settings, body, form in ((_BARE, BARE_BODY, BARE_FORM), ({}, BODY, FORM)):
-        service = stack.enter_context(run_service({"BALLAST_LOG__LEVEL": "info", **settings}))
+    services: list[tuple[Path, dict[str, str], str, str]] = [
+        (REPOSITORY, _BARE, BARE_BODY, BARE_FORM),
+        (REPOSITORY, {}, BODY, FORM),
+    ]
+    if against is not None:
+        services.append((against, {}, OTHER_BODY, OTHER_FORM))
+    for tree, settings, body, form in services:
+        service = stack.enter_context(run_service({"BALLAST_LOG__LEVEL": "info", **settings}, tree))
         yield Contender(body, service.pid, service.port, _OURS, False)
         yield Contender(form, service.pid, service.port, _OURS, True)
     peer = stack.enter_context(run_script([sys.executable, str(PEERS / "upload_file.py")], folder / "peer"))

@@ -1,6 +1,6 @@
 """The hands task over HTTP beside the bare loop, and beside what a user would write or install instead.
 
-    python -m benchmarks.vision [--rounds 7] [--seconds 3] [--requests 40] [--short]
+    python -m benchmarks.vision [--rounds 7] [--seconds 3] [--requests 40] [--against CHECKOUT] [--short]
 
 The picture is `thumb_up.jpg`, the settings are the defaults, nothing is cached. First each server alone is loaded and
 its memory measured, three times (PSS of its processes: alone, so that no other shares its libraries). Then all run, and
@@ -26,7 +26,7 @@ from benchmarks.load import Load, ask, load
 from benchmarks.media import find_media
 from benchmarks.raw_loop import RawLoop
 from benchmarks.raw_threads import RawThreads
-from benchmarks.server import REPOSITORY
+from benchmarks.server import REPOSITORY, add_against
 from benchmarks.table import MB, percentile, print_heading, print_table, span
 from benchmarks.tree import measure_tree
 
@@ -97,7 +97,7 @@ def main() -> None:
     )
     cores = len(os.sched_getaffinity(0))
     bundle = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models") / "hand_landmarker.task"
-    found = contenders(bundle, cores, install=not arguments.short)
+    found = contenders(bundle, cores, install=not arguments.short, against=arguments.against)
     picture = find_media(PICTURE)
     turns = {contender.name: Turns() for contender in found}
     for contender in found:
@@ -212,6 +212,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="of one turn under load")
     parser.add_argument("--requests", type=int, default=40, help="of one turn of a client alone")
+    add_against(parser)
     parser.add_argument("--short", action="store_true", help="one round of half a second; LitServe only if installed")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
 """Dropping the program's files from the page cache, so that a soak begins as a fresh container does.
 
 The kernel charges a page of a file to the control group that reads it first. Where the files of Python, the packages
-and the models are cached already, a service in a new group maps them for nothing, and its working set reads too low:
+and the models are cached already, a service in a new group is not charged for them, and its working set reads too low:
 116 instead of 167 MiB (measured; libmediapipe, numpy and the models).
 """
 
@@ -16,7 +16,7 @@ import app
 
 
 def program_folders(models: Path) -> list[Path]:
-    """Return where the files are that the service and its children map."""
+    """Return where the files are that the service and its children map: none of the soak's own."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     folders = {Path(sysconfig.get_path(name)).resolve() for name in names}
     folders |= {Path(app.__file__).resolve().parent, models.resolve()}

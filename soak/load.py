@@ -8,14 +8,15 @@ import json
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from app.domain.units import KIB
+from app.domain.units import GIB, KIB
 from soak.http import LOST, Answer, HttpClient
 from soak.pictures import Picture, Pictures
-from soak.plan import SoakPlan
 from soak.tally import Tally
 
 _ATTEMPTS = 5
@@ -26,6 +27,25 @@ _UPLOAD_SECONDS = 1800.0
 _UPLOAD_PIECE_BYTES = 256 * KIB
 _UPLOAD_HEAD = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
 """What an MP4 file begins with (ISO/IEC 14496-12); the rest of the upload is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoakPlan:
+    """The load, all of it at once, on a service that is held to `limit_bytes`.
+
+    `photos` pictures are analysed, `in_flight` at a time; with `minutes` as many as there is time for. Beside them
+    `streams` WebSockets send `frames_per_second` frames each, and one upload of `upload_bytes` comes in.
+    """
+
+    limit_bytes: int
+    photos: int = 1000
+    minutes: float | None = None
+    photos_folder: Path | None = None
+    in_flight: int = 4
+    streams: int = 4
+    frames_per_second: float = 30.0
+    upload_bytes: int = GIB
+    task: str = "hands"
 
 
 class Load:
@@ -51,7 +71,6 @@ class Load:
                 if plan.upload_bytes:
                     ending.create_task(self._upload())
             tally.ended = time.monotonic()
-            tally.finished.set()
             for task in beside:
                 task.cancel()
 
@@ -85,20 +104,18 @@ class Load:
             if answer.status != 503:
                 break
             await asyncio.sleep(min(_pause_seconds(answer), _LONGEST_PAUSE_SECONDS))
-        else:
-            tally.photos_given_up += 1
         tally.photos_done += 1
 
     def _count_photo(self, answer: Answer, *, first: bool) -> None:
         tally = self._tally
-        words = answer.json()
-        name = "200" if answer.status == 200 else f"{answer.status} {words.get('code')}"
+        report = answer.json()
+        name = "200" if answer.status == 200 else f"{answer.status} {report.get('code')}"
         tally.photo_answers[name] += 1
         if answer.status == 200:
             tally.first_try += first
-            tally.photo_modes[words["mode"]] += 1
+            tally.photo_modes[report["mode"]] += 1
         elif answer.status != 503 or "retry-after" not in answer.headers:
-            tally.wrong_answers[f"{name}: {words.get('detail')}"] += 1
+            tally.wrong_answers[f"{name}: {report.get('detail')}"] += 1
 
     async def _stream(self, number: int) -> None:
         """Keep one stream going; one that the service closes is counted as lost and opened again."""
@@ -187,7 +204,7 @@ class Load:
             client.close()
 
     async def _watch_self(self) -> None:
-        """Measure how late our own loop is: that much of every time is the generator's, not the service's."""
+        """Measure how late our own loop is: that part of each measured time is ours, not the service's."""
         while True:
             due = time.monotonic() + _LIVE_PERIOD_SECONDS
             await asyncio.sleep(_LIVE_PERIOD_SECONDS)

@@ -1,4 +1,8 @@
-"""The pictures of a soak: those of a folder, or one that is drawn here."""
+"""The pictures of a soak: those of a folder, or one that is drawn here.
+
+It is drawn without Pillow: what the soak maps stays in the page cache, and the service would not be charged for it
+(`cold.py`).
+"""
 
 from __future__ import annotations
 

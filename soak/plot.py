@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import groupby
 
 from app.domain.pressure import PressureLevel
 from app.domain.units import MIB
@@ -86,9 +87,9 @@ class _Frame:
         yield f'<text x="{_LEFT - 8}" y="{_TOP - 8}" text-anchor="end">MiB</text>'
         yield f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 34}" text-anchor="end">seconds</text>'
 
-    def level_line(self, nbytes: float, kind: str, words: str) -> str:
+    def level_line(self, nbytes: float, kind: str, text: str) -> str:
         y = self._y(nbytes)
-        label = f'<text x="{_WIDTH - _RIGHT}" y="{y - 5:.1f}" text-anchor="end">{escape(words)}</text>' if words else ""
+        label = f'<text x="{_WIDTH - _RIGHT}" y="{y - 5:.1f}" text-anchor="end">{escape(text)}</text>' if text else ""
         return f'<path class="{kind}" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>{label}'
 
     def curves(self) -> Iterable[str]:
@@ -99,16 +100,13 @@ class _Frame:
     def strip(self) -> Iterable[str]:
         """Yield one bar for each stretch of time that had one level."""
         y = _HEIGHT - _BOTTOM + 2
-        ends = [*(sample.at_seconds for sample in self._samples[1:]), self._seconds][: len(self._samples)]
-        stretches: list[tuple[str, float, float]] = []
-        for sample, end in zip(self._samples, ends, strict=True):
-            if stretches and stretches[-1][0] == sample.level:
-                stretches[-1] = (sample.level, stretches[-1][1], end)
-            else:
-                stretches.append((sample.level, sample.at_seconds, end))
-        for level, begin, end in stretches:
-            x, width = self._x(max(0.0, begin)), self._x(end) - self._x(max(0.0, begin))
-            yield f'<rect class="{level}" x="{x:.1f}" y="{y}" width="{max(width, 0.5):.1f}" height="{_STRIP}"/>'
+        ends = [sample.at_seconds for sample in self._samples[1:]] + [self._seconds]
+        pairs = zip(self._samples, ends, strict=False)  # without samples there is one end too many
+        for level, stretch in groupby(pairs, key=lambda pair: pair[0].level):
+            (first, end), *later = stretch
+            left, right = self._x(first.at_seconds), self._x(later[-1][1] if later else end)
+            width = max(right - left, 0.5)
+            yield f'<rect class="{level}" x="{left:.1f}" y="{y}" width="{width:.1f}" height="{_STRIP}"/>'
 
     def _x(self, seconds: float) -> float:
         return _LEFT + max(0.0, seconds) / self._seconds * (_WIDTH - _LEFT - _RIGHT)
@@ -128,9 +126,9 @@ def _values(sample: Sample) -> dict[str, int]:
 
 def _legend() -> Iterable[str]:
     x = _LEFT
-    for kind, words in _CURVES:
-        yield f'<path class="curve {kind}" d="M{x} 42h22"/><text x="{x + 28}" y="46">{words}</text>'
-        x += 52 + 7 * len(words)
+    for kind, name in _CURVES:
+        yield f'<path class="curve {kind}" d="M{x} 42h22"/><text x="{x + 28}" y="46">{name}</text>'
+        x += 52 + 7 * len(name)
     x = _LEFT
     for level in PressureLevel:
         y = _HEIGHT - 22

@@ -144,7 +144,7 @@ def _environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 def _parse(line: str) -> dict[str, Any]:
     try:
-        words = json.loads(line)
+        parsed = json.loads(line)
     except ValueError:
-        words = None
-    return words if isinstance(words, dict) else {"message": line}
+        parsed = None
+    return parsed if isinstance(parsed, dict) else {"message": line}

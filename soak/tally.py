@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +10,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Tally:
-    """One soak's counts. `*_seconds` lists hold one value an answer; `lost` a word on each lost connection."""
+    """One soak's counts. `*_seconds` lists hold one value for each answer, `lost` one line for each lost connection."""
 
     started: float = field(default_factory=time.monotonic)
     ended: float = 0.0
     photos_done: int = 0
-    photos_given_up: int = 0
     first_try: int = 0
     photo_answers: Counter[str] = field(default_factory=Counter)
     photo_modes: Counter[str] = field(default_factory=Counter)
@@ -32,7 +30,6 @@ class Tally:
     live_seconds: list[float] = field(default_factory=list)
     own_seconds: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def elapsed_seconds(self) -> float:

@@ -149,9 +149,9 @@ def _time_rows(tally: Tally) -> Iterator[Row]:
     yield Row("the generator's own lag", _percentiles(tally.own_seconds))
 
 
-def _counted(name: str, words: Sequence[str]) -> Row:
-    more = f" and {len(words) - 2} more" if len(words) > 2 else ""
-    return Row(name, "; ".join(words[:2]) + more if words else "0", "0", not words)
+def _counted(name: str, faults: Sequence[str]) -> Row:
+    more = f" and {len(faults) - 2} more" if len(faults) > 2 else ""
+    return Row(name, "; ".join(faults[:2]) + more if faults else "0", "0", not faults)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""Watching a service while it works: what it says of its memory, and what the kernel says."""
+"""Watching a service at work: what it says of its memory, and what the kernel says."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ _PERIOD_SECONDS = 0.25
 class Sample:
     """One look. `working_set_bytes` is the kernel's figure in a control group, else what the service says.
 
-    `uncharged_bytes` are mapped file pages that are charged to another group, because it read them first: at least so
-    many more would be ours in a container with files of its own.
+    `uncharged_bytes` are mapped file pages that are charged to another group, because it read them first: in a
+    container with files of its own, at least that much more would be charged to ours.
     """
 
     at_seconds: float
     photos_done: int
     working_set_bytes: int
     uncharged_bytes: int
-    usage_bytes: int
     reserved_bytes: int
     unaccounted_bytes: int
     tree_rss_bytes: int
@@ -43,8 +42,6 @@ class Watched:
 
     samples: list[Sample] = field(default_factory=list)
     levels: list[tuple[float, str, list[str]]] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
-    worst: dict[str, Any] = field(default_factory=dict)
     oom_kills: int = 0
 
 
@@ -70,22 +67,15 @@ class Watch:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
 
-    async def look(self) -> Sample | None:
-        """Take one sample; None where the service did not answer."""
+    async def look(self) -> None:
+        """Take one sample; a service that does not answer is counted as a lost connection."""
         try:
             report = (await self._client.get("/metrics/memory")).json()
         except LOST as error:
             self._tally.lose("watch", error)
-            return None
-        sample = self._sample(report)
-        seen = self.seen
-        if sample.working_set_bytes >= max((one.working_set_bytes for one in seen.samples[-1:]), default=0):
-            highest = seen.worst.get("workingSetBytes", 0)
-            seen.worst = report if report["workingSetBytes"] >= highest else seen.worst
-        seen.samples.append(sample)
-        seen.report = report
-        seen.oom_kills = self._group.oom_kills() if self._group is not None else report["oomKills"]
-        return sample
+            return
+        self.seen.samples.append(self._sample(report))
+        self.seen.oom_kills = self._group.oom_kills() if self._group is not None else report["oomKills"]
 
     def close(self) -> None:
         """Close every file and connection."""
@@ -101,7 +91,6 @@ class Watch:
             photos_done=self._tally.photos_done,
             working_set_bytes=group.working_set_bytes() if group is not None else report["workingSetBytes"],
             uncharged_bytes=_uncharged_bytes(processes, group) if group is not None else 0,
-            usage_bytes=group.usage_bytes() if group is not None else report["workingSetBytes"],
             reserved_bytes=report["budget"]["reservedBytes"],
             unaccounted_bytes=report["unaccountedBytes"],
             tree_rss_bytes=sum(process.rss_bytes for process in processes),

@@ -22,10 +22,6 @@ settings.load_profile("ballast")
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes some seconds because real time has to go by")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here; in continuous integration (`CI` set) that is a failure."""
     if item.get_closest_marker("photo") is not None and not media_folder().is_dir():

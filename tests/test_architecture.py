@@ -150,17 +150,21 @@ def test_pillow_opens_pictures_in_its_own_room_only() -> None:
     assert _using("Image.open", "app/imaging/") == []
 
 
-def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_only() -> None:
-    starters = ("app/workers/launch.py", "app/models/sources.py")  # sources.py runs pip
-    allowed = ("app/settings.py", "app/commands/", "app/__main__.py", *starters)
+def test_the_environment_is_read_by_settings_and_starters_of_processes_only() -> None:
+    starters = ("app/workers/launch.py", "app/models/packages.py", "app/doctor/machine_checks.py")
+    allowed = ("app/settings.py", *starters)
 
     assert _using("os.environ", *allowed) == []
     assert _using("os.getenv", *allowed) == []
 
 
-def test_processes_are_started_by_workers_ffmpeg_and_the_installer_only() -> None:
-    installer = ("app/models/installer.py", "app/models/sources.py")
-    allowed = ("app/workers/launch.py", "app/ffmpeg/runner.py", "app/commands/", *installer)
+def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:
+    allowed = (
+        "app/workers/launch.py",
+        "app/ffmpeg/runner.py",
+        "app/doctor/machine_checks.py",
+        "app/models/packages.py",
+    )
 
     for name in ("subprocess.Popen", "subprocess.run", "create_subprocess_exec", "create_subprocess_shell", "os.fork"):
         assert _using(name, *allowed) == []

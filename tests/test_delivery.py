@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import tomllib
@@ -11,8 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-from app.__main__ import COMMANDS
 
 PROJECT = Path(__file__).parent.parent
 REQUIREMENTS = sorted((PROJECT / "requirements").glob("*.txt"))
@@ -114,9 +111,9 @@ def test_what_is_copied_into_the_image_is_not_ignored() -> None:
     assert copied <= kept
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_has_its_module(name: str) -> None:
-    module = importlib.import_module(f"app.commands.{name}")
+def test_the_wheel_holds_the_service_and_the_soak() -> None:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
-    assert callable(module.add_arguments)
-    assert callable(module.run)
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert "soak" in packages
+    assert packages == project["tool"]["importlinter"]["root_packages"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.__main__ import COMMANDS
+from app.command import find_commands
 from app.main import create_app
 from app.settings import Settings
 from app.vision.task import vision_tasks
@@ -137,7 +137,7 @@ def test_every_command_of_ballast_is_there() -> None:
     named = set(re.findall(r"`ballast ([a-z]+)", readme()))
 
     assert named
-    assert named - set(COMMANDS) == set()
+    assert named - find_commands("app.commands").keys() == set()
 
 
 def test_every_file_is_there() -> None:

@@ -1,1 +1,1 @@
-"""The commands of `ballast`, one a module: `add_arguments(parser)` and `run(options) -> exit code`."""
+"""The commands of `ballast`, one a module (`app.command`)."""

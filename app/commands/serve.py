@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
-from typing import TYPE_CHECKING
+from argparse import ArgumentParser, Namespace
 
-if TYPE_CHECKING:
-    from app.settings import Settings
-
-REFUSED = 2
-"""Exit code where the settings are wrong or the machine is not fit for them."""
+from app.command import Command, CommandRefused
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="check the settings and exit")
+class Serve(Command):
+    name = "serve"
+    summary = "run the service (settings: BALLAST_* variables, docs/settings.md)"
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--check", action="store_true", help="check the settings and exit")
 
-def run(options: argparse.Namespace) -> int:
-    """Serve until a signal comes; return the exit code."""
-    from app.commands.configuration import SettingsRefused, read_settings
+    def run(self, options: Namespace) -> int:
+        """Serve until a signal comes."""
+        from app import log
+        from app.configuration import read_settings
+        from app.settings import unknown_variables
 
-    try:
         settings = read_settings()
-        return 0 if options.check else _serve(settings)
-    except SettingsRefused as refusal:
-        return _refuse(refusal.sentences)
+        if options.check:
+            return 0
+        from app.main import create_app
+        from app.server.listeners import Server
+        from app.storage.filesystem import UnusableRoot
 
-
-def _serve(settings: Settings) -> int:
-    from app import log
-    from app.main import create_app
-    from app.server.listeners import Server
-    from app.settings import unknown_variables
-    from app.storage.filesystem import UnusableRoot
-
-    log.configure(settings.log.level)
-    logger = logging.getLogger("ballast")
-    for name in unknown_variables(type(settings)):
-        logger.warning("no setting reads %s: a typing error?", name)
-    if "null" in settings.server.origins:
-        logger.warning("the Origin `null` is allowed: every sandboxed page and local file has it")
-    try:
-        return Server(create_app(settings), settings).run()
-    except UnusableRoot as error:
-        return _refuse([str(error)])
-
-
-def _refuse(sentences: list[str]) -> int:
-    for sentence in sentences:
-        print(f"ballast: {sentence}", file=sys.stderr)
-    return REFUSED
+        log.configure(settings.log.level)
+        logger = logging.getLogger("ballast")
+        for name in unknown_variables(type(settings)):
+            logger.warning("no setting reads %s: a typing error?", name)
+        if "null" in settings.server.origins:
+            logger.warning("the Origin `null` is allowed: every sandboxed page and local file has it")
+        try:
+            return Server(create_app(settings), settings).run()
+        except UnusableRoot as error:
+            raise CommandRefused(str(error)) from error

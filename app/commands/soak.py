@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from app.command import Command, CommandRefused
 from app.domain.units import GIB, MIB
-from app.settings import parse_bytes
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from soak.plan import SoakPlan
-    from soak.soak import Outcome
+    from soak.load import SoakPlan
+    from soak.runner import Outcome
     from soak.tally import Tally
     from soak.watch import Watched
 
-REFUSED = 2
 INTERRUPTED = 130
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=_size, default=300 * MIB, help="memory of the whole service (default: 300M)")
-    parser.add_argument("--minutes", type=float, help="go on for so long instead of a number of photos")
-    parser.add_argument(
-        "--photos", type=Path, metavar="DIR", help="JPEG, PNG and WebP files to send (default: a grey one)"
-    )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write an SVG of memory over time")
-    parser.add_argument("--count", type=int, default=1000, help="photos to send (default: 1000)")
-    parser.add_argument("--streams", type=int, default=4, help="WebSocket streams at 30 frames a second (default: 4)")
-    parser.add_argument(
-        "--upload", type=_size, default=GIB, help="size of the upload beside them; 0: none (default: 1G)"
-    )
-    parser.add_argument("--log", type=Path, metavar="FILE", help="keep the log of the service")
+class Soak(Command):
+    name = "soak"
+    summary = "put the service under a mixed load in a small memory control group, and judge it"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
+        add("--limit", type=_size, default=300 * MIB, help="memory of the whole service (default: 300M)")
+        add("--minutes", type=float, help="go on for so long instead of a number of photos")
+        add("--photos", type=Path, metavar="DIR", help="JPEG, PNG and WebP files to send (default: a grey one)")
+        add("--plot", type=Path, metavar="FILE", help="write an SVG of memory over time")
+        add("--count", type=int, default=1000, help="photos to send (default: 1000)")
+        add("--streams", type=int, default=4, help="WebSocket streams at 30 frames a second (default: 4)")
+        add("--upload", type=_size, default=GIB, help="size of the upload beside them; 0: none (default: 1G)")
+        add("--log", type=Path, metavar="FILE", help="keep the log of the service")
+
+    def run(self, options: Namespace) -> int:
+        """Return 0 where every promise was kept, 1 where one was not."""
+        import asyncio
+
+        import uvloop
+
+        from app.configuration import read_settings
+        from app.terminal import ProgressLine
+        from soak.pictures import NoPictures
+        from soak.runner import run_soak
+        from soak.service import ServiceFault
+
+        plan, settings, line = _plan(options), read_settings(), ProgressLine(sys.stderr)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                outcome = runner.run(run_soak(plan, settings, lambda *seen: line.show(_progress(plan, *seen))))
+        except (NoPictures, ServiceFault) as error:
+            raise CommandRefused(str(error)) from error
+        except KeyboardInterrupt:  # everything is stopped and removed by now
+            return INTERRUPTED
+        finally:
+            line.clear()
+        _report(outcome, plan, settings, options)
+        return 0 if outcome.verdict.passed else 1
 
 
-def run(options: argparse.Namespace) -> int:
-    """Return 0 where every promise was kept, 1 where one was not, 2 where nothing could be run."""
-    import uvloop
+def _plan(options: Namespace) -> SoakPlan:
+    from soak.load import SoakPlan
 
-    from app.commands.configuration import SettingsRefused, read_settings
-    from soak.pictures import NoPictures
-    from soak.plan import SoakPlan
-    from soak.service import ServiceFault
-    from soak.soak import soak
-
-    plan = SoakPlan(
+    return SoakPlan(
         options.limit,
         photos=options.count,
         minutes=options.minutes,
@@ -55,23 +72,9 @@ def run(options: argparse.Namespace) -> int:
         streams=options.streams,
         upload_bytes=options.upload,
     )
-    line = _ProgressLine(sys.stderr, plan)
-    try:
-        settings = read_settings()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcome = runner.run(soak(plan, settings, line.show))
-    except (SettingsRefused, NoPictures, ServiceFault) as error:
-        line.clear()
-        print(f"ballast soak: {error}", file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:  # everything is stopped and removed by now
-        line.clear()
-        return INTERRUPTED
-    line.clear()
-    return _report(outcome, plan, settings, options)
 
 
-def _report(outcome: Outcome, plan: SoakPlan, settings: Settings, options: argparse.Namespace) -> int:
+def _report(outcome: Outcome, plan: SoakPlan, settings: Settings, options: Namespace) -> None:
     from soak.plot import draw
     from soak.verdict import render
 
@@ -84,43 +87,27 @@ def _report(outcome: Outcome, plan: SoakPlan, settings: Settings, options: argpa
         print(f"plot: {options.plot}")
     if options.log is not None:
         options.log.write_text(outcome.log)
-    return 0 if outcome.verdict.passed else 1
 
 
-class _ProgressLine:
-    """One line that is drawn again and again, where somebody watches."""
-
-    def __init__(self, stream: TextIO, plan: SoakPlan) -> None:
-        self._stream = stream
-        self._plan = plan
-        self._watched = stream.isatty()
-
-    def show(self, tally: Tally, seen: Watched) -> None:
-        if not self._watched or not seen.samples:
-            return
-        last, plan = seen.samples[-1], self._plan
-        wanted = (
-            f"/{plan.photos}" if plan.minutes is None else f", {tally.elapsed_seconds / 60:.1f}/{plan.minutes:g} min"
-        )
-        text = (
-            f"photos {tally.photos_done}{wanted}  working set {last.working_set_bytes / MIB:.0f} of "
-            f"{plan.limit_bytes / MIB:.0f} MiB  {last.level}  upload {tally.uploaded_bytes / MIB:.0f} of "
-            f"{plan.upload_bytes / MIB:.0f} MiB  frames {tally.frame_answers['result']}/{tally.frames_sent}  "
-            f"lost {len(tally.lost)}"
-        )
-        self._stream.write(f"\r\x1b[K{text}")
-        self._stream.flush()
-
-    def clear(self) -> None:
-        if self._watched:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+def _progress(plan: SoakPlan, tally: Tally, seen: Watched) -> str:
+    if not seen.samples:
+        return "starting"
+    last = seen.samples[-1]
+    wanted = f"/{plan.photos}" if plan.minutes is None else f", {tally.elapsed_seconds / 60:.1f}/{plan.minutes:g} min"
+    return (
+        f"photos {tally.photos_done}{wanted}  working set {last.working_set_bytes / MIB:.0f} of "
+        f"{plan.limit_bytes / MIB:.0f} MiB  {last.level}  upload {tally.uploaded_bytes / MIB:.0f} of "
+        f"{plan.upload_bytes / MIB:.0f} MiB  frames {tally.frame_answers['result']}/{tally.frames_sent}  "
+        f"lost {len(tally.lost)}"
+    )
 
 
 def _size(text: str) -> int:
+    from app.settings import parse_bytes
+
     try:
         size = parse_bytes(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise ArgumentTypeError(str(error)) from None
     assert isinstance(size, int)
     return size

@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and how to mend it where something is wrong.
+    """What was looked at, what was found, and how to fix it where something is wrong.
 
     `WARN` is for what costs a feature or a safeguard, `FAIL` for what keeps the service from doing its main work.
     """
@@ -22,16 +22,16 @@ class Check:
     name: str
     status: Status
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def passed(name: str, found: str) -> Check:
     return Check(name, Status.OK, found)
 
 
-def warned(name: str, found: str, mend: str) -> Check:
-    return Check(name, Status.WARN, found, mend)
+def warned(name: str, found: str, fix: str) -> Check:
+    return Check(name, Status.WARN, found, fix)
 
 
-def failed(name: str, found: str, mend: str) -> Check:
-    return Check(name, Status.FAIL, found, mend)
+def failed(name: str, found: str, fix: str) -> Check:
+    return Check(name, Status.FAIL, found, fix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 
@@ -54,66 +54,57 @@ class ModePolicy:
     serves_batches: bool
 
 
+_LOW = ModePolicy(
+    mode=ProcessingMode.FULL_QUALITY,
+    analysis_scale=1.0,
+    frame_stride=1,
+    grants_trackers=True,
+    keeps_trackers=True,
+    keeps_idle_models=True,
+    light_models=False,
+    cache_share=1.0,
+    encoder_effort=1.0,
+    worker_share=1.0,
+    ffmpeg_profile=FFmpegProfile.HIGH,
+    serves_requests=True,
+    serves_batches=True,
+)
+_MODERATE = replace(
+    _LOW,
+    mode=ProcessingMode.BALANCED,
+    grants_trackers=False,
+    cache_share=0.5,
+    encoder_effort=0.5,
+    ffmpeg_profile=FFmpegProfile.BALANCED,
+)
+_HIGH = replace(
+    _MODERATE,
+    mode=ProcessingMode.MEMORY_OPTIMIZED,
+    analysis_scale=0.5,
+    frame_stride=2,
+    keeps_trackers=False,
+    keeps_idle_models=False,
+    light_models=True,
+    cache_share=0.0,
+    encoder_effort=0.25,
+    worker_share=0.5,
+    ffmpeg_profile=FFmpegProfile.LOW,
+)
+_CRITICAL = replace(
+    _HIGH,
+    mode=ProcessingMode.SURVIVAL,
+    frame_stride=4,
+    encoder_effort=0.0,
+    worker_share=0.0,
+    ffmpeg_profile=FFmpegProfile.MINIMAL,
+    serves_requests=False,
+    serves_batches=False,
+)
+
 POLICIES: dict[PressureLevel, ModePolicy] = {
-    PressureLevel.LOW: ModePolicy(
-        mode=ProcessingMode.FULL_QUALITY,
-        analysis_scale=1.0,
-        frame_stride=1,
-        grants_trackers=True,
-        keeps_trackers=True,
-        keeps_idle_models=True,
-        light_models=False,
-        cache_share=1.0,
-        encoder_effort=1.0,
-        worker_share=1.0,
-        ffmpeg_profile=FFmpegProfile.HIGH,
-        serves_requests=True,
-        serves_batches=True,
-    ),
-    PressureLevel.MODERATE: ModePolicy(
-        mode=ProcessingMode.BALANCED,
-        analysis_scale=1.0,
-        frame_stride=1,
-        grants_trackers=False,
-        keeps_trackers=True,
-        keeps_idle_models=True,
-        light_models=False,
-        cache_share=0.5,
-        encoder_effort=0.5,
-        worker_share=1.0,
-        ffmpeg_profile=FFmpegProfile.BALANCED,
-        serves_requests=True,
-        serves_batches=True,
-    ),
-    PressureLevel.HIGH: ModePolicy(
-        mode=ProcessingMode.MEMORY_OPTIMIZED,
-        analysis_scale=0.5,
-        frame_stride=2,
-        grants_trackers=False,
-        keeps_trackers=False,
-        keeps_idle_models=False,
-        light_models=True,
-        cache_share=0.0,
-        encoder_effort=0.25,
-        worker_share=0.5,
-        ffmpeg_profile=FFmpegProfile.LOW,
-        serves_requests=True,
-        serves_batches=True,
-    ),
-    PressureLevel.CRITICAL: ModePolicy(
-        mode=ProcessingMode.SURVIVAL,
-        analysis_scale=0.5,
-        frame_stride=4,
-        grants_trackers=False,
-        keeps_trackers=False,
-        keeps_idle_models=False,
-        light_models=True,
-        cache_share=0.0,
-        encoder_effort=0.0,
-        worker_share=0.0,
-        ffmpeg_profile=FFmpegProfile.MINIMAL,
-        serves_requests=False,
-        serves_batches=False,
-    ),
+    PressureLevel.LOW: _LOW,
+    PressureLevel.MODERATE: _MODERATE,
+    PressureLevel.HIGH: _HIGH,
+    PressureLevel.CRITICAL: _CRITICAL,
 }
-"""The one table that every room obeys (docs/architecture.md)."""
+"""The one table that every room obeys (docs/architecture.md); each level says what it changes of the one below."""

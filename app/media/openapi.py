@@ -36,7 +36,6 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "ETag": ("string", "The version of the bytes, for conditions."),
     "Last-Modified": ("string", "When the item was stored."),
     "Location": ("string", "The URL of what was made, or of where the bytes are."),
-    "Retry-After": ("integer", "In how many seconds to try again."),
     "Tus-Checksum-Algorithm": ("string", "What Upload-Checksum may use."),
     "Tus-Extension": ("string", "The extensions of tus that are supported."),
     "Tus-Max-Size": ("integer", "The most bytes that an upload may have."),
@@ -53,7 +52,6 @@ _HEADERS: dict[str, tuple[str, str]] = {
 }
 """Type and meaning of each header that the routes read or write themselves."""
 
-_OF_STATUS = {416: ("Content-Range", "Accept-Ranges"), 429: ("Retry-After",), 503: ("Retry-After",)}
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -67,19 +65,18 @@ def bytes_answer(description: str, *headers: str) -> dict[str, Any]:
     return {**answer(description, *headers), "content": {"*/*": _BYTES}}
 
 
-def problems(*errors: type[BallastError], always: Iterable[str] = ()) -> Responses:
-    """Return the descriptions of problems, each with the headers of its status and those that are `always` there."""
-    responses = problem_responses(*errors)
-    for status, response in responses.items():
-        response.setdefault("headers", {}).update(_headers([*always, *_OF_STATUS.get(int(status), ())]))
-    return responses
+def problems(*errors: type[BallastError], headers: Iterable[str]) -> Responses:
+    """Return the descriptions of problems that have these headers."""
+    return {
+        status: {**response, "headers": _headers(headers)} for status, response in problem_responses(*errors).items()
+    }
 
 
 def tus_problems(*errors: type[BallastError]) -> Responses:
     """Return the descriptions of problems with an upload: these, and those that all its routes may answer."""
     return {
-        **problems(*errors, NotFound, Locked, always=("Tus-Resumable",)),
-        **problems(PreconditionFailed, always=("Tus-Resumable", "Tus-Version")),
+        **problems(*errors, NotFound, Locked, headers=("Tus-Resumable",)),
+        **problems(PreconditionFailed, headers=("Tus-Resumable", "Tus-Version")),
     }
 
 

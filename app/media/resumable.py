@@ -18,7 +18,7 @@ from app.domain.media import Chunk
 from app.errors import BadRequest, BallastError, Conflict, Forbidden, QueueFull, UnsupportedMedia
 from app.media.assembly import Assembly, Checksum
 from app.media.locks import UploadLocks
-from app.media.transfers import Transfers
+from app.media.transfers import UPLOAD, Transfers
 from app.media.uploads import Uploads, check_size
 from app.storage.stage import FINAL, PARTIAL, Stage
 from app.storage.staging import Staging
@@ -128,7 +128,7 @@ class Resumable:
             if piece.length is not None and stage.state.length is None:
                 await self._set_length(stage, piece.length)
             if not stage.whole:
-                async with self._transfers.upload(piece.client):
+                async with self._transfers.admit(UPLOAD, piece.client):
                     await self._assembly.append(stage, turn.chunks(piece.chunks), piece.checksum)
             await self._assembly.complete(stage)
             return self._view(stage)
@@ -165,7 +165,7 @@ class Resumable:
             check_size(length, self.limits.max_bytes)
             self._check_number()
             await self._assembly.recognise(parts)
-            await stack.enter_async_context(self._transfers.upload(client))
+            await stack.enter_async_context(self._transfers.admit(UPLOAD, client))
             whole = await self._staging.create(length, creation.name, creation.metadata, f"{FINAL};{concat}")
             await stack.enter_async_context(self._locks.hold(whole.state.id))
             await self._assembly.join(parts, whole)

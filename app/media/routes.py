@@ -21,7 +21,7 @@ from app.errors import (
     StorageUnavailable,
 )
 from app.http.body import incoming_file
-from app.http.problems import GUARDED
+from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import ClientDep, opened
 from app.media import tus
@@ -30,7 +30,7 @@ from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
-from app.media.transfers import DOWNLOAD_BYTES, UPLOAD_BYTES
+from app.media.transfers import DOWNLOAD, UPLOAD
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
 
@@ -56,8 +56,8 @@ _CONTENT_RESPONSES: Responses = {
     206: bytes_answer("The part of the bytes that Range asks for.", "Content-Range", *_CONTENT),
     304: answer("The client has them already.", *_CONTENT),
     307: answer("They are at `Location`, in the object store, for a while.", "Location", "Cache-Control"),
-    **problems(NotFound, PreconditionFailed, QueueFull, Overloaded, StorageUnavailable),
-    **problems(RangeNotSatisfiable, always=("Ballast-Memory",)),
+    **problem_responses(NotFound, PreconditionFailed, QueueFull, Overloaded, StorageUnavailable),
+    **problems(RangeNotSatisfiable, headers=("Content-Range", "Accept-Ranges", "Ballast-Memory")),
 }
 
 
@@ -76,7 +76,7 @@ class UploadQuery(BaseModel):
     openapi_extra=UPLOAD_BODY,
     responses={
         201: answer("The item, with its bytes where they are few.", "Location", "Ballast-Memory"),
-        **problems(*RECEIVING, InvalidParameter, StorageUnavailable),
+        **problem_responses(*RECEIVING, InvalidParameter, StorageUnavailable),
     },
 )
 async def create_media(
@@ -92,14 +92,14 @@ async def create_media(
     """
     limits = media.uploads.limits
     incoming = await incoming_file(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
-    await until_sent.enter_async_context(media.transfers.upload(client))
+    await until_sent.enter_async_context(media.transfers.admit(UPLOAD, client))
     item = await media.uploads.receive(incoming.chunks, query.name or incoming.name, incoming.declared_bytes)
     body = await until_sent.enter_async_context(media.delivery.answer(item, query.inline, query.shape))
-    receipt = receipt_headers(media.transfers.receipt(UPLOAD_BYTES))
+    receipt = receipt_headers(media.transfers.receipt(UPLOAD))
     return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})
 
 
-@router.get("", response_model=MediaList, responses=problems(InvalidParameter, StorageUnavailable))
+@router.get("", response_model=MediaList, responses=problem_responses(InvalidParameter, StorageUnavailable))
 async def list_media(
     media: MediaDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -114,7 +114,7 @@ async def list_media(
 @router.get(
     "/{media_id}",
     response_model=MediaAnswer | ClipAnswer,
-    responses=problems(NotFound, QueueFull, Overloaded, StorageUnavailable),
+    responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
 )
 async def read_media(
     media_id: str,
@@ -127,7 +127,7 @@ async def read_media(
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await media.store.get(media_id)
     if inline is not Inline.NEVER:
-        await until_sent.enter_async_context(media.transfers.download(client))
+        await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     return _json(await until_sent.enter_async_context(media.delivery.answer(item, inline, shape)), 200, {})
 
 
@@ -147,13 +147,13 @@ async def read_content(
             link = await media.store.link(await media.store.get(media_id))
             if link is not None:
                 return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
-        await until_sent.enter_async_context(media.transfers.download(client))
+        await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     response = content_response(request, await until_sent.enter_async_context(media.store.reader(media_id)))
-    response.headers.update(receipt_headers(media.transfers.receipt(DOWNLOAD_BYTES)))
+    response.headers.update(receipt_headers(media.transfers.receipt(DOWNLOAD)))
     return response
 
 
-@router.delete("/{media_id}", status_code=204, responses=problems(NotFound, Conflict, StorageUnavailable))
+@router.delete("/{media_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
 async def delete_media(media_id: str, media: MediaDep) -> Response:
     """Delete an item, unless somebody is reading it or a job needs it."""
     await media.store.delete(media_id)

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
 from app.domain.units import MIB
 from app.memory.budget import MemoryBudget
-from app.memory.reservation import Reservation
 
-UPLOAD_BYTES = 3 * MIB
-"""An upload: what the server and the writer hold of it, and the pieces of the answer that brings it back."""
 
-DOWNLOAD_BYTES = 2 * MIB
-"""A download: the piece that is read ahead, and what the socket has not taken yet."""
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A kind of transfer, by the name that it has in the ledger, and the bytes that each of its kind holds."""
+
+    owner: str
+    nbytes: int
+
+
+UPLOAD = Transfer("upload", 3 * MIB)
+"""What the server and the writer hold of an upload, and the pieces of the answer that brings it back."""
+
+DOWNLOAD = Transfer("download", 2 * MIB)
+"""The piece that is read ahead, and what the socket has not taken yet."""
 
 
 class Transfers:
@@ -30,31 +39,20 @@ class Transfers:
         self._mode = mode
         self._ended = ended
 
-    def receipt(self, nbytes: int) -> Receipt:
-        """Return the receipt of a transfer that was admitted with `nbytes`."""
-        return Receipt(nbytes, None, self._mode())
-
-    def upload(self, client: str) -> AbstractAsyncContextManager[Reservation]:
-        """Reserve what an upload and its answer need, until the answer is sent.
-
-        Raises:
-            BallastError: see `MemoryBudget.reserve`.
-        """
-        return self._reserve("upload", UPLOAD_BYTES, client)
-
-    def download(self, client: str) -> AbstractAsyncContextManager[Reservation]:
-        """Reserve what sending stored bytes needs, until they are sent.
-
-        Raises:
-            BallastError: see `MemoryBudget.reserve`.
-        """
-        return self._reserve("download", DOWNLOAD_BYTES, client)
+    def receipt(self, transfer: Transfer) -> Receipt:
+        """Return the receipt of a transfer that was admitted."""
+        return Receipt(transfer.nbytes, None, self._mode())
 
     @asynccontextmanager
-    async def _reserve(self, owner: str, nbytes: int, client: str) -> AsyncIterator[Reservation]:
-        parts = {"buffers": nbytes}
-        async with self._budget.reserve(parts, owner=owner, priority=Priority.REQUEST, client=client) as reservation:
+    async def admit(self, transfer: Transfer, client: str) -> AsyncIterator[None]:
+        """Reserve what a transfer holds for the block, which ends after its last byte.
+
+        Raises:
+            BallastError: see `MemoryBudget.reserve`.
+        """
+        parts = {"buffers": transfer.nbytes}
+        async with self._budget.reserve(parts, owner=transfer.owner, priority=Priority.REQUEST, client=client):
             try:
-                yield reservation
+                yield
             finally:
                 self._ended()

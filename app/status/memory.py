@@ -51,7 +51,7 @@ async def reclaim(status: StatusDep) -> ReclaimReportSchema:
 async def advice(
     status: StatusDep, width: Side = 0, height: Side = 0, nbytes: Annotated[Size, Query(alias="bytes")] = 0
 ) -> AdviceSchema:
-    return AdviceSchema.model_validate(status.advisor.advise(nbytes, width, height))
+    return status.advisor.advise(nbytes, width, height)
 
 
 @router.get(

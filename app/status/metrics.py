@@ -99,23 +99,23 @@ class _ServiceCollector(Collector):
         yield _gauge("storage_stored_bytes", "Bytes of stored media.", usage.stored_bytes)
 
 
-def _gauge(name: str, words: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"ballast_{name}", words, value=value)
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"ballast_{name}", help_text, value=value)
 
 
-def _counter(name: str, words: str, value: float) -> Metric:
-    return CounterMetricFamily(f"ballast_{name}", words, value=value)
+def _counter(name: str, help_text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"ballast_{name}", help_text, value=value)
 
 
-def _gauges(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = GaugeMetricFamily(f"ballast_{name}", words, labels=[label])
+def _gauges(name: str, help_text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"ballast_{name}", help_text, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
     return family
 
 
-def _counters(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"ballast_{name}", words, labels=[label])
+def _counters(name: str, help_text: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"ballast_{name}", help_text, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
     return family

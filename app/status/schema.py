@@ -120,7 +120,7 @@ class LastOomSchema(Schema):
 
 
 class AdviceSchema(Schema):
-    """How work would be done now."""
+    """How work would be done now. `chunk_bytes` is how much of a file should be handled at a time."""
 
     level: str
     mode: ProcessingMode

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, get_args
 from urllib.parse import parse_qsl
 
@@ -10,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.http.state import client_of, opened
 from app.vision.room import VisionRoom
@@ -20,25 +20,21 @@ VisionDep = Annotated[VisionRoom, Depends(find_room)]
 
 
 class ShortRoute(APIRoute):
-    """Calls `endpoint(request, params, room, client)` itself, past FastAPI's injection of dependencies (record 0021).
+    """Calls `endpoint(request, params, room, client)` itself, past FastAPI's injection of dependencies (record 0022).
 
     `params` is annotated with a model of the query. Where the query is not plainly right, FastAPI handles the request,
     and says what is wrong.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
-        by_fastapi = super().get_route_handler()
-        endpoint = self.endpoint
-        model: type[BaseModel] = get_args(endpoint.__annotations__["params"])[0]
-
-        async def handle(request: Request) -> Response:
-            params = read_plain(model, request.scope["query_string"])
-            if params is None:
-                return await by_fastapi(request)
-            response: Response = await endpoint(request, params, await find_room(request), await client_of(request))
-            return response
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        model: type[BaseModel] = get_args(self.endpoint.__annotations__["params"])[0]
+        params = read_plain(model, scope["query_string"]) if scope["method"] in (self.methods or ()) else None
+        if params is None:
+            await super().handle(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        response: Response = await self.endpoint(request, params, await find_room(request), await client_of(request))
+        await response(scope, receive, send)
 
 
 def read_plain(model: type[BaseModel], query_string: bytes) -> BaseModel | None:

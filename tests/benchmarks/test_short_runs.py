@@ -49,6 +49,16 @@ def test_a_short_run_prints_its_table_and_leaves_nothing_behind(name: str, row: 
     assert folders() <= before
 
 
+@pytest.mark.timeout(300)
+def test_another_checkout_is_measured_in_the_same_rounds() -> None:
+    finished = run("roundtrip", "--short", "--against", str(REPOSITORY))
+
+    assert finished.returncode == 0, finished.stderr
+    compared = finished.stdout.partition("this checkout")[2]
+    assert "ratio, median [min..max]" in compared
+    assert "| added by the service, median of a round " in compared
+
+
 def test_the_import_report_shows_each_stage_and_the_modules_that_weigh_most() -> None:
     command = [sys.executable, "-m", "benchmarks.footprint", "--imports"]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.table import Measure, percentile, print_measures
+from benchmarks.table import Measure, percentile, print_comparison, print_measures
 
 
 def test_a_table_is_markdown_with_columns_of_equal_width(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,3 +42,17 @@ def test_a_percentile_is_a_value_that_enough_others_do_not_exceed(values: list[f
 def test_a_percentile_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="no values"):
         percentile([], 95)
+
+
+def test_another_checkout_is_compared_within_rounds_and_a_ratio_to_nothing_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ours = [Measure("idle", [60.0, 66.0], "MB"), Measure("kept", [1.0, 2.0], "MB")]
+    others = [Measure("idle", [60.0, 60.0], "MB"), Measure("kept", [0.0, 0.0], "MB")]
+
+    print_comparison(ours, others)
+
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| idle     |       63.0 MB |   60.0 MB |     1.050 [1.000..1.100] |",
+        "| kept     |        1.5 MB |    0.0 MB |                          |",
+    ]

@@ -1,17 +1,16 @@
-"""`ballast doctor`: each finding has a state, and what is wrong comes with how to mend it."""
+"""`ballast doctor`: each finding has a state, and what is wrong comes with how to fix it."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from app.commands import doctor
-from app.commands.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
-from app.commands.service_checks import (
+from app.__main__ import main
+from app.doctor.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
+from app.doctor.service_checks import (
     check_backend,
     check_group_kill,
     check_memory_limit,
@@ -28,9 +27,7 @@ from app.settings import StorageSettings
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    doctor.add_arguments(parser)
-    return doctor.run(parser.parse_args(arguments))
+    return main(["doctor", *arguments])
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -59,7 +56,7 @@ def test_a_library_that_does_not_load_fails_with_the_package_that_has_it() -> No
     check = check_library("libNoSuchThing.so.1", "libnosuchthing1")
 
     assert check.status is Status.FAIL
-    assert "apt-get install --no-install-recommends libnosuchthing1" in check.mend
+    assert "apt-get install --no-install-recommends libnosuchthing1" in check.fix
 
 
 def test_a_library_of_every_system_loads() -> None:
@@ -108,7 +105,7 @@ def test_a_damaged_optional_model_fails(tmp_path: Path) -> None:
     by_name = {check.name: check for check in check_models(ModelAssets(tmp_path))}
 
     assert by_name["face_landmarker.task"].status is Status.FAIL
-    assert "ballast models face_landmarker.task" in by_name["face_landmarker.task"].mend
+    assert "ballast models face_landmarker.task" in by_name["face_landmarker.task"].fix
 
 
 def test_a_storage_root_that_is_not_there_yet_will_be_made(tmp_path: Path) -> None:
@@ -205,7 +202,7 @@ def test_refused_settings_fail_and_the_exit_code_is_1(
     assert any(line.startswith(" FAIL  settings") and "BALLAST_SERVER__API_KEYS" in line for line in lines)
 
 
-def test_what_is_wrong_always_says_how_to_mend_it(
+def test_what_is_wrong_always_says_how_to_fix_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BALLAST_MODELS__DIR", str(tmp_path))
@@ -216,4 +213,4 @@ def test_what_is_wrong_always_says_how_to_mend_it(
     checks = json.loads(capsys.readouterr().out)["checks"]
     assert code == 1
     assert {"ffmpeg", "hand_landmarker.task"} <= {check["name"] for check in checks if check["status"] != "ok"}
-    assert all(check["mend"] for check in checks if check["status"] != "ok")
+    assert all(check["fix"] for check in checks if check["status"] != "ok")

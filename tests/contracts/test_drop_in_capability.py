@@ -115,6 +115,8 @@ async def test_a_capability_that_is_dropped_in_is_served_like_the_others(tmp_pat
 
     async with app.router.lifespan_context(app) as state:
         room = (state or {})["echo"]
+        async with asyncio.timeout(10):
+            await room.beats.wait()  # its background work runs beside the requests
         granted_before = room.core.governor.budget.statistics().granted_total
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:

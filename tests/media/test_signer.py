@@ -84,7 +84,7 @@ def test_an_old_secret_is_accepted_and_the_first_signs() -> None:
 
 
 def test_other_urls_are_not_signed() -> None:
-    with pytest.raises(ValueError, match="no URL that is signed"):
+    with pytest.raises(ValueError, match="not a URL that is signed"):
         UrlSigner(["one"], 100).sign("/v1/media/vabc")
 
 

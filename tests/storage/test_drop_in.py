@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import app.storage.backends
-from app.commands.configuration import SettingsRefused, read_settings
-from app.commands.service_checks import check_backend
+from app.command import CommandRefused
+from app.configuration import read_settings
+from app.doctor.service_checks import check_backend
 from app.domain.check import Check, Status
 from app.domain.media import MediaDetails
 from app.domain.media_types import MP4
@@ -135,7 +136,7 @@ def test_its_settings_are_in_every_list_and_read_from_the_environment() -> None:
 def test_a_misspelt_setting_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALLAST_STORAGE__SHELF_BORAD", "bottom")
 
-    with pytest.raises(SettingsRefused, match="BALLAST_STORAGE__SHELF_BORAD"):
+    with pytest.raises(CommandRefused, match="BALLAST_STORAGE__SHELF_BORAD"):
         read_settings()
 
 

@@ -18,8 +18,8 @@ from app.settings import Settings
 from soak.cgroup import MemoryGroup
 from soak.cold import drop_from_cache, program_folders
 from soak.http import LOST, Answer, HttpClient
+from soak.runner import unfinished
 from soak.service import Service, run_service
-from soak.soak import unfinished
 from tests.media_files import photo
 
 LIMIT_BYTES = 300 * MIB

@@ -10,8 +10,8 @@ from app.domain.units import GIB, MIB
 from app.memory.cgroup import find_cgroup
 from app.settings import Settings
 from soak.cgroup import MemoryGroup
-from soak.plan import SoakPlan
-from soak.soak import soak
+from soak.load import SoakPlan
+from soak.runner import run_soak
 from soak.tally import Tally
 from soak.verdict import Verdict, render
 from soak.watch import Watched
@@ -48,7 +48,7 @@ async def _run(plan: SoakPlan, folder: Path) -> Verdict:
     settings = settings.model_copy(update={"storage": settings.storage.model_copy(update={"root": folder})})
     seen: list[tuple[Tally, Watched]] = []
 
-    outcome = await soak(plan, settings, lambda *progress: seen.append(progress))
+    outcome = await run_soak(plan, settings, lambda *progress: seen.append(progress))
 
     assert seen
     assert any(remark.startswith("in a memory control group") for remark in outcome.verdict.remarks)

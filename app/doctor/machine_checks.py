@@ -86,27 +86,27 @@ def check_library(library: str, package: str) -> Check:
     try:
         ctypes.CDLL(library)
     except OSError as error:
-        mend = f"install it (Debian, Ubuntu: apt-get install --no-install-recommends {package}); without it no vision"
-        return failed(library, str(error), mend)
+        fix = f"install it (Debian, Ubuntu: apt-get install --no-install-recommends {package}); without it no vision"
+        return failed(library, str(error), fix)
     return passed(library, "loads")
 
 
 def check_tool(tool: str) -> Check:
     """Ask an FFmpeg program for its version."""
-    mend = "install it (Debian, Ubuntu: apt-get install --no-install-recommends ffmpeg); without it no video"
+    fix = "install it (Debian, Ubuntu: apt-get install --no-install-recommends ffmpeg); without it no video"
     path = shutil.which(tool)
     if path is None:
-        return warned(tool, "not on PATH", mend)
+        return warned(tool, "not on PATH", fix)
     try:
         answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TOOL_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        return warned(tool, f"{path} does not run: {error}", mend)
-    words = answer.stdout.split()
-    return passed(tool, f"{words[2] if len(words) > 2 else 'unknown version'} ({path})")
+        return warned(tool, f"{path} does not run: {error}", fix)
+    parts = answer.stdout.split()
+    return passed(tool, f"{parts[2] if len(parts) > 2 else 'unknown version'} ({path})")
 
 
 def check_sandbox() -> Check:
-    """Let a child enter the sandbox and tell what of it holds on this machine."""
+    """Let a child enter the sandbox and report which parts of it work on this machine."""
     try:
         answer = subprocess.run(
             [sys.executable, "-P", "-c", _ENTER_SANDBOX],
@@ -120,9 +120,9 @@ def check_sandbox() -> Check:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return failed("sandbox", f"a child could not enter it: {error}", "no child can start like this; " + _SETUP)
     if report["network"]:
-        mend = "allow seccomp filters, or run the service in a network without a way out"
-        return warned("sandbox", "seccomp filters are not to be had: children can reach the network", mend)
+        fix = "allow seccomp filters, or run the service in a network that has no way to the outside"
+        return warned("sandbox", "seccomp filters are not available: children can reach the network", fix)
     if not report["parentDeathSignal"] or report["oomScoreAdj"] is None:
-        mend = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
-        return warned("sandbox", "children have no network, but not the rest of the sandbox", mend)
+        fix = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
+        return warned("sandbox", "children have no network, but the rest of the sandbox does not work", fix)
     return passed("sandbox", "children have no network, die with the service, and are killed first")

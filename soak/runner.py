@@ -18,15 +18,14 @@ from app.settings import Settings
 from soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
 from soak.cold import drop_from_cache, program_folders
 from soak.http import HttpClient
-from soak.load import Load
+from soak.load import Load, SoakPlan
 from soak.pictures import Pictures, read_pictures
-from soak.plan import SoakPlan
 from soak.service import Service, run_service
 from soak.tally import Tally
 from soak.verdict import Row, Verdict, judge
 from soak.watch import Watch, Watched
 
-_SETTLE_SECONDS = 15.0
+_IDLE_SECONDS = 15.0
 _DRAW_SECONDS = 0.5
 _WORKERS_DIED = re.compile(rb"^ballast_workers_died_total\S* ([0-9.]+)", re.MULTILINE)
 
@@ -47,12 +46,10 @@ class Outcome:
     log: str
 
 
-async def soak(
-    plan: SoakPlan, settings: Settings, show: Progress, environment: dict[str, str] | None = None
-) -> Outcome:
+async def run_soak(plan: SoakPlan, settings: Settings, show: Progress) -> Outcome:
     """Run the service under the load of `plan` and judge it. Nothing is left behind.
 
-    `show` is called twice a second; `environment` are more settings for the service.
+    `show` is called twice a second.
 
     Raises:
         NoPictures: the folder of photos has none.
@@ -62,12 +59,10 @@ async def soak(
     with _folder(settings) as folder, _limited(plan.limit_bytes) as (group, remarks):
         if pictures.drawn:
             remarks.append(_DRAWN)
-        own = dict(environment or {})
-        if group is None:
-            own["BALLAST_MEMORY__LIMIT"] = str(plan.limit_bytes)
-        else:
+        own_limit = {} if group is not None else {"BALLAST_MEMORY__LIMIT": str(plan.limit_bytes)}
+        if group is not None:
             await asyncio.to_thread(drop_from_cache, program_folders(settings.models.dir))
-        async with run_service(folder, group, own) as service:
+        async with run_service(folder, group, own_limit) as service:
             tally, seen, left = await _drive(plan, service, group, pictures, show)
             ending = await _stop(service)
             if group is not None:
@@ -101,7 +96,7 @@ async def _drive(
         await asyncio.gather(loading, *beside, return_exceptions=True)
         watch.close()
     tally.ended = tally.ended or time.monotonic()
-    return tally, watch.seen, await _settle(service)
+    return tally, watch.seen, await _left_behind(service)
 
 
 async def _end_with(service: Service, loading: asyncio.Task[None]) -> None:
@@ -117,12 +112,12 @@ async def _draw(show: Progress, tally: Tally, seen: Watched) -> None:
         await asyncio.sleep(_DRAW_SECONDS)
 
 
-async def _settle(service: Service) -> list[str]:
-    """Wait until the service holds nothing but its processes; return what it still holds after a while."""
+async def _left_behind(service: Service) -> list[str]:
+    """Wait until the service holds nothing but its processes; return what it still holds when that takes too long."""
     if service.exit_code is not None:
         return []
     client = HttpClient(service.port)
-    give_up_at = time.monotonic() + _SETTLE_SECONDS
+    give_up_at = time.monotonic() + _IDLE_SECONDS
     try:
         while left := unfinished((await client.get("/metrics/memory")).json()):
             if time.monotonic() > give_up_at:

@@ -5,31 +5,24 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from app.command import CommandRefused
 from app.settings import Settings, section_variables
 from app.storage.discovery import complete_settings
-
-
-class SettingsRefused(Exception):
-    """The `BALLAST_*` variables do not make valid settings; one sentence each is in `sentences`."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__("; ".join(sentences))
-        self.sentences = sentences
 
 
 def read_settings() -> Settings:
     """Read the settings from the environment.
 
     Raises:
-        SettingsRefused: a value is wrong, or two contradict each other.
+        CommandRefused: a value is wrong, or two contradict each other.
     """
     try:
         return complete_settings()()
     except ValidationError as error:
-        raise SettingsRefused([_sentence(item["loc"], item["msg"]) for item in error.errors()]) from error
+        raise CommandRefused(*(_sentence(item["loc"], item["msg"]) for item in error.errors())) from error
     except SettingsError as error:
         names = ", ".join(section_variables())
-        raise SettingsRefused([f"{names}: a section is set by its members, such as {names}__NAME"]) from error
+        raise CommandRefused(f"{names}: a section is set by its members, such as {names}__NAME") from error
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

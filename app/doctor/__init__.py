@@ -1,0 +1,1 @@
+"""What `ballast doctor` looks at."""
