@@ -1,6 +1,7 @@
 """The composition root: everything that runs, built by hand, top down. This is the architecture in one page.
 
-First the libraries that all share (`Core`), then each capability on top of them, by its own `open_<capability>`.
+First the libraries that all share (`Core`), then each capability on top of them, by its own `open_<capability>`. A new
+capability is its place in `House` and the line that opens it.
 """
 
 from __future__ import annotations

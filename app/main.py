@@ -45,9 +45,9 @@ EXPOSED_HEADERS = [
 
 
 def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides]) -> FastAPI:
-    """Return the application; its lifespan opens the house, and leaves nothing behind.
+    """Return the application. Its lifespan opens the house, and leaves nothing behind.
 
-    A request finds what was opened in its state, by the names of `House`.
+    A request finds what was opened in its state, under the names of `House`.
 
     Raises:
         pydantic.ValidationError: the settings (read from the environment if not given) are wrong.
@@ -75,7 +75,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Add the layers; the last one added is the first to see a request."""
+    """Add the layers. The last one added is the first to see a request."""
     open_prefixes = ["/health/", *page.OPEN_PREFIXES]
     if settings.server.loopback:
         open_prefixes.append("/metrics")

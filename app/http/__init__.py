@@ -1,1 +1,1 @@
-"""Words of HTTP."""
+"""HTTP, whatever the resource: bodies, conditions, ranges, problems, guards."""

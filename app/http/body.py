@@ -14,14 +14,14 @@ from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
 from app.http.multipart import FRAMING_BYTES, file_part
 
 MIN_BYTES_PER_SECOND = 1024
-"""The slowest a body may come, over as long as it may also pause."""
+"""The lowest rate at which a body may come, on average over the time for which it may pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingFile:
-    """One file that a client is sending: what it says of it, and its bytes as they come.
+    """One file that a client is sending: what the client says of it, and its bytes as they come.
 
-    `declared_bytes` is the most that it can have by the announced length of the body, None if there is none.
+    `declared_bytes` is the most that it can have by the announced length of the body, None if none was announced.
     """
 
     name: str | None
@@ -31,10 +31,10 @@ class IncomingFile:
 
 
 async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float) -> IncomingFile:
-    """Begin to read the request's body, a form with one part named `file` or the bytes themselves.
+    """Begin to read the request's body: a form with one part named `file`, or the bytes themselves.
 
-    Nothing is read where the headers alone are a reason to refuse it. `chunks` raise the same errors while the
-    rest is read, and `ClientDisconnect` where the client goes away.
+    What the headers show to be unacceptable is refused before anything is read. `chunks` raise the same errors while
+    the rest is read, and `ClientDisconnect` where the client goes away.
 
     Raises:
         PayloadTooLarge: more than `max_bytes` (and the framing of a form), announced or counted.
@@ -58,7 +58,7 @@ async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float
 
 
 def plain_body(request: Request, *, max_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:
-    """Return the request's body as it comes, whatever is in it, with the same checks as `incoming_file`."""
+    """Return the request's body as it comes, whatever it is, with the same checks as `incoming_file`."""
     _refuse_compressed(request)
     declared_bytes = _content_length(request)
     if declared_bytes is not None and declared_bytes > max_bytes:
@@ -72,7 +72,7 @@ def _refuse_compressed(request: Request) -> None:
 
 
 async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIterator[bytes]:
-    """Give what `stream` gives; only the time spent waiting for it counts, not what is done with it."""
+    """Give what `stream` gives. Only the time spent waiting for it counts, not what is done with it."""
     pace = _Pace(idle_seconds)
     while True:
         asked_at = time.monotonic()
@@ -80,7 +80,7 @@ async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIter
             async with asyncio.timeout(idle_seconds):
                 chunk = await anext(stream, None)
         except TimeoutError:
-            raise RequestTimeout(f"No byte of the body came for {idle_seconds:g} seconds.") from None
+            raise RequestTimeout(f"No byte of the body arrived for {idle_seconds:g} seconds.") from None
         if chunk is None:
             return
         pace.count(len(chunk), time.monotonic() - asked_at)
@@ -89,7 +89,7 @@ async def _timed(stream: AsyncIterator[bytes], idle_seconds: float) -> AsyncIter
 
 
 class _Pace:
-    """Whether a body comes at a sensible rate: a byte now and then would hold its buffers for ever."""
+    """The rate of a body: one that sends a byte now and then would hold its buffers for ever."""
 
     def __init__(self, window_seconds: float) -> None:
         self._window_seconds = window_seconds
@@ -97,7 +97,7 @@ class _Pace:
         self._size_bytes = 0
 
     def count(self, size_bytes: int, waited_seconds: float) -> None:
-        """Take note of some bytes and of the time that was waited for them.
+        """Count some bytes, and the time spent waiting for them.
 
         Raises:
             RequestTimeout: over the last window of waiting they came too slowly.
@@ -106,12 +106,12 @@ class _Pace:
         self._waited_seconds += waited_seconds
         if self._waited_seconds >= self._window_seconds:
             if self._size_bytes < MIN_BYTES_PER_SECOND * self._waited_seconds:
-                raise RequestTimeout(f"The body comes with less than {MIN_BYTES_PER_SECOND} bytes a second.")
+                raise RequestTimeout(f"The body arrives at less than {MIN_BYTES_PER_SECOND} bytes a second.")
             self._waited_seconds, self._size_bytes = 0.0, 0
 
 
 async def _counted(stream: AsyncIterator[bytes], cap_bytes: int, max_bytes: int) -> AsyncIterator[bytes]:
-    """Give what `stream` gives while it keeps to the cap: a length that was announced is not believed."""
+    """Give what `stream` gives while it keeps to the cap: an announced length is not trusted."""
     size_bytes = 0
     async for chunk in stream:
         size_bytes += len(chunk)

@@ -13,7 +13,7 @@ from app.errors import PreconditionFailed
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one content from another: a strong entity tag (with its quotes), and when it was made."""
+    """What tells one content from another: a strong entity tag (with its quotes), and when it was last modified."""
 
     etag: str
     modified_at: datetime
@@ -26,7 +26,7 @@ class Validators:
         """Whether the client has this content already, in the order of section 13.2.2.
 
         Raises:
-            PreconditionFailed: the client wants another content than this (If-Match, If-Unmodified-Since).
+            PreconditionFailed: the client wants other content than this (If-Match, If-Unmodified-Since).
         """
         self._check_wanted(headers)
         if (known := headers.get("if-none-match")) is not None:
@@ -35,7 +35,7 @@ class Validators:
         return since is not None and self._modified_second() <= since
 
     def range_is_wanted(self, headers: Headers) -> bool:
-        """Whether a Range applies: If-Range names this content, or is not there (section 13.1.5)."""
+        """Whether a Range applies: If-Range names this content, or is absent (section 13.1.5)."""
         condition = headers.get("if-range")
         if condition is None:
             return True
@@ -61,7 +61,7 @@ class Validators:
 
 
 def _parse_date(value: str | None) -> datetime | None:
-    """Read an HTTP date; None where there is none or it is not valid, which is to be ignored (section 13.1.3)."""
+    """Read an HTTP date; None where it is absent, or invalid and so to be ignored (section 13.1.3)."""
     if value is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Content-Disposition (RFC 6266): how a browser treats stored bytes, and the name it offers for them."""
+"""Content-Disposition (RFC 6266): whether a browser shows or saves stored bytes, and under which name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _SAFE_INLINE = frozenset(
     {"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm", "video/ogg"}
     | {"audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/flac", "audio/aac"}
 )
-"""Types that a browser only shows or plays; anything else is saved."""
+"""Types that a browser can only show or play; anything else is to be saved."""
 
 
 def content_disposition(content_type: str, name: str) -> str:
-    """Return the header: `inline` for what a browser can only show, else `attachment`.
+    """Return the header: `inline` for what a browser can only show or play, else `attachment`.
 
-    The name is given twice: in plain ASCII for old clients, and in UTF-8 (RFC 8187) where that says more.
+    The name is given in plain ASCII, and once more in UTF-8 (RFC 8187) where that differs.
     """
     kind = "inline" if content_type in _SAFE_INLINE else "attachment"
     plain = "".join(character if " " <= character <= "~" and character not in '"\\%' else "_" for character in name)

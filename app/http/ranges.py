@@ -10,7 +10,7 @@ from app.errors import RangeNotSatisfiable
 MAX_HEADER_CHARACTERS = 256
 MAX_RANGES = 8
 
-# An offset of more digits than this is past the end of anything: the digits are not worth converting.
+# An offset with more digits than this is past the end of anything, and not worth converting.
 _RANGE = re.compile(r"(\d{0,19})-(\d{0,19})")
 
 
@@ -30,10 +30,10 @@ class ByteRange:
 def parse_range(header: str | None, size_bytes: int) -> ByteRange | None:
     """Return the one range that is asked for, or None where the whole content is to be answered.
 
-    Another unit, several ranges or a range that does not follow the grammar are ignored, as the RFC allows.
+    Another unit, several ranges, and a range that does not follow the grammar are ignored, as the RFC allows.
 
     Raises:
-        RangeNotSatisfiable: the range lies behind the end; or the header is an attack: very long or of many ranges.
+        RangeNotSatisfiable: the range begins past the end, or the header is an attack (very long, or many ranges).
     """
     if header is None:
         return None
@@ -56,6 +56,6 @@ def _resolve(first: str, last: str, size_bytes: int) -> ByteRange | None:
     if last and int(last) < offset:
         return None
     if offset >= size_bytes:
-        raise RangeNotSatisfiable("The range begins behind the end.", sizeBytes=size_bytes)
+        raise RangeNotSatisfiable("The range begins past the end.", sizeBytes=size_bytes)
     end = min(int(last) + 1, size_bytes) if last else size_bytes
     return ByteRange(offset, end - offset, size_bytes)

@@ -1,4 +1,4 @@
-"""The base of JSON shapes: camelCase outside."""
+"""The base of all JSON shapes: camelCase on the wire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Schema(BaseModel):
-    """Filled by name, by alias, or from the attributes of what it describes."""
+    """Populated by name, by alias, or from the attributes of what it describes."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,

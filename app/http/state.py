@@ -21,7 +21,7 @@ def opened(name: str) -> Callable[[HTTPConnection], Awaitable[Any]]:
 
 
 async def client_of(connection: HTTPConnection) -> str:
-    """Return who asks, for fairness between clients: the key where one was sent and matched, else the address."""
+    """Return who asks, for fairness between clients: the key, where one was sent and matched, else the address."""
     key: str | None = connection.scope.get(CLIENT_KEY)
     return key or (connection.client.host if connection.client else "unknown")
 

@@ -1,4 +1,4 @@
-"""`/` and `/static/*`: the page and the browser kit. No key is asked for: they hold nothing but code."""
+"""`/` and `/static/*`: the page and the browser kit. They need no key: they are nothing but code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATIC_FOLDER = Path(__file__).resolve().parents[2] / "static"
 OPEN_PATHS = ("/",)
 OPEN_PREFIXES = ("/static/",)
 
-# Fixed here: what the machine's own list of types says of .js differs from system to system, and modules need theirs.
+# Fixed here: what a system's own list says of .js differs, and browsers load a module only with the right type.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -32,7 +32,7 @@ _TYPES = {
 }
 
 _HEADERS = {
-    # The names of the files never change: each use asks first, and is mostly answered with 304.
+    # The names of the files never change, so every use revalidates, which is mostly answered with 304.
     "Cache-Control": "no-cache",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
@@ -49,7 +49,7 @@ _SANE_HOST = re.compile(r"[A-Za-z0-9.\[\]:-]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file of the page. All of them together are some 200 KB, and are read once."""
+    """One file of the page. All of them together are about 200 KB, and are read once."""
 
     content: bytes
     content_type: str
@@ -57,9 +57,9 @@ class StaticFile:
 
 
 def build_router(folder: Path = STATIC_FOLDER) -> APIRouter:
-    """Return the routes of the page; where `folder` is missing they answer 404.
+    """Return the routes of the page; without `folder` they answer 404.
 
-    What is served is what lay there at start: an address is looked up among these names and never made into a path.
+    What is served is what was there at start: an address is looked up among these names, never turned into a path.
     """
     files = _read_files(folder)
     router = APIRouter()
@@ -106,9 +106,9 @@ def _answer(request: Request, file: StaticFile | None) -> Response:
 
 
 def _content_policy(headers: Headers) -> str:
-    """Return the policy: no inline script or style, nothing from elsewhere.
+    """Return the policy: no inline script or style, and nothing from other origins.
 
-    The WebSocket's address is named in full: not every browser takes `'self'` for it (CSP 3 says so, CSP 2 did not).
+    The WebSocket's address is given in full: not every browser counts it as `'self'` (CSP 3 does, CSP 2 did not).
     """
     host = headers.get("host", "")
     socket = f" ws://{host} wss://{host}" if _SANE_HOST.fullmatch(host) else ""

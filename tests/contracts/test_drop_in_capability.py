@@ -126,6 +126,8 @@ async def test_a_capability_that_is_dropped_in_is_served_like_the_others(tmp_pat
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             echo, refused = await client.get("/v1/echo/hello"), await client.get("/v1/echo/silence")
             described = (await client.get("/openapi.json")).json()["paths"]["/v1/echo/{text}"]["get"]["responses"]
+        async with asyncio.timeout(5):
+            await room.beats.wait()  # its background work runs
         granted = room.core.governor.budget.statistics().granted_total - granted_before
 
     assert echo.json() == {"echo": "HELLO"}
