@@ -151,7 +151,7 @@ def test_pillow_opens_pictures_in_its_own_room_only() -> None:
 
 
 def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_only() -> None:
-    starters = ("app/workers/process.py", "app/models/sources.py")  # sources.py runs pip
+    starters = ("app/workers/launch.py", "app/models/sources.py")  # sources.py runs pip
     allowed = ("app/settings.py", "app/commands/", "app/__main__.py", *starters)
 
     assert _using("os.environ", *allowed) == []
@@ -160,7 +160,7 @@ def test_the_environment_is_read_by_settings_commands_and_starters_of_processes_
 
 def test_processes_are_started_by_workers_ffmpeg_and_the_installer_only() -> None:
     installer = ("app/models/installer.py", "app/models/sources.py")
-    allowed = ("app/workers/process.py", "app/ffmpeg/runner.py", "app/commands/", *installer)
+    allowed = ("app/workers/launch.py", "app/ffmpeg/runner.py", "app/commands/", *installer)
 
     for name in ("subprocess.Popen", "subprocess.run", "create_subprocess_exec", "create_subprocess_shell", "os.fork"):
         assert _using(name, *allowed) == []

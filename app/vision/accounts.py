@@ -27,7 +27,7 @@ INSTANCES_PART = "instances"
 """The part of a worker's entry that further instances of its models take."""
 
 _CHANGE_SECONDS = 3.0
-"""How long after a change of its entry a worker is not judged: what was seen of it is older than the change."""
+"""How long after a change of its entry a worker is not judged: the last sample of it may be older than the change."""
 
 GROWTH_BYTES = 64 * MIB
 """How far a worker may outgrow what was reserved for it before it is replaced."""
@@ -78,7 +78,7 @@ class WorkerAccounts:
         share = self._governor.policy.worker_share
         return max(1, int(configured * share)) if share > 0 else 0
 
-    def first_concurrency(self, slots: int) -> int:  # noqa: ARG002 - the form of a ledger
+    def first_concurrency(self, slots: int) -> int:  # noqa: ARG002 - part of the interface
         """A worker begins with one call at a time: the model of one is what was granted."""
         return 1
 
@@ -97,7 +97,7 @@ class WorkerAccounts:
         return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:
-        """Whether a worker holds more than it was granted and may grow by."""
+        """Whether a worker has grown more than `GROWTH_BYTES` beyond what it was granted."""
         account = self._accounts.get(worker.pid)
         if account is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
             return False

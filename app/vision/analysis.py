@@ -80,7 +80,7 @@ class Analysis:
         """Answer a request about one encoded picture.
 
         Raises:
-            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not one we take.
+            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not accepted.
             BallastError: see `MemoryBudget.reserve` and `Vision.analyze`.
         """
         request = replace(request, params=self.vision.resolve(request.task, request.params))

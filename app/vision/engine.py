@@ -15,7 +15,7 @@ from app.domain.units import MIB
 from app.errors import InvalidMedia
 from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedFrame, Resampling, decode_frame
 from app.memory.allocator import find_malloc_trim
-from app.vision import runtime  # noqa: F401 - MediaPipe comes in at start, not within the first call
+from app.vision import runtime  # noqa: F401 - MediaPipe is imported at start-up, not within the first call
 from app.vision.models import ModelShelf, TrackerShelf
 from app.vision.plan import Output, Rendering
 from app.vision.task import Found, Model, VisionTask, vision_tasks

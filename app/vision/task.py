@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Found:
     """What a model found in one picture.
 
-    `mask` is there where the task has one: uint8 of the analysed (height, width), 255 where people are surely shown.
+    `mask` is there where the task has one: uint8 of the analysed (height, width), 255 where it certainly shows people.
     """
 
     detections: list[Detection]
@@ -81,7 +81,7 @@ class VisionTask(abc.ABC):
         return params
 
     @classmethod
-    def bundle(cls, params: Any) -> str:  # noqa: ARG003 - the form of all tasks
+    def bundle(cls, params: Any) -> str:  # noqa: ARG003 - part of the interface
         """Return the file name of the model bundle that resolved parameters need."""
         return cls.asset
 
@@ -91,7 +91,7 @@ class VisionTask(abc.ABC):
         """Load a model that analyses single pictures (MediaPipe's IMAGE mode)."""
 
     @classmethod
-    def load_tracker(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - the form of all tasks
+    def load_tracker(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
         """Load a model that follows one video (MediaPipe's VIDEO mode); where `tracker_bytes` is not 0.
 
         Raises:

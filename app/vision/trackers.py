@@ -50,7 +50,7 @@ class Tracker:
         return f"tracker:{self.id}"
 
     def as_head(self) -> dict[str, object]:
-        """Return what a call for its next frame says of it."""
+        """Return it as members of the call for its next frame."""
         return {"tracker": self.id, "timestampMs": self.next_ms()}
 
     def next_ms(self) -> int:
@@ -97,7 +97,7 @@ class Trackers:
         return tracker
 
     def may_keep(self, tracker: Tracker) -> bool:
-        """Whether the mode still allows it, its worker lives, and no other worker is far less busy with trackers."""
+        """Whether the mode still allows it, its worker lives, and no other worker has far fewer trackers."""
         counts = self._counts()
         if not self._governor.policy.keeps_trackers or tracker.pid not in counts:
             return False
@@ -110,7 +110,7 @@ class Trackers:
         self._close(tracker, tracker.pid)
 
     def lose(self, tracker: Tracker, pid: int) -> None:
-        """Give up a tracker whose worker died: the call was repeated in `pid`, which made one that nobody granted."""
+        """Give up a tracker whose worker died, and close the ungranted one in `pid`, which repeated the call."""
         self._living.pop(tracker.id, None)
         self._close(tracker, pid)
 
@@ -133,7 +133,7 @@ class Trackers:
 
 
 class StreamTracker:
-    """The tracker that one stream has, or has not, as the pressure rises and falls."""
+    """The tracker of one stream, or none: it comes and goes with the pressure."""
 
     def __init__(self, trackers: Trackers, clock: Callable[[], float]) -> None:
         self._trackers = trackers

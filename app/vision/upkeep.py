@@ -90,7 +90,7 @@ class Upkeep:
             await self.unload_idle(self._idle_seconds)
 
     async def unload_idle(self, idle_seconds: float) -> int:
-        """Unload what was unused for so long from workers that have other models too; return the bytes freed.
+        """Unload models unused for so long from workers that have others too; return the bytes freed.
 
         A model that another one serves as well goes too: `hands`, once `gestures` is there.
         """

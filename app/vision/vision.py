@@ -112,7 +112,7 @@ class Vision:
     ) -> AsyncIterator[ModelLease]:
         """Lend the model that resolved parameters need, for the block. Whoever comes while it is loaded waits for that.
 
-        `put_aside` is called before waiting: it gives back what the caller holds, which the loading one may need.
+        `put_aside` is called before waiting: it gives back what the caller holds, which the load may need.
 
         Raises:
             ModelMissing: the bundle is not installed.

@@ -31,7 +31,7 @@ def die_with(parent: int) -> bool:
 
 
 def set_oom_score(score: int) -> bool:
-    """Tell the kernel how gladly to end this process when memory runs out; False where it cannot be told."""
+    """Set how readily the kernel ends this process when memory runs out; False where it cannot be set."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - see above
             file.write(str(score))

@@ -26,7 +26,7 @@ class Handler(Protocol):
     """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call; raise a BallastError for what the caller should be told.
+        """Answer one call; raise a BallastError for what the caller should know.
 
         A true `loaded` in the head says that something was made that will stay: later collections pass it over.
         """
@@ -57,7 +57,7 @@ def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
 
 
 def _own_stderr() -> Any:
-    """Keep standard error for our own lines and silence it for the native libraries: no setting does."""
+    """Keep standard error for our own lines and silence the native libraries, which no setting does."""
     own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)

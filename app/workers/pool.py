@@ -197,7 +197,9 @@ class WorkerPool:
         if self.crew.size:
             return
         if (seconds := self._brake.closed_seconds) > 0:
-            self._reject_line("The worker died too often; it gets a pause.", retry_after_seconds=int(seconds) + 1)
+            self._reject_line(
+                "The worker died too often and is paused for a while.", retry_after_seconds=int(seconds) + 1
+            )
         elif self.crew.allowed == 0:
             self._reject_line("Memory is critical: no worker is started now.")
 

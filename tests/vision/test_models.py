@@ -33,7 +33,7 @@ class CountedModel(Model):
         self.params = params
         self.is_closed = False
 
-    def detect(self, rgb: Any, timestamp_ms: int | None = None) -> Found:  # noqa: ARG002 - the form of a model
+    def detect(self, rgb: Any, timestamp_ms: int | None = None) -> Found:  # noqa: ARG002 - part of the interface
         assert not self.is_closed
         return Found([])
 
@@ -53,7 +53,7 @@ class Small(VisionTask):
     on_load: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
     @classmethod
-    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - the form of a task
+    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
         cls.on_load()
         return CountedModel(params)
 
@@ -67,7 +67,7 @@ class Large(VisionTask):
     instance_bytes = 2
 
     @classmethod
-    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - the form of a task
+    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
         return CountedModel(params)
 
 
@@ -188,6 +188,21 @@ def test_idle_models_are_unloaded_and_others_kept() -> None:
     assert counts == (1, 0)
     assert idle.is_closed
     assert _loaded(shelf) == ["small"]
+
+
+def test_idle_instances_beyond_the_number_that_is_kept_are_closed() -> None:
+    shelf = _shelf(slots=2)
+    with shelf.lease(Small, ASSET, Params(1)) as first, shelf.lease(Small, ASSET, Params(2)):
+        shelf.unload_surplus(1)
+        at_work = _loaded(shelf)
+    _lease_once(shelf, Large, OtherParams(9))
+
+    shelf.unload_surplus(1)
+
+    assert at_work == ["small", "small"]
+    assert _loaded(shelf) == ["small", "large"]
+    assert isinstance(first, CountedModel)
+    assert first.is_closed
 
 
 def test_the_growth_of_the_process_is_kept_with_the_model() -> None:

@@ -107,7 +107,7 @@ class Ledger:
     def first_concurrency(self, slots: int) -> int:
         return slots
 
-    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - the form of a ledger
+    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - part of the interface
         return True
 
     def is_outgrown(self, worker: WorkerProcess) -> bool:

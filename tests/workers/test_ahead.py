@@ -22,7 +22,7 @@ class OneAtATimeLedger(Ledger):
     def first_concurrency(self, slots: int) -> int:
         return min(1, slots)
 
-    def may_raise_concurrency(self, worker: object) -> bool:  # noqa: ARG002 - the form of a ledger
+    def may_raise_concurrency(self, worker: object) -> bool:  # noqa: ARG002 - part of the interface
         return False
 
 

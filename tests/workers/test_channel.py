@@ -70,7 +70,7 @@ def test_a_child_whose_parent_goes_in_mid_message_reads_the_end(message: Message
         assert channel.receive() is None
 
 
-def test_frames_of_many_threads_do_not_mix() -> None:
+def test_messages_of_many_threads_do_not_mix() -> None:
     reader = Reader()
     payloads = [bytes([number]) * 300_000 for number in range(4)]
 
