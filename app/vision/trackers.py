@@ -110,7 +110,7 @@ class Trackers:
         self._close(tracker, tracker.pid)
 
     def lose(self, tracker: Tracker, pid: int) -> None:
-        """Give up a tracker whose worker died; close the ungranted one of `pid`, which repeated the call."""
+        """Give up a tracker whose worker died, and close the ungranted one in `pid`, which repeated the call."""
         self._living.pop(tracker.id, None)
         self._close(tracker, pid)
 
