@@ -12,6 +12,7 @@ from app.domain.priority import Priority
 from app.domain.units import KIB
 from app.errors import PayloadTooLarge
 from app.memory.budget import MemoryBudget
+from app.memory.customer import Customer
 from app.memory.reservation import Reservation
 from app.storage.files import full_disk
 from app.storage.tempfiles import TempFile, TempFiles
@@ -22,9 +23,10 @@ _STEP_BYTES = 64 * KIB
 
 
 class Picture(ABC):
-    """One encoded picture, and how the memory is reserved that working on it takes."""
+    """One encoded picture, and how the memory is reserved that working on it takes, as a `customer` of the ledger."""
 
     data: bytes
+    customer: Customer
 
     @abstractmethod
     def granted(self, parts: Mapping[str, int], owner: str) -> AbstractAsyncContextManager[Reservation]:
@@ -42,28 +44,27 @@ class Picture(ABC):
 class LivePicture(Picture):
     """A frame of a stream, which accounts for its bytes: only the work on it is reserved here."""
 
-    def __init__(self, data: bytes, budget: MemoryBudget, priority: Priority, client: str) -> None:
+    def __init__(self, data: bytes, budget: MemoryBudget, customer: Customer) -> None:
         self.data = data
+        self.customer = customer
         self._budget = budget
-        self._priority = priority
-        self._client = client
 
     async def put_aside(self) -> None:
         """Keep it: a stream has one frame at work at a time."""
 
     def granted(self, parts: Mapping[str, int], owner: str) -> AbstractAsyncContextManager[Reservation]:
-        return self._budget.reserve(parts, owner=owner, priority=self._priority, client=self._client)
+        return self.customer.reserve(self._budget, parts, owner)
 
 
 class ReceivedPicture(Picture):
     """A picture that came as a request's body, held under its own reservation, or put aside on the disk."""
 
-    def __init__(self, data: bytes, reservation: Reservation, pictures: Pictures, client: str) -> None:
+    def __init__(self, data: bytes, reservation: Reservation, pictures: Pictures, customer: Customer) -> None:
         self.data = data
+        self.customer = customer
         self._size_bytes = len(data)
         self._reservation = reservation
         self._pictures = pictures
-        self._client = client
         self._spool = AsyncExitStack()
         self._path: Path | None = None
 
@@ -84,7 +85,7 @@ class ReceivedPicture(Picture):
         await self.put_aside()
         assert self._path is not None
         whole = {"picture": self._size_bytes, **parts}
-        async with self._pictures.reserve(whole, owner, self._client) as reservation:
+        async with self._pictures.reserve(whole, owner, self.customer) as reservation:
             self.data = await self._pictures.read(self._path)
             yield reservation
             self.data = b""
@@ -95,7 +96,7 @@ class ReceivedPicture(Picture):
 
 
 class Pictures:
-    """Takes pictures in, under one priority; each waits for memory `wait_seconds` at most (None: the budget's own)."""
+    """Takes pictures in, under one priority; each waits for memory `wait_seconds` in all."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Pictures:
         temp_files: TempFiles,
         disk: DiskThreads,
         priority: Priority,
-        wait_seconds: float | None = None,
+        wait_seconds: float,
     ) -> None:
         self._priority = priority
         self._wait_seconds = wait_seconds
@@ -124,18 +125,19 @@ class Pictures:
             StorageFull: it had to go to the disk, which is full.
             BallastError: see `MemoryBudget.reserve`; and what reading `chunks` raises.
         """
+        customer = Customer(self._priority, client, self._wait_seconds)
         async with AsyncExitStack() as stack:
-            first = self.reserve({"picture": _STEP_BYTES}, "picture", client)
+            first = self.reserve({"picture": _STEP_BYTES}, "picture", customer)
             reservation = await stack.enter_async_context(first)
             capped = _capped(chunks, max_bytes)
             data = await self._read_in(capped, reservation)
             if reservation.is_released:
                 file = await stack.enter_async_context(self.spooled(data, capped))
-                again = self.reserve({"picture": file.size_bytes}, "picture", client)
+                again = self.reserve({"picture": file.size_bytes}, "picture", customer)
                 reservation = await stack.enter_async_context(again)
                 data = bytearray(await self.read(file.path))
             reservation.shrink(reservation.reserved_bytes - len(data))
-            picture = ReceivedPicture(bytes(data), reservation, self, client)
+            picture = ReceivedPicture(bytes(data), reservation, self, customer)
             del data
             stack.push_async_callback(picture.aclose)
             yield picture
@@ -151,10 +153,10 @@ class Pictures:
                 break
         return data
 
-    def reserve(self, parts: Mapping[str, int], owner: str, client: str) -> AbstractAsyncContextManager[Reservation]:
-        return self._budget.reserve(
-            parts, owner=owner, priority=self._priority, client=client, wait_seconds=self._wait_seconds
-        )
+    def reserve(
+        self, parts: Mapping[str, int], owner: str, customer: Customer
+    ) -> AbstractAsyncContextManager[Reservation]:
+        return customer.reserve(self._budget, parts, owner)
 
     @asynccontextmanager
     async def spooled(

@@ -1,221 +1,159 @@
-"""Which worker holds which models, and the ledger entry of each worker."""
+"""The ledger entries of vision's processes: one for each child, one for the zygote."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+from collections.abc import Callable
+from functools import partial
 
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.memory.governor import EnrolledProcess, Governor
 from app.memory.reservation import Reservation
-from app.vision.models import LoadedModel
-from app.vision.task import VisionTask
-from app.workers.process import WorkerProcess
-from app.workers.sandbox import outlook
+from app.vision.model_key import ModelKey
+from app.vision.sizes import LearnedSizes
+from app.workers.process import Ending, WorkerProcess
 
-WORKER_BYTES = 46 * MIB
-"""Resident memory of a vision worker without a model, once it has decoded: interpreter, numpy, Pillow, MediaPipe."""
+ROLE = "vision"
 
-logger = logging.getLogger("ballast.inference")
+ZYGOTE_ROLE = "zygote"
 
-INSTANCES_PART = "instances"
-"""The part of a worker's entry that further instances of its models take."""
+ZYGOTE_BYTES = 40 * MIB
+"""What the zygote takes while it is alone: interpreter, numpy, Pillow, MediaPipe's library and its modules
+(`python -m benchmarks.children`); with children most of it is shared with them."""
 
-_CHANGE_SECONDS = 3.0
-"""How long after a change of its entry a worker is not judged: the last sample of it may be older than the change."""
+_CALL_BYTES = 12 * MIB
+"""By how much a child grows with its first calls (measured: 4 to 11), where that was not learned."""
 
-GROWTH_BYTES = 64 * MIB
-"""How far a worker may outgrow what was reserved for it before it is replaced."""
+_SPARE_BYTES = 2 * MIB
 
-
-@dataclass(slots=True)
-class _Account:
-    worker: WorkerProcess
-    holder: Reservation
-    models: tuple[LoadedModel, ...] = ()
-    revision: int = 0
-    changed_at: float = 0.0
+_GROWTH_BYTES = 64 * MIB
+"""How far a child may outgrow its account before it is replaced."""
 
 
-class WorkerAccounts:
-    """Keeps one account for each worker; a `WorkerLedger` of the pool."""
+class ChildAccount:
+    """The entry of one child (`workers.account.Account`): granted before it is started, then what the kernel says.
+
+    `is_leaving`: its child was told to go, so its bytes are on their way back.
+    """
 
     def __init__(
         self,
+        key: ModelKey,
+        reservation: Reservation,
         governor: Governor,
-        role: str,
-        tasks: Mapping[str, type[VisionTask]],
-        clock: Callable[[], float] = time.monotonic,
+        sizes: LearnedSizes,
+        on_close: Callable[[ChildAccount], None],
     ) -> None:
-        self._tasks = tasks
+        """`on_close` is called once, when the bytes have been given back."""
+        self.key = key
+        self.pid: int | None = None
+        self.is_leaving = False
+        self.closed = asyncio.Event()
+        self._reservation = reservation
         self._governor = governor
-        self._role = role
-        self._accounts: dict[int, _Account] = {}
-        self._clock = clock
-        self._growth: Reservation | None = None
-        self.sandbox: dict[str, Any] = outlook()
-
-    def parts_to_load(self, task: type[VisionTask], params: dict[str, object]) -> dict[str, int]:
-        """Return what must be reserved before `task` can be served: nothing where a worker has a model for it.
-
-        A worker that has the task's own model with other parameters replaces it (`ModelShelf`); one of the task that
-        serves this one too must have the same.
-        """
-        loaded = [model for account in self._accounts.values() for model in account.models]
-        for model in loaded:
-            if model.task == task.name or (model.task == task.served_by and model.params == params):
-                return {}
-        parts = {f"model:{task.name}": task.instance_bytes if loaded else task.model_bytes}
-        return parts if self._accounts else {"worker": WORKER_BYTES, **parts}
-
-    def allowed(self, configured: int) -> int:
-        """Return the mode's share of the workers; at least one, but none is started in SURVIVAL."""
-        share = self._governor.policy.worker_share
-        return max(1, int(configured * share)) if share > 0 else 0
-
-    def first_concurrency(self, slots: int) -> int:  # noqa: ARG002 - part of the interface
-        """A worker begins with one call at a time: the model of one is what was granted."""
-        return 1
-
-    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:
-        """Take bytes for one more instance of the largest model of a worker, if they are free and the mode keeps it."""
-        account = self._accounts.get(worker.pid)
-        if account is None or not self._governor.policy.keeps_idle_models:
-            return False
-        instance_bytes = max((self._tasks[model.task].instance_bytes for model in account.models), default=0)
-        reservation = self._governor.budget.try_reserve(
-            {INSTANCES_PART: instance_bytes}, owner=account.holder.owner, priority=Priority.LIVE
-        )
-        if reservation is None:
-            return False
-        account.holder.merge(reservation)
-        return True
-
-    def is_outgrown(self, worker: WorkerProcess) -> bool:
-        """Whether a worker has grown more than `GROWTH_BYTES` beyond what it was granted."""
-        account = self._accounts.get(worker.pid)
-        if account is None or self._clock() - account.changed_at < _CHANGE_SECONDS:
-            return False
-        return account.holder.resident_bytes > account.holder.reserved_bytes + GROWTH_BYTES
-
-    def may_grow(self) -> bool:
-        """Take bytes for one more worker with the models that are in use, if they are free now."""
-        if self._growth is None:
-            largest = max((_models_bytes(account) for account in self._accounts.values()), default=0)
-            self._growth = self._governor.budget.try_reserve(
-                {"worker": WORKER_BYTES, "models": largest}, owner=self._owner, priority=Priority.LIVE
-            )
-        return self._growth is not None
-
-    def started(self, worker: WorkerProcess) -> None:
-        # The first worker's bytes are in the reservation of the request that it was started for: see `take_over`.
-        holder = self._growth or self._governor.budget.record({"worker": WORKER_BYTES}, owner=self._owner)
-        self._accounts[worker.pid] = _Account(worker, holder)
-        self._growth = None
-        self.sandbox = worker.sandbox
-        if worker.sandbox.get("network"):
-            logger.warning("the %s worker can reach the network: seccomp is not possible here", self._role)
-        self._governor.enroll(EnrolledProcess(worker.pid, self._role, holder, worker.kill))
-
-    def ended(self, worker: WorkerProcess) -> None:
-        account = self._accounts.pop(worker.pid, None)
-        self._governor.dismiss(worker.pid)
-        if account is not None:
-            account.holder.release()
-
-    def record_models(self, pid: int, head: Mapping[str, Any]) -> None:
-        """Record what a worker says in a reply's head that it has loaded, unless it has said something newer."""
-        account = self._accounts.get(pid)
-        if account is None or head["revision"] < account.revision:
-            return
-        account.revision = head["revision"]
-        account.models = tuple(LoadedModel(one["task"], one["params"], one["residentBytes"]) for one in head["models"])
-
-    def take_over(self, pid: int, reservation: Reservation, parts: Iterable[str]) -> None:
-        """Move `parts` of a request's reservation to the worker, which keeps what they stand for.
-
-        The worker itself has had an entry since it started, so that part is given back. A worker that was started
-        again in the middle of a call brings models that nobody reserved: they are entered as they are.
-        """
-        account = self._accounts.get(pid)
-        if account is None:
-            return
-        models = [part for part in parts if part != "worker"]
-        if models:
-            account.holder.merge(reservation.split(models, owner=self._owner))
-        elif account.holder.reserved_bytes <= WORKER_BYTES and account.models:
-            account.holder.merge(self._governor.budget.record({"models": _models_bytes(account)}, owner=self._owner))
-        if "worker" in parts:
-            reservation.shrink({"worker": WORKER_BYTES})
-
-    def resident_bytes(self, task: str) -> int | None:
-        """Return what the instances of a task's model take in all workers; None where none is loaded."""
-        sizes = [
-            model.resident_bytes
-            for account in self._accounts.values()
-            for model in account.models
-            if model.task == task
-        ]
-        return sum(sizes) if sizes else None
-
-    def redundant(self, pid: int) -> set[str]:
-        """Return the tasks of a worker that another of its models answers with the same parameters."""
-        account = self._accounts.get(pid)
-        models = account.models if account is not None else ()
-        kept = {(model.task, repr(model.params)) for model in models}
-        return {model.task for model in models if (self._tasks[model.task].served_by, repr(model.params)) in kept}
-
-    def held_bytes(self, task: type[VisionTask]) -> int:
-        """Return what the smallest worker that has a model for `task` holds; 0 where none has."""
-        held = [
-            account.holder.reserved_bytes
-            for account in self._accounts.values()
-            if any(model.task in (task.name, task.served_by) for model in account.models)
-        ]
-        return min(held, default=0)
-
-    def models_of(self, pid: int) -> dict[str, int]:
-        """Return the bytes of a worker's models by task."""
-        account = self._accounts.get(pid)
-        sizes: Counter[str] = Counter()
-        for model in account.models if account is not None else ():
-            sizes[model.task] += model.resident_bytes
-        return dict(sizes)
-
-    def age_seconds(self, pid: int) -> float:
-        """Return for how long a worker has had its entry in the ledger; 0 where it has none."""
-        account = self._accounts.get(pid)
-        return account.holder.age_seconds if account is not None else 0.0
-
-    def adopt(self, pid: int, reservation: Reservation) -> None:
-        """Let a worker that has an entry take over a whole reservation."""
-        account = self._accounts[pid]
-        account.changed_at = self._clock()
-        account.holder.merge(reservation)
-
-    def give_back(self, pid: int, parts: Iterable[str]) -> None:
-        """Take parts out of a worker's entry: what they stand for is gone."""
-        account = self._accounts.get(pid)
-        if account is not None:
-            account.changed_at = self._clock()
-            present = account.holder.parts
-            account.holder.shrink({part: present[part] for part in parts if part in present})
-
-    def close(self) -> None:
-        """Give back what was taken for a worker that never started."""
-        if self._growth is not None:
-            self._growth.release()
-            self._growth = None
+        self._sizes = sizes
+        self._on_close = on_close
+        self._largest_bytes = 0
 
     @property
-    def _owner(self) -> str:
-        return f"worker:{self._role}"
+    def reserved_bytes(self) -> int:
+        return self._reservation.reserved_bytes
+
+    @property
+    def resident_bytes(self) -> int:
+        """What the child holds by the last sample."""
+        return self._reservation.resident_bytes
+
+    def opened(self, worker: WorkerProcess) -> None:
+        self.pid = worker.pid
+        kill = partial(worker.kill, Ending.KILLED)
+        self._governor.enroll(EnrolledProcess(worker.pid, ROLE, self._reservation, kill, lambda: worker.priority))
+
+    def loaded(self, worker: WorkerProcess) -> None:
+        """Make the entry what the child holds, and what its calls may add; what was not taken is free at once."""
+        resident_bytes = self._governor.resident_now(worker.pid)
+        if resident_bytes == 0:  # no `/proc`, or it is gone already: what was granted stays
+            return
+        self._reservation.observe(resident_bytes)
+        self._largest_bytes = max(self._largest_bytes, resident_bytes)
+        learned_bytes = self._sizes.expect(self.key.size_name, resident_bytes + _CALL_BYTES)
+        surplus_bytes = self.reserved_bytes - max(resident_bytes + _SPARE_BYTES, learned_bytes)
+        if surplus_bytes > 0:
+            self._reservation.shrink(surplus_bytes)
+
+    def is_outgrown(self) -> bool:
+        """Whether it holds `_GROWTH_BYTES` more than it was granted; asked after each call, so it learns here."""
+        self._largest_bytes = max(self._largest_bytes, self.resident_bytes)
+        return self.resident_bytes > self.reserved_bytes + _GROWTH_BYTES
+
+    def ended(self, worker: WorkerProcess) -> None:
+        self._governor.dismiss(worker.pid)
+        if self._largest_bytes and not self._reservation.is_released:
+            self._sizes.learn(self.key.size_name, self._largest_bytes + _SPARE_BYTES)
+            self._largest_bytes = 0
+            self._reservation.observe(0)
+
+    def close(self) -> None:
+        if not self.closed.is_set():
+            self._reservation.release()
+            self.closed.set()
+            self._on_close(self)
 
 
-def _models_bytes(account: _Account) -> int:
-    return sum(model.resident_bytes for model in account.models)
+class ZygoteAccount:
+    """The entry of the zygote (`workers.zygote.ZygoteWatch`): granted with the first model that is forked from it."""
+
+    def __init__(self, governor: Governor) -> None:
+        self._governor = governor
+        self._holder: Reservation | None = None
+        self._pid: int | None = None
+
+    def parts(self) -> dict[str, int]:
+        """Return what has to be granted besides a model: nothing where the zygote has its entry."""
+        return {} if self._holder is not None else {ZYGOTE_ROLE: ZYGOTE_BYTES}
+
+    def take_over(self, reservation: Reservation) -> None:
+        """Take the zygote's part out of what was granted for a model."""
+        if ZYGOTE_ROLE not in reservation.parts:
+            return
+        part = reservation.split([ZYGOTE_ROLE], owner=ZYGOTE_ROLE)
+        if self._holder is None:
+            self._holder = part
+        else:
+            part.release()
+
+    def started(self, pid: int, kill: Callable[[], None]) -> None:
+        self._pid = pid
+        if self._holder is None:  # one that died is replaced: its successor is there already
+            self._holder = self._governor.budget.record({ZYGOTE_ROLE: ZYGOTE_BYTES}, owner=ZYGOTE_ROLE)
+        # Of all children it goes last: all others would go with it.
+        self._governor.enroll(EnrolledProcess(pid, ZYGOTE_ROLE, self._holder, kill, lambda: Priority.LIVE))
+
+    def settle(self) -> None:
+        """A child is there: make the entry what the zygote holds now; without a zygote there is none."""
+        if self._holder is None:
+            return
+        if self._pid is None:
+            self._release()
+            return
+        resident_bytes = self._governor.resident_now(self._pid)
+        surplus_bytes = self._holder.reserved_bytes - resident_bytes - _SPARE_BYTES
+        if resident_bytes and surplus_bytes > 0:
+            self._holder.observe(resident_bytes)
+            self._holder.shrink(surplus_bytes)
+
+    def ended(self, pid: int) -> None:
+        self._governor.dismiss(pid)
+        if pid == self._pid:
+            self._pid = None
+            self._release()
+
+    def close(self) -> None:
+        """Give back what was taken for a zygote that never started."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._holder is not None:
+            self._holder.release()
+            self._holder = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.domain.analysis_size import AnalysisSize
@@ -19,7 +20,7 @@ from app.vision.remembered import RememberedResults, result_key
 from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker
-from app.vision.vision import ModelLease, Vision
+from app.vision.vision import Vision
 
 _CHEAPER_SCALE = 0.5
 
@@ -99,20 +100,19 @@ class Analysis:
         header = self._check(picture.data)
         plans = [self._plan(header, encoded_bytes, request.output, box) for box in self._boxes()]
         mode = self._governor.mode
-        async with self.vision.lease(request.task, request.params, picture.put_aside) as lease:
-            plan = self._fitting(plans, lease, encoded_bytes)
-            parts = {"decode": plan.decode_bytes + encoded_bytes, **lease.parts}
-            async with picture.granted(parts, f"vision:{request.task.name}") as reservation:
-                reply = await self.vision.analyze(
-                    lease, picture.data, plan, reservation, request.client, request.tracker
-                )
-        if reply.peak_bytes is not None and not reply.head["loaded"]:
+        key, tracker = self.vision.key(request.task, request.params), request.tracker
+        plan = self._fitting(plans, self.vision.held_bytes(key) + 2 * encoded_bytes)
+        parts = {"decode": plan.decode_bytes + encoded_bytes}
+        grant = partial(picture.granted, parts, f"vision:{request.task.name}")
+        async with self.vision.lease(key, picture, grant, tracker) as lease:
+            reply = await self.vision.analyze(lease, key, picture, plan, tracker)
+        if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
         self._governor.trimmer.request()
         head = reply.head
         return AnalysisResult(
             task=request.task.name,
-            model=lease.model,
+            model=lease.model.key.asset.stem,
             width=head["width"],
             height=head["height"],
             analyzed_width=head["analyzedWidth"],
@@ -132,14 +132,13 @@ class Analysis:
         smaller = box.scaled(_CHEAPER_SCALE)
         return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
 
-    def _fitting(self, plans: list[AnalysisPlan], lease: ModelLease, encoded_bytes: int) -> AnalysisPlan:
-        """Return the first plan that can ever fit beside the worker.
+    def _fitting(self, plans: list[AnalysisPlan], held_bytes: int) -> AnalysisPlan:
+        """Return the first plan that can ever fit beside what is held meanwhile.
 
         Raises:
             MemoryExceedsLimit: none can.
         """
         limit_bytes = self._governor.budget.limit_bytes
-        held_bytes = sum(lease.parts.values()) + lease.held_bytes + 2 * encoded_bytes
         for plan in plans:
             if plan.decode_bytes + held_bytes <= limit_bytes:
                 return plan

@@ -1,11 +1,9 @@
-"""The vision worker's handler: decodes a picture straight to the analysis size and runs a task on it."""
+"""The handler of a vision child: decodes a picture straight to the analysis size and runs its model on it."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,9 @@ from app.domain.analysis_size import AnalysisSize
 from app.domain.units import MIB
 from app.errors import InvalidMedia
 from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedPicture, Resampling, decode_picture
-from app.memory.allocator import find_malloc_trim
-from app.vision import runtime  # noqa: F401 - MediaPipe is imported at start-up, not within the first call
-from app.vision.models import ModelShelf, TrackerShelf
 from app.vision.plan import Output, Rendering
 from app.vision.task import Found, Model, VisionTask, vision_tasks
 from app.workers.channel import Head
-from app.workers.footprint import resident_bytes
 from app.workers.sandbox import DataCage
 
 _SLACK_BYTES = 24 * MIB
@@ -32,49 +26,30 @@ _MORE_QUALITY = 25
 
 
 class Engine:
-    """Answers the calls of the API.
+    """Answers the calls of the API with one model.
 
-    An analysis is `{"task", "asset", "params", "box": [width, height], "maxPixels", "decodeBytes"}`, for a stream with
-    a tracker also `"tracker"` (its id) and `"timestampMs"`, with the picture as payload; the answer's head has the
-    sizes and times, its payload is the JSON array of detections. With the members of a `Rendering` the payload is a
-    picture or mask. Other calls free memory: `{"unload": [task...]}` closes idle models, `{"keepInstances": n}` all
-    idle instances of a model but n, `{"dropTracker": id}` a stream's tracker.
+    A call is `{"task", "box": [width, height], "maxPixels", "decodeBytes"}` with an encoded picture as payload, for a
+    tracker also `"timestampMs"`; `task` is the model's own, or one that it serves too. The answer's head has the sizes
+    and times, its payload is the JSON array of detections. With the members of a `Rendering` the payload is a picture
+    or mask.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._tasks: dict[str, type[VisionTask]] = vision_tasks()
-        self._shelf = ModelShelf(slots, resident_bytes)
-        self._trackers = TrackerShelf()
+    def __init__(self, model: Model, tasks: dict[str, type[VisionTask]]) -> None:
+        self._model = model
+        self._tasks = tasks
         self._cage = DataCage()
-        self._trim = find_malloc_trim() or (lambda: None)
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call."""
-        if "task" in head:
-            return self._analyze(head, payload)
-        for task in head.get("unload", ()):
-            self._shelf.unload(task)
-        if "keepInstances" in head:
-            self._shelf.unload_surplus(head["keepInstances"])
-        if "dropTracker" in head:
-            self._trackers.drop(head["dropTracker"])
-        self._trim()
-        return self._models(), b""
-
-    def _analyze(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Analyse one picture.
 
         Raises:
             InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_picture`.
         """
-        loads = self._loads
         began = time.perf_counter()
         frame = self._decode(head, payload, AnalysisSize(*head["box"]))
         decoded = time.perf_counter()
         task = self._tasks[head["task"]]
-        with self._model(head, task) as model:
-            loaded = time.perf_counter()
-            found = model.detect(frame.rgb, head.get("timestampMs"))
+        found = self._model.detect(frame.rgb, head.get("timestampMs"))
         found = replace(found, detections=task.narrow(found.detections))
         done = time.perf_counter()
         height, width = frame.rgb.shape[:2]
@@ -84,10 +59,7 @@ class Engine:
             "analyzedWidth": width,
             "analyzedHeight": height,
             "decodeSeconds": round(decoded - began, 6),
-            "loadSeconds": round(loaded - decoded, 6),
-            "loaded": self._loads != loads,
-            "inferenceSeconds": round(done - loaded, 6),
-            **self._models(),
+            "inferenceSeconds": round(done - decoded, 6),
         }
         if (rendering := Rendering.of(head)) is None:
             return answer, json.dumps(found.detections, separators=(",", ":")).encode()
@@ -118,31 +90,6 @@ class Engine:
         drawn = draw_sketches(rgb, task.sketches(found.detections), found.mask)
         return encode_jpeg(drawn, round(_LEAST_QUALITY + _MORE_QUALITY * rendering.effort))
 
-    @property
-    def _loads(self) -> int:
-        return self._shelf.loads + self._trackers.loads
-
-    @contextmanager
-    def _model(self, head: Head, task: type[VisionTask]) -> Iterator[Model]:
-        """Lend the stream's tracker if the call names one, else a shared model."""
-        asset, params = Path(head["asset"]), task.Params(**head["params"])
-        with ExitStack() as stack:
-            with self._cage.allowance(None):
-                if "tracker" in head:
-                    model = self._trackers.get(head["tracker"], task, asset, params)
-                else:
-                    model = stack.enter_context(self._shelf.lease(task, asset, params))
-            yield model
-
-    def _models(self) -> Head:
-        """Return what is loaded; answers may be read in another order than they were written in, hence `revision`."""
-        revision = self._shelf.revision
-        models = [
-            {"task": one.task, "params": one.params, "residentBytes": one.resident_bytes}
-            for one in self._shelf.loaded()
-        ]
-        return {"models": models, "revision": revision}
-
     def _decode(
         self,
         head: Head,
@@ -159,5 +106,8 @@ class Engine:
 
 
 def build(options: dict[str, Any]) -> Engine:
-    """Entry point of the vision worker; `options` is `{"slots"}`."""
-    return Engine(options["slots"])
+    """Load the model that a child is started for: `{"task", "asset", "params", "tracker"}` (`ModelKey.as_options`)."""
+    tasks = vision_tasks()
+    task = tasks[options["task"]]
+    load = task.load_tracker if options["tracker"] else task.load
+    return Engine(load(Path(options["asset"]), task.Params(**options["params"])), tasks)

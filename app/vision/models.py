@@ -1,156 +1,265 @@
-"""Loaded models in the worker: leased one call at a time, loaded when first needed."""
+"""Every model that is loaded, or waited for: found, loaded once for all who wait, lent, and let go."""
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
-from app.vision.task import Model, VisionTask
+from app.domain.priority import Priority
+from app.errors import Overloaded
+from app.memory.convoy import Convoy
+from app.memory.customer import Customer
+from app.memory.governor import Governor
+from app.memory.reservation import Reservation
+from app.vision.accounts import ChildAccount, ZygoteAccount
+from app.vision.model import ServedModel
+from app.vision.model_key import ModelKey
+from app.vision.sizes import LearnedSizes
+from app.vision.task import VisionTask
+from app.workers.pool import Surroundings, WorkerPool
+from app.workers.process import WorkerProcess
+from app.workers.spec import WorkerSpec
 
 
-@dataclass(slots=True, eq=False)
-class _Instance:
-    task: type[VisionTask]
-    params: Hashable
-    model: Model
-    resident_bytes: int
-    leased: bool = True
+class Waiter(Protocol):
+    """What waits for a model: one picture (`media.pictures.Picture`)."""
+
+    @property
+    def customer(self) -> Customer: ...
+
+    async def put_aside(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+Grant = Callable[[], AbstractAsyncContextManager[Reservation]]
+"""Reserves what one call takes, for a block."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedModel:
-    """`resident_bytes` is how much the process grew while the model was loaded."""
+class Lease:
+    """A model that is in use, and the bytes of the call that uses it."""
 
-    task: str
-    params: dict[str, object]
-    resident_bytes: int
+    model: ServedModel
+    reservation: Reservation
 
 
-@dataclass(slots=True)
-class ModelShelf:
-    """Instances by task and parameters: at most `slots` of a task, used by as many threads.
+@dataclass(frozen=True, slots=True)
+class Nursery:
+    """What children are started with: their spec (but for the model), and who accounts for them."""
 
-    A model's parameters are fixed when it is loaded. Where one is asked for with others, an idle instance is replaced:
-    memory does not grow with the number of parameter sets.
-    `loads` counts how often a model was loaded, `revision` how often what `loaded` tells has changed.
+    spec: WorkerSpec
+    surroundings: Surroundings
+    sizes: LearnedSizes
+    zygote: ZygoteAccount
+
+
+class Models:
+    """One pool of children for each model.
+
+    A task has so many instances at most as the spec allows workers, whatever their parameters; trackers come on top.
+    `on_wait` is called when a load begins to wait for its bytes.
     """
 
-    slots: int
-    resident_bytes: Callable[[], int]
-    loads: int = 0
-    revision: int = 0
-    _instances: list[_Instance] = field(default_factory=list)
-    _loading: Counter[str] = field(default_factory=Counter)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, nursery: Nursery, governor: Governor, clock: Callable[[], float] = time.monotonic) -> None:
+        self.on_wait: Callable[[], None] = lambda: None
+        self.nursery = nursery
+        self._governor = governor
+        self._clock = clock
+        self._models: dict[ModelKey, ServedModel] = {}
 
-    @contextmanager
-    def lease(self, task: type[VisionTask], asset: Path, params: Any) -> Iterator[Model]:
-        """Lend a model of `task`, loaded with `params`, to this thread.
+    def __iter__(self) -> Iterator[ServedModel]:
+        return iter(tuple(self._models.values()))
+
+    @property
+    def instances_max(self) -> int:
+        """How many instances of a task's models there may be."""
+        return self.nursery.spec.limits.workers
+
+    def of(self, task: type[VisionTask]) -> list[ServedModel]:
+        """Return the models of one task, without trackers."""
+        return [model for model in self if model.key.task is task and not model.key.is_tracker]
+
+    def serving(self, key: ModelKey, own: ServedModel | None = None) -> ServedModel | None:
+        """Return a model that can answer for `key` now: the caller's `own`, that of the key, or another task's."""
+        if own is not None and own.is_ready:
+            return own
+        if key in self._models and self._models[key].is_ready:
+            return self._models[key]
+        return next((model for model in self if model.is_ready and model.key.serves(key)), None)
+
+    @asynccontextmanager
+    async def lease(
+        self, key: ModelKey, waiter: Waiter, grant: Grant, own: ServedModel | None = None
+    ) -> AsyncIterator[Lease]:
+        """Lend a model that serves `key`, and what `grant` reserves for work with it, for the block.
+
+        Where no such model is there, it is waited for with all others who want it. Nothing is held while waiting: not
+        the model while the bytes are waited for, nor the other way round.
 
         Raises:
-            Exception: what loading raises; nothing is kept then.
+            Overloaded: nothing is loaded at this pressure.
+            BallastError: see `Convoy.join`, `WorkerPool.start` and `MemoryBudget.reserve`.
         """
-        instance = self._idle(task, params) or self._load(task, asset, params)
-        try:
-            yield instance.model
-        finally:
-            with self._lock:
-                instance.leased = False
+        while True:
+            while (model := self.serving(key, own)) is None:
+                await waiter.put_aside()
+                await self._wait_for(self.find(key), waiter.customer)
+            with model.awaited():
+                async with grant() as reservation:
+                    present = self.serving(key, own)
+                    if present is None:  # its turn was over meanwhile
+                        continue
+                    try:
+                        with present.used(waiter.customer.priority):
+                            yield Lease(present, reservation)
+                        return
+                    finally:
+                        self.release(present)
 
-    def loaded(self) -> list[LoadedModel]:
-        with self._lock:
-            return [LoadedModel(one.task.name, _values(one.params), one.resident_bytes) for one in self._instances]
+    def held_bytes(self, key: ModelKey) -> int:
+        """Return what stands in the ledger for the child that answers for `key` now, or would answer."""
+        model = self.serving(key)
+        return model.smallest_bytes if model is not None else sum(self._parts(key).values())
 
-    def unload(self, task: str, kept: int = 0) -> int:
-        """Close idle instances of a task while it has more than `kept`; return how many."""
-        with self._lock:
-            same = [one for one in self._instances if one.task.name == task]
-            surplus = [one for one in same if not one.leased][: max(0, len(same) - kept)]
-            self._instances = [one for one in self._instances if one not in surplus]
-            self.revision += 1
-        for instance in surplus:
-            instance.model.close()
-        return len(surplus)
+    def find(self, key: ModelKey) -> ServedModel:
+        """Return the model of this key, which may be not loaded yet."""
+        model = self._models.get(key)
+        if model is None:
+            model = self._models[key] = ServedModel(key, self._clock)
+            nursery = self.nursery
+            spec = replace(nursery.spec, name=key.owner, options=key.as_options())
+            model.pool = WorkerPool(spec, _Instances(self, model), nursery.surroundings)
+        return model
 
-    def unload_surplus(self, kept: int) -> None:
-        """Close idle instances of every task that has more than `kept`."""
-        for task in {one.task for one in self.loaded()}:
-            self.unload(task, kept)
-
-    def _idle(self, task: type[VisionTask], params: Any) -> _Instance | None:
-        with self._lock:
-            for name in (task.name, task.served_by):
-                for instance in self._instances:
-                    if not instance.leased and instance.task.name == name and _alike(instance.params, params):
-                        instance.leased = True
-                        return instance
-        return None
-
-    def _load(self, task: type[VisionTask], asset: Path, params: Any) -> _Instance:
-        # No other call waits for it: instances in use are not touched, and an idle one makes room.
-        with self._lock:
-            spare = self._take_spare(task)
-            self._loading[task.name] += 1
-        try:
-            if spare is not None:
-                spare.model.close()
-            before = self.resident_bytes()
-            instance = _Instance(task, params, task.load(asset, params), 0)
-            instance.resident_bytes = max(0, self.resident_bytes() - before)
-            with self._lock:
-                self.loads += 1
-                self.revision += 1
-                self._instances.append(instance)
-            return instance
-        finally:
-            with self._lock:
-                self._loading[task.name] -= 1
-
-    def _take_spare(self, task: type[VisionTask]) -> _Instance | None:
-        """Take an idle instance of the task out if there would be too many with one more; the lock is held."""
-        same = [one for one in self._instances if one.task is task]
-        if len(same) + self._loading[task.name] < self.slots:
+    def another(self, model: ServedModel) -> ChildAccount | None:
+        """Return an account for one more instance, if the mode, the limit and memory that is free now allow it."""
+        policy = self._governor.policy
+        allowed = max(1, int(self.instances_max * policy.worker_share))
+        present = sum(other.pool.size for other in self.of(model.key.task))
+        if model.key.is_tracker or model.is_leaving or not policy.keeps_idle_models or present >= allowed:
             return None
-        spare = next((one for one in same if not one.leased), None)
-        if spare is not None:
-            self._instances.remove(spare)
-            self.revision += 1
-        return spare
+        return self.try_account(model)
+
+    def try_account(self, model: ServedModel) -> ChildAccount | None:
+        """Return an account for a child of this model if its bytes are free now."""
+        reservation = self._governor.budget.try_reserve(
+            self._parts(model.key), owner=model.key.owner, priority=Priority.LIVE
+        )
+        return None if reservation is None else self._open_account(model, reservation)
+
+    async def load(self, model: ServedModel, account: ChildAccount) -> None:
+        """Start a child under an account.
+
+        Raises:
+            BallastError: see `WorkerPool.start`; the account is closed then.
+        """
+        began = self._clock()
+        try:
+            await model.pool.start(account)
+        finally:
+            self.nursery.zygote.settle()
+        model.loaded_at = self._clock()
+        model.load_seconds = model.loaded_at - began
+
+    def dismiss(self, model: ServedModel, worker: WorkerProcess) -> ChildAccount | None:
+        """Let a child go when it has answered; return its account, which is closed when its bytes are back."""
+        account = next((account for account in model.accounts if account.pid == worker.pid), None)
+        if account is not None:
+            account.is_leaving = True
+        model.pool.dismiss(worker)
+        return account
+
+    def release(self, model: ServedModel) -> None:
+        """Let the children of a model go that is leaving, if nobody uses it any more."""
+        if model.is_leaving and not model.is_used:
+            for worker in tuple(model.pool.children):
+                self.dismiss(model, worker)
+
+    async def drop(self, model: ServedModel) -> None:
+        """Let a model's children go at once, whatever they work on."""
+        await model.pool.close()
+        self._forget_unused(model)
+
+    async def aclose(self) -> None:
+        """Let every child go."""
+        for model in self:
+            if model.convoy is not None:
+                await model.convoy.aclose()
+            await model.pool.close()
+        self._models.clear()
+
+    async def _wait_for(self, model: ServedModel, customer: Customer) -> None:
+        if self._governor.policy.worker_share == 0 and customer.priority is not Priority.BATCH:
+            raise Overloaded("Memory is critical: no model is loaded now.", retry_after_seconds=5)
+        try:
+            with model.awaited():
+                await customer.join(self._convoy(model))
+        finally:
+            self._forget_unused(model)
+
+    def _convoy(self, model: ServedModel) -> Convoy:
+        """Return those who wait for this model; with the first of them its load begins to wait."""
+        if model.convoy is None or model.convoy.is_over:
+            parts = {**self._parts(model.key), **self.nursery.zygote.parts()}
+            load = partial(self._granted, model)
+            model.convoy = self._governor.budget.convoy(parts, owner=model.key.owner, load=load)
+            model.wanted_since = self._clock()
+            self._keep_within_limit(model)
+            self.on_wait()
+        return model.convoy
+
+    async def _granted(self, model: ServedModel, reservation: Reservation) -> None:
+        self.nursery.zygote.take_over(reservation)
+        if model.pool.children:  # bytes came from elsewhere before it had left: it stays
+            model.is_leaving = False
+            reservation.release()
+            return
+        model.is_loading, model.is_leaving = True, False
+        try:
+            await self.load(model, self._open_account(model, reservation))
+        finally:
+            model.is_loading = False
+
+    def _keep_within_limit(self, model: ServedModel) -> None:
+        """Have the least recently used other model of the task leave where one more would be too many."""
+        others = [other for other in self.of(model.key.task) if other is not model and other.is_ready]
+        if sum(other.pool.size for other in others) >= self.instances_max:
+            oldest = max(others, key=lambda other: other.idle_seconds)
+            oldest.is_leaving = True
+            self.release(oldest)
+
+    def _parts(self, key: ModelKey) -> dict[str, int]:
+        return {key.owner: self.nursery.sizes.expect(key.size_name, key.declared_bytes)}
+
+    def _open_account(self, model: ServedModel, reservation: Reservation) -> ChildAccount:
+        on_close = partial(self._account_closed, model)
+        account = ChildAccount(model.key, reservation, self._governor, self.nursery.sizes, on_close)
+        model.accounts.append(account)
+        return account
+
+    def _account_closed(self, model: ServedModel, account: ChildAccount) -> None:
+        model.accounts.remove(account)
+        self._forget_unused(model)
+
+    def _forget_unused(self, model: ServedModel) -> None:
+        """Clients choose parameters, so a model that is gone leaves nothing here."""
+        if not model.accounts:
+            model.is_leaving = False
+        if model.is_unknown and self._models.get(model.key) is model:
+            del self._models[model.key]
 
 
-@dataclass(slots=True)
-class TrackerShelf:
-    """The trackers of this worker by their ids; `loads` counts how often one was loaded.
+@dataclass(frozen=True, slots=True)
+class _Instances:
+    """Who gives one model's pool accounts for further children (`workers.account.Accounts`)."""
 
-    A tracker belongs to one stream, which sends one frame at a time, so it is not leased.
-    """
+    models: Models
+    model: ServedModel
 
-    loads: int = 0
-    _trackers: dict[str, Model] = field(default_factory=dict)
-
-    def get(self, tracker: str, task: type[VisionTask], asset: Path, params: Any) -> Model:
-        """Return a tracker, loaded when it is first asked for."""
-        if tracker not in self._trackers:
-            self.loads += 1
-            self._trackers[tracker] = task.load_tracker(asset, params)
-        return self._trackers[tracker]
-
-    def drop(self, tracker: str) -> None:
-        """Close a tracker, if it was ever used."""
-        model = self._trackers.pop(tracker, None)
-        if model is not None:
-            model.close()
-
-
-def _alike(first: Any, second: Any) -> bool:
-    """Whether two parameter sets mean the same, even if they belong to two tasks."""
-    return bool(_values(first) == _values(second))
-
-
-def _values(params: Any) -> dict[str, object]:
-    return {name: getattr(params, name) for name in params.__dataclass_fields__}
+    def another(self) -> ChildAccount | None:
+        return self.models.another(self.model)

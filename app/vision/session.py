@@ -13,6 +13,7 @@ from app.domain.priority import Priority
 from app.domain.units import KIB
 from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge
 from app.media.pictures import LivePicture
+from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import VisionSettings
@@ -218,9 +219,12 @@ class StreamSession:
 
     async def _analyze(self, frame: Frame) -> AnalysisResult:
         task, params, client = self._request.task, self._options.params, self._request.client
-        picture = LivePicture(frame.picture, self._streams.governor.budget, Priority.LIVE, client)
-        tracker = self._tracker.current(task, params)
-        return await self._streams.analysis.analyze(AnalysisRequest(task, params, client, tracker=tracker), picture)
+        governor, analysis = self._streams.governor, self._streams.analysis
+        customer = Customer(Priority.LIVE, client, governor.settings.wait_seconds)
+        picture = LivePicture(frame.picture, governor.budget, customer)
+        resolved = analysis.vision.resolve(task, params)
+        tracker = self._tracker.current(analysis.vision.key(task, resolved))
+        return await analysis.analyze(AnalysisRequest(task, resolved, client, tracker=tracker), picture)
 
     def _learn(self, seconds: float) -> None:
         if self._frame_seconds == 0:

@@ -54,10 +54,10 @@ class VisionTask(abc.ABC):
         summary: one line for people.
         asset: file name of the model bundle (`manifest.json`); without it the task is missing.
         Params: a frozen dataclass of the request's parameters; `Annotated` with bounds of `annotated_types`.
-        model_bytes: what the first loaded model takes, in bytes of the worker's resident memory: the most
-            expensive one where the parameters choose among several. It includes what the native library takes.
-        instance_bytes: what each further instance takes.
-        tracker_bytes: what a tracker takes; 0 where the task has none.
+        native: MediaPipe's module, such as `hand_landmarker`; the zygote imports it.
+        model_bytes: what a child takes that has loaded it and has answered, forked from the zygote: the most
+            expensive one where the parameters choose among several.
+        tracker_bytes: what a child with a tracker takes; 0 where the task has none.
         served_by: a task whose models answer this one too, with the same parameters.
         has_mask: whether what it finds is a mask (`Found.mask`).
     """
@@ -66,8 +66,8 @@ class VisionTask(abc.ABC):
     summary: ClassVar[str]
     asset: ClassVar[str]
     Params: ClassVar[type[Any]]
+    native: ClassVar[str] = ""
     model_bytes: ClassVar[int]
-    instance_bytes: ClassVar[int]
     tracker_bytes: ClassVar[int] = 0
     served_by: ClassVar[str | None] = None
     has_mask: ClassVar[bool] = False

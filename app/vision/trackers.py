@@ -1,135 +1,114 @@
-"""Trackers: a model in MediaPipe's VIDEO mode for one stream, in one worker, for as long as memory allows.
+"""Trackers: a model in MediaPipe's VIDEO mode for one stream, in a child of its own, for as long as memory allows.
 
 Tracking takes 0.6 of the time of looking at each frame anew, and the memory of one more instance. It is granted to a
-stream at low pressure, and taken back in the middle of it when the pressure rises: the stream goes on with the shared
-model.
+stream at low pressure, and taken back in the middle of it when the pressure rises or others lack the bytes: the stream
+goes on with the shared model.
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from app.domain.priority import Priority
 from app.errors import BallastError
 from app.memory.governor import Governor
-from app.vision.accounts import WorkerAccounts
-from app.vision.task import VisionTask
-from app.workers.channel import Message
-from app.workers.pool import WorkerPool
+from app.vision.accounts import ChildAccount
+from app.vision.model import ServedModel
+from app.vision.model_key import ModelKey
+from app.vision.models import Models
 
-logger = logging.getLogger("ballast.inference")
-
-_UNBALANCED = 2
-"""A tracker moves to another worker when its own has so many more of them."""
+logger = logging.getLogger("ballast.vision")
 
 _RETRY_SECONDS = 2.0
-"""How long a stream that got no tracker waits before it asks again."""
+"""How long a stream that got no tracker, or lost it, waits before it asks again."""
 
-_DROP_SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class Tracker:
-    """One stream's tracker. `pid` is its worker; `last_ms` the timestamp of its last frame, which must rise."""
-
-    id: str
-    task: type[VisionTask]
-    params: dict[str, object]
-    pid: int
-    last_ms: int = 0
-
-    @property
-    def part(self) -> str:
-        """Its name in the ledger entry of its worker."""
-        return f"tracker:{self.id}"
-
-    def as_head(self) -> dict[str, object]:
-        """Return it as members of the call for its next frame."""
-        return {"tracker": self.id, "timestampMs": self.next_ms()}
-
-    def next_ms(self) -> int:
-        """Return the timestamp of the next frame, in milliseconds; MediaPipe refuses one that does not rise."""
-        self.last_ms = max(self.last_ms + 1, int(time.monotonic() * 1000))
-        return self.last_ms
+_HEADROOM_SHARE = 0.1
+"""Part of the budget that a tracker leaves free, so that it is not taken back for the next picture."""
 
 
 class Trackers:
     """Grants trackers and takes them back."""
 
-    def __init__(
-        self, pool: WorkerPool, accounts: WorkerAccounts, governor: Governor, clock: Callable[[], float]
-    ) -> None:
-        self._pool = pool
-        self._accounts = accounts
+    def __init__(self, models: Models, governor: Governor, clock: Callable[[], float] = time.monotonic) -> None:
+        self._models = models
         self._governor = governor
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._living: dict[str, Tracker] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def count(self) -> int:
-        return len(self._living)
+        """How many there are, those that are loading included."""
+        return sum(1 for model in self._models if model.key.is_tracker)
 
     def open(self) -> StreamTracker:
         """Return what keeps a stream's tracker; close it with the stream."""
         return StreamTracker(self, self._clock)
 
-    def grant(self, task: type[VisionTask], params: Any) -> Tracker | None:
-        """Make a tracker if the mode grants any, the task has one, a worker is up, and the bytes are free."""
-        counts = self._counts()
-        if not (self._governor.policy.grants_trackers and task.tracker_bytes and counts):
+    def grant(self, key: ModelKey) -> Tracker | None:
+        """Begin to load a tracker, if the mode grants any, the task has one, and the bytes are free."""
+        budget = self._governor.budget
+        headroom_bytes = int(budget.total_bytes * _HEADROOM_SHARE)
+        if not self._governor.policy.grants_trackers or not key.task.tracker_bytes:
             return None
-        pid = min(counts, key=lambda pid: counts[pid])
-        tracker = Tracker(f"{next(self._numbers)}", task, asdict(params), pid)
-        reservation = self._governor.budget.try_reserve(
-            {tracker.part: task.tracker_bytes}, owner=f"tracker:{task.name}", priority=Priority.LIVE
-        )
-        if reservation is None:
+        if budget.free_bytes < key.task.tracker_bytes + headroom_bytes:
             return None
-        self._accounts.adopt(pid, reservation)
-        self._living[tracker.id] = tracker
-        return tracker
+        model = self._models.find(key)
+        account = self._models.try_account(model)
+        return None if account is None else Tracker(model, self._load(model, account))
+
+    def next_key(self, key: ModelKey) -> ModelKey:
+        """Return the key of a tracker of its own for a shared model's key."""
+        return ModelKey(key.task, key.asset, key.params, stream=f"{next(self._numbers)}")
 
     def may_keep(self, tracker: Tracker) -> bool:
-        """Whether the mode still allows it, its worker lives, and no other worker has far fewer trackers."""
-        counts = self._counts()
-        if not self._governor.policy.keeps_trackers or tracker.pid not in counts:
-            return False
-        return counts[tracker.pid] - min(counts.values()) < _UNBALANCED
+        """Whether the mode still allows it and its child lives, or is coming."""
+        return self._governor.policy.keeps_trackers and tracker.is_alive
 
     def drop(self, tracker: Tracker) -> None:
-        """Take a tracker back: its worker closes it, its bytes are free."""
-        if self._living.pop(tracker.id, None) is None:
-            return
-        self._close(tracker, tracker.pid)
+        """Take a tracker back: its child is let go, its bytes are free when that has ended."""
+        tracker.loading.cancel()
+        closing = asyncio.get_running_loop().create_task(self._models.drop(tracker.model), name="drop-tracker")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
-    def lose(self, tracker: Tracker, pid: int) -> None:
-        """Give up a tracker whose worker died, and close the ungranted one in `pid`, which repeated the call."""
-        self._living.pop(tracker.id, None)
-        self._close(tracker, pid)
+    async def aclose(self) -> None:
+        """Wait until the dropped ones are gone."""
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
-    def _close(self, tracker: Tracker, pid: int) -> None:
-        closing = self._pool.command(pid, Message({"dropTracker": tracker.id}, b""), _DROP_SECONDS)
-        if closing is not None:
-            closing.add_done_callback(lambda done: self._closed(tracker, pid, done.exception()))
+    def _load(self, model: ServedModel, account: ChildAccount) -> asyncio.Task[None]:
+        loading = asyncio.get_running_loop().create_task(self._models.load(model, account), name="load-tracker")
+        loading.add_done_callback(_loaded)
+        return loading
 
-    def _closed(self, tracker: Tracker, pid: int, error: BaseException | None) -> None:
-        if error is None or isinstance(error, BallastError):  # else the worker is gone, and its whole entry with it
-            self._accounts.give_back(pid, [tracker.part])
 
-    def _counts(self) -> Counter[int]:
-        """Return the number of trackers of each worker that is up."""
-        counts = Counter({worker.pid: 0 for worker in self._pool.workers})
-        for tracker in self._living.values():
-            if tracker.pid in counts:
-                counts[tracker.pid] += 1
-        return counts
+class Tracker:
+    """One stream's tracker; `last_ms` is the timestamp of its last frame."""
+
+    def __init__(self, model: ServedModel, loading: asyncio.Task[None]) -> None:
+        self.model = model
+        self.loading = loading
+        self.last_ms = 0
+
+    @property
+    def key(self) -> ModelKey:
+        return self.model.key
+
+    @property
+    def is_ready(self) -> bool:
+        return self.model.is_ready
+
+    @property
+    def is_alive(self) -> bool:
+        return not self.loading.done() or self.model.pool.size > 0
+
+    def next_ms(self) -> int:
+        """Return the timestamp of the next frame, in milliseconds; MediaPipe refuses one that does not rise."""
+        self.last_ms = max(self.last_ms + 1, int(time.monotonic() * 1000))
+        return self.last_ms
 
 
 class StreamTracker:
@@ -141,17 +120,26 @@ class StreamTracker:
         self._tracker: Tracker | None = None
         self._ask_at = 0.0
 
-    def current(self, task: type[VisionTask], params: Any) -> Tracker | None:
-        """Return the tracker for the next frame, None where the shared model is to be used."""
+    def current(self, key: ModelKey) -> Tracker | None:
+        """Return the tracker for the next frame, None where the shared model of `key` is to be used."""
         present = self._tracker
-        if present is not None and (present.params != asdict(params) or not self._trackers.may_keep(present)):
+        if present is not None and (not _alike(present.key, key) or not self._trackers.may_keep(present)):
             self.close()
         if self._tracker is None and self._clock() >= self._ask_at:
-            self._tracker = self._trackers.grant(task, params)
+            self._tracker = self._trackers.grant(self._trackers.next_key(key))
             self._ask_at = self._clock() + _RETRY_SECONDS
-        return self._tracker
+        return self._tracker if self._tracker is not None and self._tracker.is_ready else None
 
     def close(self) -> None:
         if self._tracker is not None:
             self._trackers.drop(self._tracker)
             self._tracker = None
+
+
+def _alike(tracker: ModelKey, key: ModelKey) -> bool:
+    return (tracker.task, tracker.asset, tracker.params) == (key.task, key.asset, key.params)
+
+
+def _loaded(loading: asyncio.Task[None]) -> None:
+    if not loading.cancelled() and isinstance(error := loading.exception(), BallastError):
+        logger.warning("a tracker could not be loaded: %s", error)

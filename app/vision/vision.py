@@ -1,31 +1,27 @@
-"""The API's side of vision: which tasks there are, the state of their models, and one call to a worker."""
+"""The API's side of vision: which tasks there are, the state of their models, and one call to a child."""
 
 from __future__ import annotations
 
-import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from app.errors import NotFound
 from app.memory.governor import Governor
-from app.memory.reservation import Reservation
 from app.models.assets import ModelAssets
 from app.settings import VisionSettings
-from app.vision.accounts import WorkerAccounts
+from app.vision.eviction import Eviction
+from app.vision.model_key import ModelKey
+from app.media.pictures import Picture
+from app.vision.models import Grant, Lease, Models, Nursery
 from app.vision.plan import AnalysisPlan
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker, Trackers
-from app.vision.upkeep import ModelUsage, Upkeep
 from app.workers.channel import Message
-from app.workers.pool import WorkerPool
 from app.workers.reply import Reply
-from app.workers.spec import WorkerSpec
 
 
 class ModelState(StrEnum):
@@ -37,7 +33,7 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """`resident_bytes` is what loading its instances added to the workers; `idle_seconds` is None if never used."""
+    """`resident_bytes` is what the children of its models hold; `idle_seconds` is None if it was never used."""
 
     task: str
     state: ModelState
@@ -45,35 +41,12 @@ class ModelStatus:
     idle_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelLease:
-    """A model that is in use. `parts` are bytes that its holder must reserve, none where it is loaded.
-
-    `held_bytes` are what its worker holds then: the work must fit beside them.
-    """
-
-    task: type[VisionTask]
-    params: Any
-    asset: Path
-    parts: dict[str, int]
-    held_bytes: int
-
-    @property
-    def model(self) -> str:
-        """The name of the model that answers: its bundle's, without the ending."""
-        return self.asset.stem
-
-    def as_head(self) -> dict[str, Any]:
-        """Return it as members of a call."""
-        return {"task": self.task.name, "asset": str(self.asset), "params": asdict(self.params)}
-
-
 class Vision:
-    """Routes analyses to the vision workers; loads models when they are first needed, one load at a time."""
+    """Routes analyses to children, each of which has one model."""
 
     def __init__(
         self,
-        spec: WorkerSpec,
+        nursery: Nursery,
         governor: Governor,
         assets: ModelAssets,
         tasks: dict[str, type[VisionTask]],
@@ -81,15 +54,14 @@ class Vision:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tasks = tasks
+        self.models = Models(nursery, governor, clock)
+        self.eviction = Eviction(self.models, governor, clock)
+        self.trackers = Trackers(self.models, governor, clock)
         self._governor = governor
-        self._accounts = WorkerAccounts(governor, spec.role, tasks)
-        self.pool = WorkerPool(spec, self._accounts, clock)
         self._assets = assets
         self._settings = settings
-        self.trackers = Trackers(self.pool, self._accounts, governor, clock)
-        self._loads: dict[str, asyncio.Future[None]] = {}
-        self._usage = ModelUsage(clock)
-        self.upkeep = Upkeep(self.pool, self._accounts, self._usage, governor, spec.limits.idle_seconds)
+        self._clock = clock
+        self._used_at: dict[str, float] = {}
 
     def task(self, name: str) -> type[VisionTask]:
         """Return a task by its name.
@@ -106,61 +78,48 @@ class Vision:
         """Return the parameters with what the mode and the installed models decide (`VisionTask.resolve`)."""
         return task.resolve(params, self._governor.policy.light_models, self._assets.present)
 
-    @asynccontextmanager
-    async def lease(
-        self, task: type[VisionTask], params: Any, put_aside: Callable[[], Awaitable[None]]
-    ) -> AsyncIterator[ModelLease]:
-        """Lend the model that resolved parameters need, for the block. Whoever comes while it is loaded waits for that.
-
-        `put_aside` is called before waiting: it gives back what the caller holds, which the load may need.
+    def key(self, task: type[VisionTask], params: Any) -> ModelKey:
+        """Return which model resolved parameters need.
 
         Raises:
-            ModelMissing: the bundle is not installed.
+            ModelMissing: its bundle is not installed.
         """
-        asset = self._assets.path(task.bundle(params))
-        while (load := self._loads.get(task.name)) is not None:
-            await put_aside()
-            await asyncio.shield(load)
-        parts = self._accounts.parts_to_load(task, asdict(params))
-        if parts:
-            self._loads[task.name] = asyncio.get_running_loop().create_future()
+        return ModelKey(task, self._assets.path(task.bundle(params)), params)
+
+    @asynccontextmanager
+    async def lease(
+        self, key: ModelKey, picture: Picture, grant: Grant, tracker: Tracker | None = None
+    ) -> AsyncIterator[Lease]:
+        """Lend a model and what `grant` reserves: the stream's own where it has one; see `Models.lease`."""
+        own = tracker.model if tracker is not None else None
         try:
-            with self._usage.lease(task.name):
-                held_bytes = 0 if parts else self._accounts.held_bytes(task)
-                yield ModelLease(task, params, asset, parts, held_bytes)
+            async with self.models.lease(key, picture, grant, own) as lease:
+                yield lease
         finally:
-            if parts:
-                self._loads.pop(task.name).set_result(None)
+            self._used_at[key.task.name] = self._clock()
 
     async def analyze(
-        self,
-        lease: ModelLease,
-        picture: bytes,
-        plan: AnalysisPlan,
-        reservation: Reservation,
-        client: str,
-        tracker: Tracker | None = None,
+        self, lease: Lease, key: ModelKey, picture: Picture, plan: AnalysisPlan, tracker: Tracker | None = None
     ) -> Reply:
-        """Have a worker analyse one encoded picture under `reservation`; the reply is described at `engine.Engine`.
-
-        The parts of the lease go over to the worker that has the model then.
+        """Have the leased model look at one picture as `key` asks; the reply is described at `engine.Engine`.
 
         Raises:
             BallastError: see `WorkerPool.call` and `Engine.handle`.
         """
-        head = lease.as_head() | plan.as_head() | (tracker.as_head() if tracker is not None else {})
-        reply = await self.pool.call(
-            Message(head, picture),
-            deadline_seconds=self._settings.deadline_seconds + (self._settings.load_seconds if lease.parts else 0),
-            priority=reservation.priority,
-            client=client,
-            pid=tracker.pid if tracker is not None else None,
+        head: dict[str, Any] = {"task": key.task.name, **plan.as_head()}
+        if tracker is not None and lease.model is tracker.model:
+            head["timestampMs"] = tracker.next_ms()
+        customer = picture.customer
+        return await lease.model.pool.call(
+            Message(head, picture.data),
+            deadline_seconds=self._settings.deadline_seconds,
+            priority=customer.priority,
+            client=customer.client,
         )
-        self._accounts.record_models(reply.pid, reply.head)
-        if tracker is not None and reply.pid != tracker.pid:
-            self.trackers.lose(tracker, reply.pid)
-        self._accounts.take_over(reply.pid, reservation, lease.parts)
-        return reply
+
+    def held_bytes(self, key: ModelKey) -> int:
+        """Return what stands in the ledger for the child that will answer for `key`, or will stand there."""
+        return self.models.held_bytes(key)
 
     def statuses(self) -> list[ModelStatus]:
         """Return the state of each task's model, in the order of their names."""
@@ -168,26 +127,36 @@ class Vision:
 
     def troubles(self) -> list[str]:
         """Why analyses cannot be served now."""
-        return [self.pool.trouble] if self.pool.trouble is not None else []
+        trouble = self.models.nursery.surroundings.brake.trouble
+        return [trouble] if trouble is not None else []
 
     def sandbox(self) -> dict[str, Any]:
-        """Return what holds of the workers' cage (`workers.sandbox`), as the last one that was started reported it."""
-        return self._accounts.sandbox
+        """Return what holds of the children's cage (`workers.sandbox`), and how they are started."""
+        return self.models.nursery.surroundings.launcher.report()
 
     async def aclose(self) -> None:
-        """Let every worker go."""
-        self.upkeep.close()
-        await self.pool.close()
-        self._accounts.close()
+        """Let every child go."""
+        self.eviction.close()
+        await self.trackers.aclose()
+        await self.models.aclose()
+        nursery = self.models.nursery
+        await nursery.surroundings.launcher.aclose()
+        nursery.zygote.close()
 
     def _status(self, task: type[VisionTask]) -> ModelStatus:
-        resident_bytes = self._accounts.resident_bytes(task.name)
-        idle_seconds = self._usage.idle_seconds(task.name)
-        served = task.served_by is not None and self._accounts.resident_bytes(task.served_by) is not None
-        if resident_bytes is not None or served:
+        models = self.models.of(task)
+        if any(model.is_ready for model in models) or self._is_served(task):
             state = ModelState.READY
-        elif task.name in self._loads:
+        elif any(model.is_awaited for model in models):
             state = ModelState.LOADING
         else:
             state = ModelState.UNLOADED if self._assets.present(task.asset) else ModelState.MISSING
-        return ModelStatus(task.name, state, resident_bytes or 0, None if math.isinf(idle_seconds) else idle_seconds)
+        idle_seconds = None
+        if task.name in self._used_at:
+            in_use = any(model.is_used for model in models)
+            idle_seconds = 0.0 if in_use else self._clock() - self._used_at[task.name]
+        return ModelStatus(task.name, state, sum(model.resident_bytes for model in models), idle_seconds)
+
+    def _is_served(self, task: type[VisionTask]) -> bool:
+        """Whether a model of another task that is there answers this one with its default parameters too."""
+        return any(model.is_ready and model.key.task.name == task.served_by for model in self.models)

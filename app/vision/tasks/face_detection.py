@@ -23,16 +23,15 @@ class FaceDetection(VisionTask):
     name = "face-detection"
     summary = "faces within about 2 metres of the camera: the box, and six points, of each"
     asset = "blaze_face_short_range.tflite"
+    native = "face_detector"
     Params = FaceDetectionParams
-    # Measured with mediapipe 1.2.2: 48 MB for the first one with the library, each further one 5.
-    model_bytes = 55 * MIB
-    instance_bytes = 6 * MIB
+    model_bytes = 30 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: FaceDetectionParams) -> Model:
         from app.vision import runtime
 
-        detector = runtime.open_native("face_detector", asset, min_detection_confidence=params.min_confidence)
+        detector = runtime.open_native(FaceDetection.native, asset, min_detection_confidence=params.min_confidence)
         return runtime.NativeModel(
             detector, lambda picture: _found(detector.detect(picture), picture.width, picture.height, params.max_faces)
         )

@@ -25,11 +25,9 @@ class FaceLandmarks(VisionTask):
     name = "face-landmarks"
     summary = "478 landmarks of each face and, with blendshapes=true, its 52 expressions"
     asset = "face_landmarker.task"
+    native = "face_landmarker"
     Params = FaceLandmarksParams
-    # Measured with mediapipe 1.2.2: 66 MB for the first one with the library, each further one 24; with blendshapes
-    # and with more faces the same.
-    model_bytes = 74 * MIB
-    tracker_bytes = instance_bytes = 26 * MIB
+    tracker_bytes = model_bytes = 42 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: FaceLandmarksParams) -> Model:
@@ -50,7 +48,7 @@ def _open(asset: Path, params: FaceLandmarksParams, running_mode: str) -> Model:
     from app.vision import runtime
 
     return runtime.open_landmarker(
-        "face_landmarker",
+        FaceLandmarks.native,
         asset,
         running_mode,
         _found,

@@ -26,10 +26,9 @@ class Gestures(VisionTask):
         "ILoveYou"
     )
     asset = "gesture_recognizer.task"
+    native = "gesture_recognizer"
     Params = GesturesParams
-    # Measured with mediapipe 1.2.2: 35 MB after import, 127 after the first call; each further one +43.
-    model_bytes = 93 * MIB
-    tracker_bytes = instance_bytes = 45 * MIB
+    tracker_bytes = model_bytes = 58 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:
@@ -50,7 +49,7 @@ def _open(asset: Path, params: GesturesParams, running_mode: str) -> Model:
     from app.vision import runtime
 
     return runtime.open_landmarker(
-        "gesture_recognizer",
+        Gestures.native,
         asset,
         running_mode,
         _found,

@@ -26,11 +26,10 @@ class Pose(VisionTask):
     name = "pose"
     summary = "33 landmarks of each body, in the picture and in metres"
     asset = "pose_landmarker_lite.task"
+    native = "pose_landmarker"
     full_asset = "pose_landmarker_full.task"
     Params = PoseParams
-    # Measured with mediapipe 1.2.2: 116 MB for the first full one with the library, each further one 74; lite 103, 63.
-    model_bytes = 126 * MIB
-    tracker_bytes = instance_bytes = 80 * MIB
+    tracker_bytes = model_bytes = 86 * MIB
 
     @classmethod
     def resolve(cls, params: PoseParams, light: bool, present: Callable[[str], bool]) -> PoseParams:
@@ -63,7 +62,7 @@ def _open(asset: Path, params: PoseParams, running_mode: str) -> Model:
     from app.vision import runtime
 
     return runtime.open_landmarker(
-        "pose_landmarker",
+        Pose.native,
         asset,
         running_mode,
         _found,

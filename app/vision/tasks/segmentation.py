@@ -33,17 +33,16 @@ class Segmentation(VisionTask):
     name = "segmentation"
     summary = "the pixels that show people: a mask, white where they are, or its coverage"
     asset = "selfie_segmenter.tflite"
+    native = "image_segmenter"
     Params = SegmentationParams
-    # Measured with mediapipe 1.2.2: 59 MiB for the first one with the library, each further one 11.
-    model_bytes = 62 * MIB
-    instance_bytes = 12 * MIB
+    model_bytes = 34 * MIB
     has_mask = True
 
     @classmethod
     def load(cls, asset: Path, params: SegmentationParams) -> Model:
         from app.vision import runtime
 
-        segmenter = runtime.open_native("image_segmenter", asset)
+        segmenter = runtime.open_native(Segmentation.native, asset)
         return runtime.NativeModel(segmenter, lambda picture: _found(segmenter.segment(picture), params))
 
 

@@ -1,0 +1,19 @@
+"""What every vision child has in common: imported by the zygote, once, and shared by all that are forked from it.
+
+MediaPipe's library is loaded raw, without the dispatcher that each task has: that is a thread, and nothing may be
+forked beside one. All tasks' modules come along: 1.3 MB once, where they take a child 10 to 30 ms and 1 to 2 MB
+(docs/decisions/0024).
+"""
+
+from __future__ import annotations
+
+import PIL.Image
+import PIL.JpegImagePlugin  # noqa: F401 - the format of most pictures
+from mediapipe.tasks.python.core.mediapipe_c_bindings import load_raw_library
+
+from app.vision import engine, runtime  # noqa: F401
+from app.vision.task import vision_tasks
+
+load_raw_library()
+for task in vision_tasks().values():
+    runtime.vision(task.native)
