@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from app.domain.priority import Priority
 from app.errors import BallastError
-from app.memory.backfill import Backfill, Waiter
+from app.memory.backfill import Backfill
 from app.memory.ledger import Holder, Ledger
 from app.memory.queue import WaitingLine
 from app.memory.refusal import Refusals
-
-_SHORTAGE_INTERVAL_SECONDS = 0.25
-
-logger = logging.getLogger("ballast.memory")
+from app.memory.shortage import Shortage
+from app.memory.waiter import Waiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +34,57 @@ class WaitPolicy:
 class Admission:
     """Grants bytes to holders, in the order of the line.
 
-    `on_shortage` is told how many bytes the head of the line lacks, at most every 250 ms; a failing one is logged.
+    `aboard` are those whose bytes are granted and who wait on, for what is done with them (`convoy`): they count as
+    waiters. `on_shortage` is told how many bytes the head of the line lacks.
     """
 
     def __init__(self, ledger: Ledger, policy: WaitPolicy, on_shortage: Callable[[int], None] | None) -> None:
         self.ledger = ledger
         self.policy = policy
         self.line: WaitingLine[Waiter] = WaitingLine(dict(zip(Priority, policy.weights, strict=True)))
+        self.aboard: dict[Waiter, None] = {}
         self.backfill = Backfill(ledger, policy.overtake_seconds, self._pass_over)
-        self.refusals = Refusals(ledger, self.line, policy.wait_seconds)
+        self.refusals = Refusals(ledger, lambda: self.waiting_bytes, policy.wait_seconds)
         self.closed: frozenset[Priority] = frozenset()
         self.granted_total = 0
         self.cancelled_total = 0
         self.leaked_total = 0
-        self._on_shortage = on_shortage
-        self._next_signal_at = 0.0
-        self._is_signal_scheduled = False
+        self._shortage = None if on_shortage is None else Shortage(self._missing_bytes, on_shortage)
         self._is_dispatch_scheduled = False
 
-    async def admit(self, holder: Holder, client: str, wait_seconds: float) -> None:
+    @property
+    def waiting(self) -> int:
+        return len(self.line) + len(self.aboard)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What all who wait in line would be granted: those who wait for the same grant count once."""
+        wanted = {waiter.holder: waiter.nbytes for priority in Priority for waiter in self.line.waiters(priority)}
+        return sum(wanted.values())
+
+    def waiting_by_client(self) -> dict[str, int]:
+        counts = Counter(self.line.by_client())
+        counts.update(waiter.client for waiter in self.aboard)
+        return counts
+
+    async def admit(self, holder: Holder, client: str, wait_seconds: float | None) -> None:
         """Grant a holder its bytes: at once if nobody waits and they are free, else after waiting in line.
 
         Raises:
             MemoryExceedsLimit: it can never fit, or no more since a permanent holder was entered.
             Overloaded: the time was over, or the class is closed.
             QueueFull: the line is full, and this is the last waiter of the client that has most in it.
-            RuntimeError: the task holds a reservation already.
+            RuntimeError: the lease (None: the current task) holds a reservation already, or waits for one.
         """
-        holder.task = asyncio.current_task()
-        if holder.task in self.ledger.tasks:
-            raise RuntimeError(f"{holder.owner}: a task that holds a reservation must not wait for another")
-        self._reject_unservable(holder)
-        is_open = holder.priority not in self.closed
-        if is_open and not len(self.line) and holder.reserved_bytes <= self.ledger.free_bytes:
-            self.enter(holder)
-        else:
-            await self._wait(Waiter(holder, client, asyncio.get_running_loop().create_future()), wait_seconds)
+        holder.lease = self.ledger.take_lease(holder.lease, holder.owner)
+        try:
+            await self._admit(holder, client, wait_seconds)
+        except BaseException:
+            if holder.is_open:  # cancelled in the moment of the grant
+                self.freed(self.ledger.close(holder))
+            else:
+                self.ledger.leases.discard(holder.lease)
+            raise
 
     def enter(self, holder: Holder) -> None:
         """Enter a holder into the ledger, without asking whether it fits."""
@@ -119,7 +132,42 @@ class Admission:
             return
         while (waiter := self.line.first_fitting(self.ledger.free_bytes, self.backfill.may_pass)) is not None:
             self._grant(waiter)
-        self._signal_shortage()
+        if self._shortage is not None:
+            self._shortage.signal()
+
+    def stand_in_line(self, waiter: Waiter) -> None:
+        """Put a waiter into the line, and grant whatever may be granted now."""
+        self.line.push(waiter)
+        self.dispatch()
+
+    def board(self, waiter: Waiter) -> None:
+        """Take a waiter out of the line, or let one come, that waits on for what is done with a grant."""
+        self.withdraw(waiter)
+        self.aboard[waiter] = None
+
+    def withdraw(self, waiter: Waiter) -> None:
+        """Take a waiter out, wherever it waits; waking it is up to the caller."""
+        self.backfill.forget(waiter)
+        self.line.discard(waiter)
+        self.aboard.pop(waiter, None)
+
+    async def wait(self, waiter: Waiter, wait_seconds: float | None) -> None:
+        """Return when a waiter in line or aboard has what it waits for; None: after `WaitPolicy.wait_seconds`.
+
+        Raises:
+            BallastError: what it was woken with.
+        """
+        if not waiter.future.done():
+            seconds = self.policy.wait_seconds if wait_seconds is None else wait_seconds
+            waiter.timer = asyncio.get_running_loop().call_later(seconds, self._expire, waiter)
+            self._cut_line(waiter)
+        try:
+            error = await waiter.future
+        except asyncio.CancelledError:
+            self._abandon(waiter)
+            raise
+        if error is not None:  # one error may be told to many: each raises it without the frames of the others
+            raise error.with_traceback(None)
 
     def close(self, priorities: Collection[Priority]) -> None:
         """Serve every class but these until the next call: BATCH keeps waiting, the others are shed at once."""
@@ -128,7 +176,8 @@ class Admission:
         if self.backfill.head is not None and self.backfill.head.priority in self.closed:
             self.backfill.end()
         for priority in self.closed - {Priority.BATCH}:
-            for waiter in self.line.waiters(priority):
+            aboard = [waiter for waiter in self.aboard if waiter.priority is priority]
+            for waiter in self.line.waiters(priority) + aboard:
                 self._dismiss(waiter, self.refusals.closed)
         self.dispatch()
 
@@ -139,25 +188,21 @@ class Admission:
                 self._dismiss(waiter, self.refusals.too_large)
         self.dispatch()
 
-    def _reject_unservable(self, holder: Holder) -> None:
-        if holder.reserved_bytes > self.ledger.limit_bytes:
-            raise self.refusals.too_large(holder.reserved_bytes)
-        if holder.priority in self.closed and holder.priority is not Priority.BATCH:
-            raise self.refusals.closed(holder.reserved_bytes)
+    def reject_closed(self, nbytes: int, priority: Priority) -> None:
+        """Raise Overloaded if the class is not served now; a BATCH may wait until it is."""
+        if priority in self.closed and priority is not Priority.BATCH:
+            raise self.refusals.closed(nbytes)
 
-    async def _wait(self, waiter: Waiter, wait_seconds: float) -> None:
-        self.line.push(waiter)
-        self.dispatch()
-        if not waiter.future.done():
-            waiter.timer = asyncio.get_running_loop().call_later(wait_seconds, self._expire, waiter)
-            self._cut_line(waiter)
-        try:
-            error = await waiter.future
-        except asyncio.CancelledError:
-            self._abandon(waiter)
-            raise
-        if error is not None:
-            raise error
+    async def _admit(self, holder: Holder, client: str, wait_seconds: float | None) -> None:
+        self.refusals.check_size(holder.reserved_bytes)
+        self.reject_closed(holder.reserved_bytes, holder.priority)
+        is_open = holder.priority not in self.closed
+        if is_open and not len(self.line) and holder.reserved_bytes <= self.ledger.free_bytes:
+            self.enter(holder)
+            return
+        waiter = Waiter(holder, client, holder.priority, asyncio.get_running_loop().create_future())
+        self.stand_in_line(waiter)
+        await self.wait(waiter, wait_seconds)
 
     def _grant(self, waiter: Waiter) -> None:
         self.backfill.forget(waiter)
@@ -166,57 +211,40 @@ class Admission:
             return
         self.line.serve(waiter)
         self.enter(waiter.holder)
-        waiter.wake(None)
+        waiter.granted()
 
     def _dismiss(self, waiter: Waiter, refuse: Callable[[int], BallastError]) -> None:
-        self.backfill.forget(waiter)
-        self.line.discard(waiter)
+        self.withdraw(waiter)
         waiter.wake(refuse(waiter.nbytes))
 
     def _expire(self, waiter: Waiter) -> None:
         if not waiter.future.done():  # else cancelled a moment ago
-            self._dismiss(waiter, self.refusals.timeout)
+            self._dismiss(waiter, self.refusals.late if waiter in self.aboard else self.refusals.timeout)
             self.dispatch()
 
     def _cut_line(self, newcomer: Waiter) -> None:
-        """Keep the line within its length."""
-        if len(self.line) > self.policy.max_waiting:
-            self._dismiss(self.line.to_drop(newcomer), self.refusals.queue_full)
+        """Keep the number of those who wait within its bound."""
+        if self.waiting > self.policy.max_waiting:
+            aboard = sum((one.client, one.priority) == (newcomer.client, newcomer.priority) for one in self.aboard)
+            self._dismiss(self.line.to_drop(newcomer, aboard), self.refusals.queue_full)
 
     def _abandon(self, waiter: Waiter) -> None:
-        """Leave nothing behind of a waiter whose task was cancelled, even in the moment of its grant."""
+        """Leave nothing behind of a waiter whose task was cancelled."""
         self.cancelled_total += 1
         if waiter.timer is not None:
             waiter.timer.cancel()
-        self.backfill.forget(waiter)
-        self.line.discard(waiter)
-        if waiter.holder.is_open:
-            self.freed(self.ledger.close(waiter.holder))
+        self.withdraw(waiter)
         self.dispatch()
 
-    def _pass_over(self, waiter: Waiter) -> None:
-        self.line.pass_over(waiter)
+    def _pass_over(self, head: Waiter) -> None:
+        for waiter in head.companions():
+            self.line.pass_over(waiter)
         self.dispatch()
 
     def _dispatch_scheduled(self) -> None:
         self._is_dispatch_scheduled = False
         self.dispatch()
 
-    def _signal_shortage(self) -> None:
-        """Schedule a call of `on_shortage`; it never comes in the middle of a grant."""
-        if self._on_shortage is not None and not self._is_signal_scheduled:
-            loop = asyncio.get_running_loop()
-            self._is_signal_scheduled = True
-            loop.call_at(max(loop.time(), self._next_signal_at), self._tell_shortage, self._on_shortage)
-
-    def _tell_shortage(self, on_shortage: Callable[[int], None]) -> None:
-        self._is_signal_scheduled = False
+    def _missing_bytes(self) -> int:
         head = self.backfill.head
-        missing_bytes = 0 if head is None else head.nbytes - self.ledger.free_bytes
-        if missing_bytes <= 0:
-            return
-        self._next_signal_at = asyncio.get_running_loop().time() + _SHORTAGE_INTERVAL_SECONDS
-        try:
-            on_shortage(missing_bytes)
-        except Exception:
-            logger.exception("the shortage hook failed")
+        return 0 if head is None else head.nbytes - self.ledger.free_bytes

@@ -22,42 +22,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from app.domain.priority import Priority
-from app.errors import BallastError
-from app.memory.ledger import Holder, Ledger
+from app.memory.ledger import Ledger
+from app.memory.waiter import Waiter
 
 _MAX_DOUBLINGS = 2
-
-
-@dataclass(slots=True, eq=False)
-class Waiter:
-    """A request in the line: the holder that it will become.
-
-    `future` is done with None when the bytes are granted, else with the error to raise; `timer` ends the wait.
-    """
-
-    holder: Holder
-    client: str
-    future: asyncio.Future[BallastError | None]
-    times_passed_over: int = 0
-    timer: asyncio.TimerHandle | None = None
-    nbytes: int = field(init=False)  # a copy: looking through the line compares it with each waiter's
-
-    def __post_init__(self) -> None:
-        self.nbytes = self.holder.reserved_bytes
-
-    @property
-    def priority(self) -> Priority:
-        return self.holder.priority
-
-    def wake(self, error: BallastError | None) -> None:
-        """Let the task that waits go on: with its bytes, or with the error that it is to raise."""
-        if self.timer is not None:
-            self.timer.cancel()
-        if not self.future.done():
-            self.future.set_result(error)
 
 
 class Backfill:
@@ -120,7 +89,8 @@ class Backfill:
         head = self.head
         assert head is not None
         self.end()
-        head.times_passed_over += 1
+        for waiter in head.companions():
+            waiter.times_passed_over += 1
         self._on_passed_over(head)
 
     def _can_drain(self, head: Waiter) -> bool:

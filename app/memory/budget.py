@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from app.domain.priority import Priority
 from app.memory.admission import Admission, WaitPolicy
+from app.memory.convoy import Convoy, Load
 from app.memory.ledger import Holder, Ledger
 from app.memory.reservation import PendingReservation, Reservation
 
@@ -93,21 +94,31 @@ class MemoryBudget:
         priority: Priority,
         client: str = "",
         wait_seconds: float | None = None,
+        lease: Hashable | None = None,
     ) -> PendingReservation:
         """Reserve all parts in one grant: `async with budget.reserve(...) as reservation`.
 
-        A task that holds a reservation made here must not wait for a second one: it would keep bytes from those who
-        could finish. Ask for everything at once, use `grow` or `try_reserve`, or release first.
+        Who holds a reservation made here must not wait for a second one: it would keep bytes from those who could
+        finish. Ask for everything at once, use `grow` or `try_reserve`, or release first. "Who" is the `lease`:
+        anything hashable that stands for one piece of work wherever parts of it run, such as "job:17/step:3"; None is
+        the task that enters.
 
         Raises (on entering):
             MemoryExceedsLimit: it could never fit (`neededBytes`, `limitBytes`).
             Overloaded: it did not fit in time, or its class is closed (`neededBytes`, `freeBytes`, Retry-After).
             QueueFull: too many wait (the same numbers).
-            RuntimeError: the task holds a reservation already.
+            RuntimeError: the lease holds a reservation already, or waits for one.
         """
-        if wait_seconds is None:
-            wait_seconds = self._admission.policy.wait_seconds
-        return PendingReservation(self._admission, Holder(owner, priority, dict(parts)), client, wait_seconds)
+        holder = Holder(owner, priority, dict(parts), lease=lease)
+        return PendingReservation(self._admission, holder, client, wait_seconds)
+
+    def convoy(self, parts: Mapping[str, int], *, owner: str, load: Load) -> Convoy:
+        """Have several wait together for one grant of all parts, and for `load`, which is called with it.
+
+        `load` runs once, in a task of its own, and the reservation is its own: it releases it, or hands it on to
+        whoever holds what was loaded, also where it raises.
+        """
+        return Convoy(self._admission, Holder(owner, Priority.BATCH, dict(parts)), load)
 
     def try_reserve(self, parts: Mapping[str, int], *, owner: str, priority: Priority) -> Reservation | None:
         """Reserve all parts if they are free now and nobody is owed them; never waits."""
@@ -143,7 +154,7 @@ class MemoryBudget:
 
     def statistics(self) -> BudgetStatistics:
         """Return what the ledger knows: no wait, no system call."""
-        ledger, admission, line = self._ledger, self._admission, self._admission.line
+        ledger, admission = self._ledger, self._admission
         now = ledger.clock()
         return BudgetStatistics(
             total_bytes=ledger.total_bytes,
@@ -151,9 +162,9 @@ class MemoryBudget:
             reserved_bytes=ledger.reserved_bytes,
             promised_bytes=ledger.promised_bytes,
             free_bytes=ledger.free_bytes,
-            waiting=len(line),
-            waiting_bytes=line.waiting_bytes,
-            waiting_by_client=line.by_client(),
+            waiting=admission.waiting,
+            waiting_bytes=admission.waiting_bytes,
+            waiting_by_client=admission.waiting_by_client(),
             granted_total=admission.granted_total,
             shed_total=dict(admission.refusals.totals),
             cancelled_total=admission.cancelled_total,
@@ -174,7 +185,7 @@ class MemoryBudget:
         """
         self._admission.collect_lost()
         left = [f"{h.owner}: {h.reserved_bytes}" for h in self._ledger.holders if not h.is_permanent]
-        waiting, leaked = len(self._admission.line), self._admission.leaked_total
+        waiting, leaked = self._admission.waiting, self._admission.leaked_total
         if left or waiting or leaked:
             raise AssertionError(f"left: {left}, waiting: {waiting}, leaked: {leaked}")
 

@@ -115,6 +115,10 @@ class MemoryGauge:
             mapped_bytes=self._group.mapped_bytes if self._limit.is_of_group else 0,
         )
 
+    def measure(self, pid: int) -> int:
+        """Return what one process has now, counted as by `MemorySample.resident_bytes`; 0 if it is gone."""
+        return next((one.anonymous_bytes + one.shared_bytes for one in self._tree.read() if one.pid == pid), 0)
+
     def close(self) -> None:
         """Close every file; later samples read nothing."""
         for part in (self._meminfo, self._group, self._tree):

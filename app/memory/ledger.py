@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from app.domain.priority import Priority
@@ -14,7 +14,7 @@ from app.domain.priority import Priority
 class Holder:
     """One entry of the ledger. `reserved_bytes` is the sum of `parts`; `since` is the clock at the grant.
 
-    `task` is the task that waited for the grant, if one did.
+    `lease` is what it holds under, if it waited for its grant.
 
     Raises:
         ValueError: a part is negative.
@@ -24,7 +24,7 @@ class Holder:
     priority: Priority
     parts: dict[str, int]
     is_permanent: bool = False
-    task: asyncio.Task[object] | None = None
+    lease: Hashable | None = None
     is_open: bool = False
     since: float = 0.0
     resident_bytes: int = 0
@@ -42,7 +42,8 @@ class Holder:
 class Ledger:
     """Every holder, and their sums, kept up to date change by change so that a grant costs the same at any length.
 
-    `working_set` returns the last sampled working set in bytes. `tasks` are those that hold what they waited for.
+    `working_set` returns the last sampled working set in bytes. `leases` are those that wait for bytes, or hold
+    what they waited for: such a one may not wait for more.
     `lost` are holders whose handle was dropped without a release: any thread may append to it.
     """
 
@@ -50,7 +51,7 @@ class Ledger:
         self.total_bytes = total_bytes
         self.clock = clock
         self.holders: dict[Holder, None] = {}
-        self.tasks: set[asyncio.Task[object]] = set()
+        self.leases: set[Hashable] = set()
         self.lost: deque[Holder] = deque()
         self.reserved_bytes = 0
         self.promised_bytes = 0
@@ -79,11 +80,21 @@ class Ledger:
         used_bytes = max(self.reserved_bytes, self._working_set() + promised_bytes)
         return used_bytes - sum(holder.reserved_bytes for holder in young) + nbytes <= self.total_bytes
 
+    def take_lease(self, lease: Hashable | None, owner: str) -> Hashable:
+        """Have a lease (None: the current task) wait, or hold what it waited for; end it in `leases`.
+
+        Raises:
+            RuntimeError: it does already.
+        """
+        lease = asyncio.current_task() if lease is None else lease
+        if lease in self.leases:
+            raise RuntimeError(f"{owner}: who holds or waits for a reservation must not wait for another")
+        self.leases.add(lease)
+        return lease
+
     def open(self, holder: Holder) -> None:
         holder.is_open = True
         self.holders[holder] = None
-        if holder.task is not None:
-            self.tasks.add(holder.task)
         self._count(holder, holder.reserved_bytes, holder.promised_bytes)
 
     def close(self, holder: Holder) -> int:
@@ -91,9 +102,8 @@ class Ledger:
         nbytes = holder.reserved_bytes
         del self.holders[holder]
         self._count(holder, -nbytes, -holder.promised_bytes)
-        if holder.task is not None:
-            self.tasks.discard(holder.task)
-            holder.task = None
+        self.leases.discard(holder.lease)
+        holder.lease = None
         holder.is_open = False
         holder.reserved_bytes = holder.resident_bytes = 0
         holder.parts.clear()

@@ -29,6 +29,7 @@ class ProcessMemory:
     shared_bytes: int
     peak_rss_bytes: int
     uss_bytes: int | None
+    parent_pid: int = 0
 
     @property
     def file_bytes(self) -> int:
@@ -155,4 +156,5 @@ def _process_memory(pid: int, fields: dict[bytes, bytes], uss_bytes: int | None)
         shared_bytes=kib.get(b"RssShmem", 0) * 1024,
         peak_rss_bytes=max(kib.get(b"VmHWM", 0) * 1024, rss_bytes),
         uss_bytes=uss_bytes,
+        parent_pid=kib.get(b"PPid", 0),
     )

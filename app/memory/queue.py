@@ -45,13 +45,12 @@ class ClassLine(Generic[W]):
 
 
 class WaitingLine(Generic[W]):
-    """All waiters. `len()` and `waiting_bytes` cost nothing; finding somebody costs one step per waiting client."""
+    """All waiters. `len()` costs nothing; finding somebody costs one step per waiting client."""
 
     def __init__(self, weights: Mapping[Priority, float]) -> None:
         self._lines: dict[Priority, ClassLine[W]] = {of: ClassLine(of, weight) for of, weight in weights.items()}
         self._paused: frozenset[Priority] = frozenset()
         self._length = 0
-        self.waiting_bytes = 0
 
     def __len__(self) -> int:
         return self._length
@@ -62,7 +61,6 @@ class WaitingLine(Generic[W]):
         line.tag = self.start_tag(waiter.priority)
         line.clients.setdefault(waiter.client, deque()).append(waiter)
         self._length += 1
-        self.waiting_bytes += waiter.nbytes
 
     def discard(self, waiter: W) -> None:
         """Take a waiter out, wherever it stands, if it is in the line."""
@@ -74,7 +72,6 @@ class WaitingLine(Generic[W]):
         if not queue:
             del clients[waiter.client]
         self._length -= 1
-        self.waiting_bytes -= waiter.nbytes
         if not self._length:
             for emptied in self._lines.values():
                 emptied.tag = 0.0
@@ -142,15 +139,18 @@ class WaitingLine(Generic[W]):
         for line in (self._lines[priority] for priority in resumed if active_tags):
             line.tag = max(line.tag, min(active_tags))
 
-    def to_drop(self, newcomer: W) -> W:
+    def to_drop(self, newcomer: W, elsewhere: int = 0) -> W:
         """Return who leaves a line that is too long: the last waiter of the client that has most of them in one class.
 
-        Of several such clients one of the lowest class is taken, but the newcomer itself if its client has as many.
+        Of several such clients one of the lowest class is taken, but the newcomer itself if its client has as many;
+        `elsewhere` of that client's wait, and are not in the line.
         """
         queues = [queue for line in self._lines.values() for queue in line.clients.values()]
+        if not queues:
+            return newcomer
         longest = max(queues, key=lambda queue: (len(queue), queue[0].priority))
-        own = self._lines[newcomer.priority].clients[newcomer.client]
-        return longest[-1] if len(longest) > len(own) else newcomer
+        own = len(self._lines[newcomer.priority].clients.get(newcomer.client, ())) + elsewhere
+        return longest[-1] if len(longest) > own else newcomer
 
     def waiters(self, priority: Priority) -> list[W]:
         return [waiter for queue in self._lines[priority].clients.values() for waiter in queue]

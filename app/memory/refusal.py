@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import TypeVar
 
 from app.errors import MemoryExceedsLimit, Overloaded, QueueFull
-from app.memory.backfill import Waiter
 from app.memory.ledger import Ledger
-from app.memory.queue import WaitingLine
 
 E = TypeVar("E", Overloaded, QueueFull)
 
@@ -26,10 +25,10 @@ class Refusals:
     yet it is `wait_seconds`.
     """
 
-    def __init__(self, ledger: Ledger, line: WaitingLine[Waiter], wait_seconds: float) -> None:
+    def __init__(self, ledger: Ledger, waiting_bytes: Callable[[], int], wait_seconds: float) -> None:
         self.totals: Counter[str] = Counter()
         self._ledger = ledger
-        self._line = line
+        self._waiting_bytes = waiting_bytes
         self._wait_seconds = wait_seconds
         self._released_bytes = 0.0
         self._released_at: float | None = None
@@ -39,6 +38,11 @@ class Refusals:
         now = self._ledger.clock()
         self._released_bytes = self._decayed(now) + nbytes
         self._released_at = now
+
+    def check_size(self, nbytes: int) -> None:
+        """Raise MemoryExceedsLimit if so many bytes can never be granted."""
+        if nbytes > self._ledger.limit_bytes:
+            raise self.too_large(nbytes)
 
     def too_large(self, nbytes: int) -> MemoryExceedsLimit:
         """413: it needs more than can ever be given."""
@@ -53,6 +57,10 @@ class Refusals:
     def timeout(self, nbytes: int) -> Overloaded:
         """503: its bytes did not become free in time."""
         return self._retry(Overloaded, "timeout", "the bytes that are needed did not become free in time", nbytes)
+
+    def late(self, nbytes: int) -> Overloaded:
+        """503: the bytes were there in time, but not what was to be made ready in them."""
+        return self._retry(Overloaded, "timeout", "what this had to wait for was not ready in time", nbytes)
 
     def closed(self, nbytes: int) -> Overloaded:
         """503: its class is not served at this pressure, whatever is free."""
@@ -73,7 +81,7 @@ class Refusals:
         )
 
     def _retry_after_seconds(self, nbytes: int) -> int:
-        wanted_bytes = self._line.waiting_bytes + nbytes - max(0, self._ledger.free_bytes)
+        wanted_bytes = self._waiting_bytes() + nbytes - max(0, self._ledger.free_bytes)
         seconds = self._seconds_for(wanted_bytes) if self._released_at is not None else self._wait_seconds
         return max(1, math.ceil(min(seconds, _MAX_RETRY_SECONDS)))
 

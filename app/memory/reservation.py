@@ -158,7 +158,7 @@ class PendingReservation:
 
     __slots__ = ("_admission", "_client", "_holder", "_reservation", "_wait_seconds")
 
-    def __init__(self, admission: Admission, holder: Holder, client: str, wait_seconds: float) -> None:
+    def __init__(self, admission: Admission, holder: Holder, client: str, wait_seconds: float | None) -> None:
         self._admission = admission
         self._holder = holder
         self._client = client

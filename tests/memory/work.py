@@ -10,6 +10,7 @@ from app.domain.priority import Priority
 from app.errors import BallastError
 from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
+from app.memory.convoy import Convoy
 from app.memory.reservation import Reservation
 
 _numbers = itertools.count()
@@ -99,5 +100,64 @@ class Work:
                     await self._finished.wait()
                 else:
                     await asyncio.sleep(self._seconds)
+        except BallastError as error:
+            self.error = error
+
+
+class Load:
+    """What is done with the grant of a convoy: lasts until it is finished, then returns or raises `error`.
+
+    `releases` gives the bytes back when it is cancelled.
+    """
+
+    def __init__(
+        self, begun: Callable[[], None] = lambda: None, *, error: BaseException | None = None, releases: bool = False
+    ) -> None:
+        self.runs = 0
+        self.is_running = False
+        self.reservation: Reservation
+        self._begun = begun
+        self._error = error
+        self._releases = releases
+        self._finished = asyncio.Event()
+
+    async def __call__(self, reservation: Reservation) -> None:
+        self.runs += 1
+        self.reservation = reservation
+        self._begun()
+        self.is_running = True
+        try:
+            await self._finished.wait()
+        except asyncio.CancelledError:
+            if self._releases:
+                reservation.release()
+            raise
+        finally:
+            self.is_running = False
+        if self._error is not None:
+            raise self._error
+
+    def finish(self) -> None:
+        self._finished.set()
+
+
+class Joiner:
+    """A task that waits in a convoy."""
+
+    def __init__(self, convoy: Convoy, priority: Priority, client: str = "", wait_seconds: float | None = None) -> None:
+        self.convoy = convoy
+        self.priority = priority
+        self.client = client
+        self.error: BallastError | None = None
+        self._wait_seconds = wait_seconds
+        self.task = asyncio.create_task(self._run())
+
+    @property
+    def is_done(self) -> bool:
+        return self.task.done()
+
+    async def _run(self) -> None:
+        try:
+            await self.convoy.join(self.priority, self.client, self._wait_seconds)
         except BallastError as error:
             self.error = error
