@@ -24,7 +24,7 @@ async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> di
             "limitSource": core.limit.source,
             "budgetBytes": governor.budget.total_bytes,
             "largestGrantBytes": governor.budget.limit_bytes,
-            "visionWorkers": status.vision.vision.pool.concurrency_max,
+            "visionWorkers": status.vision.instances,
             "maxFrameBytes": core.settings.vision.max_bytes,
         },
     }

@@ -67,12 +67,13 @@ class _ServiceCollector(Collector):
             role = governor.role(process.pid)
             by_role[role] = by_role.get(role, 0) + process.rss_bytes
         yield _gauges("process_resident_memory_bytes", "Resident memory of processes by role.", "role", by_role)
-        pool = self._status.vision.vision.pool
-        yield _gauge("workers_running", "Vision workers that are up.", len(pool.workers))
-        yield _counter("workers_started", "Vision workers that were started.", pool.statistics.started)
-        yield _counter("workers_died", "Vision workers that ended without being asked to.", pool.statistics.died)
-        yield _counter("worker_calls", "Calls to vision workers.", pool.counters.calls)
-        yield _counter("worker_retries", "Calls that were repeated after a worker died.", pool.counters.retried)
+        counters = self._status.vision.vision.models.nursery.surroundings.counters
+        running = sum(len(model.pool.children) for model in self._status.vision.vision.models)
+        yield _gauge("workers_running", "Vision workers that are up.", running)
+        yield _counter("workers_started", "Vision workers that were started.", counters.started)
+        yield _counter("workers_died", "Vision workers that ended without being asked to.", counters.died)
+        yield _counter("worker_calls", "Calls to vision workers.", counters.calls)
+        yield _counter("worker_retries", "Calls that were repeated after a worker died.", counters.retried)
 
     def _work(self) -> Iterator[Metric]:
         media, vision = self._status.media, self._status.vision

@@ -21,4 +21,4 @@ class StatusRoom:
 
 
 async def open_status(core: Core, media: MediaRoom, vision: VisionRoom) -> StatusRoom:
-    return StatusRoom(core, media, vision, Advisor(core.governor, vision.analysis, vision.vision.pool.concurrency_max))
+    return StatusRoom(core, media, vision, Advisor(core.governor, vision.analysis, vision.instances))

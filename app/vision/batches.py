@@ -20,8 +20,8 @@ from app.vision.result import AnalysisResult
 MAX_PICTURES = 100_000
 """Pictures of one batch."""
 
-_AT_A_TIME_PER_WORKER = 2
-"""Pictures that are taken in at a time, by worker: one that is analysed, and one that is ready for it."""
+_AT_A_TIME_PER_INSTANCE = 2
+"""Pictures that are taken in at a time, by child: one that is analysed, and one that is ready for it."""
 
 PictureSource = AbstractAsyncContextManager[AsyncIterator[Chunk]]
 """Lends the bytes of one picture as they come."""
@@ -41,11 +41,15 @@ async def sent_picture(chunks: AsyncIterator[Chunk]) -> AsyncIterator[AsyncItera
 class Batches:
     """Opens batches."""
 
-    def __init__(self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads) -> None:
+    def __init__(
+        self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads, instances: int
+    ) -> None:
+        """`instances`: children that work on a task at a time."""
         self._analysis = analysis
         self._pictures = pictures
         self._store = store
         self._disk = disk
+        self._at_a_time = _AT_A_TIME_PER_INSTANCE * instances
 
     @asynccontextmanager
     async def stored_picture(self, media_id: str) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -66,19 +70,21 @@ class Batches:
     async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
         """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""
         async with open_spool("batch", self._store.temp_files, self._disk) as lines:
-            yield Batch(self._analysis, self._pictures, request, lines)
+            yield Batch(self._analysis, self._pictures, request, lines, self._at_a_time)
 
 
 class Batch:
     """One batch at work. Its `lines` wait on the disk; `all_taken` is set when the last picture has been taken in."""
 
-    def __init__(self, analysis: Analysis, pictures: Pictures, request: AnalysisRequest, lines: Spool) -> None:
+    def __init__(
+        self, analysis: Analysis, pictures: Pictures, request: AnalysisRequest, lines: Spool, at_a_time: int
+    ) -> None:
         self.lines = lines
         self.all_taken = asyncio.Event()
         self._analysis = analysis
         self._pictures = pictures
         self._request = request
-        self._places = asyncio.Semaphore(_AT_A_TIME_PER_WORKER * analysis.vision.pool.concurrency_max)
+        self._places = asyncio.Semaphore(at_a_time)
 
     async def run(self, sources: AsyncIterator[PictureSource]) -> None:
         """Write the line of each picture, in order of completion.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,68 +12,88 @@ from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.pictures import Pictures
 from app.models.assets import ModelAssets
+from app.vision.accounts import ROLE, ZygoteAccount
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
+from app.vision.models import Nursery
 from app.vision.remembered import RememberedResults
 from app.vision.session import Streams
+from app.vision.sizes import LearnedSizes
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
+from app.workers.brake import RestartBrake
+from app.workers.pool import Surroundings
 from app.workers.spec import PoolLimits, WorkerSpec
+from app.workers.suspects import Suspects
+from app.workers.zygote import Zygote
 
 BATCH_WAIT_SECONDS = 600.0
 """How long a picture of a batch waits for its bytes: a batch waits where a single request is told to come back."""
 
-ONE_WORKER_BELOW_BYTES = 512 * MIB
-"""Limit below which there is one vision worker with several threads: for two instances of `hands` that is 22 MB less
-(PSS) than two workers, and 5 % fewer pictures a second."""
+CHILD_DATA_LIMIT_BYTES = 1024 * MIB
+"""RLIMIT_DATA of a child: anonymous memory and 8 MiB for the stack of each of its threads."""
 
-VISION_DATA_LIMIT_BYTES = 1024 * MIB
-"""RLIMIT_DATA of a vision worker: anonymous memory and 8 MiB for the stack of each of its threads."""
+ZYGOTE_IDLE_SECONDS = 30.0
+"""How long the zygote stays after its last child has gone: starting it takes 0.3 s, keeping it some 25 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisionRoom:
-    """`body_idle_seconds`: how long the body of a request may pause."""
+    """`instances`: children that a task's model has at most. `body_idle_seconds`: how long a body may pause."""
 
     vision: Vision
     analysis: Analysis
     pictures: Pictures
     batches: Batches
     streams: Streams
+    instances: int
     body_idle_seconds: float
 
 
 async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
-    """Build it on the libraries; workers and what runs beside the requests end with the stack."""
+    """Build it on the libraries; children and what runs beside the requests end with the stack."""
     settings, governor, store, disk = core.settings, core.governor, core.store, core.disk
-    vision = _build_vision(core)
+    sizes = LearnedSizes(settings.storage.root.absolute() / "state" / "sizes.json")
+    await disk.run(sizes.read)
+    stack.push_async_callback(disk.run, sizes.write)
+    nursery = _build_nursery(core, sizes)
+    vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
     analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
     patient = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
-    await stack.enter_async_context(core.background(vision.upkeep.run))
+    await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
-        pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST),
-        batches=Batches(analysis, patient, store, disk),
+        pictures=Pictures(
+            governor.budget, store.temp_files, disk, Priority.REQUEST, settings.memory.wait_seconds
+        ),
+        batches=Batches(analysis, patient, store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, settings.vision),
+        instances=nursery.spec.limits.workers,
         body_idle_seconds=settings.upload.idle_seconds,
     )
 
 
-def _build_vision(core: Core) -> Vision:
+def _build_nursery(core: Core, sizes: LearnedSizes) -> Nursery:
     settings = core.settings
-    at_a_time = settings.vision.workers or os.cpu_count() or 1
-    workers, slots = (1, at_a_time) if core.limit.limit_bytes < ONE_WORKER_BELOW_BYTES else (at_a_time, 1)
+    zygote = ZygoteAccount(core.governor)
     spec = WorkerSpec(
-        role="vision",
+        role=ROLE,
         entry="app.vision.engine:build",
-        options={"slots": slots},
-        limits=PoolLimits(workers=workers, idle_seconds=settings.vision.idle_seconds),
-        slots=slots,
+        limits=PoolLimits(
+            workers=settings.vision.workers or os.cpu_count() or 1,
+            idle_seconds=settings.vision.idle_seconds,
+            wait_seconds=settings.memory.wait_seconds,
+        ),
         ahead=1,
-        data_limit_bytes=VISION_DATA_LIMIT_BYTES,
+        data_limit_bytes=CHILD_DATA_LIMIT_BYTES,
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )
-    return Vision(spec, core.governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
+    surroundings = Surroundings(
+        launcher=Zygote(["app.vision.preload"], zygote, ZYGOTE_IDLE_SECONDS),
+        brake=RestartBrake(time.monotonic),
+        suspects=Suspects(),
+    )
+    return Nursery(spec, surroundings, sizes, zygote)

@@ -35,7 +35,7 @@ class LearnedSizes:
             self._sizes = {name: size for name, size in left.items() if _is_size(size)}
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             logger.warning("the learned sizes cannot be read: %s", error)
 
     def write(self) -> None:
@@ -64,4 +64,4 @@ class LearnedSizes:
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and _LEAST_BYTES <= value <= _MOST_BYTES
+    return type(value) is int and _LEAST_BYTES <= value <= _MOST_BYTES

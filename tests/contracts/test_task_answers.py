@@ -19,6 +19,7 @@ from app.errors import ModelMissing
 from app.imaging.encode import encode_png
 from app.main import create_app
 from app.media.pictures import LivePicture
+from app.memory.customer import Customer
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.analysis import AnalysisRequest
 from app.vision.plan import Output, Rendering
@@ -53,7 +54,7 @@ def _settings(folder: Path, models: Path, **memory: Any) -> Settings:
 async def _analyze(
     house: House, task: type[VisionTask], picture: bytes, output: Output, **params: object
 ) -> AnalysisResult:
-    live = LivePicture(picture, house.core.governor.budget, Priority.REQUEST, "tester")
+    live = LivePicture(picture, house.core.governor.budget, Customer(Priority.REQUEST, "tester", 10))
     return await house.vision.analysis.analyze(AnalysisRequest(task, task.Params(**params), "tester", output), live)
 
 
@@ -174,7 +175,7 @@ async def test_without_its_bundle_it_says_what_is_missing(task: type[VisionTask]
 
         holders = house.core.governor.budget.statistics().holders
         assert [holder.owner for holder in holders if not holder.is_permanent] == []
-        assert house.vision.vision.pool.statistics.started == 0
+        assert house.vision.vision.models.nursery.surroundings.counters.started == 0
     assert f"ballast models {task.asset}" in missing.value.detail
 
 

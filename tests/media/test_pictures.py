@@ -18,6 +18,7 @@ from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
 from app.media.pictures import LivePicture, Pictures, ReceivedPicture
+from app.memory.customer import Customer
 from app.memory.budget import MemoryBudget
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
@@ -86,7 +87,7 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
     await temp_files.open()
     budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0)
     leaks.watch(budget)
-    yield House(budget, temp_files, disk, Pictures(budget, temp_files, disk, Priority.REQUEST), tmp_path / "tmp")
+    yield House(budget, temp_files, disk, Pictures(budget, temp_files, disk, Priority.REQUEST, 10), tmp_path / "tmp")
     assert budget.reserved_bytes == 0
     assert temp_files.statistics().count == 0
     await disk.aclose()
@@ -171,7 +172,7 @@ async def test_a_picture_for_which_there_is_neither_room_nor_disk_is_refused(hou
 
 async def test_a_picture_that_waits_on_the_disk_is_not_in_memory_too(house: House) -> None:
     large = MemoryBudget(20 * MIB, working_set=lambda: 0)
-    pictures = Pictures(large, house.temp_files, house.disk, Priority.REQUEST)
+    pictures = Pictures(large, house.temp_files, house.disk, Priority.REQUEST, 10)
     others = large.try_reserve({"x": 16 * MIB}, owner="other", priority=Priority.REQUEST)
     assert others is not None
 
@@ -344,7 +345,7 @@ async def test_many_pictures_that_need_more_than_there_is_all_get_their_turn(hou
 
 
 async def test_a_live_picture_reserves_only_the_work_and_is_never_put_aside(house: House) -> None:
-    picture = LivePicture(PICTURE, house.budget, Priority.LIVE, "me")
+    picture = LivePicture(PICTURE, house.budget, Customer(Priority.LIVE, "me", 10))
     await picture.put_aside()
 
     async with picture.granted({"decode": DECODE_BYTES}, "vision:toes") as reservation:

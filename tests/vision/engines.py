@@ -1,21 +1,26 @@
-"""Vision workers with the real engine, called without the services around them."""
+"""Vision children with the real engine, called without the services around them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app.domain.priority import Priority
 from app.domain.units import MIB
+from app.vision.model_key import ModelKey
 from app.vision.plan import Rendering
 from app.vision.task import vision_tasks
 from app.workers.channel import Head, Message
+from app.workers.launch import PlainLauncher
 from app.workers.pool import WorkerPool
+from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
-from tests.workers.pools import Ledger
+from app.workers.surroundings import Surroundings
+from tests.workers.pools import FreeAccount, FreeAccounts
 
 BOX = (640, 480)
 MAX_PIXELS = 50_000_000
@@ -24,78 +29,86 @@ DECODE_BYTES = 64 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One answer: the head as the engine gives it, the detections, and the worker it came from."""
+    """One answer: the head as the engine gives it, the detections, and the child it came from."""
 
     head: Head
     detections: list[dict[str, Any]]
     pid: int
 
-    @property
-    def loaded(self) -> list[str]:
-        """The tasks whose models the worker has, one entry for each instance."""
-        return sorted(model["task"] for model in self.head["models"])
-
 
 class Engines:
-    """A pool of vision workers."""
+    """A pool of children for each model that was asked for."""
 
-    def __init__(self, pool: WorkerPool, models_folder: Path) -> None:
-        self.pool = pool
+    def __init__(self, spec: WorkerSpec, models_folder: Path) -> None:
+        self.pools: dict[ModelKey, WorkerPool] = {}
+        self._spec = spec
+        self._surroundings = Surroundings.around(PlainLauncher())
         self._models_folder = models_folder
 
     @property
     def resident_bytes(self) -> int:
-        """Resident memory of the only worker after its last call."""
-        (worker,) = self.pool.workers
+        """Resident memory of the only child after its last call."""
+        (pool,) = self.pools.values()
+        (worker,) = pool.children
         return worker.resident_bytes
 
     async def analyze(
         self, task: str, picture: bytes, *, box: tuple[int, int] = BOX, asset: Path | None = None, **params: object
     ) -> Found:
-        return await self._call(self._head(task, box, asset, params), picture)
+        return _found(await self._call(self.key(task, asset, params), {"task": task, "box": list(box)}, picture))
+
+    async def analyze_as(self, task: str, key: ModelKey, picture: bytes) -> Found:
+        """Have the model of `key` answer another task."""
+        return _found(await self._call(key, {"task": task, "box": list(BOX)}, picture))
 
     async def track(self, task: str, picture: bytes, timestamp_ms: int, **params: object) -> Found:
         """Have the one tracker of a stream look at its next frame."""
-        head = self._head(task, BOX, None, params)
-        return await self._call({**head, "tracker": "1", "timestampMs": timestamp_ms}, picture)
+        key = replace(self.key(task, None, params), stream="1")
+        head = {"task": task, "box": list(BOX), "timestampMs": timestamp_ms}
+        return _found(await self._call(key, head, picture))
 
     async def render(self, task: str, picture: bytes, rendering: Rendering, **params: object) -> bytes:
         """Return a picture or mask."""
-        head = self._head(task, BOX, None, params) | rendering.as_head()
-        reply = await self.pool.call(Message(head, picture), deadline_seconds=30)
-        return reply.payload
+        head = {"task": task, "box": list(BOX), **rendering.as_head()}
+        return (await self._call(self.key(task, None, params), head, picture)).payload
 
-    async def _call(self, head: Head, picture: bytes) -> Found:
-        reply = await self.pool.call(Message(head, picture), deadline_seconds=30)
-        return Found(reply.head, json.loads(reply.payload), reply.pid)
-
-    def _head(self, task: str, box: tuple[int, int], asset: Path | None, params: dict[str, object]) -> Head:
+    def key(self, task: str, asset: Path | None, params: dict[str, object]) -> ModelKey:
         kind = vision_tasks()[task]
         resolved = kind.resolve(kind.Params(**params), False, lambda name: (self._models_folder / name).exists())
-        return {
-            "task": task,
-            "asset": str(asset or self._models_folder / kind.bundle(resolved)),
-            "params": asdict(resolved),
-            "box": list(box),
-            "maxPixels": MAX_PIXELS,
-            "decodeBytes": DECODE_BYTES,
-        }
+        return ModelKey(kind, asset or self._models_folder / kind.bundle(resolved), resolved)
+
+    async def _call(self, key: ModelKey, head: Head, picture: bytes) -> Reply:
+        if key not in self.pools:
+            spec = replace(self._spec, options=key.as_options())
+            self.pools[key] = WorkerPool(spec, FreeAccounts(), self._surroundings)
+        pool = self.pools[key]
+        if not pool.size:
+            await pool.start(FreeAccount())
+        return await pool.call(
+            Message({**head, "maxPixels": MAX_PIXELS, "decodeBytes": DECODE_BYTES}, picture),
+            deadline_seconds=30,
+            priority=Priority.REQUEST,
+            client="",
+        )
+
+
+def _found(reply: Reply) -> Found:
+    return Found(reply.head, json.loads(reply.payload), reply.pid)
 
 
 @asynccontextmanager
-async def open_engines(models_folder: Path, *, workers: int = 1, slots: int = 1) -> AsyncIterator[Engines]:
-    """Give vision workers for the block."""
+async def open_engines(models_folder: Path, *, workers: int = 1) -> AsyncIterator[Engines]:
+    """Give vision children for the block, `workers` for each model at most."""
     spec = WorkerSpec(
         role="vision",
         entry="app.vision.engine:build",
-        options={"slots": slots},
         limits=PoolLimits(workers=workers),
-        slots=slots,
         data_limit_bytes=1024 * MIB,
         log_level="error",
     )
-    pool = WorkerPool(spec, Ledger())
+    engines = Engines(spec, models_folder)
     try:
-        yield Engines(pool, models_folder)
+        yield engines
     finally:
-        await pool.close()
+        for pool in engines.pools.values():
+            await pool.close()

@@ -23,6 +23,9 @@ from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.model import ServedModel
+from app.vision.model_key import ModelKey
+from app.vision.models import Grant, Lease
 from app.vision.remembered import RememberedResults
 from app.vision.result import AnalysisResult
 from app.vision.schema import AnalysisSchema
@@ -86,11 +89,8 @@ class FakeGovernor:
 class FakeVision:
     """Leases a model that answers as the engine does."""
 
-    model: str = "toe_landmarker"
-    parts: dict[str, int] = field(default_factory=dict)
-    held_bytes: int = 0
+    held: int = 0
     peak_bytes: int | None = 123
-    loaded: bool = False
     error: Exception | None = None
     leases: int = 0
     calls: list[tuple[object, ...]] = field(default_factory=list)
@@ -98,10 +98,17 @@ class FakeVision:
     def resolve(self, _task: object, params: object) -> object:
         return params
 
+    def key(self, task: type[VisionTask], params: object) -> ModelKey:
+        return ModelKey(task, Path("toe_landmarker.task"), params)
+
+    def held_bytes(self, _key: ModelKey) -> int:
+        return self.held
+
     @asynccontextmanager
-    async def lease(self, *_: object) -> AsyncIterator[FakeVision]:
+    async def lease(self, key: ModelKey, _picture: object, grant: Grant, _tracker: object) -> AsyncIterator[Lease]:
         self.leases += 1
-        yield self
+        async with grant() as reservation:
+            yield Lease(ServedModel(key), reservation)
         self.leases -= 1
 
     async def analyze(self, *given: object) -> Reply:
@@ -110,7 +117,7 @@ class FakeVision:
             raise self.error
         head = {
             "width": 3, "height": 2, "analyzedWidth": 3, "analyzedHeight": 2, "decodeSeconds": 0.25,
-            "inferenceSeconds": 0.5, "loaded": self.loaded, "models": [], "revision": 0,
+            "inferenceSeconds": 0.5,
         }  # fmt: skip
         payload = b'[{"landmarks":[{"x":0.5,"y":0.5,"z":0.0}]}]'
         return Reply(head=head, payload=payload, pid=1, queued_seconds=0.125, peak_bytes=self.peak_bytes)
@@ -241,14 +248,6 @@ async def test_nothing_is_learned_from_a_call_that_was_not_measured_alone(house:
     assert result.receipt.peak_bytes is None
 
 
-async def test_nothing_is_learned_of_decoding_from_a_call_that_loaded_a_model(house: House) -> None:
-    house.vision.loaded, house.vision.parts = True, {"model:toes": 20}
-
-    await house.analyze(FakePicture(png()))
-
-    assert house.governor.forecast.observed == []
-
-
 async def test_an_error_of_the_worker_passes_through(house: House) -> None:
     house.vision.error = WorkerFailed("It died.")
 
@@ -288,9 +287,9 @@ def baseline(width: int, height: int) -> FakePicture:
 
 async def test_what_does_not_fit_beside_its_worker_is_looked_at_in_half_the_size(house: House) -> None:
     picture = baseline(1200, 800)
-    house.vision.held_bytes = 1000
+    house.vision.held = 1000
     full = await house.analyze(picture)
-    needed_bytes = picture.granted_parts[0]["decode"] + len(picture.data) + house.vision.held_bytes
+    needed_bytes = picture.granted_parts[0]["decode"] + len(picture.data) + house.vision.held
     house.governor.limit_bytes = needed_bytes - 1
 
     smaller = await house.analyze(picture)

@@ -57,8 +57,6 @@ class FakeAnalysis:
     busiest: int = 0
 
     def __post_init__(self) -> None:
-        self.vision = self.pool = self
-        self.concurrency_max = WORKERS
         self._changed = asyncio.Condition()
 
     async def analyze(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
@@ -159,7 +157,7 @@ async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], H
         leaks.watch(budget)
         analysis = FakeAnalysis()
         pictures = Pictures(budget, store.temp_files, disk, Priority.BATCH, 30)
-        return House(analysis, budget, store, Batches(cast("Analysis", analysis), pictures, store, disk))
+        return House(analysis, budget, store, Batches(cast("Analysis", analysis), pictures, store, disk, WORKERS))
 
     yield build
     assert store.temp_files.statistics().count == 0

@@ -85,67 +85,51 @@ async def test_the_sizes_are_those_of_the_photo_and_of_the_box(name: str, models
     assert head["analyzedWidth"] / head["analyzedHeight"] == pytest.approx(known.width / known.height, rel=0.01)
 
 
-@pytest.mark.parametrize(("workers", "slots"), [(2, 1), (1, 2)])
 @pytest.mark.parametrize("task", ["hands", "gestures"])
-async def test_answers_side_by_side_are_those_of_each_photo_alone(
-    task: str, workers: int, slots: int, models_folder: Path
+async def test_answers_of_two_children_side_by_side_are_those_of_each_photo_alone(
+    task: str, models_folder: Path
 ) -> None:
     pictures = [photo(name).read() for name in PHOTO_NAMES]
 
-    async with open_engines(models_folder, workers=workers, slots=slots) as engines:
+    async with open_engines(models_folder, workers=2) as engines:
         alone = [(await engines.analyze(task, picture)).detections for picture in pictures]
-        while len(engines.pool.workers) < workers:  # a child more is started where calls wait
-            await asyncio.gather(*(engines.analyze(task, pictures[0]) for _ in range(2 * workers)))
+        (pool,) = engines.pools.values()
+        while len(pool.children) < 2:  # a child more is started where calls wait
+            await asyncio.gather(*(engines.analyze(task, pictures[0]) for _ in range(4)))
         together = await asyncio.gather(*(engines.analyze(task, picture) for picture in pictures * 8))
 
     assert [found.detections for found in together] == alone * 8
-    assert len({found.pid for found in together}) == workers
+    assert len({found.pid for found in together}) == 2
 
 
-async def test_one_model_serves_picture_after_picture(models_folder: Path) -> None:
+async def test_one_child_serves_picture_after_picture(models_folder: Path) -> None:
     picture = photo("thumb_up.jpg").read()
 
     async with open_engines(models_folder) as engines:
         answers = [await engines.analyze("hands", picture) for _ in range(3)]
 
-    assert [found.loaded for found in answers] == [["hands"]] * 3
-    assert answers[0].head["models"][0]["residentBytes"] > 0
+    assert len({found.pid for found in answers}) == 1
 
 
-async def test_hands_are_answered_by_a_loaded_gestures_model_as_by_their_own(models_folder: Path) -> None:
+async def test_hands_are_answered_by_a_gestures_model_as_by_their_own(models_folder: Path) -> None:
     picture = photo("two_hands_pose.jpg").read()
+
     async with open_engines(models_folder) as engines:
         own = await engines.analyze("hands", picture)
+        lent = await engines.analyze_as("hands", engines.key("gestures", None, {}), picture)
 
-    async with open_engines(models_folder) as engines:
-        await engines.analyze("gestures", picture)
-        lent = await engines.analyze("hands", picture)
-
-    assert lent.loaded == ["gestures"]
     assert lent.detections == own.detections
 
 
-async def test_gestures_are_not_answered_by_a_loaded_hands_model(models_folder: Path) -> None:
-    picture = photo("thumb_up.jpg").read()
-
-    async with open_engines(models_folder) as engines:
-        await engines.analyze("hands", picture)
-        found = await engines.analyze("gestures", picture)
-
-    assert found.loaded == ["gestures", "hands"]
-    assert all("gesture" in hand for hand in found.detections)
-
-
-async def test_other_parameters_replace_the_model_and_do_not_add_one(models_folder: Path) -> None:
+async def test_each_set_of_parameters_is_a_model_of_its_own(models_folder: Path) -> None:
     picture = photo("two_hands_pose.jpg").read()
 
     async with open_engines(models_folder) as engines:
         two = await engines.analyze("hands", picture, max_hands=2)
         one = await engines.analyze("hands", picture, max_hands=1)
-        two_again = await engines.analyze("hands", picture, max_hands=2)
 
-    assert [len(found.detections) for found in (two, one, two_again)] == [2, 1, 2]
-    assert [found.loaded for found in (two, one, two_again)] == [["hands"]] * 3
+    assert [len(found.detections) for found in (two, one)] == [2, 1]
+    assert two.pid != one.pid
 
 
 async def test_a_confidence_that_nothing_reaches_finds_nothing(models_folder: Path) -> None:
@@ -155,7 +139,7 @@ async def test_a_confidence_that_nothing_reaches_finds_nothing(models_folder: Pa
     assert found.detections == []
 
 
-async def test_a_truncated_bundle_is_a_clean_error_and_the_worker_goes_on(models_folder: Path, tmp_path: Path) -> None:
+async def test_a_truncated_bundle_is_a_clean_error_and_other_models_go_on(models_folder: Path, tmp_path: Path) -> None:
     picture = photo("thumb_up.jpg").read()
     cut = tmp_path / "cut.task"
     cut.write_bytes((models_folder / "hand_landmarker.task").read_bytes()[:100_000])
@@ -166,11 +150,10 @@ async def test_a_truncated_bundle_is_a_clean_error_and_the_worker_goes_on(models
         found = await engines.analyze("hands", picture)
 
     assert str(tmp_path) not in failure.value.detail
-    assert found.loaded == ["hands"]
-    assert engines.pool.statistics.started == 1
+    assert len(found.detections) == 1
 
 
-async def test_a_broken_photo_is_refused_and_the_worker_goes_on(models_folder: Path) -> None:
+async def test_a_broken_photo_is_refused_and_the_child_goes_on(models_folder: Path) -> None:
     whole = photo("thumb_up.jpg").read()
 
     async with open_engines(models_folder) as engines:
@@ -179,6 +162,7 @@ async def test_a_broken_photo_is_refused_and_the_worker_goes_on(models_folder: P
         with pytest.raises(UnsupportedMedia):
             await engines.analyze("hands", b"not a picture at all")
         found = await engines.analyze("hands", whole)
+        (pool,) = engines.pools.values()
 
+        assert pool.statistics.started == 1
     assert len(found.detections) == 1
-    assert engines.pool.statistics.started == 1

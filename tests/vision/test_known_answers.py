@@ -125,7 +125,6 @@ async def test_the_two_pose_models_are_not_the_same(models_folder: Path) -> None
         full = await engines.analyze("pose", picture, model="full")
 
     assert lite.detections != full.detections
-    assert full.loaded == ["pose"]
 
 
 @pytest.mark.parametrize("task", ["face-landmarks", "pose", "hands", "gestures"])
@@ -175,16 +174,3 @@ async def test_a_confidence_that_nothing_reaches_finds_nothing(task: str, models
         found = await engines.analyze(task, photo("astronaut.png").read(), min_confidence=1.0)
 
     assert found.detections == []
-
-
-async def test_every_task_can_be_loaded_beside_the_others(models_folder: Path) -> None:
-    picture = photo("business_person.png").read()
-    tasks = ["face-detection", "face-landmarks", "gestures", "pose", "segmentation"]
-
-    async with open_engines(models_folder) as engines:
-        for task in tasks:
-            last = await engines.analyze(task, picture)
-
-    assert last.loaded == tasks
-    assert (last.head["width"], last.head["height"]) == (958, 1358)
-    assert max(last.head["analyzedWidth"], last.head["analyzedHeight"]) <= BOX[0]

@@ -1,237 +1,252 @@
-"""The shelf of loaded models, with models that only count."""
+"""Models: found, loaded once for all who wait, lent, and let go. The children are real, their models are not."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
-from app.vision.models import ModelShelf
-from app.vision.task import Found, Model, VisionTask
+from app.domain.priority import Priority
+from app.domain.units import MIB
+from app.errors import InvalidMedia, Overloaded, WorkerFailed
+from app.memory.reservation import Reservation
+from tests.leaks import Leaks
+from tests.vision.toys import CRITICAL, HIGH, LOW, Feet, Noses, Toes, ToyHouse, open_toys
+from tests.workers.pools import until
 
-ASSET = Path("model.task")
 
+@pytest.fixture
+async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[ToyHouse]:
+    async with open_toys(tmp_path, watch=leaks.watch) as opened:
+        yield opened
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    number: int = 0
 
+def fill(house: ToyHouse, left_bytes: int) -> Reservation:
+    """Take all of the budget but so many bytes."""
+    budget = house.governor.budget
+    taken = budget.try_reserve({"x": budget.free_bytes - left_bytes}, owner="other", priority=Priority.LIVE)
+    assert taken is not None
+    return taken
 
-@dataclass(frozen=True, slots=True)
-class OtherParams:
-    number: int = 0
 
+async def test_a_model_is_loaded_when_it_is_first_needed(house: ToyHouse) -> None:
+    before = house.loaded
 
-class CountedModel(Model):
-    """Knows whether it was closed, and how many threads were in it at once."""
+    reply = await house.analyze(count=3)
 
-    def __init__(self, params: object) -> None:
-        self.params = params
-        self.is_closed = False
+    assert before == []
+    assert house.loaded == ["model:toes"]
+    assert reply.head["options"]["params"] == {"count": 3}
 
-    def detect(self, rgb: Any, timestamp_ms: int | None = None) -> Found:  # noqa: ARG002 - part of the interface
-        assert not self.is_closed
-        return Found([])
 
-    def close(self) -> None:
-        assert not self.is_closed, "closed twice"
-        self.is_closed = True
+async def test_many_who_come_at_once_wait_for_one_load_together(house: ToyHouse, tmp_path: Path) -> None:
+    (tmp_path / "slow").touch()
+    work = [asyncio.create_task(house.analyze()) for _ in range(5)]
+    await until((tmp_path / "slow.begun").exists)
+    waiting = house.governor.budget.statistics().waiting
+    (tmp_path / "slow.release").touch()
 
+    replies = await asyncio.gather(*work)
 
-class Small(VisionTask):
-    name = "small"
-    summary = "a part of what Large finds"
-    asset = "small.task"
-    Params = Params
-    model_bytes = 1
-    instance_bytes = 1
-    served_by = "large"
-    on_load: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
+    assert waiting == 5
+    assert len({reply.pid for reply in replies}) == 1
+    assert house.vision.models.nursery.surroundings.counters.started == 1
 
-    @classmethod
-    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
-        cls.on_load()
-        return CountedModel(params)
 
+async def test_its_account_is_as_granted_until_the_kernel_is_asked(house: ToyHouse) -> None:
+    await house.analyze()
 
-class Large(VisionTask):
-    name = "large"
-    summary = "everything"
-    asset = "large.task"
-    Params = OtherParams
-    model_bytes = 2
-    instance_bytes = 2
+    assert house.entries() == {"model:toes": Toes.model_bytes}  # the gauge of the test does not see it
 
-    @classmethod
-    def load(cls, asset: Path, params: Any) -> Model:  # noqa: ARG003 - part of the interface
-        return CountedModel(params)
 
+async def test_what_was_declared_and_not_taken_is_free_as_soon_as_it_is_loaded(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(house.governor), "resident_now", lambda *_: 3 * MIB)
+    house.vision.models.nursery.sizes.learn(house.key().size_name, 6 * MIB)
 
-def _shelf(slots: int = 1, resident_bytes: Callable[[], int] = lambda: 0) -> ModelShelf:
-    return ModelShelf(slots, resident_bytes)
+    await house.analyze()
 
+    assert house.entries() == {"model:toes": 6 * MIB}
 
-def _loaded(shelf: ModelShelf) -> list[str]:
-    return [one.task for one in shelf.loaded()]
 
+async def test_another_task_that_serves_it_with_the_same_parameters_is_used(house: ToyHouse) -> None:
+    await house.analyze(Feet)
 
-def _lease_once(shelf: ModelShelf, task: type[VisionTask], params: object) -> CountedModel:
-    with shelf.lease(task, ASSET, params) as model:
-        assert isinstance(model, CountedModel)
-        return model
+    same = await house.analyze(Toes)
+    other = await house.analyze(Toes, count=2)
 
+    assert same.head["options"]["task"] == "feet"
+    assert same.head["asked"] == "toes"
+    assert other.head["options"]["task"] == "toes"
 
-def test_a_model_is_loaded_once_for_the_same_parameters() -> None:
-    shelf = _shelf()
 
-    first = _lease_once(shelf, Small, Params(1))
-    second = _lease_once(shelf, Small, Params(1))
+async def test_its_own_model_goes_before_one_that_serves_it_too(house: ToyHouse) -> None:
+    await house.analyze(Toes)
+    await house.analyze(Feet)
 
-    assert second is first
-    assert _loaded(shelf) == ["small"]
+    assert (await house.analyze(Toes)).head["options"]["task"] == "toes"
 
 
-def test_an_idle_model_is_replaced_for_other_parameters() -> None:
-    shelf = _shelf()
+async def test_other_parameters_take_the_place_of_the_least_recently_used_ones(house: ToyHouse) -> None:
+    await house.analyze(count=1)
 
-    first = _lease_once(shelf, Small, Params(1))
-    second = _lease_once(shelf, Small, Params(2))
+    await house.analyze(count=2)
+    await until(lambda: len(house.pids) == 1)
 
-    assert first.is_closed
-    assert not second.is_closed
-    assert _loaded(shelf) == ["small"]
+    assert house.find(count=2).is_ready
+    assert house.entries() == {"model:toes": Toes.model_bytes}
 
 
-def test_another_model_is_loaded_beside_one_at_work_while_slots_are_left() -> None:
-    shelf = _shelf(slots=2)
+async def test_clients_cannot_make_the_list_of_models_grow_by_inventing_parameters(house: ToyHouse) -> None:
+    for count in range(6):
+        await house.analyze(count=count)
 
-    with shelf.lease(Small, ASSET, Params(1)) as first, shelf.lease(Small, ASSET, Params(1)) as second:
-        assert first is not second
-        assert _loaded(shelf) == ["small", "small"]
+    await until(lambda: len(list(house.vision.models)) == 1)
 
 
-def test_a_model_at_work_is_never_closed() -> None:
-    shelf = _shelf(slots=2)
+async def test_a_load_waits_in_the_order_of_the_ledger_and_for_so_long_at_most(house: ToyHouse) -> None:
+    taken = fill(house, MIB)
+    waiting = asyncio.create_task(house.analyze())
+    await until(lambda: house.governor.budget.statistics().waiting == 1)
+    before = house.pids
 
-    with shelf.lease(Small, ASSET, Params(1)) as at_work:
-        for number in range(2, 6):
-            _lease_once(shelf, Small, Params(number))
+    taken.release()
+    await waiting
 
-        at_work.detect(None)  # type: ignore[arg-type]
+    assert before == []
+    assert len(house.pids) == 1
 
-    assert len(_loaded(shelf)) == 2
 
+async def test_who_waits_for_a_model_holds_nothing_meanwhile(house: ToyHouse) -> None:
+    taken = fill(house, 5 * MIB)
+    waiting = asyncio.create_task(house.analyze())
+    await until(lambda: house.governor.budget.statistics().waiting == 1)
 
-def test_the_model_of_the_task_that_serves_it_is_lent() -> None:
-    shelf = _shelf()
-    large = _lease_once(shelf, Large, OtherParams(1))
+    free_bytes = house.governor.budget.free_bytes
 
-    lent = _lease_once(shelf, Small, Params(1))
+    assert free_bytes == 5 * MIB
+    taken.release()
+    await waiting
 
-    assert lent is large
-    assert _loaded(shelf) == ["large"]
 
+async def test_a_load_that_fails_is_told_to_all_who_wait_and_leaves_nothing(house: ToyHouse, tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
 
-def test_the_model_of_the_task_that_serves_it_is_not_lent_for_other_parameters() -> None:
-    shelf = _shelf()
-    large = _lease_once(shelf, Large, OtherParams(1))
+    outcomes = await asyncio.gather(*(house.analyze() for _ in range(3)), return_exceptions=True)
 
-    own = _lease_once(shelf, Small, Params(2))
+    assert {type(outcome) for outcome in outcomes} == {WorkerFailed}
+    assert house.entries() == {}
+    assert list(house.vision.models) == []
 
-    assert own is not large
-    assert not large.is_closed
 
+async def test_who_leaves_while_a_model_is_loaded_leaves_nothing(house: ToyHouse, tmp_path: Path) -> None:
+    (tmp_path / "slow").touch()
+    work = asyncio.create_task(house.analyze())
+    await until((tmp_path / "slow.begun").exists)
 
-def test_a_task_does_not_serve_the_one_that_serves_it() -> None:
-    shelf = _shelf()
-    small = _lease_once(shelf, Small, Params(1))
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    (tmp_path / "slow.release").touch()
+    await until(lambda: house.loaded == ["model:toes"])
 
-    assert _lease_once(shelf, Large, OtherParams(1)) is not small
+    assert house.entries() == {"model:toes": Toes.model_bytes}
+    assert house.find().is_idle
 
 
-def test_a_load_that_fails_leaves_nothing_and_the_next_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = _shelf()
+async def test_the_bytes_of_a_call_stay_taken_until_the_child_has_answered(house: ToyHouse, tmp_path: Path) -> None:
+    await house.analyze()
+    work = asyncio.create_task(house.analyze(picture=f"hold {tmp_path / 'held'}"))
+    await until((tmp_path / "held.begun").exists)
+    during = house.governor.budget.reserved_bytes
 
-    def fail() -> None:
-        raise RuntimeError("Unable to open zip archive.")
+    work.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    after_the_client_left = house.governor.budget.reserved_bytes
+    (tmp_path / "held.release").touch()
+    await asyncio.gather(work, return_exceptions=True)
 
-    monkeypatch.setattr(Small, "on_load", staticmethod(fail))
-    with pytest.raises(RuntimeError):
-        _lease_once(shelf, Small, Params(1))
-    monkeypatch.undo()
+    assert after_the_client_left == during
+    assert house.governor.budget.reserved_bytes == during - MIB
 
-    assert _loaded(shelf) == []
-    assert not _lease_once(shelf, Small, Params(1)).is_closed
 
+async def test_a_second_instance_comes_where_calls_wait_and_bytes_are_free(tmp_path: Path, leaks: Leaks) -> None:
+    async with open_toys(tmp_path, workers=2, watch=leaks.watch) as house:
+        await house.second_child(tmp_path)
 
-def test_a_model_comes_back_after_a_call_that_failed() -> None:
-    shelf = _shelf()
+        assert house.entries() == {"model:toes": 2 * Toes.model_bytes}
 
-    with pytest.raises(ZeroDivisionError), shelf.lease(Small, ASSET, Params(1)) as first:
-        raise ZeroDivisionError
 
-    assert _lease_once(shelf, Small, Params(1)) is first
+async def test_a_second_instance_pushes_nobody_out(tmp_path: Path, leaks: Leaks) -> None:
+    async with open_toys(tmp_path, workers=2, watch=leaks.watch) as house:
+        await house.analyze(Noses)
+        await house.analyze(Toes)
+        taken = fill(house, 4 * MIB)
+        async with house.held(tmp_path):
+            behind = asyncio.create_task(house.analyze())
+            await until(lambda: house.find().pool.waiting == 1)
+            loaded = house.loaded
+        await behind
 
+        taken.release()
+        assert loaded == ["model:noses", "model:toes"]
 
-def test_idle_models_are_unloaded_and_others_kept() -> None:
-    shelf = _shelf(slots=2)
-    idle = _lease_once(shelf, Large, OtherParams(1))
-    with shelf.lease(Small, ASSET, Params(5)) as at_work:
-        counts = shelf.unload("large"), shelf.unload("small")
 
-        at_work.detect(None)  # type: ignore[arg-type]
+async def test_at_high_there_is_one_instance_of_a_model(tmp_path: Path, leaks: Leaks) -> None:
+    async with open_toys(tmp_path, workers=2, watch=leaks.watch) as house:
+        await house.second_child(tmp_path)
 
-    assert counts == (1, 0)
-    assert idle.is_closed
-    assert _loaded(shelf) == ["small"]
+        house.at(HIGH)
+        await until(lambda: len(house.pids) <= 1)
 
 
-def test_idle_instances_beyond_the_number_that_is_kept_are_closed() -> None:
-    shelf = _shelf(slots=2)
-    with shelf.lease(Small, ASSET, Params(1)) as first, shelf.lease(Small, ASSET, Params(2)):
-        shelf.unload_surplus(1)
-        at_work = _loaded(shelf)
-    _lease_once(shelf, Large, OtherParams(9))
+async def test_at_critical_nothing_is_loaded_and_the_largest_child_goes(house: ToyHouse) -> None:
+    await house.analyze(Toes)
+    house.at(CRITICAL)
+    await until(lambda: house.pids == [])
 
-    shelf.unload_surplus(1)
+    with pytest.raises(Overloaded):
+        await house.analyze(Toes)
 
-    assert at_work == ["small", "small"]
-    assert _loaded(shelf) == ["small", "large"]
-    assert isinstance(first, CountedModel)
-    assert first.is_closed
+    house.at(LOW)
+    await house.analyze(Toes)
 
 
-def test_the_growth_of_the_process_is_kept_with_the_model() -> None:
-    sizes = iter([100, 140, 200, 190])
-    shelf = _shelf(slots=2, resident_bytes=lambda: next(sizes))
+async def test_a_child_that_dies_of_a_picture_has_a_successor_under_the_same_account(
+    house: ToyHouse, tmp_path: Path
+) -> None:
+    first = await house.analyze()
+    taken = fill(house, 2 * MIB)
 
-    _lease_once(shelf, Large, OtherParams(1))
-    _lease_once(shelf, Small, Params(2))
+    second = await house.analyze(picture=f"die {tmp_path / 'once'}")
 
-    assert [one.resident_bytes for one in shelf.loaded()] == [40, 0]
+    assert second.pid != first.pid
+    assert house.entries() == {"model:toes": Toes.model_bytes}
+    taken.release()
 
 
-def test_there_are_never_more_models_of_a_task_than_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads load at the same time while a third model is idle: one of them must take its place."""
-    shelf = _shelf(slots=2)
-    _lease_once(shelf, Small, Params(0))
-    together = threading.Barrier(2)
+async def test_a_child_that_is_killed_while_idle_gives_its_bytes_back_and_the_next_call_loads_it_again(
+    house: ToyHouse,
+) -> None:
+    await house.analyze()
 
-    def meet() -> None:
-        try:
-            together.wait(0.5)
-        except threading.BrokenBarrierError:
-            return  # loads are made one after the other: right, too
+    os.kill(house.pids[0], signal.SIGKILL)
+    await until(lambda: house.entries() == {})
+    await house.analyze()
 
-    monkeypatch.setattr(Small, "on_load", staticmethod(meet))
-    threads = [threading.Thread(target=_lease_once, args=(shelf, Small, Params(number))) for number in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    assert len(house.pids) == 1
 
-    assert len(_loaded(shelf)) <= 2
+
+async def test_an_error_of_the_picture_leaves_the_model_where_it_is(house: ToyHouse) -> None:
+    await house.analyze()
+
+    with pytest.raises(InvalidMedia):
+        await house.analyze(picture="bad")
+
+    assert len(house.pids) == 1
+    assert house.find().is_idle

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -16,19 +18,24 @@ from app.domain.units import MIB
 from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
-from app.vision.accounts import WorkerAccounts
+from app.memory.customer import Customer
+from app.media.pictures import LivePicture
+from app.vision.accounts import ZygoteAccount
+from app.vision.model import ServedModel
+from app.vision.model_key import ModelKey
+from app.vision.models import Nursery
 from app.vision.plan import AnalysisPlan
+from app.vision.sizes import LearnedSizes
 from app.vision.task import Model, VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
+from app.workers.launch import PlainLauncher
+from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
+from app.workers.surroundings import Surroundings
 from tests.memory.gauges import FakeGauge, make_governor
 from tests.workers.pools import until
-
-MODEL_BYTES = 3 * MIB
-"""What `toy_engine` says that a model took; less than is reserved for it, as it should be."""
-
 
 LOW, MODERATE, HIGH, CRITICAL = 0.1, 0.25, 0.35, 0.45
 SHARES = MemorySettings(moderate_share=0.2, high_share=0.3, critical_share=0.4)
@@ -49,7 +56,6 @@ class Toes(VisionTask):
     asset = "toes.task"
     Params = ToyParams
     model_bytes = 10 * MIB
-    instance_bytes = 6 * MIB
     tracker_bytes = 8 * MIB
     served_by: ClassVar[str | None] = "feet"
 
@@ -65,7 +71,6 @@ class Feet(Toes):
     summary = "feet"
     asset = "feet.task"
     model_bytes = 20 * MIB
-    instance_bytes = 12 * MIB
     served_by = None
 
 
@@ -85,8 +90,11 @@ TASKS: dict[str, type[VisionTask]] = {task.name: task for task in (Toes, Feet, N
 class EveryAsset:
     """A folder in which every bundle is installed."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
     def path(self, name: str) -> Path:
-        return Path("/models") / name
+        return self._folder / name
 
     def present(self, _name: str) -> bool:
         return True
@@ -110,12 +118,19 @@ class ToyHouse:
     clock: Clock
 
     @property
-    def accounts(self) -> WorkerAccounts:
-        return self.vision._accounts
+    def children(self) -> list[WorkerProcess]:
+        """Every child that is up, by process id."""
+        children = (worker for model in self.vision.models for worker in model.pool.children)
+        return sorted(children, key=lambda worker: worker.pid)
 
     @property
     def pids(self) -> list[int]:
-        return sorted(worker.pid for worker in self.vision.pool.workers)
+        return [worker.pid for worker in self.children]
+
+    @property
+    def loaded(self) -> list[str]:
+        """The owners of the models that are there, one for each child."""
+        return sorted(model.key.owner for model in self.vision.models for _ in model.pool.children)
 
     def at(self, share: float) -> None:
         """Measure with such a working set, as a part of the limit."""
@@ -123,50 +138,61 @@ class ToyHouse:
         self.governor.measure()
 
     def see(self, pid: int, resident_bytes: int) -> None:
-        """Measure with a worker of this size."""
+        """Measure with a child of this size."""
         self.gauge.resident_bytes[pid] = resident_bytes
         self.governor.measure()
 
-    def entries(self) -> list[int]:
-        """Return what is reserved for each worker."""
-        holders = self.governor.budget.statistics().holders
-        return [holder.reserved_bytes for holder in holders if holder.owner.startswith("worker:")]
+    def entries(self) -> dict[str, int]:
+        """Return what is reserved for the children and the zygote, by owner."""
+        entries: Counter[str] = Counter()
+        for holder in self.governor.budget.statistics().holders:
+            if holder.owner.startswith(("model:", "tracker:", "zygote")):
+                entries[holder.owner] += holder.reserved_bytes
+        return dict(entries)
+
+    def key(self, task: type[VisionTask] = Toes, **params: Any) -> ModelKey:
+        return self.vision.key(task, task.Params(**params))
+
+    def find(self, task: type[VisionTask] = Toes, **params: Any) -> ServedModel:
+        """Return a model that is known."""
+        return self.vision.models.find(self.key(task, **params))
 
     async def analyze(
-        self, task: type[VisionTask] = Toes, picture: str = "", tracker: Tracker | None = None, **params: Any
+        self,
+        task: type[VisionTask] = Toes,
+        picture: str = "",
+        tracker: Tracker | None = None,
+        priority: Priority = Priority.LIVE,
+        **params: Any,
     ) -> Reply:
         """Analyse one picture as `Analysis` does; see `ToyEngine` for what a picture may say."""
-
-        async def put_aside() -> None:
-            pass
-
-        chosen = tracker.task.Params(**tracker.params) if tracker is not None else task.Params(**params)
+        live = LivePicture(picture.encode(), self.governor.budget, Customer(priority, "me", 20))
+        plan = AnalysisPlan(AnalysisSize(4, 3), 100, None, "decode-toy", MIB, MIB)
+        key = self.key(task, **params)
         async with (
             asyncio.timeout(20),
-            self.vision.lease(task, chosen, put_aside) as lease,
-            self.governor.budget.reserve(
-                {"decode": MIB, **lease.parts}, owner="test", priority=Priority.LIVE
-            ) as reservation,
+            self.vision.lease(key, live, partial(live.granted, {"decode": MIB}, "test"), tracker) as lease,
         ):
-            data = picture.encode()
-            plan = AnalysisPlan(AnalysisSize(4, 3), 100, None, "decode-toy", MIB, MIB)
-            return await self.vision.analyze(lease, data, plan, reservation, "me", tracker)
+            return await self.vision.analyze(lease, key, live, plan, tracker)
 
-    async def second_worker(self, folder: Path) -> None:
-        """Have a second worker started, and both of them loaded and idle."""
-        await self.analyze()
-        await self.analyze_two(folder)
-        assert len(self.pids) == 2
-
-    async def analyze_two(self, folder: Path) -> None:
-        """Have two pictures worked on at the same time."""
-        paths = [folder / f"held-{next(_numbers)}" for _ in range(2)]
-        held = [asyncio.create_task(self.analyze(picture=f"hold {path}")) for path in paths]
-        for path in paths:
-            await until(path.with_suffix(".begun").exists)
-        for path in paths:
+    @asynccontextmanager
+    async def held(self, folder: Path, task: type[VisionTask] = Toes, **wanted: Any) -> AsyncIterator[None]:
+        """Have a child work on a picture for the block."""
+        path = folder / f"held-{next(_numbers)}"
+        work = asyncio.create_task(self.analyze(task, f"hold {path}", **wanted))
+        try:
+            await until(lambda: path.with_suffix(".begun").exists() or work.done())
+            yield
+        finally:
             path.with_suffix(".release").touch()
-        await asyncio.gather(*held)
+            await asyncio.gather(work, return_exceptions=True)
+        work.result()
+
+    async def second_child(self, folder: Path, task: type[VisionTask] = Toes) -> None:
+        """Have a second instance of a model started, and both of them idle."""
+        async with self.held(folder, task), self.held(folder, task):
+            pass
+        assert self.find(task).pool.size == 2
 
 
 @asynccontextmanager
@@ -174,34 +200,31 @@ async def open_toys(
     folder: Path,
     *,
     workers: int = 1,
-    slots: int = 1,
     idle_seconds: float = 300.0,
     watch: Callable[[Any], None] = lambda _: None,
     tasks: dict[str, type[VisionTask]] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[ToyHouse]:
-    """Give vision for the block; `watch` is given its budget."""
-    gauge, clock = FakeGauge(), Clock()
+    """Give vision for the block, its children started plainly; `watch` is given its budget."""
+    gauge, clock = FakeGauge(), clock or Clock()
     governor = make_governor(folder, gauge, SHARES)
     watch(governor.budget)
     spec = WorkerSpec(
         role="vision",
         entry="tests.vision.toy_engine:build",
-        options={"modelBytes": MODEL_BYTES},
         limits=PoolLimits(workers=workers, idle_seconds=idle_seconds),
-        slots=slots,
         log_level="error",
     )
-    vision = Vision(
-        spec,
-        governor,
-        cast("ModelAssets", EveryAsset()),
-        tasks or TASKS,
-        VisionSettings(),
-        clock,
-    )
+    zygote = ZygoteAccount(governor)
+    nursery = Nursery(spec, Surroundings.around(PlainLauncher()), LearnedSizes(folder / "sizes.json"), zygote)
+    assets = cast("ModelAssets", EveryAsset(folder))
+    vision = Vision(nursery, governor, assets, tasks or TASKS, VisionSettings(), clock)
+    looking = asyncio.create_task(vision.eviction.run())
     try:
         yield ToyHouse(gauge, governor, vision, clock)
     finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         await vision.aclose()
         await governor.aclose()
 

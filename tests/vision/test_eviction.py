@@ -1,0 +1,217 @@
+"""Who leaves when room is needed: idle ones first, in a certain order; those in use only when their turn is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from app.domain.priority import Priority
+from app.domain.units import MIB
+from app.memory.reservation import Reservation
+from app.vision.eviction import TURN_SECONDS
+from tests.leaks import Leaks
+from tests.vision.toys import HIGH, Feet, Noses, Toes, ToyHouse, open_toys
+from tests.workers.pools import until
+
+
+@pytest.fixture
+async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[ToyHouse]:
+    async with open_toys(tmp_path, workers=2, watch=leaks.watch) as opened:
+        yield opened
+
+
+def fill(house: ToyHouse, left_bytes: int) -> Reservation:
+    """Take all of the budget but so many bytes."""
+    budget = house.governor.budget
+    taken = budget.try_reserve({"x": budget.free_bytes - left_bytes}, owner="other", priority=Priority.LIVE)
+    assert taken is not None
+    return taken
+
+
+async def test_an_idle_model_leaves_for_one_that_is_waited_for(house: ToyHouse) -> None:
+    await house.analyze(Noses)
+    taken = fill(house, 3 * MIB)
+
+    await house.analyze(Toes)
+
+    assert house.loaded == ["model:toes"]
+    taken.release()
+
+
+async def test_the_least_recently_used_one_leaves_first(house: ToyHouse) -> None:
+    for task in (Noses, Toes):
+        await house.analyze(task)
+        house.find(task).load_seconds = 0.1
+        house.clock.now += 10
+
+    house.vision.eviction.make_room(1)
+    await until(lambda: len(house.pids) == 1)
+
+    assert house.loaded == ["model:toes"]
+
+
+async def test_one_that_is_expensive_to_bring_back_stays_before_a_cheap_one(house: ToyHouse) -> None:
+    for task, load_seconds in ((Noses, 0.3), (Toes, 0.1)):
+        await house.analyze(task)
+        house.find(task).load_seconds = load_seconds
+        house.clock.now += 10
+
+    house.vision.eviction.make_room(1)
+    await until(lambda: len(house.pids) == 1)
+
+    assert house.loaded == ["model:noses"]
+
+
+async def test_a_second_instance_leaves_before_the_only_one_of_another_model(house: ToyHouse, tmp_path: Path) -> None:
+    await house.analyze(Noses)
+    house.clock.now += 100
+    await house.second_child(tmp_path, Toes)
+
+    house.vision.eviction.make_room(1)
+    await until(lambda: len(house.pids) == 2)
+
+    assert house.loaded == ["model:noses", "model:toes"]
+
+
+async def test_a_model_that_another_one_answers_for_too_leaves_before_others(house: ToyHouse) -> None:
+    await house.analyze(Noses)
+    house.clock.now += 100
+    await house.analyze(Toes)
+    await house.analyze(Feet)
+
+    house.vision.eviction.make_room(1)
+    await until(lambda: len(house.pids) == 2)
+
+    assert house.loaded == ["model:feet", "model:noses"]
+
+
+async def test_nothing_that_is_in_use_leaves(house: ToyHouse, tmp_path: Path) -> None:
+    async with house.held(tmp_path, Toes):
+        leaving = house.vision.eviction.make_room(None)
+
+        assert leaving == []
+        assert house.loaded == ["model:toes"]
+
+
+async def test_no_more_leave_than_are_needed(house: ToyHouse) -> None:
+    for task in (Noses, Toes, Feet):
+        await house.analyze(task)
+        house.clock.now += 10
+
+    leaving = house.vision.eviction.make_room(Noses.model_bytes)
+
+    assert len(leaving) == 1
+
+
+async def test_one_in_use_goes_on_for_its_turn_and_then_gives_way(house: ToyHouse, tmp_path: Path) -> None:
+    taken = None
+    async with house.held(tmp_path, Noses):
+        taken = fill(house, 3 * MIB)
+        waiting = asyncio.create_task(house.analyze(Toes))
+        await until(lambda: house.find(Toes).is_waiting)
+        house.vision.eviction.look()
+        within_its_turn = house.find(Noses).is_leaving
+        house.clock.now += 2 * TURN_SECONDS
+        house.vision.eviction.look()
+        after_its_turn = house.find(Noses).is_leaving
+        still_there = house.loaded
+    await waiting
+
+    assert not within_its_turn
+    assert after_its_turn
+    assert still_there == ["model:noses"]
+    assert house.loaded == ["model:toes"]
+    taken.release()
+
+
+async def test_who_comes_to_a_model_whose_turn_is_over_waits_for_its_next_load(
+    house: ToyHouse, tmp_path: Path
+) -> None:
+    async with house.held(tmp_path, Noses):
+        taken = fill(house, 3 * MIB)
+        first = asyncio.create_task(house.analyze(Toes))
+        await until(lambda: house.find(Toes).is_waiting)
+        house.clock.now += 2 * TURN_SECONDS
+        house.vision.eviction.look()
+        newcomer = asyncio.create_task(house.analyze(Noses))
+        await until(lambda: house.find(Noses).is_waiting)
+    await first
+    house.clock.now += 2 * TURN_SECONDS
+    await newcomer
+
+    assert house.loaded == ["model:noses"]
+    taken.release()
+
+
+async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp_path: Path) -> None:
+    async with (
+        house.held(tmp_path, Noses, priority=Priority.LIVE),
+        house.held(tmp_path, Feet, priority=Priority.REQUEST),
+    ):
+        taken = fill(house, 3 * MIB)
+        waiting = asyncio.create_task(house.analyze(Toes))
+        await until(lambda: house.find(Toes).is_waiting)
+        house.clock.now += 2 * TURN_SECONDS
+        house.vision.eviction.look()
+        leaving = [model.key.task for model in house.vision.models if model.is_leaving]
+    await waiting
+
+    assert leaving == [Feet]
+    taken.release()
+
+
+async def test_a_load_that_was_granted_other_bytes_meanwhile_takes_nothing_from_anybody(
+    house: ToyHouse, tmp_path: Path
+) -> None:
+    async with house.held(tmp_path, Noses):
+        taken = fill(house, 3 * MIB)
+        waiting = asyncio.create_task(house.analyze(Toes))
+        await until(lambda: house.find(Toes).is_waiting)
+        taken.release()
+        await waiting
+
+    assert house.loaded == ["model:noses", "model:toes"]
+
+
+async def test_reclaiming_lets_idle_models_go_and_tells_what_came_back(house: ToyHouse) -> None:
+    await house.analyze(Toes)
+    house.clock.now += 10
+
+    report = await house.governor.reclaim.reclaim(None)
+
+    freed = {entry.name: entry.freed_bytes for entry in report}
+    assert freed["idle models"] == Toes.model_bytes
+    assert house.entries() == {}
+
+
+async def test_at_high_what_is_not_used_goes_by_itself(house: ToyHouse) -> None:
+    await house.analyze(Toes)
+    house.clock.now += 10
+
+    house.at(HIGH)
+
+    await until(lambda: house.pids == [])
+
+
+async def test_an_error_while_looking_for_room_does_not_end_the_search(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look, failures = house.vision.eviction.look, []
+
+    def fail_once() -> bool:
+        if not failures:
+            failures.append(1)
+            raise RuntimeError("a fault")
+        return look()
+
+    monkeypatch.setattr(house.vision.eviction, "look", fail_once)
+    await house.analyze(Noses)
+    taken = fill(house, 3 * MIB)
+
+    await house.analyze(Toes)
+
+    assert "looking for room failed" in caplog.text
+    taken.release()
