@@ -17,19 +17,18 @@ from app import log
 from app.errors import BallastError, WorkerFailed
 from app.workers import sandbox
 from app.workers.channel import BlockingChannel, Head, Message
-from app.workers.footprint import Footprint, resident_bytes
+from app.workers.footprint import measure, resident_bytes
 
 logger = logging.getLogger("ballast.child")
 
+_OUT_OF_MEMORY = WorkerFailed("The work needs more memory than it may have.")
+
 
 class Handler(Protocol):
-    """What an entry point builds. `handle` is called from several threads where the pool has several slots."""
+    """What an entry point builds; what it loads for good it loads there."""
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call; raise a BallastError for what the caller should know.
-
-        A true `loaded` in the head says that something was made that will stay: later collections pass it over.
-        """
+        """Answer one call, always on the same thread; raise a BallastError for what the caller should know."""
         ...
 
 
@@ -48,12 +47,12 @@ def run(descriptor: int, parent_pid: int) -> None:
 def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
     held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
     log.configure(opening.head["logLevel"], _own_stderr())
-    handler = _build(opening.head["entry"], opening.head["options"])
+    handler = _build(channel, opening.head["entry"], opening.head["options"])
     # What start-up made lives forever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    channel.send({"ready": True, "pid": os.getpid(), "sandbox": held})
-    _serve(channel, handler, opening.head["slots"])
+    channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
+    _serve(channel, handler)
 
 
 def _own_stderr() -> Any:
@@ -66,18 +65,24 @@ def _own_stderr() -> Any:
     return own
 
 
-def _build(entry: str, options: dict[str, Any]) -> Handler:
+def _build(channel: BlockingChannel, entry: str, options: dict[str, Any]) -> Handler:
+    """Build the handler; where that is refused, say why, and exit."""
     module, _, name = entry.partition(":")
     build: Callable[[dict[str, Any]], Handler] = getattr(importlib.import_module(module), name)
-    return build(options)
+    try:
+        return build(options)
+    except BallastError as error:
+        channel.send(_refusal(error))
+    except MemoryError:
+        channel.send(_refusal(_OUT_OF_MEMORY))
+    os._exit(0)
 
 
-def _serve(channel: BlockingChannel, handler: Handler, slots: int) -> None:
+def _serve(channel: BlockingChannel, handler: Handler) -> None:
+    """Read what comes on this thread, so that a call sent ahead can be recalled, and work on another."""
     backlog = _Backlog()
-    footprint = Footprint()
-    server = _CallServer(channel, handler, footprint)
-    for number in range(slots):
-        threading.Thread(target=server.run, args=(backlog,), name=f"slot-{number}", daemon=True).start()
+    server = _CallServer(channel, handler)
+    threading.Thread(target=server.run, args=(backlog,), name="calls", daemon=True).start()
     while (message := channel.receive()) is not None:
         if "recall" not in message.head:
             backlog.put(message)
@@ -85,8 +90,12 @@ def _serve(channel: BlockingChannel, handler: Handler, slots: int) -> None:
             server.give_back(message.head["recall"])
 
 
+def _refusal(error: BallastError) -> Head:
+    return {"error": error.code, "detail": error.detail, "extra": error.extra}
+
+
 class _Backlog:
-    """Calls that no slot works on yet, first in, first out; one can be taken back as long as it is here."""
+    """Calls that are not begun yet, first in, first out; one can be taken back as long as it is here."""
 
     def __init__(self) -> None:
         self._calls: deque[Message] = deque()
@@ -113,32 +122,28 @@ class _Backlog:
 
 
 class _CallServer:
-    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint) -> None:
+    def __init__(self, channel: BlockingChannel, handler: Handler) -> None:
         self._channel = channel
         self._handler = handler
-        self._footprint = footprint
 
     def run(self, backlog: _Backlog) -> None:
         while True:
-            head = self._reply(backlog.take())
+            self._reply(backlog.take())
             gc.collect()
-            if head.get("loaded"):
-                gc.freeze()
 
     def give_back(self, number: int) -> None:
         """Tell the parent that a call was not begun, and will not be."""
         memory = {"peakBytes": None, "residentBytes": resident_bytes()}
         self._channel.send({"call": number, "pid": os.getpid(), "memory": memory, "recalled": True})
 
-    def _reply(self, call: Message) -> Head:
+    def _reply(self, call: Message) -> None:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
-        with self._footprint.measure() as measurement:
+        with measure() as measurement:
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()
         self._send(head, payload)
-        return head
 
     def _send(self, head: Head, payload: bytes) -> None:
         try:
@@ -152,14 +157,10 @@ class _CallServer:
         try:
             return self._handler.handle(call.head, call.payload)
         except BallastError as error:
-            return {"error": error.code, "detail": error.detail, "extra": error.extra}, b""
+            return _refusal(error), b""
         except MemoryError:
             # The data limit held. The heap may be in pieces: the parent replaces this process.
-            return {
-                "error": WorkerFailed.code,
-                "detail": "The work needs more memory than it may have.",
-                "fatal": True,
-            }, b""
+            return _refusal(_OUT_OF_MEMORY) | {"fatal": True}, b""
         except Exception:
             logger.exception("a call failed")
-            return {"error": WorkerFailed.code, "detail": "The worker could not process this input."}, b""
+            return _refusal(WorkerFailed("The worker could not process this input.")), b""

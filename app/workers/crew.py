@@ -6,107 +6,104 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Protocol
+from functools import partial
+from typing import Any, TypeVar
 
-from app.workers.brake import RestartBrake
-from app.workers.process import WorkerGone, WorkerProcess
+from app.errors import BallastError, Overloaded, WorkerFailed
+from app.workers.account import Account, Accounts
+from app.workers.counters import CrewCounters
+from app.workers.ending import Ending, WorkerGone
+from app.workers.process import WorkerProcess
 from app.workers.spec import WorkerSpec
+from app.workers.surroundings import Surroundings
 
 logger = logging.getLogger("ballast.workers")
 
-_resident_bytes = attrgetter("resident_bytes")
-
-
-class WorkerLedger(Protocol):
-    """Who answers for the memory of the children."""
-
-    def allowed(self, configured: int) -> int:
-        """Return how many children of the `configured` number there may be now; 0: none may be started."""
-        ...
-
-    def may_grow(self) -> bool:
-        """Whether there is memory for a child beside those that are there (the first is never asked for)."""
-        ...
-
-    def first_concurrency(self, slots: int) -> int:
-        """Return how many calls of `slots` a new child may work on at a time."""
-        ...
-
-    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:
-        """Whether there is memory for a child to work on one call more at a time."""
-        ...
-
-    def is_outgrown(self, worker: WorkerProcess) -> bool:
-        """Whether a child holds more than it should between two calls, and is to be replaced."""
-        ...
-
-    def started(self, worker: WorkerProcess) -> None: ...
-
-    def ended(self, worker: WorkerProcess) -> None: ...
-
-
-@dataclass(slots=True)
-class CrewCounters:
-    """`died` ended without being asked to, `recycled` were replaced because they had outgrown."""
-
-    started: int = 0
-    died: int = 0
-    recycled: int = 0
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Crew:
-    """Starts children and lets them go; `workers` are those that are up.
+    """Starts children, each under an account of its own, and lets them go.
 
     `on_change` is called whenever a call might find a child, or must be told that it will not; `on_start_failed` when
-    a child could not be started, before `on_change`.
+    a child that was started for those in line did not start, before `on_change`.
     """
 
     spec: WorkerSpec
-    ledger: WorkerLedger
-    brake: RestartBrake
+    accounts: Accounts
+    surroundings: Surroundings
     on_change: Callable[[], None]
-    on_start_failed: Callable[[], None]
+    on_start_failed: Callable[[BallastError], object]
     counters: CrewCounters = field(default_factory=CrewCounters, init=False)
-    workers: list[WorkerProcess] = field(default_factory=list, init=False)
-    _starting: int = field(default=0, init=False)
-    _living: set[WorkerProcess] = field(default_factory=set, init=False)
+    _loaded: list[WorkerProcess] = field(default_factory=list, init=False)
+    _accounts: dict[WorkerProcess, Account] = field(default_factory=dict, init=False)
+    _vacant: Account | None = field(default=None, init=False)
+    _outgrown: set[WorkerProcess] = field(default_factory=set, init=False)
     _idle_timers: dict[WorkerProcess, asyncio.TimerHandle] = field(default_factory=dict, init=False)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
+    _starting: int = field(default=0, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    @property
+    def children(self) -> list[WorkerProcess]:
+        """The children that are up and stay."""
+        return [worker for worker in self._loaded if worker.stays]
 
     @property
     def size(self) -> int:
-        """How many children are up or starting."""
-        return len(self.workers) + self._starting
+        """How many children are up or starting, and not leaving; one that was killed counts until it is reaped."""
+        return sum(not worker.leaving for worker in self._loaded) + self._starting
 
     @property
-    def allowed(self) -> int:
-        """How many children there may be now."""
-        return self.ledger.allowed(self.spec.limits.workers)
+    def is_working(self) -> bool:
+        return any(worker.calls_in_flight for worker in self._loaded)
 
-    def level(self) -> None:
-        """Recall a call that waits in a busy child while another child has a free slot."""
-        if any(worker.free_slots > 0 for worker in self.workers):
-            behind = next((worker for worker in self.workers if worker.free_slots < 0), None)
-            if behind is not None:
-                behind.recall()
+    @property
+    def expects_nobody(self) -> bool:
+        """Whether no child is there, and none comes by itself."""
+        return self.size == 0 and not self._outgrown
 
-    def find(self, pid: int) -> WorkerProcess | None:
-        """Return the child with this process id, if it stays."""
-        return next((worker for worker in self._staying() if worker.pid == pid), None)
+    async def start(self, account: Account) -> WorkerProcess:
+        """Start one child, and wait until it is loaded. Where that fails, or is cancelled, the account is closed.
+
+        Raises:
+            Overloaded: none may be started now.
+            WorkerFailed: it did not start, or ended before it was loaded.
+            BallastError: what building its handler raised.
+        """
+        if self._closed or self.surroundings.brake.closed_seconds > 0:
+            account.close()
+            raise Overloaded("No worker is started now.", retry_after_seconds=5)
+        task = self._launch(account)
+        task.add_done_callback(lambda _: self.on_change())
+        try:
+            return await task
+        except WorkerGone as error:
+            raise WorkerFailed("The worker could not be started.") from error
+        except asyncio.CancelledError:
+            if _has_result(task):
+                self.dismiss(task.result())
+            elif self._closed and not _is_cancelled():
+                raise Overloaded("The service is shutting down.", retry_after_seconds=5) from None
+            raise
 
     def grow(self) -> None:
-        """Have a child work on one more call at a time, or start one more child, if the memory for it is granted."""
-        staying = self._staying()
-        if any(self._raise_concurrency(worker) for worker in staying):
-            return
-        if self._starting or self.brake.closed_seconds > 0 or len(staying) >= self.allowed:
-            return
-        if self.workers and not self.ledger.may_grow():
-            return
-        self._starting += 1
-        self._spawn(self._start(), "start")
+        """Start one more child for those in line, if there is an account for it."""
+        may_start = self.surroundings.brake.closed_seconds == 0 and not self._closed
+        if may_start and not self._starting and self.size < self.spec.limits.workers:
+            account = self._vacant or self.accounts.another()
+            self._vacant = None
+            if account is not None:
+                self._launch(account).add_done_callback(self._report)
+
+    def level(self) -> None:
+        """Recall a call that was sent ahead to a busy child while another has nothing to do."""
+        children = self.children
+        if any(worker.calls_in_flight == 0 for worker in children):
+            behind = next((worker for worker in children if worker.calls_in_flight > 1), None)
+            if behind is not None:
+                behind.recall()
 
     def keep(self, worker: WorkerProcess) -> None:
         """Do not let a child go for idleness: it has a call."""
@@ -117,120 +114,133 @@ class Crew:
         """Let a child go if it should, now that a call of it has ended, else watch how long it is idle."""
         if worker.stopping:
             return
-        if not worker.leaving and self.ledger.is_outgrown(worker):
-            self._recycle(worker)
+        if not worker.leaving and self._accounts[worker].is_outgrown():
+            self._replace(worker)
         if worker.calls_in_flight == 0:
             if worker.leaving:
-                self._spawn(self._release(worker), "leave")
+                self._spawn(worker.stop(), "leave")
             else:
                 self._watch_idle(worker)
 
-    def shrink(self) -> None:
-        """Let the children go that are more than allowed, the largest first."""
-        staying = sorted(self._staying(), key=_resident_bytes, reverse=True)
-        for worker in staying[: max(0, len(staying) - self.allowed)]:
-            self.dismiss(worker)
-
-    def dismiss_largest(self) -> None:
-        """Let the largest child go."""
-        if staying := self._staying():
-            self.dismiss(max(staying, key=_resident_bytes))
-
     def dismiss(self, worker: WorkerProcess) -> None:
-        """Let a child go as soon as its calls are answered."""
-        worker.leaving = True
-        if worker.calls_in_flight == 0:
-            self._spawn(self._release(worker), "leave")
+        """Let a child go as soon as its calls are answered; its account is closed then."""
+        self._leave(worker)
+        if worker.calls_in_flight == 0 and not worker.stopping:
+            self._spawn(worker.stop(), "leave")
 
-    async def dismiss_idle(self, spared: Callable[[WorkerProcess], bool]) -> int:
-        """Let every child go that works on nothing and is not spared; return the resident bytes they had."""
-        idle = [worker for worker in self.workers if worker.calls_in_flight == 0 and not spared(worker)]
-        freed_bytes = sum(worker.resident_bytes for worker in idle)
-        for worker in idle:
-            worker.leaving = True
-        await asyncio.gather(*(self._release(worker) for worker in idle))
-        return freed_bytes
+    async def dismiss_now(self, worker: WorkerProcess) -> None:
+        """Let a child go at once, whatever it works on; it is reaped, and its account closed, on return."""
+        self._leave(worker)
+        await worker.stop()
 
     async def close(self) -> None:
-        """Let every child go, at once."""
+        """Let every child go, at once. Every account is closed on return."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._release(worker) for worker in self.workers))
-        await asyncio.gather(*(worker.stop() for worker in list(self._living)))
+        await asyncio.gather(*(worker.stop() for worker in list(self._accounts)))
 
-    def _staying(self) -> list[WorkerProcess]:
-        return [worker for worker in self.workers if not worker.leaving]
+    def _leave(self, worker: WorkerProcess) -> None:
+        worker.leaving = True
+        self._outgrown.discard(worker)
+        self.keep(worker)
 
-    def _raise_concurrency(self, worker: WorkerProcess) -> bool:
-        if worker.stopping or worker.concurrency >= self.spec.slots or not self.ledger.may_raise_concurrency(worker):
-            return False
-        worker.concurrency += 1
-        return True
-
-    def _recycle(self, worker: WorkerProcess) -> None:
-        """Replace a child that has outgrown: the new one beside it if the ledger grants that, else after it."""
+    def _replace(self, worker: WorkerProcess) -> None:
+        """Replace a child that has outgrown: beside it if there is an account for that, else after it."""
         logger.warning(
             "worker has outgrown its allowance and is replaced",
             extra={"role": self.spec.role, "pid": worker.pid, "rssBytes": worker.resident_bytes},
         )
         self.counters.recycled += 1
-        worker.leaving = True
+        self._leave(worker)
+        starting = self._starting
         self.grow()
+        if self._starting == starting:
+            self._outgrown.add(worker)
 
-    async def _start(self) -> None:
-        try:
-            worker = await self._open()
-        except WorkerGone as error:
-            logger.error("worker did not start: %s", error, extra={"role": self.spec.role})
-            self.on_start_failed()
-        else:
-            self.workers.append(worker)
-            self.ledger.started(worker)
-            logger.info("worker started", extra={"role": self.spec.role, "pid": worker.pid})
+    def _launch(self, account: Account) -> asyncio.Task[WorkerProcess]:
+        worker = WorkerProcess(self.spec, self.surroundings.launcher, self._lose, self.surroundings.clock)
+        self._starting += 1
+        task = self._spawn(self._open(worker, account), "start")
+        task.add_done_callback(partial(self._end_launch, worker, account))
+        return task
+
+    async def _open(self, worker: WorkerProcess, account: Account) -> WorkerProcess:
+        await asyncio.sleep(self.surroundings.brake.backoff_seconds)
+        await worker.start()
+        self.counters.started += 1
+        self._accounts[worker] = account
+        account.opened(worker)
+        await worker.open()
+        account.loaded(worker)
+        logger.info("worker started", extra={"role": self.spec.role, "pid": worker.pid})
+        return worker
+
+    def _end_launch(self, worker: WorkerProcess, account: Account, task: asyncio.Task[WorkerProcess]) -> None:
+        self._starting -= 1
+        if _has_result(task) and worker.ending is None:
+            self._loaded.append(worker)
             self._watch_idle(worker)
-        self.on_change()
+        elif not worker.pid:  # one that had a process gives its account back when it is reaped
+            account.close()
 
-    async def _open(self) -> WorkerProcess:
-        try:
-            await asyncio.sleep(self.brake.backoff_seconds)
-            self.counters.started += 1
-            worker = WorkerProcess(self.spec, self._lose)
-            worker.concurrency = self.ledger.first_concurrency(self.spec.slots)
-            self._living.add(worker)
-            await worker.open()
-            return worker
-        finally:
-            self._starting -= 1
+    def _report(self, task: asyncio.Task[WorkerProcess]) -> None:
+        """A child was started for those in line: where it is not there now, the first of them is told."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("worker did not start: %s", error, extra={"role": self.spec.role})
+            public = error if isinstance(error, BallastError) else WorkerFailed("The worker could not be started.")
+            self.on_start_failed(public)
+        self.on_change()
 
     def _lose(self, worker: WorkerProcess) -> None:
-        """Forget a child that is gone, whether it was let go or died. Its calls end after this."""
-        self._living.discard(worker)
-        self.ledger.ended(worker)
-        if not worker.released:
-            self.brake.record_death()
-            self.counters.died += 1
-            logger.warning("worker died", extra={"role": self.spec.role, "pid": worker.pid})
-        self._remove(worker)
+        """Forget a child that is reaped. Its account serves a successor if calls wait, or if it had but outgrown."""
+        account = self._accounts.pop(worker)
+        is_outgrown = worker in self._outgrown
+        may_follow = worker in self._loaded and (is_outgrown or not worker.leaving)
+        self._leave(worker)
+        self._loaded = [other for other in self._loaded if other is not worker]
+        self._blame(worker)
+        account.ended(worker)
+        self._vacant = account if may_follow else None
+        worker.abandon_calls()
         self.on_change()
+        if is_outgrown and self._vacant is not None:
+            self.grow()
+        is_taken = may_follow and self._vacant is None
+        self._vacant = None
+        if not is_taken:
+            account.close()
+
+    def _blame(self, worker: WorkerProcess) -> None:
+        """Count a death, and a crash against the input of the call in work."""
+        assert worker.ending is not None
+        extra = {"role": self.spec.role, "pid": worker.pid, "ending": worker.ending.name.lower()}
+        if worker.ending is Ending.RELEASED:
+            logger.info("worker let go", extra=extra)
+            return
+        self.counters.died += 1
+        logger.warning("worker died", extra=extra)
+        if worker.ending is Ending.CRASH:
+            self.surroundings.count_crash(worker.call_in_work)
 
     def _watch_idle(self, worker: WorkerProcess) -> None:
         self.keep(worker)
         loop = asyncio.get_running_loop()
         self._idle_timers[worker] = loop.call_later(self.spec.limits.idle_seconds, self.dismiss, worker)
 
-    async def _release(self, worker: WorkerProcess) -> None:
-        if worker in self.workers:
-            self._remove(worker)
-            await worker.stop()
-            logger.info("worker let go", extra={"role": self.spec.role, "pid": worker.pid})
-
-    def _remove(self, worker: WorkerProcess) -> None:
-        self.keep(worker)
-        if worker in self.workers:
-            self.workers.remove(worker)
-
-    def _spawn(self, work: Coroutine[None, None, None], what: str) -> None:
+    def _spawn(self, work: Coroutine[None, None, T], what: str) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work, name=f"{what}-{self.spec.role}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _is_cancelled() -> bool:
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+def _has_result(task: asyncio.Task[Any]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None

@@ -1,17 +1,15 @@
 """What a call cost in memory, seen by the child itself.
 
 VmHWM only ever rises; writing 5 to clear_refs sets it back to VmRSS (proc(5)), which makes a peak per call. It is
-not `ru_maxrss`, which a child inherits from its parent. Both are of the process: a peak belongs to a call only when no
-other call ran beside it.
+not `ru_maxrss`, which a child inherits from its parent.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from app.domain.units import KIB
 
@@ -21,9 +19,8 @@ _MOST_BYTES = 8 * KIB
 
 @dataclass(slots=True)
 class Measurement:
-    """`peak_bytes` is how far the process rose above its size at the start, None if other calls ran beside."""
+    """`peak_bytes` is how far the process rose above its size at the start; None where `/proc` does not tell."""
 
-    start_bytes: int = 0
     peak_bytes: int | None = None
     resident_bytes: int = 0
 
@@ -31,33 +28,18 @@ class Measurement:
         return {"peakBytes": self.peak_bytes, "residentBytes": self.resident_bytes}
 
 
-@dataclass(slots=True)
-class Footprint:
-    """Measures calls of one process; may be used from several threads."""
-
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _running: int = 0
-    _entered: int = 0
-
-    @contextlib.contextmanager
-    def measure(self) -> Iterator[Measurement]:
-        """Measure what happens inside the block."""
-        measurement = Measurement()
-        with self._lock:
-            self._running += 1
-            self._entered += 1
-            alone, entered = self._running == 1, self._entered
-            if alone:
-                _reset_peak()
-            measurement.start_bytes = resident_bytes()
-        try:
-            yield measurement
-        finally:
-            measurement.resident_bytes, peak_bytes = read_status(b"VmRSS:", b"VmHWM:")
-            with self._lock:
-                alone = alone and self._entered == entered
-                self._running -= 1
-            measurement.peak_bytes = max(0, peak_bytes - measurement.start_bytes) if alone else None
+@contextlib.contextmanager
+def measure() -> Iterator[Measurement]:
+    """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
+    measurement = Measurement()
+    _reset_peak()
+    start_bytes = resident_bytes()
+    try:
+        yield measurement
+    finally:
+        measurement.resident_bytes, peak_bytes = read_status(b"VmRSS:", b"VmHWM:")
+        if peak_bytes:
+            measurement.peak_bytes = max(0, peak_bytes - start_bytes)
 
 
 def resident_bytes() -> int:

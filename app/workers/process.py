@@ -3,65 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
-import signal
 import socket
-import subprocess
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from app.workers.channel import Head, Message
-from app.workers.launch import launch
+from app.domain.priority import Priority
+from app.errors import BallastError
+from app.workers.call import Call
+from app.workers.channel import Message
+from app.workers.ending import Ending, WorkerGone, describe_exit, ending_by_itself
+from app.workers.launcher import Launcher, StartedChild
 from app.workers.protocol import MessageProtocol
-from app.workers.reply import MalformedReply, Reply, read_completion
+from app.workers.reply import CallRecalled, MalformedReply, Reply, read_completion, read_refusal
 from app.workers.spec import WorkerSpec
 
 _STOP_SECONDS = 2.0
 
 
-class WorkerGone(Exception):
-    """The child ended before it replied."""
+Outcome = Reply | BallastError | CallRecalled | WorkerGone | TimeoutError
+"""How a call ended: with a reply, with what the handler raised, recalled, with its child, or at its deadline."""
+
+OnEnd = Callable[["WorkerProcess", Call, Outcome], None]
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A call that a child has; `begin` is called, and `timer` runs, from when a slot is free for it.
+    """A call that the child has. `timer` runs from when the child works on it."""
 
-    `movable` says that it can be recalled until then.
-    """
-
-    reply: asyncio.Future[Reply]
-    deadline_seconds: float
-    begin: Callable[[], None]
-    movable: bool
+    call: Call
+    on_end: OnEnd
     timer: asyncio.TimerHandle | None = None
+    is_recalled: bool = False
 
 
 class WorkerProcess:
-    """A started child. Make it on the main thread: a parent-death signal follows the thread.
+    """A child of `spec`. One that is `leaving` is given no more calls, and goes when those it has are answered.
 
-    `concurrency` is how many calls it may be given at a time, of the `slots` that it has; one that is `leaving` is
-    given no more, and goes when those it has are answered.
+    `idle_since` is the time of `clock` at which it had nothing to do any more, None while it works; `ending` is None
+    while it lives.
     """
 
-    def __init__(self, spec: WorkerSpec, on_exit: Callable[[WorkerProcess], None]) -> None:
-        """Start the process; `on_exit` is called once, when it is gone.
-
-        Raises:
-            WorkerGone: it cannot be started.
-        """
-        assert threading.current_thread() is threading.main_thread(), "children are started from the main thread"
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        launcher: Launcher,
+        on_exit: Callable[[WorkerProcess], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """`on_exit` is called once, when a process that was started is reaped; it calls `abandon_calls`."""
         self.spec = spec
+        self.pid = 0
         self.sandbox: dict[str, Any] = {}
         self.resident_bytes = 0
-        self.concurrency = spec.slots
         self.leaving = False
         self.stopping = False
-        self.released = False
+        self.idle_since: float | None = None
+        self.ending: Ending | None = None
+        self._launcher = launcher
         self._on_exit = on_exit
+        self._clock = clock
+        self._cause: Ending | None = None
         self._calls: dict[int, _Sent] = {}
         self._numbers = itertools.count(1)
         self._protocol = MessageProtocol(self._take_message, self._lose_channel)
@@ -69,151 +72,156 @@ class WorkerProcess:
         self._ready: asyncio.Future[None] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
         self._reaper: asyncio.Task[None] | None = None
+        self._channel: socket.socket
+        self._child: StartedChild
+
+    async def start(self) -> None:
+        """Start the process. Where that fails, or is cancelled, nothing is left.
+
+        Raises:
+            WorkerGone: it cannot be started.
+        """
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                self._process = launch(theirs)
+                self._child = await self._launcher.start(theirs)
             except OSError as error:
                 self._channel.close()
-                raise WorkerGone(f"the {spec.role} worker could not be started: {error.strerror}") from error
-        self.pid = self._process.pid
+                raise WorkerGone(f"the {self.spec.role} worker could not be started: {error.strerror}") from error
+            except BaseException:
+                self._channel.close()
+                raise
+        self.pid = self._child.pid
 
     async def open(self) -> None:
         """Wait until the child's handler is built. If that fails, or is cancelled, the child is killed.
 
         Raises:
-            WorkerGone: it ended, or was not ready within `spec.start_seconds`.
+            WorkerGone: it ended, or was not ready within `spec.start_seconds`; it is reaped.
+            BallastError: what building its handler raised.
         """
         try:
             async with asyncio.timeout(self.spec.start_seconds):
                 loop = asyncio.get_running_loop()
                 await loop.create_unix_connection(lambda: self._protocol, sock=self._channel)
-                self._protocol.send(self._opening())
+                self._protocol.send(self.spec.opening())
                 await asyncio.shield(self._ready)
         except TimeoutError as error:
-            self.kill()
+            self.kill(Ending.CRASH)
+            await asyncio.shield(self._exited)
             raise WorkerGone(f"the {self.spec.role} worker was not ready in time") from error
         except BaseException:
-            self.kill()
+            self.kill(Ending.RELEASED)
             raise
-
-    def _opening(self) -> Head:
-        return {
-            "entry": self.spec.entry,
-            "options": self.spec.options,
-            "slots": self.spec.slots,
-            "dataLimitBytes": self.spec.data_limit_bytes,
-            "logLevel": self.spec.log_level,
-        }
 
     @property
     def calls_in_flight(self) -> int:
         return len(self._calls)
 
     @property
-    def free_slots(self) -> int:
-        """How many calls it may be given now; negative where it was given some ahead."""
-        return 0 if self.leaving or self.stopping else self.concurrency - len(self._calls)
+    def call_in_work(self) -> Call | None:
+        """The call that the child works on; the others were sent ahead."""
+        return next((sent.call for sent in self._calls.values()), None)
 
     @property
-    def free_ahead(self) -> int:
-        """How many calls it may be given for when a slot is free; none where a free slot is not granted memory."""
-        if self.leaving or self.stopping or self.concurrency < self.spec.slots:
-            return 0
-        return self.free_slots + self.spec.ahead
+    def priority(self) -> Priority | None:
+        """The highest class of the calls it has; None: it has none."""
+        return min((sent.call.priority for sent in self._calls.values()), default=None)
 
-    def call(
-        self,
-        message: Message,
-        deadline_seconds: float,
-        begin: Callable[[], None] = lambda: None,
-        *,
-        movable: bool = False,
-    ) -> asyncio.Future[Reply]:
-        """Send a call.
+    @property
+    def stays(self) -> bool:
+        """Whether it may be given calls."""
+        return not (self.leaving or self.stopping)
 
-        The child takes calls in their order: `begin` is called, and the deadline runs, from when this one has a slot.
-        At the deadline the child is killed: nothing else stops a native call. Cancelling the future does not stop
-        the work: the slot is free when the child has replied.
+    def give(self, call: Call, on_end: OnEnd) -> None:
+        """Send a call; `on_end` is called once with its outcome, when the child has the call no more.
 
-        The future raises:
-            BallastError: what the handler raised.
-            CallRecalled: it was `movable`, and taken back before it was begun.
-            WorkerGone: the child ended first.
-            TimeoutError: the deadline passed.
+        The child takes calls in their order: the deadline runs from when it works on this one. At the deadline the
+        child is killed, as nothing else stops a native call; the call ends when it is reaped.
         """
         number = next(self._numbers)
-        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._calls[number] = _Sent(reply, deadline_seconds, begin, movable)
+        self._calls[number] = _Sent(call, on_end)
+        self.idle_since = None
+        call.give(self._clock())
         self._begin()
-        self._protocol.send({**message.head, "call": number}, message.payload)
-        return reply
+        self._protocol.send({**call.message.head, "call": number}, call.message.payload)
 
-    def recall(self) -> None:
-        """Ask for a call back that has no slot yet; unless it was begun meanwhile, it ends with `CallRecalled`."""
+    def recall(self, wanted: Call | None = None) -> None:
+        """Ask for a call back that was sent ahead, the last one or `wanted`; unless begun, it ends as recalled."""
         for number, sent in reversed(self._calls.items()):
-            if sent.timer is None and sent.movable:
-                sent.movable = False
+            if sent.timer is None and not sent.is_recalled and wanted in (None, sent.call):
+                sent.is_recalled = True
                 self._protocol.send({"recall": number})
                 return
 
-    def _begin(self) -> None:
-        """Start the deadlines of the calls that have a slot now: the oldest ones."""
-        for number, sent in itertools.islice(self._calls.items(), self.spec.slots):
-            if sent.timer is None:
-                sent.timer = asyncio.get_running_loop().call_later(sent.deadline_seconds, self._expire, number)
-                sent.begin()
-
-    def kill(self) -> None:
-        """End the child at once; `on_exit` follows."""
+    def kill(self, cause: Ending) -> None:
+        """End the child at once, for this reason; `on_exit` follows."""
         self.stopping = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
+        self._cause = self._cause or cause
+        self._child.kill()
         self._begin_reaping()
 
     async def stop(self) -> None:
-        """Let the child go: it exits when its channel closes. One that does not is killed."""
-        self.stopping = self.released = True
+        """Let the child go: it exits when its channel closes. One that does not is killed. It is reaped on return."""
+        self.stopping = True
+        self._cause = self._cause or Ending.RELEASED
         self._protocol.close()
         self._begin_reaping()
         await asyncio.shield(self._exited)
 
+    def abandon_calls(self) -> None:
+        """End the calls it still had; `ending` says why."""
+        assert self.ending is not None
+        for number, sent in list(self._calls.items()):
+            if self.ending is Ending.DEADLINE and sent.timer is not None:
+                self._end(number, TimeoutError())
+            else:
+                self._end(number, WorkerGone(f"the {self.spec.role} worker is gone", self.ending))
+
+    def _begin(self) -> None:
+        """Start the deadline of the oldest call: the child works on it."""
+        sent = next(iter(self._calls.values()), None)
+        if sent is not None and sent.timer is None:
+            loop = asyncio.get_running_loop()
+            sent.timer = loop.call_later(sent.call.deadline_seconds, self.kill, Ending.DEADLINE)
+            sent.call.begin(self._clock())
+
     def _take_message(self, message: Message) -> None:
-        if "ready" in message.head and not self._ready.done():
-            self.sandbox = message.head.get("sandbox", {})
-            self._ready.set_result(None)
-            return
         try:
+            if not self._ready.done():
+                self._become_ready(message)
+                return
             completion = read_completion(message)
         except MalformedReply:
             self._protocol.abort()
-            self.kill()
+            self.kill(Ending.MALFORMED)
             return
         self.resident_bytes = completion.resident_bytes
-        reply = self._take(completion.call)
-        if reply is not None and not reply.done():
-            if isinstance(completion.outcome, Reply):
-                reply.set_result(completion.outcome)
-            else:
-                reply.set_exception(completion.outcome)
-        self._begin()
         if completion.fatal:
-            self.kill()
+            self.kill(Ending.MEMORY)
+        self._end(completion.call, completion.outcome)
 
-    def _take(self, number: int) -> asyncio.Future[Reply] | None:
+    def _become_ready(self, message: Message) -> None:
+        if (refusal := read_refusal(message)) is not None:
+            self._ready.set_exception(refusal)
+            return
+        self.sandbox = {**message.head["sandbox"], "startMethod": self._child.start_method}
+        self.resident_bytes = message.head["residentBytes"]
+        self.idle_since = self._clock()
+        self._ready.set_result(None)
+
+    def _end(self, number: int, outcome: Outcome) -> None:
         sent = self._calls.pop(number, None)
         if sent is None:
-            return None
+            return
         if sent.timer is not None:
             sent.timer.cancel()
-        return sent.reply
-
-    def _expire(self, number: int) -> None:
-        if (reply := self._take(number)) is None:
-            return
-        if not reply.done():
-            reply.set_exception(TimeoutError())
-        self.kill()
+        if not self._calls:
+            self.idle_since = self._clock()
+        elif not self.stopping:
+            self._begin()
+        sent.call.give_up()
+        sent.on_end(self, sent.call, outcome)
 
     def _lose_channel(self) -> None:
         self.stopping = True
@@ -224,27 +232,18 @@ class WorkerProcess:
             self._reaper = asyncio.get_running_loop().create_task(self._reap(), name=f"reap-{self.pid}")
 
     async def _reap(self) -> None:
-        """Wait for the exit, and kill the child where that takes too long; then end the calls it still had."""
+        """Wait for the exit, and kill the child where that takes too long."""
         try:
-            code = await asyncio.to_thread(self._process.wait, _STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = await asyncio.to_thread(self._process.wait)
+            async with asyncio.timeout(_STOP_SECONDS):
+                code = await self._child.wait()
+        except TimeoutError:
+            self.kill(Ending.MALFORMED)
+            code = await self._child.wait()
         self._protocol.close()
         self._channel.close()
-        gone = WorkerGone(f"the {self.spec.role} worker ended with {_describe_exit(code)}")
+        self.ending = self._cause or ending_by_itself(code)
         if not self._ready.done():
-            self._ready.set_exception(gone)
+            self._ready.set_exception(WorkerGone(f"the {self.spec.role} worker ended with {describe_exit(code)}"))
             self._ready.exception()  # nobody may be waiting for it any more
-        unanswered = [reply for number in list(self._calls) if (reply := self._take(number)) is not None]
         self._on_exit(self)
-        for reply in unanswered:
-            if not reply.done():
-                reply.set_exception(gone)
         self._exited.set_result(None)
-
-
-def _describe_exit(code: int) -> str:
-    with contextlib.suppress(ValueError):
-        return signal.Signals(-code).name
-    return f"exit code {code}"

@@ -21,7 +21,7 @@ class CallRecalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply to one call. `peak_bytes` is None where other calls ran beside this one."""
+    """The reply to one call. `peak_bytes` is None where it could not be measured."""
 
     head: Head
     payload: bytes
@@ -65,6 +65,24 @@ def read_completion(message: Message) -> Completion:
         return Completion(call, _whole(memory["residentBytes"]), outcome, fatal)
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedReply(str(error)) from error
+
+
+def read_refusal(message: Message) -> BallastError | None:
+    """Read the first thing a child says: None where it is ready, else why its handler could not be built.
+
+    Raises:
+        MalformedReply: it is neither.
+    """
+    head = message.head
+    try:
+        if "ready" not in head:
+            return _error(head)
+        _whole(head["residentBytes"])
+        if not isinstance(head["sandbox"], dict):
+            raise TypeError("the sandbox is not described")
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedReply(str(error)) from error
+    return None
 
 
 def _whole(value: Any) -> int:

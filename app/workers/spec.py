@@ -20,17 +20,25 @@ class PoolLimits:
 class WorkerSpec:
     """One kind of child.
 
-    `entry` is `module:function`; the function gets `options` and returns a handler (`workers.child.Handler`). `slots`
-    is the number of calls that one child works on at a time. A child whose slots are all taken gets `ahead` further
-    calls, so that it need not wait for us when a slot is free: on two cores 8 % more pictures a second.
+    `entry` is `module:function`; the function gets `options`, loads what the child is for and returns a handler
+    (`workers.child.Handler`). A child works on one call at a time; a busy one gets `ahead` further calls, so that it
+    need not wait for us when it has answered: on two cores 8 % more pictures a second.
     """
 
     role: str
     entry: str
     options: dict[str, Any] = field(default_factory=dict)
     limits: PoolLimits = field(default_factory=PoolLimits)
-    slots: int = 1
     ahead: int = 0
     data_limit_bytes: int | None = None
     start_seconds: float = 30.0
     log_level: str = "info"
+
+    def opening(self) -> dict[str, Any]:
+        """Return the head of the first message to a child: what it needs to know of this."""
+        return {
+            "entry": self.entry,
+            "options": self.options,
+            "dataLimitBytes": self.data_limit_bytes,
+            "logLevel": self.log_level,
+        }

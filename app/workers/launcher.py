@@ -1,0 +1,48 @@
+"""What starts the process of a child, and what the process is to those who started it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+StartMethod = Literal["fork", "exec"]
+"""`fork`: from the zygote, with its libraries loaded; `exec`: a fresh interpreter."""
+
+
+class StartedChild(Protocol):
+    """A process that was started. The event loop watches its pidfd: no thread waits for it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def start_method(self) -> StartMethod: ...
+
+    def kill(self) -> None:
+        """Send SIGKILL; nothing happens where the process is gone."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait until the process is reaped; return its exit code as `subprocess` gives it (negative: by a signal)."""
+        ...
+
+
+class Launcher(Protocol):
+    async def start(self, control: socket.socket) -> StartedChild:
+        """Start a child whose channel is `control`; the caller closes its own copy. Cancelling leaves nothing.
+
+        Call it on the main thread: a parent-death signal fires when the *thread* that started the child ends.
+
+        Raises:
+            OSError: the process cannot be started.
+        """
+        ...
+
+
+class ZygoteWatch(Protocol):
+    """Who accounts for the process of a zygote."""
+
+    def started(self, pid: int, kill: Callable[[], None]) -> None: ...
+
+    def ended(self, pid: int) -> None: ...

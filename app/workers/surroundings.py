@@ -1,0 +1,31 @@
+"""What all pools of a role share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.workers.brake import RestartBrake
+from app.workers.call import Call
+from app.workers.launcher import Launcher
+from app.workers.suspects import Suspects
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`brake` and `suspects` have the same clock (seconds, monotonic)."""
+
+    launcher: Launcher
+    brake: RestartBrake
+    suspects: Suspects
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def around(cls, launcher: Launcher, clock: Callable[[], float] = time.monotonic) -> Surroundings:
+        """Return them with a new brake, and nobody suspected."""
+        return cls(launcher, RestartBrake(clock), Suspects(clock), clock)
+
+    def count_crash(self, call: Call | None) -> None:
+        """Count a crash against the input of this call, None: in the work on none. Different inputs close the brake."""
+        self.brake.record_death(None if call is None else self.suspects.accuse(call.message.payload))
