@@ -67,8 +67,8 @@ class _ServiceCollector(Collector):
             role = governor.role(process.pid)
             by_role[role] = by_role.get(role, 0) + process.rss_bytes
         yield _gauges("process_resident_memory_bytes", "Resident memory of processes by role.", "role", by_role)
-        counters = self._status.vision.vision.models.nursery.surroundings.counters
-        running = sum(len(model.pool.children) for model in self._status.vision.vision.models)
+        models = self._status.vision.vision.models
+        counters, running = models.counters, sum(len(model.pool.children) for model in models)
         yield _gauge("workers_running", "Vision workers that are up.", running)
         yield _counter("workers_started", "Vision workers that were started.", counters.started)
         yield _counter("workers_died", "Vision workers that ended without being asked to.", counters.died)

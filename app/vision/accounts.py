@@ -12,7 +12,9 @@ from app.memory.governor import EnrolledProcess, Governor
 from app.memory.reservation import Reservation
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
-from app.workers.process import Ending, WorkerProcess
+from app.workers.ending import Ending
+from app.workers.launcher import StartMethod
+from app.workers.process import WorkerProcess
 
 ROLE = "vision"
 
@@ -109,9 +111,9 @@ class ZygoteAccount:
         self._holder: Reservation | None = None
         self._pid: int | None = None
 
-    def parts(self) -> dict[str, int]:
-        """Return what has to be granted besides a model: nothing where the zygote has its entry."""
-        return {} if self._holder is not None else {ZYGOTE_ROLE: ZYGOTE_BYTES}
+    def parts(self, method: StartMethod) -> dict[str, int]:
+        """Return what has to be granted besides a model: nothing where the zygote has its entry, or none will be."""
+        return {} if self._holder is not None or method == "exec" else {ZYGOTE_ROLE: ZYGOTE_BYTES}
 
     def take_over(self, reservation: Reservation) -> None:
         """Take the zygote's part out of what was granted for a model."""

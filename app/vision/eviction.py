@@ -71,8 +71,7 @@ class Eviction:
         if not waiting:
             return False
         first = min(waiting, key=lambda model: model.wanted_since)
-        assert first.convoy is not None
-        missing_bytes = first.convoy.nbytes - self._governor.budget.free_bytes - self._returning_bytes()
+        missing_bytes = first.wanted_bytes - self._governor.budget.free_bytes - self._returning_bytes()
         if missing_bytes > 0:
             missing_bytes -= sum(account.reserved_bytes for account in self.make_room(missing_bytes))
         if missing_bytes > 0:
@@ -112,9 +111,7 @@ class Eviction:
 
     def _returning_bytes(self) -> int:
         """What children hold that are on their way out."""
-        return sum(
-            account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving
-        )
+        return sum(account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving)
 
     def _end_turn(self, wanted_since: float) -> None:
         """Close the model to newcomers whose turn is over, if no other is leaving already."""

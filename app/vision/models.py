@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.priority import Priority
 from app.errors import Overloaded
@@ -16,13 +17,16 @@ from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.vision.accounts import ChildAccount, ZygoteAccount
+from app.vision.counters import ChildCounters
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
 from app.vision.task import VisionTask
-from app.workers.pool import Surroundings, WorkerPool
+from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
+from app.workers.sandbox import outlook
 from app.workers.spec import WorkerSpec
+from app.workers.surroundings import Surroundings
 
 
 class Waiter(Protocol):
@@ -35,6 +39,11 @@ class Waiter(Protocol):
         """Give back what it holds."""
         ...
 
+
+logger = logging.getLogger("ballast.vision")
+
+_LEAST_LOAD_SECONDS = 0.01
+"""What no load takes less than: it is divided by."""
 
 Grant = Callable[[], AbstractAsyncContextManager[Reservation]]
 """Reserves what one call takes, for a block."""
@@ -71,9 +80,21 @@ class Models:
         self._governor = governor
         self._clock = clock
         self._models: dict[ModelKey, ServedModel] = {}
+        self._gone = ChildCounters()
+        self._sandbox = outlook()
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(tuple(self._models.values()))
+
+    @property
+    def counters(self) -> ChildCounters:
+        """What was counted over all children, those of models that are gone included."""
+        return self._gone.plus(model.pool for model in self)
+
+    @property
+    def sandbox(self) -> dict[str, Any]:
+        """What holds of the children's cage, as the last one reported it, and why they are not forked, if so."""
+        return {**self._sandbox, "obstacle": self.nursery.surroundings.launcher.obstacle}
 
     @property
     def instances_max(self) -> int:
@@ -109,7 +130,7 @@ class Models:
             while (model := self.serving(key, own)) is None:
                 await waiter.put_aside()
                 await self._wait_for(self.find(key), waiter.customer)
-            with model.awaited():
+            with self._awaited(model):
                 async with grant() as reservation:
                     present = self.serving(key, own)
                     if present is None:  # its turn was over meanwhile
@@ -132,7 +153,7 @@ class Models:
         if model is None:
             model = self._models[key] = ServedModel(key, self._clock)
             nursery = self.nursery
-            spec = replace(nursery.spec, name=key.owner, options=key.as_options())
+            spec = replace(nursery.spec, options=key.as_options())
             model.pool = WorkerPool(spec, _Instances(self, model), nursery.surroundings)
         return model
 
@@ -160,11 +181,13 @@ class Models:
         """
         began = self._clock()
         try:
-            await model.pool.start(account)
+            worker = await model.pool.start(account)
         finally:
             self.nursery.zygote.settle()
+            self._forget_unused(model)
+        self._note_sandbox(worker.sandbox)
         model.loaded_at = self._clock()
-        model.load_seconds = model.loaded_at - began
+        model.load_seconds = max(model.loaded_at - began, _LEAST_LOAD_SECONDS)
 
     def dismiss(self, model: ServedModel, worker: WorkerProcess) -> ChildAccount | None:
         """Let a child go when it has answered; return its account, which is closed when its bytes are back."""
@@ -196,19 +219,25 @@ class Models:
     async def _wait_for(self, model: ServedModel, customer: Customer) -> None:
         if self._governor.policy.worker_share == 0 and customer.priority is not Priority.BATCH:
             raise Overloaded("Memory is critical: no model is loaded now.", retry_after_seconds=5)
+        with self._awaited(model):
+            await customer.join(self._convoy(model))
+
+    @contextmanager
+    def _awaited(self, model: ServedModel) -> Iterator[None]:
         try:
             with model.awaited():
-                await customer.join(self._convoy(model))
+                yield
         finally:
             self._forget_unused(model)
 
     def _convoy(self, model: ServedModel) -> Convoy:
         """Return those who wait for this model; with the first of them its load begins to wait."""
         if model.convoy is None or model.convoy.is_over:
-            parts = {**self._parts(model.key), **self.nursery.zygote.parts()}
+            nursery = self.nursery
+            parts = {**self._parts(model.key), **nursery.zygote.parts(nursery.surroundings.launcher.start_method)}
             load = partial(self._granted, model)
             model.convoy = self._governor.budget.convoy(parts, owner=model.key.owner, load=load)
-            model.wanted_since = self._clock()
+            model.wanted_bytes, model.wanted_since = sum(parts.values()), self._clock()
             self._keep_within_limit(model)
             self.on_wait()
         return model.convoy
@@ -252,6 +281,12 @@ class Models:
             model.is_leaving = False
         if model.is_unknown and self._models.get(model.key) is model:
             del self._models[model.key]
+            self._gone = self._gone.plus([model.pool])
+
+    def _note_sandbox(self, sandbox: dict[str, Any]) -> None:
+        if sandbox.get("network") and not self._sandbox["network"]:
+            logger.warning("children can reach the network: seccomp is not possible here")
+        self._sandbox = sandbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.pictures import Pictures
 from app.models.assets import ModelAssets
+from app.settings import Settings
 from app.vision.accounts import ROLE, ZygoteAccount
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
@@ -21,10 +21,8 @@ from app.vision.session import Streams
 from app.vision.sizes import LearnedSizes
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
-from app.workers.brake import RestartBrake
-from app.workers.pool import Surroundings
 from app.workers.spec import PoolLimits, WorkerSpec
-from app.workers.suspects import Suspects
+from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote
 
 BATCH_WAIT_SECONDS = 600.0
@@ -56,7 +54,10 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     sizes = LearnedSizes(settings.storage.root.absolute() / "state" / "sizes.json")
     await disk.run(sizes.read)
     stack.push_async_callback(disk.run, sizes.write)
-    nursery = _build_nursery(core, sizes)
+    zygote = ZygoteAccount(governor)
+    launcher = Zygote(["app.vision.preload"], zygote, ZYGOTE_IDLE_SECONDS)
+    stack.push_async_callback(launcher.aclose)
+    nursery = Nursery(_child_spec(settings), Surroundings.around(launcher), sizes, zygote)
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
     analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
@@ -65,9 +66,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     return VisionRoom(
         vision=vision,
         analysis=analysis,
-        pictures=Pictures(
-            governor.budget, store.temp_files, disk, Priority.REQUEST, settings.memory.wait_seconds
-        ),
+        pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST, settings.memory.wait_seconds),
         batches=Batches(analysis, patient, store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, settings.vision),
         instances=nursery.spec.limits.workers,
@@ -75,10 +74,8 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     )
 
 
-def _build_nursery(core: Core, sizes: LearnedSizes) -> Nursery:
-    settings = core.settings
-    zygote = ZygoteAccount(core.governor)
-    spec = WorkerSpec(
+def _child_spec(settings: Settings) -> WorkerSpec:
+    return WorkerSpec(
         role=ROLE,
         entry="app.vision.engine:build",
         limits=PoolLimits(
@@ -91,9 +88,3 @@ def _build_nursery(core: Core, sizes: LearnedSizes) -> Nursery:
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )
-    surroundings = Surroundings(
-        launcher=Zygote(["app.vision.preload"], zygote, ZYGOTE_IDLE_SECONDS),
-        brake=RestartBrake(time.monotonic),
-        suspects=Suspects(),
-    )
-    return Nursery(spec, surroundings, sizes, zygote)

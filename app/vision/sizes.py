@@ -11,7 +11,7 @@ from app.domain.units import GIB, MIB
 logger = logging.getLogger("ballast.vision")
 
 _FADING = 0.95
-"""What is left of a learned size each time a child stays below it: one child that swelled is not remembered for ever."""
+"""What is left of a learned size each time a child stays below it: one that swelled is forgotten again."""
 
 _LEAST_BYTES, _MOST_BYTES = MIB, GIB
 

@@ -12,6 +12,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from app.errors import BallastError
 from app.memory.governor import Governor
@@ -81,7 +82,7 @@ class Trackers:
 
     def _load(self, model: ServedModel, account: ChildAccount) -> asyncio.Task[None]:
         loading = asyncio.get_running_loop().create_task(self._models.load(model, account), name="load-tracker")
-        loading.add_done_callback(_loaded)
+        loading.add_done_callback(partial(_loaded, account))
         return loading
 
 
@@ -140,6 +141,8 @@ def _alike(tracker: ModelKey, key: ModelKey) -> bool:
     return (tracker.task, tracker.asset, tracker.params) == (key.task, key.asset, key.params)
 
 
-def _loaded(loading: asyncio.Task[None]) -> None:
+def _loaded(account: ChildAccount, loading: asyncio.Task[None]) -> None:
+    if account.pid is None:  # cancelled before there was a process
+        account.close()
     if not loading.cancelled() and isinstance(error := loading.exception(), BallastError):
         logger.warning("a tracker could not be loaded: %s", error)

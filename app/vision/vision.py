@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from app.errors import NotFound
+from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import VisionSettings
 from app.vision.eviction import Eviction
 from app.vision.model_key import ModelKey
-from app.media.pictures import Picture
 from app.vision.models import Grant, Lease, Models, Nursery
 from app.vision.plan import AnalysisPlan
 from app.vision.task import VisionTask
@@ -127,21 +127,19 @@ class Vision:
 
     def troubles(self) -> list[str]:
         """Why analyses cannot be served now."""
-        trouble = self.models.nursery.surroundings.brake.trouble
-        return [trouble] if trouble is not None else []
+        seconds = self.models.nursery.surroundings.brake.closed_seconds
+        return [f"vision workers died too often; the next start is in {seconds:.0f} s"] if seconds > 0 else []
 
     def sandbox(self) -> dict[str, Any]:
         """Return what holds of the children's cage (`workers.sandbox`), and how they are started."""
-        return self.models.nursery.surroundings.launcher.report()
+        return self.models.sandbox
 
     async def aclose(self) -> None:
         """Let every child go."""
         self.eviction.close()
         await self.trackers.aclose()
         await self.models.aclose()
-        nursery = self.models.nursery
-        await nursery.surroundings.launcher.aclose()
-        nursery.zygote.close()
+        self.models.nursery.zygote.close()
 
     def _status(self, task: type[VisionTask]) -> ModelStatus:
         models = self.models.of(task)

@@ -59,6 +59,9 @@ class PlainChild:
 class PlainLauncher:
     """The start that is possible everywhere; imports and loads take as long as they take."""
 
+    start_method: StartMethod = "exec"
+    obstacle: str | None = None
+
     async def start(self, control: socket.socket) -> PlainChild:
         return PlainChild(spawn("worker", control))
 

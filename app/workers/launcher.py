@@ -29,6 +29,14 @@ class StartedChild(Protocol):
 
 
 class Launcher(Protocol):
+    """`start_method` is how the next child will be started, `obstacle` why it is not by a fork, as a sentence."""
+
+    @property
+    def start_method(self) -> StartMethod: ...
+
+    @property
+    def obstacle(self) -> str | None: ...
+
     async def start(self, control: socket.socket) -> StartedChild:
         """Start a child whose channel is `control`; the caller closes its own copy. Cancelling leaves nothing.
 

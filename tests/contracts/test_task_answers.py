@@ -175,7 +175,7 @@ async def test_without_its_bundle_it_says_what_is_missing(task: type[VisionTask]
 
         holders = house.core.governor.budget.statistics().holders
         assert [holder.owner for holder in holders if not holder.is_permanent] == []
-        assert house.vision.vision.models.nursery.surroundings.counters.started == 0
+        assert house.vision.vision.models.counters.started == 0
     assert f"ballast models {task.asset}" in missing.value.detail
 
 

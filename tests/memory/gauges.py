@@ -54,6 +54,9 @@ class FakeGauge:
             monotonic_seconds=time.monotonic(),
         )
 
+    def measure(self, pid: int) -> int:
+        return self.resident_bytes.get(pid, 0)
+
     def close(self) -> None:
         self.closed = True
 

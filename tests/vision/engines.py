@@ -14,17 +14,36 @@ from app.domain.units import MIB
 from app.vision.model_key import ModelKey
 from app.vision.plan import Rendering
 from app.vision.task import vision_tasks
+from app.workers.account import Account
 from app.workers.channel import Head, Message
 from app.workers.launch import PlainLauncher
 from app.workers.pool import WorkerPool
+from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
-from tests.workers.pools import FreeAccount, FreeAccounts
 
 BOX = (640, 480)
 MAX_PIXELS = 50_000_000
 DECODE_BYTES = 64 * MIB
+
+
+class FreeAccount:
+    """An account without a ledger; it gives others as freely (`workers.account`)."""
+
+    def opened(self, worker: WorkerProcess) -> None: ...
+
+    def loaded(self, worker: WorkerProcess) -> None: ...
+
+    def is_outgrown(self) -> bool:
+        return False
+
+    def ended(self, worker: WorkerProcess) -> None: ...
+
+    def close(self) -> None: ...
+
+    def another(self) -> Account:
+        return FreeAccount()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,7 @@ class Engines:
     async def _call(self, key: ModelKey, head: Head, picture: bytes) -> Reply:
         if key not in self.pools:
             spec = replace(self._spec, options=key.as_options())
-            self.pools[key] = WorkerPool(spec, FreeAccounts(), self._surroundings)
+            self.pools[key] = WorkerPool(spec, FreeAccount(), self._surroundings)
         pool = self.pools[key]
         if not pool.size:
             await pool.start(FreeAccount())

@@ -127,9 +127,7 @@ async def test_one_in_use_goes_on_for_its_turn_and_then_gives_way(house: ToyHous
     taken.release()
 
 
-async def test_who_comes_to_a_model_whose_turn_is_over_waits_for_its_next_load(
-    house: ToyHouse, tmp_path: Path
-) -> None:
+async def test_who_comes_to_a_model_whose_turn_is_over_waits_for_its_next_load(house: ToyHouse, tmp_path: Path) -> None:
     async with house.held(tmp_path, Noses):
         taken = fill(house, 3 * MIB)
         first = asyncio.create_task(house.analyze(Toes))
@@ -152,8 +150,8 @@ async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp
         house.held(tmp_path, Feet, priority=Priority.REQUEST),
     ):
         taken = fill(house, 3 * MIB)
-        waiting = asyncio.create_task(house.analyze(Toes))
-        await until(lambda: house.find(Toes).is_waiting)
+        waiting = asyncio.create_task(house.analyze(Toes, count=2))  # `Feet` does not answer for that
+        await until(lambda: house.find(Toes, count=2).is_waiting)
         house.clock.now += 2 * TURN_SECONDS
         house.vision.eviction.look()
         leaving = [model.key.task for model in house.vision.models if model.is_leaving]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.media_files import PHOTO_NAMES, photo
-from tests.vision.engines import BOX, Found, open_engines
+from tests.vision.engines import Found, open_engines
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 

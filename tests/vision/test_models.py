@@ -54,7 +54,7 @@ async def test_many_who_come_at_once_wait_for_one_load_together(house: ToyHouse,
 
     assert waiting == 5
     assert len({reply.pid for reply in replies}) == 1
-    assert house.vision.models.nursery.surroundings.counters.started == 1
+    assert house.vision.models.counters.started == 1
 
 
 async def test_its_account_is_as_granted_until_the_kernel_is_asked(house: ToyHouse) -> None:

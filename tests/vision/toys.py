@@ -15,11 +15,11 @@ from typing import Any, ClassVar, cast
 from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import MIB
+from app.media.pictures import LivePicture
+from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
-from app.memory.customer import Customer
-from app.media.pictures import LivePicture
 from app.vision.accounts import ZygoteAccount
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
