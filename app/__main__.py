@@ -11,11 +11,15 @@ REFUSED = 2
 def main(arguments: list[str] | None = None, package: str = "app.commands") -> int:
     """Run one command of `package` and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["worker"]:  # started by the service itself: no parser, so that a child starts lean
-        from app.workers import child
+    match arguments:  # those that the service itself starts have no parser, so that they start lean
+        case ["worker", descriptor, parent_pid]:
+            from app.workers import child
 
-        child.run(int(arguments[1]), int(arguments[2]))
-        return 0
+            child.run(int(descriptor), int(parent_pid))
+        case ["zygote", descriptor, parent_pid]:
+            from app.workers import forker
+
+            forker.run(int(descriptor), int(parent_pid))
     return _run(arguments, package)
 
 

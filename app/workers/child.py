@@ -7,7 +7,6 @@ import importlib
 import logging
 import os
 import socket
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from app.errors import BallastError, WorkerFailed
 from app.workers import sandbox
 from app.workers.channel import BlockingChannel, Head, Message
 from app.workers.footprint import measure, resident_bytes
+from app.workers.stderr import keep_own_stderr
 
 logger = logging.getLogger("ballast.child")
 
@@ -45,24 +45,14 @@ def run(descriptor: int, parent_pid: int) -> None:
 
 
 def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
-    held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"])
-    log.configure(opening.head["logLevel"], _own_stderr())
+    held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"], opening.head["niceness"])
+    log.configure(opening.head["logLevel"], keep_own_stderr())
     handler = _build(channel, opening.head["entry"], opening.head["options"])
     # What start-up made lives forever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
     _serve(channel, handler)
-
-
-def _own_stderr() -> Any:
-    """Keep standard error for our own lines and silence the native libraries, which no setting does."""
-    own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    os.close(null)
-    sys.stderr = own
-    return own
 
 
 def _build(channel: BlockingChannel, entry: str, options: dict[str, Any]) -> Handler:

@@ -53,7 +53,9 @@ class PlainChild:
         return await asyncio.shield(self._exit_code)
 
     def _end(self) -> None:
+        assert self._handle is not None
         self._exit_code.set_result(self._process.wait())
+        self._handle.close()
 
 
 class PlainLauncher:

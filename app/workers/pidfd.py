@@ -10,17 +10,14 @@ from collections.abc import Callable
 
 
 class ProcessHandle:
-    """Owns a pidfd (pidfd_open(2), Linux 5.3): calls `on_end` once, as soon as the process is a zombie or gone.
-
-    The descriptor is open during that call, and closed after it.
-    """
+    """Owns a pidfd (pidfd_open(2)); calls `on_end` once, as soon as the process is a zombie or gone."""
 
     def __init__(self, descriptor: int, on_end: Callable[[], None]) -> None:
         self.descriptor = descriptor
         self._on_end = on_end
-        self._is_open = True
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(descriptor, self._end)
+        self._is_open = True
 
     def kill(self) -> None:
         """Send SIGKILL; nothing happens where the process is gone."""
@@ -28,10 +25,11 @@ class ProcessHandle:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Close the descriptor; call it once, after the end."""
+        self._is_open = False
+        os.close(self.descriptor)
+
     def _end(self) -> None:
         self._loop.remove_reader(self.descriptor)
-        try:
-            self._on_end()
-        finally:
-            self._is_open = False
-            os.close(self.descriptor)
+        self._on_end()

@@ -12,12 +12,12 @@ import resource
 import signal
 import struct
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from app.workers import cage
 from app.workers.footprint import read_status
+from app.workers.forking import fork_obstacle
 
 # Classic BPF: codes of the three instructions used, and seccomp's return values.
 _LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -42,70 +42,66 @@ NICENESS = 5
 
 
 def outlook() -> dict[str, object]:
-    """Return what the cage can be expected to do on this machine, before any child has entered it."""
+    """Return what the cage can be expected to do on this machine, and how children are started, before any is."""
     known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
-    return {"network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()), "observed": False}
+    return {
+        "network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()),
+        "startMethod": "fork" if fork_obstacle() is None else "exec",
+        "observed": False,
+    }
 
 
-def enter(parent_pid: int, data_limit_bytes: int | None) -> dict[str, object]:
+def niceness_of_children() -> int:
+    """Return the niceness that children of this process are to have."""
+    return min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+
+
+def enter(parent_pid: int, data_limit_bytes: int | None, niceness: int) -> dict[str, object]:
     """Put this process into the cage; what the platform lacks is reported, not raised.
 
-    Call it first thing, on the main thread, before any other thread or library is there: a seccomp filter covers
-    the calling thread and what it starts later. Return which parts hold, as the memory probe shows them: `network` is
-    whether the network can still be reached.
+    Call it first thing, on the main thread, before any other thread is there: a seccomp filter covers the calling
+    thread and what it starts later. Return which parts hold, as the memory probe shows them: `network` is whether the
+    network can still be reached.
     """
-    _step_back()
+    step_back(niceness)
     return {
         "parentDeathSignal": cage.die_with(parent_pid),
         "oomScoreAdj": OOM_SCORE_ADJ if cage.set_oom_score(OOM_SCORE_ADJ) else None,
         "dataLimitBytes": _limit_data(data_limit_bytes),
-        "network": not _forbid_network(),
+        "network": not forbid_network(),
         "observed": True,
     }
 
 
 class DataCage:
-    """Holds the data of this process to what its calls were granted, as far as they can be told apart.
+    """Holds the data of this process to what a call was granted: the soft limit of RLIMIT_DATA.
 
-    The soft limit of RLIMIT_DATA is set for the whole process: to what there is, and what all calls in `allowance`
-    may take. May be used from several threads; without `/proc` nothing is limited.
+    Without `/proc` nothing is limited.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._soft, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
-        self._allowed: list[int | None] = []
 
     @contextlib.contextmanager
-    def allowance(self, nbytes: int | None) -> Iterator[None]:
-        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError.
-
-        None lets it grow as far as its hard limit, whatever others are allowed meanwhile: a model is loaded.
-        """
-        with self._lock:
-            self._allowed.append(nbytes)
-            self._apply()
+    def allowance(self, nbytes: int) -> Iterator[None]:
+        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError."""
+        # VmData is what RLIMIT_DATA is compared with; `statm` says a little less.
+        if present_bytes := read_status(b"VmData:")[0]:
+            self._limit(present_bytes + nbytes)
         try:
             yield
         finally:
-            with self._lock:
-                self._allowed.remove(nbytes)
-                self._apply()
+            self._limit(self._soft)
 
-    def _apply(self) -> None:
-        wanted = self._soft
-        amounts = [nbytes for nbytes in self._allowed if nbytes is not None]
-        # VmData is what RLIMIT_DATA is compared with; `statm` says a little less.
-        if amounts and len(amounts) == len(self._allowed) and (present_bytes := read_status(b"VmData:")[0]):
-            wanted = present_bytes + sum(amounts)
+    def _limit(self, wanted: int) -> None:
         if self._hard != resource.RLIM_INFINITY:
             wanted = self._hard if wanted == resource.RLIM_INFINITY else min(wanted, self._hard)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, self._hard))
 
 
-def _step_back() -> None:
-    """Leave the processor to the API when both want it."""
-    os.nice(NICENESS)
+def step_back(niceness: int) -> None:
+    """Leave the processor to the API when both want it: `niceness_of_children` is asked there."""
+    os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # so that it may log to a terminal whose process group it is not in
 
 
@@ -147,7 +143,7 @@ def network_filter() -> bytes:
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 
 
-def _forbid_network() -> bool:
+def forbid_network() -> bool:
     """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
     code = network_filter()
     return bool(code) and cage.filter_system_calls(code)

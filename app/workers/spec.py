@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.workers.sandbox import niceness_of_children
+
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
@@ -40,5 +42,6 @@ class WorkerSpec:
             "entry": self.entry,
             "options": self.options,
             "dataLimitBytes": self.data_limit_bytes,
+            "niceness": niceness_of_children(),
             "logLevel": self.log_level,
         }
