@@ -126,7 +126,8 @@ class FFmpegRunner:
             )
         except OSError as error:
             raise WorkerFailed(f"{program.name} could not be started.") from error
-        self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process)))
+        work = None if holder is None else holder.priority
+        self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process), lambda: work))
         try:
             async with asyncio.timeout(limits.deadline_seconds):
                 return await _outcome(process, limits.output_bytes)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from datetime import UTC, datetime, timedelta
 
-from app.errors import Conflict, NotFound
+from app.errors import BallastError, Conflict, NotFound
 from app.media.resumable import Resumable
+from app.rounds import Work, go_round
 from app.storage import ids
 from app.storage.store import MediaStore
 
@@ -30,21 +30,23 @@ class Expiry:
         self._resumable = resumable
         self._ttl_seconds = ttl_seconds
         self._orphans_due = time.monotonic() + _ORPHANS_SECONDS  # the store swept when it was opened
+        self._has_finished_left = False
         shortest = min(ttl_seconds or _LONGEST_SECONDS * 10, resumable.limits.expire_seconds)
         self._period_seconds = min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, shortest / 10))
 
     async def run(self) -> None:
-        """Finish what an earlier run left whole, then sweep until cancelled."""
-        await self._resumable.finish_left()
-        while True:
-            try:
-                await self.sweep_items(datetime.now(UTC))
-                await self._resumable.sweep(time.time())
-                await self.sweep_orphans(time.monotonic())
-                await self._store.temp_files.measure()  # the quota counts what jobs are writing
-            except Exception:  # a store that cannot be reached now may be there again at the next round
-                logger.exception("a sweep failed")
-            await asyncio.sleep(self._period_seconds)
+        """Finish what an earlier run left whole, then sweep until cancelled.
+
+        What fails, such as in a store that cannot be reached now, is logged and done again in the next round.
+        """
+        works: dict[str, Work] = {
+            "finishing what an earlier run left": self._finish_left,
+            "the sweep of items": lambda: self.sweep_items(datetime.now(UTC)),
+            "the sweep of uploads": lambda: self._resumable.sweep(time.time()),
+            "the sweep of orphans": lambda: self.sweep_orphans(time.monotonic()),
+            "the count of temporary files": self._store.temp_files.measure,  # the quota counts what jobs are writing
+        }
+        await go_round(works, lambda: self._period_seconds, logger)
 
     async def sweep_items(self, now: datetime) -> int:
         """Delete the items that are past their lifetime, and return how many; pinned ones are left for later.
@@ -70,9 +72,17 @@ class Expiry:
             self._orphans_due = now + _ORPHANS_SECONDS
             await self._store.sweep()
 
+    async def _finish_left(self) -> None:
+        if not self._has_finished_left:
+            await self._resumable.finish_left()
+            self._has_finished_left = True
+
     async def _delete(self, media_id: str) -> bool:
         try:
             await self._store.delete(media_id)
         except (Conflict, NotFound):
+            return False
+        except (BallastError, OSError) as error:  # it must not keep those behind it for ever
+            logger.warning("an item past its lifetime could not be removed: %s", error, extra={"mediaId": media_id})
             return False
         return True

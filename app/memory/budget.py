@@ -147,6 +147,11 @@ class MemoryBudget:
         """Close these classes and open all others: a closed BATCH waits on, LIVE and REQUEST are shed at once."""
         self._admission.close(priorities)
 
+    def set_total(self, total_bytes: int) -> None:
+        """Follow a limit that has changed: waiters that can no longer fit are shed, those that fit now are served."""
+        self._ledger.total_bytes = total_bytes
+        self._admission.shed_unservable()
+
     def refresh(self) -> None:
         """Look at the waiters again; call it when a new sample has been recorded."""
         self._admission.collect_lost()

@@ -6,47 +6,37 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
+from app.memory.enrolled import EnrolledProcess, EnrolledProcesses
 from app.memory.forecast import Forecast
 from app.memory.gauge import MemoryGauge, MemorySample
+from app.memory.last_resort import LastResort
 from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
-from app.memory.reservation import Reservation
+from app.memory.snapshots import SnapshotWriter, summarise
 from app.memory.trim import MemoryTrimmer
+from app.rounds import go_round
 from app.settings import MemorySettings
+
+__all__ = ["API_BYTES", "EnrolledProcess", "Governor", "LevelListener"]
 
 logger = logging.getLogger("ballast.memory")
 
 API_BYTES = 64 * MIB
 """What the API process takes with nothing to do, and room for what it does (measured: 60 MiB idle)."""
 
-_GROWTH_SECONDS = 3.0
-_SPARE_BYTES = 4 * MIB
-"""An entry older than `_GROWTH_SECONDS` keeps a promise of so much beyond what is resident."""
-
 _SNAPSHOT_SECONDS = 5.0
-"""How often the black box is written at LOW; above, with every sample."""
-
-_SNAPSHOT_HOLDERS = 20
+_PRESSED_SNAPSHOT_SECONDS = 1.0
+"""How often the black box is written: at LOW, and above it. What it was like a second before the end tells who grew;
+with each sample it would be four times the writes, just when the kernel has the least room for dirty pages."""
 
 LevelListener = Callable[[PressureLevel], None]
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolledProcess:
-    """A process of ours: its role, the ledger entry it is observed in, and how to kill it (None: it never is)."""
-
-    pid: int
-    role: str
-    holder: Reservation | None = None
-    kill: Callable[[], None] | None = None
 
 
 class Governor:
@@ -71,9 +61,8 @@ class Governor:
         self.sample: MemorySample = gauge.sample(detail=True)
         self.level = monitor.update(self.sample)
         self.level_changes = 0
-        self.kills = 0
         self.budget = MemoryBudget(
-            int(self.sample.limit_bytes * settings.budget_share),
+            self._total_bytes,
             working_set=lambda: self.sample.working_set_bytes,
             waiting=WaitPolicy(settings.max_waiting, settings.wait_seconds),
             on_shortage=self._reclaim,
@@ -81,16 +70,17 @@ class Governor:
         self.last_oom = black_box.read(self.sample.oom_kills)
         self._gauge = gauge
         self._monitor = monitor
-        self._black_box = black_box
+        self._snapshots = SnapshotWriter(black_box)
         self._written_at = 0.0
-        self._processes: dict[int, EnrolledProcess] = {}
+        self._processes = EnrolledProcesses()
+        self._last_resort = LastResort(self._processes, settings.kill_share)
         self._base_line = self.budget.hold({"api": API_BYTES}, owner="api")
         self.enroll(EnrolledProcess(os.getpid(), "api", self._base_line))
         self._listeners: list[LevelListener] = []
         self._reclaiming: asyncio.Task[object] | None = None
         reclaim.register("garbage", ReclaimPriority.GARBAGE, trimmer.collect, min_interval_seconds=5)
         reclaim.register("malloc_trim", ReclaimPriority.TRIM, trimmer.trim, min_interval_seconds=5)
-        self._observe()
+        self._processes.observe(self.sample)
         self._close_classes()
 
     @property
@@ -106,17 +96,24 @@ class Governor:
         """Why the level is what it is."""
         return self._monitor.reasons
 
+    @property
+    def kills(self) -> int:
+        return self._last_resort.kills
+
     def enroll(self, process: EnrolledProcess) -> None:
         """List a process under its role, and record its resident memory in its holder."""
-        self._processes[process.pid] = process
+        self._processes.add(process)
 
     def dismiss(self, pid: int) -> None:
         """Forget a process that has ended; releasing its holder is up to its owner."""
-        self._processes.pop(pid, None)
+        self._processes.remove(pid)
 
     def role(self, pid: int) -> str:
-        process = self._processes.get(pid)
-        return process.role if process is not None else "other"
+        return self._processes.role(pid)
+
+    def resident_now(self, pid: int) -> int:
+        """Return what a process holds now, as samples count it: its own bytes and its part of what it shares."""
+        return self._gauge.measure(pid)
 
     def subscribe(self, listener: LevelListener) -> Callable[[], None]:
         """Call `listener` with each new level, from the loop; return what ends this. A failing one is logged."""
@@ -130,18 +127,12 @@ class Governor:
 
     async def run(self) -> None:
         """Measure until cancelled: each `sample_seconds`, faster above LOW."""
-        while True:
-            fast = self.level > PressureLevel.LOW
-            await asyncio.sleep(self.settings.fast_sample_seconds if fast else self.settings.sample_seconds)
-            try:
-                self.measure()
-                await self._write_snapshot()
-            except Exception:  # this loop must not end: the next sample may be fine
-                logger.exception("a measurement failed")
+        works = {"a measurement": self.measure, "a snapshot": self._write_snapshot}
+        await go_round(works, self._pause_seconds, logger)
 
     async def aclose(self) -> None:
-        """Stop reclaiming and trimming, and note that this run shut down cleanly."""
-        await asyncio.to_thread(self._black_box.write, self.snapshot(), clean=True)
+        """Stop reclaiming and trimming, and note that this run shut down cleanly (a disk that hangs has 5 s for it)."""
+        await self._snapshots.aclose(self.snapshot())
         if self._reclaiming is not None:
             self._reclaiming.cancel()
             await asyncio.gather(self._reclaiming, return_exceptions=True)
@@ -151,51 +142,41 @@ class Governor:
 
     def measure(self) -> None:
         """Take one sample and act on it (some 100 us)."""
+        previous_limit_bytes = self.sample.limit_bytes
         self.sample = self._gauge.sample()
-        self._observe()
+        self._last_resort.act(self.sample)
+        self._processes.observe(self.sample)
+        if self.sample.limit_bytes != previous_limit_bytes:
+            self._follow_limit(previous_limit_bytes)
         previous, self.level = self.level, self._monitor.update(self.sample)
         if self.level is not previous:
             self._change_level(previous)
         elif not self.policy.keeps_idle_models:
             self._reclaim(None)
-        if self.sample.pressure >= self.settings.kill_share:
-            self._kill_largest()
         self.budget.refresh()
-
-    def _observe(self) -> None:
-        for pid, resident_bytes in self.sample.resident_bytes().items():
-            process = self._processes.get(pid)
-            if process is not None and process.holder is not None:
-                process.holder.observe(resident_bytes)
-                _shrink_to_resident(process.holder)
 
     def snapshot(self) -> dict[str, object]:
         """Return a summary of the sample and the ledger as JSON: what one wants to know after a crash."""
-        sample, statistics = self.sample, self.budget.statistics()
-        largest = sorted(statistics.holders, key=lambda holder: -holder.reserved_bytes)[:_SNAPSHOT_HOLDERS]
-        return {
-            "at": sample.sampled_at.isoformat(),
-            "level": self.level.name,
-            "pressure": round(sample.pressure, 4),
-            "workingSetBytes": sample.working_set_bytes,
-            "limitBytes": sample.limit_bytes,
-            "oomKills": sample.oom_kills,
-            "waiting": statistics.waiting,
-            "reservedBytes": statistics.reserved_bytes,
-            "holders": [
-                {"owner": h.owner, "reservedBytes": h.reserved_bytes, "residentBytes": h.resident_bytes}
-                for h in largest
-            ],
-            "processes": [
-                {"role": self.role(process.pid), "rssBytes": process.rss_bytes} for process in sample.processes
-            ],
-        }
+        return summarise(self.sample, self.budget.statistics(), self.level, self.role)
 
-    async def _write_snapshot(self) -> None:
-        due = self._written_at + (_SNAPSHOT_SECONDS if self.level is PressureLevel.LOW else 0)
-        if self.sample.monotonic_seconds >= due:
+    @property
+    def _total_bytes(self) -> int:
+        return int(self.sample.limit_bytes * self.settings.budget_share)
+
+    def _pause_seconds(self) -> float:
+        fast = self.level > PressureLevel.LOW
+        return self.settings.fast_sample_seconds if fast else self.settings.sample_seconds
+
+    def _write_snapshot(self) -> None:
+        every_seconds = _SNAPSHOT_SECONDS if self.level is PressureLevel.LOW else _PRESSED_SNAPSHOT_SECONDS
+        if self.sample.monotonic_seconds >= self._written_at + every_seconds and not self._snapshots.is_writing:
             self._written_at = self.sample.monotonic_seconds
-            await asyncio.to_thread(self._black_box.write, self.snapshot())
+            self._snapshots.write(self.snapshot())
+
+    def _follow_limit(self, previous_bytes: int) -> None:
+        """The limit was changed while we run (`docker update`): waiters that can no longer fit are shed."""
+        logger.warning("the memory limit is %d bytes now, it was %d", self.sample.limit_bytes, previous_bytes)
+        self.budget.set_total(self._total_bytes)
 
     def _change_level(self, previous: PressureLevel) -> None:
         self.level_changes += 1
@@ -214,7 +195,7 @@ class Governor:
         for listener in list(self._listeners):
             try:
                 listener(self.level)
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # a listener may ask something that was cancelled
                 logger.exception("a level listener failed")
 
     def _close_classes(self) -> None:
@@ -226,24 +207,3 @@ class Governor:
             self._reclaiming = asyncio.get_running_loop().create_task(
                 self.reclaim.reclaim(wanted_bytes), name="governor-reclaim"
             )
-
-    def _kill_largest(self) -> None:
-        """Kill the largest child before the kernel takes the whole group (memory.oom.group)."""
-        enrolled = ((memory, self._processes.get(memory.pid)) for memory in self.sample.processes)
-        killable = [(memory.rss_bytes, process) for memory, process in enrolled if process is not None and process.kill]
-        if not killable:
-            return
-        rss_bytes, process = max(killable, key=lambda pair: pair[0])
-        logger.error(
-            "killing the largest child", extra={"role": process.role, "pid": process.pid, "rssBytes": rss_bytes}
-        )
-        self.kills += 1
-        assert process.kill is not None
-        process.kill()
-
-
-def _shrink_to_resident(holder: Reservation) -> None:
-    """Give back what a process was promised and, after some seconds, has not taken: else it would be owed for ever."""
-    unused_bytes = holder.reserved_bytes - holder.resident_bytes - _SPARE_BYTES
-    if unused_bytes > 0 and holder.age_seconds > _GROWTH_SECONDS:
-        holder.shrink(unused_bytes)

@@ -95,11 +95,12 @@ class ReclaimRegistry:
         return ReclaimStatistics(self._runs, self._freed_bytes, self._last_at)
 
     async def aclose(self) -> None:
-        """Cancel what is running and wait for its end."""
+        """Cancel what is running and wait for its end, for at most `timeout_seconds`."""
         tasks = [run.task for run in self._queue]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._timeout_seconds)
 
     def _start(self, wanted_bytes: int | None) -> _Run:
         run = _Run(wanted_bytes)

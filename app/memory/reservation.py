@@ -132,7 +132,6 @@ class Reservation:
             raise ValueError("a released reservation cannot take over another")
         holder, source = self._holder, other._holder
         parts, reserved, resident = dict(source.parts), source.reserved_bytes, source.resident_bytes
-        holder.since = max(holder.since, source.since)  # what is promised anew has time to be taken
         self._admission.ledger.close(source)
         for name, size in parts.items():
             holder.parts[name] = holder.parts.get(name, 0) + size

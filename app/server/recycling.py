@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 
 from app.memory.governor import Governor
+from app.rounds import go_round
 from app.server.lifecycle import Lifecycle
 
 logger = logging.getLogger("ballast.memory")
@@ -26,9 +26,8 @@ class Recycler:
 
     async def run(self) -> None:
         """Watch until cancelled; does nothing where the share is 0."""
-        while self._share > 0:
-            await asyncio.sleep(self._governor.settings.sample_seconds)
-            self.look()
+        if self._share > 0:
+            await go_round({"a look": self.look}, lambda: self._governor.settings.sample_seconds, logger)
 
     def look(self) -> None:
         """Take the last sample into account."""

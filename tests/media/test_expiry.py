@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.media import MediaDetails, MediaItem
+from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage
 from app.domain.media_types import MP4
-from app.errors import NotFound
+from app.errors import NotFound, StorageUnavailable
 from app.imaging.formats.png import Png
 from app.media.expiry import Expiry
+from app.media.resumable import Resumable
 from app.settings import StorageSettings
 from app.storage.backends.local import LocalStore
 from app.storage.threads import DiskThreads
 from tests.media.resumables import House, opened
+from tests.workers.pools import until
 
 TTL_SECONDS = 100.0
 
@@ -98,3 +101,65 @@ async def test_the_store_looks_for_orphans_every_hour(house: House) -> None:
     await disk.aclose()
 
     assert store.sweeps == 2
+
+
+class StubbornStore(LocalStore):
+    """Cannot delete `stubborn`, and cannot list anything while `is_away`."""
+
+    stubborn = ""
+    is_away = False
+
+    async def delete(self, media_id: str) -> None:
+        if media_id == self.stubborn:
+            raise StorageUnavailable("The store does not answer.")
+        await super().delete(media_id)
+
+    async def page(self, limit: int, cursor: str | None = None, kind: MediaKind | None = None) -> MediaPage:
+        if self.is_away:
+            raise OSError("it is away")
+        return await super().page(limit, cursor, kind)
+
+
+class UnluckyResumable(Resumable):
+    """Cannot finish what was left; counts the sweeps."""
+
+    def __init__(self, real: Resumable) -> None:
+        self.limits = real.limits
+        self.sweeps = 0
+        self._real = real
+
+    async def finish_left(self) -> None:
+        raise StorageUnavailable("The store does not answer.")
+
+    async def sweep(self, now: float) -> None:
+        self.sweeps += 1
+        await self._real.sweep(now)
+
+
+async def test_an_item_that_cannot_be_removed_keeps_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(tmp_path, store_type=StubbornStore) as house:
+        assert isinstance(house.store, StubbornStore)
+        items = [await put(house, number) for number in range(4)]
+        house.store.stubborn = items[2].id
+
+        removed = await expiry(house).sweep_items(after(items[-1], TTL_SECONDS + 1))
+
+        assert removed == 3
+        assert [item.id for item in (await house.store.page(10)).items] == [items[2].id]
+    assert "could not be removed: The store does not answer." in caplog.text
+
+
+async def test_a_round_goes_on_whatever_fails_in_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(tmp_path, store_type=StubbornStore) as house:
+        assert isinstance(house.store, StubbornStore)
+        house.store.is_away = True
+        resumable = UnluckyResumable(house.resumable)
+
+        sweeping = asyncio.create_task(Expiry(house.store, resumable, TTL_SECONDS).run())
+        await until(lambda: resumable.sweeps > 0)
+
+        assert not sweeping.done()
+        sweeping.cancel()
+        await asyncio.wait((sweeping,))
+    assert "finishing what an earlier run left failed" in caplog.text
+    assert "the sweep of items failed" in caplog.text

@@ -22,12 +22,17 @@ LIMIT_BYTES = 1000 * MIB
 
 
 class FakeGauge:
-    """Shows `share` of the limit as the working set, and the processes in `resident_bytes`, this one first."""
+    """Shows `share` of the limit as the working set, and the processes in `resident_bytes`, this one first.
+
+    `parents` are their parents, this process where nothing else is said; `now` is its clock if it is set.
+    """
 
     def __init__(self, share: float = 0.1, limit_bytes: int = LIMIT_BYTES) -> None:
         self.share = share
         self.limit_bytes = limit_bytes
         self.resident_bytes = {os.getpid(): 60 * MIB}
+        self.parents: dict[int, int] = {}
+        self.now: float | None = None
         self.oom_kills = 0
         self.error: Exception | None = None
         self.samples = 0
@@ -38,9 +43,7 @@ class FakeGauge:
         self.samples += 1
         if self.error is not None:
             raise self.error
-        processes = [
-            ProcessMemory(pid, nbytes, nbytes, 0, nbytes, nbytes) for pid, nbytes in self.resident_bytes.items()
-        ]
+        processes = [self._process(pid) for pid in self.resident_bytes]
         return MemorySample(
             working_set_bytes=int(self.share * self.limit_bytes),
             limit_bytes=self.limit_bytes,
@@ -51,7 +54,7 @@ class FakeGauge:
             oom_group=False,
             processes=tuple(processes),
             sampled_at=datetime.now(UTC),
-            monotonic_seconds=time.monotonic(),
+            monotonic_seconds=time.monotonic() if self.now is None else self.now,
         )
 
     def measure(self, pid: int) -> int:
@@ -59,6 +62,11 @@ class FakeGauge:
 
     def close(self) -> None:
         self.closed = True
+
+    def _process(self, pid: int) -> ProcessMemory:
+        nbytes = self.resident_bytes[pid]
+        parent_pid = self.parents.get(pid, 0 if pid == os.getpid() else os.getpid())
+        return ProcessMemory(pid, nbytes, nbytes, 0, nbytes, nbytes, parent_pid=parent_pid)
 
     @property
     def as_gauge(self) -> MemoryGauge:
@@ -76,7 +84,12 @@ class FakeTrimmer(MemoryTrimmer):
         self.requests += 1
 
 
-def make_governor(folder: Path, gauge: FakeGauge | None = None, settings: MemorySettings | None = None) -> Governor:
+def make_governor(
+    folder: Path,
+    gauge: FakeGauge | None = None,
+    settings: MemorySettings | None = None,
+    black_box: BlackBox | None = None,
+) -> Governor:
     """Return a governor that writes its black box below `folder`."""
     settings = settings or MemorySettings()
     return Governor(
@@ -85,5 +98,5 @@ def make_governor(folder: Path, gauge: FakeGauge | None = None, settings: Memory
         PressureMonitor(settings),
         ReclaimRegistry(),
         FakeTrimmer(),
-        BlackBox(folder / "state" / "memory.json"),
+        black_box or BlackBox(folder / "state" / "memory.json"),
     )

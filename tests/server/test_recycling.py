@@ -15,6 +15,7 @@ from app.server.lifecycle import Lifecycle
 from app.server.recycling import Recycler
 from app.settings import MemorySettings
 from tests.memory.gauges import LIMIT_BYTES, FakeGauge, make_governor
+from tests.workers.pools import until
 
 SHARE = 0.2
 SMALL, LARGE = int(0.1 * LIMIT_BYTES), int(0.3 * LIMIT_BYTES)
@@ -121,5 +122,25 @@ async def test_it_watches_by_itself(governor: Governor, gauge: FakeGauge, lifecy
         while lifecycle.recycle_reason is None:  # noqa: ASYNC110 - what it waits for is another task's sleep
             await asyncio.sleep(0.001)
 
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_a_look_that_fails_does_not_end_the_watching(
+    governor: Governor, lifecycle: Lifecycle, caplog: pytest.LogCaptureFixture
+) -> None:
+    class UnluckyRecycler(Recycler):
+        looks = 0
+
+        def look(self) -> None:
+            self.looks += 1
+            raise RuntimeError("not foreseen")
+
+    recycler = UnluckyRecycler(governor, lifecycle, SHARE)
+    watching = asyncio.create_task(recycler.run())
+
+    await until(lambda: recycler.looks > 1)
+
+    assert "a look failed" in caplog.text
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
