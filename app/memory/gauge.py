@@ -47,12 +47,7 @@ class MemorySample:
         Its anonymous and shared memory, and of the group's mapped file pages a part by its own: a page that several
         processes map is charged once, so their sum is cut to what the group was charged for.
         """
-        file_bytes = sum(process.file_bytes for process in self.processes)
-        share = min(1.0, self.mapped_bytes / file_bytes) if file_bytes else 0.0
-        return {
-            process.pid: process.anonymous_bytes + process.shared_bytes + int(process.file_bytes * share)
-            for process in self.processes
-        }
+        return _resident_bytes(self.processes, self.mapped_bytes)
 
     @property
     def pressure(self) -> float:
@@ -65,8 +60,7 @@ class MemoryGauge:
 
     Where the limit is the control group's, everything in the group counts, read at the level that gave the limit.
     Where it is a setting or a part of physical memory, the process tree's own anonymous + shared memory counts
-    (others may share the group). A page that two processes of the tree share counts in each of them there: a fork
-    or a shared segment reads high, never low.
+    (others may share the group), and of a page that several of them share each one's part (`ProcessTree`).
 
     Files stay open until `close`; psutil is not used: importing it alone takes 8 MB. Use it from one thread at a time.
     """
@@ -112,13 +106,25 @@ class MemoryGauge:
             processes=processes,
             sampled_at=datetime.now(UTC),
             monotonic_seconds=self._clock(),
-            mapped_bytes=self._group.mapped_bytes if self._limit.is_of_group else 0,
+            mapped_bytes=self._mapped_bytes,
         )
+
+    def measure(self, pid: int) -> int:
+        """Return what one process of the tree has now, counted as by `MemorySample.resident_bytes`; 0 if it is gone.
+
+        Takes about a millisecond: what it shares is read anew.
+        """
+        self._tree.measure(pid)
+        return _resident_bytes(self._tree.read(), self._mapped_bytes).get(pid, 0)
 
     def close(self) -> None:
         """Close every file; later samples read nothing."""
         for part in (self._meminfo, self._group, self._tree):
             part.close()
+
+    @property
+    def _mapped_bytes(self) -> int:
+        return self._group.mapped_bytes if self._limit.is_of_group else 0
 
     def _working_set(self, processes: tuple[ProcessMemory, ...], host_reclaimable_slab_bytes: int) -> int:
         if self._limit.is_of_group:
@@ -126,3 +132,12 @@ class MemoryGauge:
             if of_group is not None:
                 return of_group
         return sum(process.anonymous_bytes + process.shared_bytes for process in processes)
+
+
+def _resident_bytes(processes: tuple[ProcessMemory, ...], mapped_bytes: int) -> dict[int, int]:
+    file_bytes = sum(process.file_bytes for process in processes)
+    share = min(1.0, mapped_bytes / file_bytes) if file_bytes else 0.0
+    return {
+        process.pid: process.anonymous_bytes + process.shared_bytes + int(process.file_bytes * share)
+        for process in processes
+    }
