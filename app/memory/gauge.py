@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.memory.cgroup import CgroupReader, Psi
+from app.memory.cgroup import CgroupLimitReader, CgroupReader, Psi
 from app.memory.kernel_file import KernelFile, parse_table
 from app.memory.limit import LimitSource, MemoryLimit
 from app.memory.process import ProcessMemory, ProcessTree
@@ -56,7 +56,7 @@ class MemorySample:
 
 
 class MemoryGauge:
-    """Measures the working set against a limit.
+    """Measures the working set against a limit, which is read again with each sample: it can be changed at any time.
 
     Where the limit is the control group's, everything in the group counts, read at the level that gave the limit.
     Where it is a setting or a part of physical memory, the process tree's own anonymous + shared memory counts
@@ -75,11 +75,18 @@ class MemoryGauge:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
+        self._root = root
         self._detail_seconds = detail_seconds
         self._clock = clock
         self._meminfo = KernelFile(root / "proc/meminfo")
         self._group = CgroupReader(limit.group, limit.group_limit, root)
+        self._group_limit = CgroupLimitReader(limit.group)
         self._tree = ProcessTree(pid or os.getpid(), root, clock)
+
+    @property
+    def limit(self) -> MemoryLimit:
+        """The limit as of the last sample."""
+        return self._limit
 
     def sample(self, *, detail: bool = False) -> MemorySample:
         """Measure now: some 100 us for three processes.
@@ -93,6 +100,7 @@ class MemoryGauge:
         else:
             self._tree.refresh()
             self._tree.read_uss(self._detail_seconds)
+        self._follow_limit()
         host = parse_table(self._meminfo.read())
         processes = self._tree.read()
         return MemorySample(
@@ -119,8 +127,15 @@ class MemoryGauge:
 
     def close(self) -> None:
         """Close every file; later samples read nothing."""
-        for part in (self._meminfo, self._group, self._tree):
+        for part in (self._meminfo, self._group, self._group_limit, self._tree):
             part.close()
+
+    def _follow_limit(self) -> None:
+        limit = self._limit.in_group(self._group_limit.read())
+        if limit != self._limit:
+            self._limit = limit
+            self._group.close()
+            self._group = CgroupReader(limit.group, limit.group_limit, self._root)  # the level may be another one
 
     @property
     def _mapped_bytes(self) -> int:

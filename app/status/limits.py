@@ -20,8 +20,8 @@ async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> di
     return {
         "settings": _settings(core.settings),
         "derived": {
-            "limitBytes": core.limit.limit_bytes,
-            "limitSource": core.limit.source,
+            "limitBytes": governor.sample.limit_bytes,
+            "limitSource": governor.sample.limit_source,
             "budgetBytes": governor.budget.total_bytes,
             "largestGrantBytes": governor.budget.limit_bytes,
             "visionWorkers": status.vision.vision.pool.concurrency_max,

@@ -63,11 +63,16 @@ def real_group(limit_bytes: int) -> Iterator[Path]:
             raise
         pytest.skip(f"memory control groups cannot be made here: {error}")
     try:
-        name = "memory.max" if found.version == 2 else "memory.limit_in_bytes"
-        (group / name).write_text(str(limit_bytes))
+        set_limit(group, limit_bytes)
         yield group
     finally:
         _remove(group)
+
+
+def set_limit(group: Path, limit_bytes: int) -> None:
+    """Give a real group this limit."""
+    v2 = group / "memory.max"
+    (v2 if v2.exists() else group / "memory.limit_in_bytes").write_text(str(limit_bytes))
 
 
 def start_in(group: Path, code: str, *arguments: str) -> subprocess.Popen[str]:

@@ -22,6 +22,7 @@ from tests.memory.control_groups import (
     V2_MOUNT,
     real_group,
     run_in,
+    set_limit,
     start_in,
     status_text,
     write_process,
@@ -326,3 +327,72 @@ def test_the_pressure_is_the_working_set_over_the_limit(tmp_path: Path) -> None:
         sample: MemorySample = gauge.sample()
 
     assert (sample.pressure, sample.available_bytes) == (1.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "expected"),
+    [
+        (f"{200 * MIB}", None, (200 * MIB, "cgroup2", 150 * MIB)),
+        (f"{900 * MIB}", None, (900 * MIB, "cgroup2", 150 * MIB)),
+        ("max", None, (4096 * MIB, "physical", 70 * 1024)),
+        (f"{200 * MIB}", 350 * MIB, (200 * MIB, "cgroup2", 150 * MIB)),
+        (f"{900 * MIB}", 350 * MIB, (350 * MIB, "setting", 70 * 1024)),
+    ],
+)
+def test_a_limit_that_is_changed_counts_from_the_next_sample_on(
+    tmp_path: Path, text: str, setting: int | None, expected: tuple[int, str, int]
+) -> None:
+    write_process(tmp_path, "0::/\n", V2_MOUNT.format(mount_root="/"))
+    files = {"memory.stat": f"anon {150 * MIB}\n", "memory.max": f"{300 * MIB}\n"}
+    write_tree(tmp_path, {f"sys/fs/cgroup/{name}": content for name, content in files.items()})
+    write_tree(tmp_path, {"proc/10/status": status_text(1)})
+
+    with _sampling(_gauge(tmp_path, setting)) as gauge:
+        before = gauge.sample()
+        write_tree(tmp_path, {"sys/fs/cgroup/memory.max": f"{text}\n"})
+        after = gauge.sample()
+
+    assert (before.limit_bytes, before.limit_source, before.working_set_bytes) == (300 * MIB, "cgroup2", 150 * MIB)
+    assert (after.limit_bytes, after.limit_source, after.working_set_bytes) == expected
+    assert gauge.limit.limit_bytes == after.limit_bytes
+
+
+def test_memory_is_read_at_the_level_that_limits_now(tmp_path: Path) -> None:
+    write_process(tmp_path, "0::/pod/app\n", V2_MOUNT.format(mount_root="/"))
+    for level, held in (("pod", 200), ("pod/app", 50)):
+        files = {"memory.stat": f"anon {held * MIB}\n", "memory.max": f"{300 * MIB}\n"}
+        write_tree(tmp_path, {f"sys/fs/cgroup/{level}/{name}": text for name, text in files.items()})
+
+    with _sampling(_gauge(tmp_path)) as gauge:
+        outer = gauge.sample()
+        write_tree(tmp_path, {"sys/fs/cgroup/pod/app/memory.max": f"{100 * MIB}\n"})
+        inner = gauge.sample()
+
+    assert (outer.working_set_bytes, outer.limit_bytes) == (200 * MIB, 300 * MIB)
+    assert (inner.working_set_bytes, inner.limit_bytes) == (50 * MIB, 100 * MIB)
+
+
+def test_the_limit_of_a_real_group_is_followed() -> None:
+    code = """
+from app.memory.gauge import MemoryGauge
+from app.memory.limit import find_limit
+gauge = MemoryGauge(find_limit(None))
+for _ in range(3):
+    sample = gauge.sample()
+    print(sample.limit_bytes, sample.working_set_bytes, flush=True)
+    input()
+"""
+    with real_group(100 * MIB) as group, start_in(group, code) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        limits: list[int] = []
+        for limit in (100 * MIB, 160 * MIB, 80 * MIB):
+            set_limit(group, limit)
+            if limits:
+                print(file=process.stdin, flush=True)
+            found, held = map(int, process.stdout.readline().split())
+            assert 0 < held < 80 * MIB
+            limits.append(found)
+        process.communicate("\n")
+
+    assert limits == [100 * MIB, 160 * MIB, 80 * MIB]
