@@ -108,7 +108,9 @@ class VisionSettings(Section):
     max_width: int = Field(640, ge=64, le=4096, description="Width at which pictures are analysed.")
     max_height: int = Field(480, ge=64, le=4096, description="Height at which pictures are analysed.")
     idle_seconds: float = Field(300.0, gt=0, description="Idle time after which a model is unloaded.")
-    workers: int | None = Field(None, ge=1, le=64, description="Pictures analysed at a time; unset: one a core.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Pictures analysed at a time; unset: one a core, within the quota."
+    )
     deadline_seconds: float = Field(10.0, gt=0, description="Time after which an analysis is given up.")
     load_seconds: float = Field(30.0, gt=0, description="Time that starting a worker and loading a model may take.")
     stream_idle_seconds: float = Field(60.0, gt=0, description="Time without a message after which a stream closes.")

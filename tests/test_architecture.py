@@ -158,6 +158,10 @@ def test_the_environment_is_read_by_settings_and_starters_of_processes_only() ->
     assert _using("os.getenv", *allowed) == []
 
 
+def test_processors_are_counted_in_one_place() -> None:
+    assert _using("os.cpu_count", "app/memory/cpus.py") == []
+
+
 def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:
     allowed = (
         "app/workers/launch.py",

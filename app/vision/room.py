@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from app.core import Core
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.pictures import Pictures
+from app.memory.cpus import available_cpus
 from app.models.assets import ModelAssets
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
@@ -62,7 +62,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
 
 def _build_vision(core: Core) -> Vision:
     settings = core.settings
-    at_a_time = settings.vision.workers or os.cpu_count() or 1
+    at_a_time = settings.vision.workers or available_cpus()
     workers, slots = (1, at_a_time) if core.limit.limit_bytes < ONE_WORKER_BELOW_BYTES else (at_a_time, 1)
     spec = WorkerSpec(
         role="vision",
