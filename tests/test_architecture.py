@@ -108,7 +108,7 @@ def test_imports_flow_one_way() -> None:
         ("starlette", KNOWS_HTTP),
         ("uvicorn", ("app/server/",)),
         ("PIL", ("app/imaging/",)),
-        ("psutil", ("app/memory/gauge.py",)),
+        ("psutil", ("app/memory/psutil_tree.py",)),
         ("cv2", ()),
         ("multiprocessing", ()),
     ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from app.memory.cgroup import CgroupLimitReader, CgroupReader, Psi
 from app.memory.kernel_file import KernelFile, parse_table
@@ -55,6 +57,19 @@ class MemorySample:
         return self.working_set_bytes / self.limit_bytes
 
 
+class PortableReader(Protocol):
+    """What reads the processes and the machine where there is no `/proc`; `ProcessTree` says what each member does."""
+
+    def host_available_bytes(self) -> int: ...
+    def refresh(self) -> None: ...
+    def discover(self) -> None: ...
+    def read(self) -> tuple[ProcessMemory, ...]: ...
+    def read_uss(self, older_than_seconds: float) -> None: ...
+    def read_every_uss(self) -> None: ...
+    def measure(self, pid: int) -> None: ...
+    def close(self) -> None: ...
+
+
 class MemoryGauge:
     """Measures the working set against a limit, which is read again with each sample: it can be changed at any time.
 
@@ -62,7 +77,8 @@ class MemoryGauge:
     Where it is a setting or a part of physical memory, the process tree's own anonymous + shared memory counts
     (others may share the group), and of a page that several of them share each one's part (`ProcessTree`).
 
-    Files stay open until `close`; psutil is not used: importing it alone takes 8 MB. Use it from one thread at a time.
+    Files stay open until `close`. psutil is imported only where there is no `/proc` (record 0008). Use it from one
+    thread at a time.
     """
 
     def __init__(
@@ -73,7 +89,11 @@ class MemoryGauge:
         root: Path = Path("/"),
         detail_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        portable: PortableReader | None = None,
     ) -> None:
+        """`portable` reads the processes; by default it is psutil where this is not Linux."""
+        if portable is None and sys.platform != "linux":
+            portable = _open_psutil(pid or os.getpid(), clock)
         self._limit = limit
         self._root = root
         self._detail_seconds = detail_seconds
@@ -81,7 +101,8 @@ class MemoryGauge:
         self._meminfo = KernelFile(root / "proc/meminfo")
         self._group = CgroupReader(limit.group, limit.group_limit, root)
         self._group_limit = CgroupLimitReader(limit.group)
-        self._tree = ProcessTree(pid or os.getpid(), root, clock)
+        self._portable = portable
+        self._tree = portable or ProcessTree(pid or os.getpid(), root, clock)
 
     @property
     def limit(self) -> MemoryLimit:
@@ -107,7 +128,7 @@ class MemoryGauge:
             working_set_bytes=self._working_set(processes, host.get(b"SReclaimable", 0)),
             limit_bytes=self._limit.limit_bytes,
             limit_source=self._limit.source,
-            host_available_bytes=host.get(b"MemAvailable"),
+            host_available_bytes=self._portable.host_available_bytes() if self._portable else host.get(b"MemAvailable"),
             psi=self._group.psi(),
             oom_kills=self._group.oom_kills(),
             oom_group=self._group.oom_group,
@@ -147,6 +168,12 @@ class MemoryGauge:
             if of_group is not None:
                 return of_group
         return sum(process.anonymous_bytes + process.shared_bytes for process in processes)
+
+
+def _open_psutil(pid: int, clock: Callable[[], float]) -> PortableReader:
+    from app.memory.psutil_tree import PsutilTree
+
+    return PsutilTree(pid, clock)
 
 
 def _resident_bytes(processes: tuple[ProcessMemory, ...], mapped_bytes: int) -> dict[int, int]:
