@@ -109,7 +109,7 @@ class VisionSettings(Section):
     max_height: int = Field(480, ge=64, le=4096, description="Height at which pictures are analysed.")
     idle_seconds: float = Field(300.0, gt=0, description="Idle time after which a model is unloaded.")
     workers: int | None = Field(
-        None, ge=1, le=64, description="Pictures of a task analysed at a time; unset: one a core."
+        None, ge=1, le=64, description="Pictures of a task at a time; unset: one a core, within the quota."
     )
     deadline_seconds: float = Field(10.0, gt=0, description="Time after which an analysis is given up.")
     load_seconds: float = Field(30.0, gt=0, description="Time that starting a worker and loading a model may take.")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from benchmarks.client import Client
 from benchmarks.server import REPOSITORY, run_service
 from benchmarks.tree import find_tree
@@ -70,9 +72,9 @@ class Running:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to it and its children, each by its id."""
-        for name in find_tree(self.pid):
-            with suppress(ProcessLookupError):
-                os.kill(name.pid, number)
+        for process in find_tree(self.pid):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.server import REPOSITORY
 
 PEERS = Path(__file__).parent / "peers"
@@ -85,8 +87,7 @@ def run_nginx(folder: Path) -> Iterator[Peer]:
     own = "user root;\n" if os.geteuid() == 0 else ""  # otherwise its worker may not read our folder
     configuration.write_text(own + _NGINX.format(folder=folder, port=port))
     with _process([program, "-p", str(folder), "-c", str(configuration)], port, dict(os.environ)) as pid:
-        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        yield Peer(int(workers[0]), port)
+        yield Peer(psutil.Process(pid).children()[0].pid, port)
 
 
 def multer_modules() -> Path | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from benchmarks.client import Client
-from benchmarks.tree import TreeMemory, find_tree, measure_tree
+from benchmarks.tree import TreeMemory, find_tree, is_alive, measure_tree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRATCH = REPOSITORY / "var"
@@ -89,7 +89,7 @@ class Service:
             raise ServiceFault(f"not ended {_STOP_SECONDS:.0f} s after SIGTERM\n{self._log.tail()}") from None
         if code not in (0, -15):
             raise ServiceFault(f"exit code {code} after SIGTERM\n{self._log.tail()}")
-        if left := [name.pid for name in tree if name.is_alive()]:
+        if left := [process.pid for process in tree if is_alive(process)]:
             raise ServiceFault(f"left behind: processes {left}\n{self._log.tail()}")
 
 

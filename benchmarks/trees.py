@@ -11,7 +11,6 @@ first tree; the Python of a tree is that of its own `.venv` where it has one.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import statistics
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from benchmarks.load import ask, load
 from benchmarks.media import find_media
 from benchmarks.server import Service, run_service
 from benchmarks.table import print_heading, print_table, span
+from benchmarks.usage import cpu_seconds
 
 CLIENTS = 4
 PICTURE = "thumb_up.jpg"
@@ -65,16 +65,10 @@ def _take(service: Service, path: str, picture: bytes, arguments: argparse.Names
 
     taken = ask(service.port, request, _WARM_UP + arguments.requests, _check)
     turns.alone.append(statistics.median(taken[_WARM_UP:]))
-    used_before = _processor_seconds(service.pid)
+    used_before = cpu_seconds(service.pid)
     loaded = load(service.port, request, CLIENTS, arguments.seconds, _check)
     turns.rates.append(loaded.rate)
-    turns.costs.append((_processor_seconds(service.pid) - used_before) / len(loaded.answers))
-
-
-def _processor_seconds(pid: int) -> float:
-    """Return what the process itself has used: user and system time (proc_pid_stat(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    turns.costs.append((cpu_seconds(service.pid) - used_before) / len(loaded.answers))
 
 
 def _check(answer: Answer) -> None:

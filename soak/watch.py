@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.memory.process import ProcessMemory, ProcessTree
+import psutil
+
 from soak.cgroup import MemoryGroup
 from soak.http import LOST, HttpClient
 from soak.service import Service
@@ -53,7 +55,6 @@ class Watch:
         self._service = service
         self._group = group
         self._tally = tally
-        self._tree = ProcessTree(service.pid)
         self._client = HttpClient(service.port)
 
     async def run(self) -> None:
@@ -78,23 +79,21 @@ class Watch:
         self.seen.oom_kills = self._group.oom_kills() if self._group is not None else report["oomKills"]
 
     def close(self) -> None:
-        """Close every file and connection."""
-        self._tree.close()
+        """Close the connection."""
         self._client.close()
 
     def _sample(self, report: dict[str, Any]) -> Sample:
-        self._tree.refresh()
-        processes = self._tree.read()
+        tree = _memory_of_tree(self._service.pid)
         group = self._group
         return Sample(
             at_seconds=time.monotonic() - self._tally.started,
             photos_done=self._tally.photos_done,
             working_set_bytes=group.working_set_bytes() if group is not None else report["workingSetBytes"],
-            uncharged_bytes=_uncharged_bytes(processes, group) if group is not None else 0,
+            uncharged_bytes=_uncharged_bytes(tree.values(), group) if group is not None else 0,
             reserved_bytes=report["budget"]["reservedBytes"],
             unaccounted_bytes=report["unaccountedBytes"],
-            tree_rss_bytes=sum(process.rss_bytes for process in processes),
-            api_rss_bytes=sum(process.rss_bytes for process in processes if process.pid == self._service.pid),
+            tree_rss_bytes=sum(memory.rss for memory in tree.values()),
+            api_rss_bytes=tree[self._service.pid].rss if self._service.pid in tree else 0,
             level=report["level"],
         )
 
@@ -108,7 +107,20 @@ class Watch:
             self._tally.lose("events", error)
 
 
-def _uncharged_bytes(processes: Iterable[ProcessMemory], group: MemoryGroup) -> int:
-    """Return the file pages of the process that maps most of them, less those that are charged to the group."""
-    file_bytes = (one.rss_bytes - one.anonymous_bytes - one.shared_bytes for one in processes)
-    return max(0, max(file_bytes, default=0) - group.mapped_bytes())
+def _memory_of_tree(pid: int) -> dict[int, Any]:
+    """Return what psutil says of the memory of a process and its descendants; one that has ended is left out."""
+    found: dict[int, Any] = {}
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                found[process.pid] = process.memory_info()
+    return found
+
+
+def _uncharged_bytes(memories: Iterable[Any], group: MemoryGroup) -> int:
+    """Return the file pages of the process that maps most of them, less those that are charged to the group.
+
+    `shared` are file pages and shared memory (proc_pid_statm(5)), which the service has next to none of.
+    """
+    return max(0, max((memory.shared for memory in memories), default=0) - group.mapped_bytes())

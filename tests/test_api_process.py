@@ -61,4 +61,4 @@ def test_the_api_process_never_imports_what_handles_pixels(tmp_path: Path, model
     statuses = answer["statuses"]
     assert statuses.pop("vision") in (200, 503)
     assert set(statuses.values()) == {200, 201}
-    assert not loaded & {"numpy", "PIL", "pillow_heif", "mediapipe", "cv2", "matplotlib", "multiprocessing"}
+    assert not loaded & {"numpy", "PIL", "pillow_heif", "mediapipe", "cv2", "matplotlib", "multiprocessing", "psutil"}

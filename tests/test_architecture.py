@@ -108,7 +108,7 @@ def test_imports_flow_one_way() -> None:
         ("starlette", KNOWS_HTTP),
         ("uvicorn", ("app/server/",)),
         ("PIL", ("app/imaging/",)),
-        ("psutil", ("app/memory/gauge.py",)),
+        ("psutil", ("app/memory/psutil_tree.py",)),
         ("cv2", ()),
         ("multiprocessing", ()),
     ],
@@ -156,6 +156,10 @@ def test_the_environment_is_read_by_settings_and_starters_of_processes_only() ->
 
     assert _using("os.environ", *allowed) == []
     assert _using("os.getenv", *allowed) == []
+
+
+def test_processors_are_counted_in_one_place() -> None:
+    assert _using("os.cpu_count", "app/memory/cpus.py") == []
 
 
 def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:

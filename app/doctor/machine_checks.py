@@ -25,6 +25,7 @@ SERVING_PACKAGES = {
     "fastapi": "fastapi",
     "httptools": "httptools",
     "prometheus-client": "prometheus_client",
+    "psutil": "psutil",
     "pybase64": "pybase64",
     "pydantic-settings": "pydantic_settings",
     "python-multipart": "python_multipart",

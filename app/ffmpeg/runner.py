@@ -21,6 +21,7 @@ import anyio
 
 from app.domain.units import KIB, MIB
 from app.errors import ProcessingTimeout, WorkerFailed
+from app.memory.cpus import available_cpus
 from app.memory.governor import EnrolledProcess
 from app.memory.reservation import Reservation
 from app.workers import cage, sandbox
@@ -139,7 +140,7 @@ class FFmpegRunner:
 
 
 def _caged(program: Path, arguments: Sequence[str], limits: RunLimits) -> list[str]:
-    cpu_seconds = int(limits.deadline_seconds * (os.cpu_count() or 1)) + 1
+    cpu_seconds = int(limits.deadline_seconds * available_cpus()) + 1
     ranks = (sandbox.OOM_SCORE_ADJ, sandbox.NICENESS)
     numbers = (os.getpid(), limits.data_bytes, cpu_seconds, limits.file_bytes, *ranks)
     network = sandbox.network_filter().hex() or "-"

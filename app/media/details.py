@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +15,7 @@ from app.errors import BallastError, InvalidMedia, UnsupportedMedia
 from app.ffmpeg.probe import PROBE_BYTES, Prober
 from app.imaging.header import read_header
 from app.memory.budget import MemoryBudget
+from app.memory.cpus import available_cpus
 from app.memory.reclaim import ReclaimRegistry
 from app.memory.reservation import Reservation
 
@@ -36,7 +36,7 @@ class Details:
         self._prober = prober
         self._budget = budget
         self._reclaim = reclaim
-        self._concurrency = asyncio.Semaphore(os.cpu_count() or 1)
+        self._concurrency = asyncio.Semaphore(available_cpus())
 
     async def inspect(self, media_type: MediaType, head: bytes, path: Path) -> MediaDetails:
         """Return the details of a whole file, whose first `PICTURE_HEAD_BYTES` are `head`."""

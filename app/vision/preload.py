@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import PIL.Image
 import PIL.JpegImagePlugin  # noqa: F401 - the format of most pictures
-from mediapipe.tasks.python.core.mediapipe_c_bindings import load_raw_library
 
 from app.vision import engine, runtime  # noqa: F401
 from app.vision.task import vision_tasks
 
-load_raw_library()
+runtime.load_library()
 for task in vision_tasks().values():
     runtime.vision(task.native)

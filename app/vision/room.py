@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from app.core import Core
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.pictures import Pictures
+from app.memory.cpus import available_cpus
 from app.models.assets import ModelAssets
 from app.settings import Settings
 from app.vision.accounts import ROLE, ZygoteAccount
@@ -79,7 +79,7 @@ def _child_spec(settings: Settings) -> WorkerSpec:
         role=ROLE,
         entry="app.vision.engine:build",
         limits=PoolLimits(
-            workers=settings.vision.workers or os.cpu_count() or 1,
+            workers=settings.vision.workers or available_cpus(),
             idle_seconds=settings.vision.idle_seconds,
             wait_seconds=settings.memory.wait_seconds,
         ),

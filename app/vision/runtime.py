@@ -45,6 +45,12 @@ from mediapipe.tasks.python.vision.core.image import Image, ImageFormat  # noqa:
 from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTaskRunningMode  # noqa: E402
 
 
+def load_library() -> None:
+    """Load MediaPipe's shared library and nothing else: a task would start the thread that it sends its calls through."""
+    bindings = importlib.import_module("mediapipe.tasks.python.core.mediapipe_c_bindings")
+    bindings.load_raw_library()
+
+
 def vision(task: str) -> Any:
     """Return MediaPipe's module of a vision task, such as `hand_landmarker`."""
     return importlib.import_module(f"mediapipe.tasks.python.vision.{task}")

@@ -6,19 +6,19 @@ import signal
 import pytest
 
 from benchmarks.server import ServiceFault, run_service
-from benchmarks.tree import find_tree
+from benchmarks.tree import find_tree, is_alive
 
 
 def test_a_service_is_ready_when_it_is_lent_and_gone_after() -> None:
     with run_service() as service, service.connect() as client:
-        names = find_tree(service.pid)
+        tree = find_tree(service.pid)
 
         assert client.get("/health/live").status == 200
         assert service.ready_seconds > 0
         assert service.memory().processes[0].pid == service.pid
 
-    assert names
-    assert not any(name.is_alive() for name in names)
+    assert tree
+    assert not any(is_alive(process) for process in tree)
 
 
 def test_what_a_service_says_when_it_does_not_start_is_told() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.tree import find_tree, measure_process, measure_tree
+from benchmarks.tree import find_tree, is_alive, measure_process, measure_tree
 
 HOLD = 40_000_000
 
@@ -41,7 +41,7 @@ def test_a_child_counts_in_the_tree(grandparent: subprocess.Popen[bytes]) -> Non
 
 
 def test_a_descendant_of_ours_is_found_after_its_parent(grandparent: subprocess.Popen[bytes]) -> None:
-    pids = [name.pid for name in find_tree(os.getpid())]
+    pids = [process.pid for process in find_tree(os.getpid())]
 
     child = find_tree(grandparent.pid)[1].pid
     assert pids.index(os.getpid()) < pids.index(grandparent.pid) < pids.index(child)
@@ -49,15 +49,15 @@ def test_a_descendant_of_ours_is_found_after_its_parent(grandparent: subprocess.
 
 def test_an_ended_process_is_not_alive_even_before_its_parent_noticed() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    (name,) = find_tree(process.pid)
-    assert name.is_alive()
+    (found,) = find_tree(process.pid)
+    assert is_alive(found)
 
     assert process.stdin is not None
     process.stdin.close()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
-    assert not name.is_alive()
-    assert measure_process(process.pid) is None
+    assert not is_alive(found)
+    assert measure_process(found) is None
     process.wait()
-    assert not name.is_alive()
+    assert not is_alive(found)
     assert find_tree(process.pid) == []

@@ -24,6 +24,14 @@ V2_MOUNT = "31 23 0:28 {mount_root} /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 
 V2_HYBRID_MOUNT = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
 
 
+def status_text(parent: int, *, rss: int = 100, anonymous: int = 60, shared: int = 10, peak: int = 120) -> str:
+    """Return a `/proc/PID/status` with these sizes in KiB."""
+    return (
+        f"Name:\tpython\nState:\tS (sleeping)\nPPid:\t{parent}\nVmHWM:\t{peak} kB\nVmRSS:\t{rss} kB\n"
+        f"RssAnon:\t{anonymous} kB\nRssFile:\t1 kB\nRssShmem:\t{shared} kB\n"
+    )
+
+
 def write_tree(root: Path, files: Mapping[str, str]) -> None:
     """Write the files, given by their path below `root`."""
     for name, text in files.items():
@@ -55,11 +63,16 @@ def real_group(limit_bytes: int) -> Iterator[Path]:
             raise
         pytest.skip(f"memory control groups cannot be made here: {error}")
     try:
-        name = "memory.max" if found.version == 2 else "memory.limit_in_bytes"
-        (group / name).write_text(str(limit_bytes))
+        set_limit(group, limit_bytes)
         yield group
     finally:
         _remove(group)
+
+
+def set_limit(group: Path, limit_bytes: int) -> None:
+    """Give a real group this limit."""
+    v2 = group / "memory.max"
+    (v2 if v2.exists() else group / "memory.limit_in_bytes").write_text(str(limit_bytes))
 
 
 def start_in(group: Path, code: str, *arguments: str) -> subprocess.Popen[str]:

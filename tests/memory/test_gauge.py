@@ -16,17 +16,18 @@ import pytest
 
 from app.memory.gauge import MemoryGauge, MemorySample
 from app.memory.limit import find_limit
-from app.memory.process import ProcessTree
-from tests.memory.control_groups import MIB, PROJECT, V2_MOUNT, real_group, run_in, start_in, write_process, write_tree
-
-STATUS = (
-    "Name:\tpython\nState:\tS (sleeping)\nPPid:\t{parent}\nVmHWM:\t{peak} kB\nVmRSS:\t{rss} kB\n"
-    "RssAnon:\t{anonymous} kB\nRssFile:\t1 kB\nRssShmem:\t{shared} kB\n"
+from tests.memory.control_groups import (
+    MIB,
+    PROJECT,
+    V2_MOUNT,
+    real_group,
+    run_in,
+    set_limit,
+    start_in,
+    status_text,
+    write_process,
+    write_tree,
 )
-
-
-def _status(parent: int, *, rss: int = 100, anonymous: int = 60, shared: int = 10, peak: int = 120) -> str:
-    return STATUS.format(parent=parent, rss=rss, anonymous=anonymous, shared=shared, peak=peak)
 
 
 def _gauge(root: Path, setting: int | None = None) -> MemoryGauge:
@@ -51,7 +52,7 @@ def _child(code: str) -> subprocess.Popen[str]:
 def test_children_and_grandchildren_count_in_the_tree_and_strangers_do_not(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
     parents = {10: 1, 11: 10, 5: 11, 12: 1, 13: 12}
-    write_tree(tmp_path, {f"proc/{pid}/status": _status(parent) for pid, parent in parents.items()})
+    write_tree(tmp_path, {f"proc/{pid}/status": status_text(parent) for pid, parent in parents.items()})
 
     with _sampling(_gauge(tmp_path, 100 * MIB)) as gauge:
         sample = gauge.sample()
@@ -65,7 +66,7 @@ def test_a_group_limit_counts_the_group_and_a_setting_the_tree_only(tmp_path: Pa
     write_process(tmp_path, "0::/\n", V2_MOUNT.format(mount_root="/"))
     files = {"memory.stat": f"anon {150 * MIB}\n", "memory.max": str(300 * MIB)}
     write_tree(tmp_path, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
-    write_tree(tmp_path, {"proc/10/status": _status(1)})
+    write_tree(tmp_path, {"proc/10/status": status_text(1)})
 
     with _sampling(_gauge(tmp_path)) as of_group, _sampling(_gauge(tmp_path, 100 * MIB)) as of_setting:
         group_sample, tree_sample = of_group.sample(), of_setting.sample()
@@ -77,7 +78,7 @@ def test_a_group_limit_counts_the_group_and_a_setting_the_tree_only(tmp_path: Pa
 def test_a_group_that_cannot_be_read_gives_way_to_the_tree(tmp_path: Path) -> None:
     write_process(tmp_path, "0::/\n", V2_MOUNT.format(mount_root="/"))
     write_tree(tmp_path, {"sys/fs/cgroup/memory.stat": "", "sys/fs/cgroup/memory.max": str(300 * MIB)})
-    write_tree(tmp_path, {"proc/10/status": _status(1)})
+    write_tree(tmp_path, {"proc/10/status": status_text(1)})
 
     with _sampling(_gauge(tmp_path)) as gauge:
         sample = gauge.sample()
@@ -106,7 +107,7 @@ def test_a_status_without_the_split_counts_all_as_anonymous(tmp_path: Path) -> N
 def test_a_zombie_is_left_out(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
     zombie = "State:\tZ (zombie)\nPPid:\t10\n"
-    write_tree(tmp_path, {"proc/10/status": _status(1), "proc/11/status": zombie})
+    write_tree(tmp_path, {"proc/10/status": status_text(1), "proc/11/status": zombie})
 
     with _sampling(_gauge(tmp_path)) as gauge:
         sample = gauge.sample()
@@ -114,76 +115,29 @@ def test_a_zombie_is_left_out(tmp_path: Path) -> None:
     assert [process.pid for process in sample.processes] == [10]
 
 
-def test_a_process_id_that_a_stranger_had_may_be_a_childs_later(tmp_path: Path) -> None:
-    write_process(tmp_path, "", "")
-    write_tree(tmp_path, {"proc/10/status": _status(1), "proc/20/status": _status(1)})
-    tree = ProcessTree(10, tmp_path)
-
-    tree.discover()
-    (tmp_path / "proc/20").rename(tmp_path / "ended")
-    tree.discover()
-    write_tree(tmp_path, {"proc/20/status": _status(10)})
-    tree.discover()
-    processes = tree.read()
-    tree.close()
-
-    assert [process.pid for process in processes] == [10, 20]
-
-
-def test_the_listing_is_left_out_until_a_new_process_id_was_given(tmp_path: Path) -> None:
-    write_process(tmp_path, "", "")
-    write_tree(tmp_path, {"proc/loadavg": "0.00 0.00 0.00 1/99 11\n", "proc/10/status": _status(1)})
-    times = iter(range(0, 1000, 10))
-    tree = ProcessTree(10, tmp_path, lambda: float(next(times)))
-
-    tree.refresh()
-    write_tree(tmp_path, {"proc/12/status": _status(10)})
-    tree.refresh()
-    before = len(tree.read())
-    write_tree(tmp_path, {"proc/loadavg": "0.00 0.00 0.00 1/99 12\n"})
-    tree.refresh()
-    after = len(tree.read())
-    tree.close()
-
-    assert (before, after) == (1, 2)
-
-
-def test_an_expensive_listing_is_repeated_after_a_second_at_the_latest(tmp_path: Path) -> None:
-    write_process(tmp_path, "", "")
-    write_tree(tmp_path, {"proc/10/status": _status(1)})
-    times = iter([0.0, 0.5, 0.9, 1.0, 1.5])
-    tree = ProcessTree(10, tmp_path, lambda: next(times))
-
-    tree.refresh()  # takes 0.5 s
-    write_tree(tmp_path, {"proc/11/status": _status(10)})
-    tree.refresh()
-    too_soon = len(tree.read())
-    tree.refresh()
-    later = len(tree.read())
-    tree.close()
-
-    assert (too_soon, later) == (1, 2)
-
-
-def test_the_uss_is_read_one_process_at_a_time_and_carried_forward(tmp_path: Path) -> None:
+def test_the_uss_is_read_of_a_new_process_at_once_and_then_one_at_a_time(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
     rollup = "Rss: 100 kB\nPss: 70 kB\nPrivate_Clean: 10 kB\nPrivate_Dirty:        40 kB\nPrivate_Hugetlb: 0 kB\n"
-    write_tree(tmp_path, {"proc/10/status": _status(1), "proc/11/status": _status(10)})
+    write_tree(tmp_path, {"proc/10/status": status_text(1), "proc/11/status": status_text(10)})
     write_tree(tmp_path, {"proc/10/smaps_rollup": rollup, "proc/11/smaps_rollup": rollup})
 
-    with _sampling(_gauge(tmp_path)) as gauge:
-        samples = [gauge.sample() for _ in range(3)]
+    seconds = iter(range(0, 10_000, 100))
+    gauge = MemoryGauge(find_limit(None, tmp_path), pid=10, root=tmp_path, clock=lambda: next(seconds))
+
+    with _sampling(gauge):
+        gauge.sample()
+        write_tree(tmp_path, {f"proc/{pid}/smaps_rollup": "Private_Dirty: 60 kB\n" for pid in (10, 11)})
+        samples = [gauge.sample() for _ in range(2)]
 
     assert [[process.uss_bytes for process in sample.processes] for sample in samples] == [
-        [51200, None],
-        [51200, 51200],
-        [51200, 51200],
+        [61440, 51200],
+        [61440, 61440],
     ]
 
 
 def test_detail_reads_every_uss_now(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
-    write_tree(tmp_path, {"proc/10/status": _status(1), "proc/11/status": _status(10)})
+    write_tree(tmp_path, {"proc/10/status": status_text(1), "proc/11/status": status_text(10)})
     write_tree(tmp_path, {f"proc/{pid}/smaps_rollup": "Private_Dirty: 40 kB\n" for pid in (10, 11)})
 
     with _sampling(_gauge(tmp_path)) as gauge:
@@ -264,8 +218,14 @@ def test_a_real_sample_agrees_with_the_kernel() -> None:
     assert 0 < own.uss_bytes <= own.rss_bytes + MIB
 
 
-def test_psutil_is_not_imported_by_the_gauge() -> None:
-    code = "import sys, app.memory.gauge, app.memory.pressure; print('psutil' in sys.modules)"
+def test_psutil_is_not_imported_on_linux() -> None:
+    code = """
+import sys
+from app.memory.gauge import MemoryGauge
+from app.memory.limit import find_limit
+MemoryGauge(find_limit(None)).sample(detail=True)
+print("psutil" in sys.modules)
+"""
 
     command = [sys.executable, "-c", code]
     output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT).stdout
@@ -367,9 +327,78 @@ def test_in_a_shared_group_a_setting_counts_only_our_own_tree(setting: str, sour
 
 def test_the_pressure_is_the_working_set_over_the_limit(tmp_path: Path) -> None:
     write_process(tmp_path, "", "")
-    write_tree(tmp_path, {"proc/10/status": _status(1, anonymous=2048, shared=1024)})
+    write_tree(tmp_path, {"proc/10/status": status_text(1, anonymous=2048, shared=1024)})
 
     with _sampling(_gauge(tmp_path, 2 * MIB)) as gauge:
         sample: MemorySample = gauge.sample()
 
     assert (sample.pressure, sample.available_bytes) == (1.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "setting", "expected"),
+    [
+        (f"{200 * MIB}", None, (200 * MIB, "cgroup2", 150 * MIB)),
+        (f"{900 * MIB}", None, (900 * MIB, "cgroup2", 150 * MIB)),
+        ("max", None, (4096 * MIB, "physical", 70 * 1024)),
+        (f"{200 * MIB}", 350 * MIB, (200 * MIB, "cgroup2", 150 * MIB)),
+        (f"{900 * MIB}", 350 * MIB, (350 * MIB, "setting", 70 * 1024)),
+    ],
+)
+def test_a_limit_that_is_changed_counts_from_the_next_sample_on(
+    tmp_path: Path, text: str, setting: int | None, expected: tuple[int, str, int]
+) -> None:
+    write_process(tmp_path, "0::/\n", V2_MOUNT.format(mount_root="/"))
+    files = {"memory.stat": f"anon {150 * MIB}\n", "memory.max": f"{300 * MIB}\n"}
+    write_tree(tmp_path, {f"sys/fs/cgroup/{name}": content for name, content in files.items()})
+    write_tree(tmp_path, {"proc/10/status": status_text(1)})
+
+    with _sampling(_gauge(tmp_path, setting)) as gauge:
+        before = gauge.sample()
+        write_tree(tmp_path, {"sys/fs/cgroup/memory.max": f"{text}\n"})
+        after = gauge.sample()
+
+    assert (before.limit_bytes, before.limit_source, before.working_set_bytes) == (300 * MIB, "cgroup2", 150 * MIB)
+    assert (after.limit_bytes, after.limit_source, after.working_set_bytes) == expected
+    assert gauge.limit.limit_bytes == after.limit_bytes
+
+
+def test_memory_is_read_at_the_level_that_limits_now(tmp_path: Path) -> None:
+    write_process(tmp_path, "0::/pod/app\n", V2_MOUNT.format(mount_root="/"))
+    for level, held in (("pod", 200), ("pod/app", 50)):
+        files = {"memory.stat": f"anon {held * MIB}\n", "memory.max": f"{300 * MIB}\n"}
+        write_tree(tmp_path, {f"sys/fs/cgroup/{level}/{name}": text for name, text in files.items()})
+
+    with _sampling(_gauge(tmp_path)) as gauge:
+        outer = gauge.sample()
+        write_tree(tmp_path, {"sys/fs/cgroup/pod/app/memory.max": f"{100 * MIB}\n"})
+        inner = gauge.sample()
+
+    assert (outer.working_set_bytes, outer.limit_bytes) == (200 * MIB, 300 * MIB)
+    assert (inner.working_set_bytes, inner.limit_bytes) == (50 * MIB, 100 * MIB)
+
+
+def test_the_limit_of_a_real_group_is_followed() -> None:
+    code = """
+from app.memory.gauge import MemoryGauge
+from app.memory.limit import find_limit
+gauge = MemoryGauge(find_limit(None))
+for _ in range(3):
+    sample = gauge.sample()
+    print(sample.limit_bytes, sample.working_set_bytes, flush=True)
+    input()
+"""
+    with real_group(100 * MIB) as group, start_in(group, code) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        limits: list[int] = []
+        for limit in (100 * MIB, 160 * MIB, 80 * MIB):
+            set_limit(group, limit)
+            if limits:
+                print(file=process.stdin, flush=True)
+            found, held = map(int, process.stdout.readline().split())
+            assert 0 < held < 80 * MIB
+            limits.append(found)
+        process.communicate("\n")
+
+    assert limits == [100 * MIB, 160 * MIB, 80 * MIB]

@@ -21,6 +21,7 @@ import httpx
 import pytest
 
 from app.domain.units import GIB, MIB
+from benchmarks.usage import peak_bytes, reset_peak
 from tests.e2e.proxy import cutting_proxy
 from tests.e2e.server import RunningServer, run_server
 from tests.e2e.test_tus_client import item_of, modules, upload  # noqa: F401 - one is a fixture
@@ -51,19 +52,6 @@ def send(port: int, mebibytes: int) -> tuple[int, bytes]:
                 connection.sendall(BLOCK)
             connection.sendall(after)
         return read_answer(connection)
-
-
-def peak_bytes(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the service is gone")
-
-
-def reset_peak(pid: int) -> int:
-    """Have the kernel count the peak from now on (proc(5), clear_refs) and return it."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
-    return peak_bytes(pid)
 
 
 async def look(subject: Subject, done: asyncio.Event) -> list[float]:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.sync.client import connect as connect_sync
@@ -20,7 +21,7 @@ from app.domain.units import MIB
 from app.vision.task import vision_tasks
 from benchmarks.stream import Round, stream
 from benchmarks.table import percentile
-from benchmarks.tree import measure_process, measure_tree
+from benchmarks.tree import measure_tree
 from tests.e2e.server import RunningServer, eventually, run_server
 from tests.e2e.test_videos import frames_of
 from tests.media_files import photo
@@ -217,9 +218,7 @@ async def sample(look: Callable[[], int], sizes: list[int]) -> None:
 
 
 def api_bytes(server: RunningServer) -> int:
-    memory = measure_process(server.process.pid)
-    assert memory is not None
-    return memory.rss_bytes
+    return int(psutil.Process(server.process.pid).memory_info().rss)
 
 
 def address(server: RunningServer, task: str = "hands") -> str:
