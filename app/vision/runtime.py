@@ -46,7 +46,7 @@ from mediapipe.tasks.python.vision.core.vision_task_running_mode import VisionTa
 
 
 def load_library() -> None:
-    """Load MediaPipe's shared library and nothing else: a task would start the thread that it sends its calls through."""
+    """Load MediaPipe's shared library and nothing else: a task would start the thread that it calls it from."""
     bindings = importlib.import_module("mediapipe.tasks.python.core.mediapipe_c_bindings")
     bindings.load_raw_library()
 

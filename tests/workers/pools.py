@@ -12,7 +12,6 @@ from typing import Any
 
 from app.domain.priority import Priority
 from app.workers.channel import Message
-from app.workers.crew import WorkerLedger
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
@@ -34,7 +33,7 @@ async def open_pool(
     waiting: int = 256,
     idle_seconds: float = 300.0,
     wait_seconds: float = 30.0,
-    ledger: WorkerLedger | None = None,
+    ledger: Any | None = None,
     clock: Callable[[], float] = time.monotonic,
     **spec: Any,
 ) -> AsyncIterator[WorkerPool]:
