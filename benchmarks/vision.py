@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
+from benchmarks.claim import Claim, print_claims
 from benchmarks.client import Answer
 from benchmarks.contenders import Contender, Running, contenders, run
 from benchmarks.load import Load, ask, load
@@ -27,7 +28,7 @@ from benchmarks.media import find_media
 from benchmarks.raw_loop import RawLoop
 from benchmarks.raw_threads import RawThreads
 from benchmarks.server import REPOSITORY, add_against
-from benchmarks.table import MB, percentile, print_heading, print_table, span
+from benchmarks.table import MB, percentile, print_heading, print_table
 from benchmarks.tree import measure_tree
 
 CLIENTS = 4
@@ -69,26 +70,6 @@ class Raw:
     alone: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that is to hold of the median of some values."""
-
-    name: str
-    values: Sequence[float]
-    unit: str
-    target: float
-    at_least: bool = False
-    digits: int = 2
-
-    def row(self) -> list[str]:
-        median = statistics.median(self.values)
-        held = median >= self.target if self.at_least else median <= self.target
-        sign = ">=" if self.at_least else "<="
-        measured = f"{span(self.values, self.digits)} {self.unit}".strip()
-        target = f"{sign} {self.target:.{self.digits}f} {self.unit}".strip()
-        return [self.name, measured, target, "met" if held else "MISSED"]
-
-
 def main() -> None:
     arguments = _arguments()
     print_heading("benchmarks.vision", f"{PICTURE} over HTTP, task hands, {CLIENTS} clients")
@@ -121,7 +102,7 @@ def main() -> None:
     print(f"{rounds} rounds, turns of {seconds:g} s and of {requests} requests; medians over the rounds\n")
     _print_contenders(turns, raw)
     print()
-    print_table(["measured", "median [min..max]", "target", "verdict"], [one.row() for one in _claims(turns, raw)])
+    print_claims(_claims(turns, raw))
 
 
 def _take_turns(works: list[Callable[[], None]], rounds: int) -> None:
