@@ -75,7 +75,7 @@ class Turn:
 def main() -> None:
     arguments = _arguments()
     print_heading("benchmarks.mixed", f"Six tasks in turn, {CLIENTS} clients, in {arguments.limit} MiB")
-    rounds, photos = (1, 4 * len(TASKS)) if arguments.short else (arguments.rounds, arguments.count)
+    rounds, photos = (1, 2 * len(TASKS)) if arguments.short else (arguments.rounds, arguments.count)
     pictures = read_pictures(arguments.photos, _MAX_BYTES).photos
     frames = extract_frames("hand_202_frames.mp4", 640, 360)
     workload = Workload(pictures, photos, frames, arguments.limit * MIB)
@@ -231,7 +231,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, default=MEDIA, help="a folder of JPEG, PNG and WebP files")
     parser.add_argument("--limit", type=int, default=300, help="MiB of each group")
     add_against(parser)
-    parser.add_argument("--short", action="store_true", help="one round of 24 photos")
+    parser.add_argument("--short", action="store_true", help="one round of 12 photos")
     return parser.parse_args()
 
 
