@@ -19,6 +19,8 @@ SHORT: dict[str, list[str]] = {
     "roundtrip": ["--short"],
     "stream": ["--short"],
     "vision": ["--short"],
+    "mixed": ["--short"],
+    "children": ["--short"],
     "upload": ["--short"],
     "download": ["--short"],
     "inline": ["--short"],
@@ -29,7 +31,7 @@ SHORT: dict[str, list[str]] = {
 }
 """Each benchmark, with the arguments that make it short."""
 
-COMPARING = ("footprint", "roundtrip", "vision", "upload")
+COMPARING = ("footprint", "roundtrip", "vision", "upload", "mixed", "children")
 """Those that take `--against`."""
 
 

@@ -19,6 +19,7 @@ import psutil
 from benchmarks.client import Client
 from benchmarks.server import REPOSITORY, run_service
 from benchmarks.tree import find_tree
+from soak.cgroup import MemoryGroup
 
 _LITSERVE = "0.2.19"
 _LITSERVE_FOLDER = REPOSITORY / ".cache" / f"litserve-{_LITSERVE}"
@@ -34,6 +35,10 @@ _MEDIAPIPE = "mediapipe==1.2.2"
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+
+
+class PeerFault(Exception):
+    """A peer did not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,13 @@ def contenders(bundle: Path, cores: int, *, install: bool, against: Path | None)
         if tree is not None
     ]
     found += [
-        Contender("FastAPI, inline", lambda: _peer(sys.executable, "vision_naive", bundle), "/hands", "/health"),
+        Contender("FastAPI, inline", partial(run_peer, "vision_naive", bundle), "/hands", "/health"),
     ]
     if (python := _litserve_python(install=install)) is not None:
         found.append(
             Contender(
                 f"LitServe {_LITSERVE}",
-                lambda: _peer(python, "vision_litserve", bundle, cores),
+                partial(run_peer, "vision_litserve", bundle, cores, python=python),
                 "/hands",
                 "/health",
                 True,
@@ -121,11 +126,21 @@ def _ballast(tree: Path) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _peer(python: str, module: str, bundle: Path, *arguments: object) -> Iterator[tuple[int, int]]:
-    """Start a peer in a session of its own, and end all that is in it: LitServe leaves its children behind."""
+def run_peer(
+    module: str, *arguments: object, python: str = sys.executable, group: MemoryGroup | None = None
+) -> Iterator[tuple[int, int]]:
+    """Start a peer and lend its process id and port; end it after the block.
+
+    It has a session of its own, and all that is in it is ended: LitServe leaves its children behind. `group` is the
+    control group that it joins.
+
+    Raises:
+        PeerFault: it did not start.
+    """
     port = _free_port()
+    command = [python, "-m", f"benchmarks.peers.{module}", str(port), *map(str, arguments)]
     process = subprocess.Popen(
-        [python, "-m", f"benchmarks.peers.{module}", str(port), str(bundle), *map(str, arguments)],
+        command if group is None else group.joining(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,  # MediaPipe's greetings
@@ -165,12 +180,12 @@ def _await_healthy(process: subprocess.Popen[bytes], port: int) -> None:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise SystemExit(f"a peer ended with {process.returncode}: {process.args!r}")
+            raise PeerFault(f"a peer ended with {process.returncode}: {process.args!r}")
         with suppress(OSError), Client("127.0.0.1", port) as client:
             if client.get("/health").status == 200:
                 return
         time.sleep(0.1)
-    raise SystemExit(f"a peer did not start: {process.args!r}")
+    raise PeerFault(f"a peer did not start: {process.args!r}")
 
 
 def _form(picture: bytes) -> bytes:

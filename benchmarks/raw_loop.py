@@ -1,7 +1,7 @@
 """The vision task without the service: decode and detect in a plain loop, in a process of its own.
 
-`RawLoop` starts `python -m benchmarks.raw_loop TASK PICTURE`, which answers each line `COUNT` on its standard input
-with a JSON array of so many times in seconds.
+`RawLoop` starts `python -m benchmarks.raw_loop TASK PICTURE`. It answers each line `COUNT SECONDS` on its standard
+input, after so many pictures and not before so many seconds have gone, with a JSON array of the seconds of each.
 """
 
 from __future__ import annotations
@@ -9,24 +9,34 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.raw_process import RawProcess
 
 
 class RawLoop(RawProcess):
-    """A started loop over one picture; the model is loaded when this returns."""
+    """A started loop over one picture; the model is loaded when this returns.
 
-    def __init__(self, task: str, picture: Path) -> None:
-        from app.workers.launch import CHILD_ENVIRONMENT  # so that it runs under the allocator of the real worker
+    Without an `environment` it runs under the allocator as it is, as anybody's loop would.
+    """
 
-        super().__init__("benchmarks.raw_loop", task, picture, environment=CHILD_ENVIRONMENT)
+    def __init__(self, task: str, picture: Path, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__("benchmarks.raw_loop", task, picture, environment=environment)
         self.run(1)
 
     def run(self, count: int) -> list[float]:
         """Analyse the picture `count` times; return the seconds of each."""
-        seconds: list[float] = json.loads(self.ask(count))
+        seconds: list[float] = json.loads(self.ask(f"{count} 0"))
         return seconds
+
+
+def rate(loops: Sequence[RawLoop], seconds: float) -> float:
+    """Let all loops run at the same time; return the pictures a second of all of them, over about `seconds`."""
+    for loop in loops:
+        loop.send(f"1 {seconds}")
+    taken: list[list[float]] = [json.loads(loop.receive()) for loop in loops]
+    return sum(len(one) / sum(one) for one in taken)
 
 
 def main() -> None:
@@ -42,13 +52,24 @@ def main() -> None:
     box = AnalysisSize(settings.vision.max_width, settings.vision.max_height)
     model = task.load(ModelAssets(settings.models.dir).path(task.asset), task.Params())
     for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            began = time.perf_counter()
-            model.detect(decode_picture(picture, box, settings.image.max_pixels).rgb)
-            seconds.append(time.perf_counter() - began)
-        print(json.dumps(seconds), flush=True)
+        count, seconds = line.split()
+        taken = _run(
+            lambda: model.detect(decode_picture(picture, box, settings.image.max_pixels).rgb),
+            int(count),
+            float(seconds),
+        )
+        print(json.dumps(taken), flush=True)
     model.close()
+
+
+def _run(look: Callable[[], object], count: int, seconds: float) -> list[float]:
+    taken: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(taken) < count or time.perf_counter() < until:
+        began = time.perf_counter()
+        look()
+        taken.append(time.perf_counter() - began)
+    return taken
 
 
 if __name__ == "__main__":

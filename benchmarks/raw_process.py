@@ -36,9 +36,17 @@ class RawProcess:
 
     def ask(self, line: object) -> str:
         """Send one line and return the line that answers it."""
+        self.send(line)
+        return self.receive()
+
+    def send(self, line: object) -> None:
+        """Send one line; its answer is to be received."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         print(line, file=self._process.stdin, flush=True)
+
+    def receive(self) -> str:
+        """Return the line that answers the last one."""
+        assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit(f"the raw loop ended with {self._process.wait()}")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from app.workers.launch import CHILD_ENVIRONMENT  # so that the loop runs under the allocator of the real worker
 from benchmarks.client import Client
 from benchmarks.media import crop_jpeg
 from benchmarks.raw_loop import RawLoop
@@ -73,7 +74,7 @@ def measure(trees: Sequence[Path], task: str, picture: bytes, rounds: int, reque
         file.flush()
         services = [stack.enter_context(run_service(tree=tree)) for tree in trees]
         clients = [stack.enter_context(service.connect()) for service in services]
-        raw = stack.enter_context(RawLoop(task, Path(file.name)))
+        raw = stack.enter_context(RawLoop(task, Path(file.name), CHILD_ENVIRONMENT))
         for number in range(-1, rounds):
             targets = times if number >= 0 else [Times() for _ in trees]  # the first round is to warm up
             count = requests if number >= 0 else _WARM_UP

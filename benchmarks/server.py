@@ -18,6 +18,7 @@ from typing import IO
 
 from benchmarks.client import Client
 from benchmarks.tree import TreeMemory, find_tree, is_alive, measure_tree
+from soak.cgroup import MemoryGroup
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRATCH = REPOSITORY / "var"
@@ -108,12 +109,14 @@ def _checkout(text: str) -> Path:
 
 
 @contextmanager
-def run_service(settings: Mapping[str, str] | None = None, tree: Path = REPOSITORY) -> Iterator[Service]:
+def run_service(
+    settings: Mapping[str, str] | None = None, tree: Path = REPOSITORY, group: MemoryGroup | None = None
+) -> Iterator[Service]:
     """Start the service, lend it, stop it, and check that no process and no temporary file is left.
 
     `settings` are `BALLAST_*` variables; of those of this process only the folder of the models is handed on, so that a
     measurement does not depend on them. `tree` is the work tree whose service is run, with the Python of its own
-    environment where it has one.
+    environment where it has one; `group` is the control group that it joins.
 
     Raises:
         ServiceFault: see there.
@@ -121,9 +124,10 @@ def run_service(settings: Mapping[str, str] | None = None, tree: Path = REPOSITO
     SCRATCH.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=SCRATCH) as folder:
         root = Path(folder) / "var"
+        command = [_python_of(tree), "-m", "app", "serve"]
         began = time.perf_counter()
         process = subprocess.Popen(
-            [_python_of(tree), "-m", "app", "serve"],
+            command if group is None else group.joining(command),
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

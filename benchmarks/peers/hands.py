@@ -1,4 +1,4 @@
-"""What the peers of `benchmarks/vision.py` do with a picture: Pillow, MediaPipe, plain Python; nothing of ours."""
+"""What the peers of `benchmarks/vision.py` and `mixed.py` do with a picture: Pillow, MediaPipe, nothing of ours."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ vars(sys.modules["matplotlib"]).setdefault("pyplot", sys.modules["matplotlib.pyp
 
 import mediapipe as mp  # noqa: E402
 from mediapipe.tasks.python.core.base_options import BaseOptions  # noqa: E402
+
+__all__ = ["BaseOptions", "find_hands", "mp", "open_landmarker"]
 
 
 def open_landmarker(bundle: str) -> Any:

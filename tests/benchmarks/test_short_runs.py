@@ -36,6 +36,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("roundtrip", "| added by the service, median of a round "),
         ("stream", "| lag p95 (bound: 2 x median inference + 20 ms) "),
         ("multipart", "| boundary and a byte "),
+        ("vision", "| throughput over that of the bare processes "),
+        ("children", "| memory of pose back after its end "),
     ],
 )
 def test_a_short_run_prints_its_table_and_leaves_nothing_behind(name: str, row: str) -> None:
