@@ -18,6 +18,16 @@ from app.workers.zygote_process import ZygoteProcess, ZygoteUnfit
 logger = logging.getLogger("ballast.workers")
 
 
+class Unwatched:
+    """A `ZygoteWatch` for where nobody accounts for anything."""
+
+    def started(self, pid: int, kill: Callable[[], None]) -> None:
+        pass
+
+    def ended(self, pid: int) -> None:
+        pass
+
+
 class Zygote:
     """A `Launcher` whose children have the modules in `preload` loaded from the start, and share their memory.
 
