@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import app
 from app.domain.check import Check, failed, passed, warned
@@ -43,8 +44,25 @@ LIBRARIES = {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
 
 _ENTER_SANDBOX = """
 import json, os
-from app.workers.sandbox import enter
-print(json.dumps(enter(os.getppid(), None)))
+from app.workers.sandbox import enter, niceness_of_children
+print(json.dumps(enter(os.getppid(), None, niceness_of_children())))
+"""
+
+_FORK_CHILD = """
+import asyncio, json, socket
+from app.workers.zygote import Unwatched, Zygote
+
+async def fork():
+    zygote = Zygote([], Unwatched(), idle_seconds=60)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        child = await zygote.start(theirs)
+    child.kill()
+    await child.wait()
+    await zygote.aclose()
+    print(json.dumps({"startMethod": child.start_method, "obstacle": zygote.obstacle}))
+
+asyncio.run(fork())
 """
 
 
@@ -58,6 +76,7 @@ def check_machine() -> Iterator[Check]:
     for tool in ("ffmpeg", "ffprobe"):
         yield check_tool(tool)
     yield check_sandbox()
+    yield check_zygote()
 
 
 def check_python(version: tuple[int, int, int]) -> Check:
@@ -109,15 +128,7 @@ def check_tool(tool: str) -> Check:
 def check_sandbox() -> Check:
     """Let a child enter the sandbox and report which parts of it work on this machine."""
     try:
-        answer = subprocess.run(
-            [sys.executable, "-P", "-c", _ENTER_SANDBOX],
-            capture_output=True,
-            text=True,
-            timeout=_TOOL_SECONDS,
-            check=True,
-            env=dict(os.environ, PYTHONPATH=str(Path(app.__file__).parent.parent)),
-        )
-        report = json.loads(answer.stdout)
+        report = _report(_ENTER_SANDBOX)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return failed("sandbox", f"a child could not enter it: {error}", "no child can start like this; " + _SETUP)
     if report["network"]:
@@ -127,3 +138,34 @@ def check_sandbox() -> Check:
         fix = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
         return warned("sandbox", "children have no network, but the rest of the sandbox does not work", fix)
     return passed("sandbox", "children have no network, die with the service, and are killed first")
+
+
+def check_zygote() -> Check:
+    """Fork a child from a zygote, and let both go."""
+    try:
+        report = _report(_FORK_CHILD)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return failed("zygote", f"a child could not be started: {error}", "no child can start like this; " + _SETUP)
+    if report["startMethod"] != "fork":
+        fix = "run on Linux 5.3 or newer; otherwise each model takes longer to start, and shares no memory with others"
+        return warned("zygote", f"children are started one by one: {report['obstacle']}", fix)
+    return passed("zygote", "children are forked from a process that has the libraries loaded")
+
+
+def _report(program: str) -> dict[str, Any]:
+    """Run a program of ours in another process, and return what it prints as JSON.
+
+    Raises:
+        OSError, SubprocessError: it does not run.
+        ValueError: it prints something else.
+    """
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=_TOOL_SECONDS,
+        check=True,
+        env=dict(os.environ, PYTHONPATH=str(Path(app.__file__).parent.parent)),
+    )
+    report: dict[str, Any] = json.loads(answer.stdout)
+    return report

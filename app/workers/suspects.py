@@ -33,12 +33,14 @@ class Suspects:
         """Note that a child crashed on this input. Return its fingerprint; None for the empty one, which is none."""
         if not payload:
             return None
+        self._forget()
         key = _key(payload)
         known = self._suspects.pop(key, None)
         if known is None:
             self._lengths[key[0]] += 1
         self._suspects[key] = _Suspect(known.crashes + 1 if known else 1, self._clock())
-        self._forget()
+        if len(self._suspects) > _MOST:
+            self._drop_oldest()
         return key[1]
 
     def is_refused(self, payload: bytes) -> bool:
@@ -50,13 +52,14 @@ class Suspects:
         return suspect is not None and suspect.crashes >= _CRASHES
 
     def _forget(self) -> None:
-        oldest = self._clock() - _SECONDS
-        while self._suspects:
-            key, suspect = next(iter(self._suspects.items()))
-            if suspect.accused_at > oldest and len(self._suspects) <= _MOST:
-                return
-            del self._suspects[key]
-            self._lengths -= Counter({key[0]: 1})
+        while self._suspects and next(iter(self._suspects.values())).accused_at <= self._clock() - _SECONDS:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        (nbytes, _), _ = self._suspects.popitem(last=False)
+        self._lengths[nbytes] -= 1
+        if not self._lengths[nbytes]:
+            del self._lengths[nbytes]
 
 
 def _key(payload: bytes) -> _Key:

@@ -18,6 +18,16 @@ from app.workers.zygote_process import ZygoteProcess, ZygoteUnfit
 logger = logging.getLogger("ballast.workers")
 
 
+class Unwatched:
+    """A `ZygoteWatch` for where nobody accounts for anything."""
+
+    def started(self, pid: int, kill: Callable[[], None]) -> None:
+        pass
+
+    def ended(self, pid: int) -> None:
+        pass
+
+
 class Zygote:
     """A `Launcher` whose children have the modules in `preload` loaded from the start, and share their memory.
 
@@ -32,8 +42,11 @@ class Zygote:
         watch: ZygoteWatch,
         idle_seconds: float,
         clock: Callable[[], float] = time.monotonic,
+        ready_seconds: float = 10.0,
     ) -> None:
+        """`ready_seconds` is for a first start from a slow disk; with warm caches it takes a fifth of a second."""
         self._preload = preload
+        self._ready_seconds = ready_seconds
         self._watch = watch
         self._idle_seconds = idle_seconds
         self._brake = RestartBrake(clock)
@@ -89,7 +102,7 @@ class Zygote:
         if self._lasting_obstacle is not None or self._brake.closed_seconds > 0:
             return None
         try:
-            self._current = ZygoteProcess(self._preload, self._idle_seconds, self._lose)
+            self._current = ZygoteProcess(self._preload, self._ready_seconds, self._idle_seconds, self._lose)
         except OSError as error:
             self._failure = f"the zygote could not be started: {error.strerror}"
             return None

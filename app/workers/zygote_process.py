@@ -20,9 +20,6 @@ from app.workers.sandbox import niceness_of_children
 
 logger = logging.getLogger("ballast.workers")
 
-_HELLO_SECONDS = 10.0
-"""For a first start from a slow disk; with warm caches it takes a fifth of a second."""
-
 _FORK_SECONDS = 5.0
 _STOP_SECONDS = 2.0
 
@@ -36,10 +33,16 @@ class ZygoteUnfit(Exception):
 
 
 class ZygoteProcess:
-    """Leaves when it has had no child for `idle_seconds`. `on_end` is called once, when it is reaped."""
+    """Is killed if it is not ready within `ready_seconds`, and leaves when it has had no child for `idle_seconds`."""
 
-    def __init__(self, preload: Sequence[str], idle_seconds: float, on_end: Callable[[ZygoteProcess], None]) -> None:
-        """Start it.
+    def __init__(
+        self,
+        preload: Sequence[str],
+        ready_seconds: float,
+        idle_seconds: float,
+        on_end: Callable[[ZygoteProcess], None],
+    ) -> None:
+        """Start it; `on_end` is called once, when it is reaped.
 
         Raises:
             OSError: that is not possible.
@@ -68,7 +71,7 @@ class ZygoteProcess:
         level = logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
         opening = {"preload": list(preload), "logLevel": level, "niceness": niceness_of_children()}
         self._control.send(json.dumps(opening).encode())
-        self._patience = self._loop.call_later(_HELLO_SECONDS, self._lose_patience)
+        self._patience = self._loop.call_later(ready_seconds, self._lose_patience)
         self._reaper = self._loop.create_task(self._reap(), name="reap-zygote")
 
     async def fork(self, channel: socket.socket) -> ForkedChild:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import importlib
 import os
+import random
 import resource
 import signal
 import socket
@@ -15,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.errors import InvalidMedia
+from app.errors import InvalidMedia, ModelMissing
 from app.workers.channel import Head
 
 
@@ -24,7 +26,6 @@ class Probe:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = options
-        self._together = threading.Barrier(options.get("together", 1))
         self._notes: list[object] = []
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
@@ -38,11 +39,6 @@ class Probe:
         """Keep a value; answer all that were kept so far."""
         self._notes.append(head["value"])
         return {"notes": list(self._notes)}, b""
-
-    def meet(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
-        """Return only when `together` calls are here at the same time."""
-        self._together.wait(20)
-        return {}, b""
 
     def hold(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
         """Say that this call has begun with the file `NAME.begun`, and work until there is `NAME.release`."""
@@ -89,7 +85,7 @@ class Probe:
 
     def say(self, _head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Write `payload` into the channel as it is, as a hijacked child could, and then keep quiet."""
-        channel = socket.socket(fileno=os.dup(int(sys.argv[2])))
+        channel = socket.socket(fileno=os.dup(_channel()))
         channel.sendall(payload)
         time.sleep(30)
         return {}, b""
@@ -112,18 +108,36 @@ class Probe:
         returned = libc.syscall(*(ctypes.c_long(number) for number in [head["number"], *head.get("arguments", ())]))
         return {"outcome": "done" if returned >= 0 else errno.errorcode[ctypes.get_errno()]}, b""
 
+    def draw(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Answer a random number of each kind."""
+        numpy_random = importlib.import_module("numpy.random")
+        return {"python": random.random(), "numpy": int(numpy_random.randint(1 << 30))}, b""
+
+    def preloaded_by(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
+        """Answer which process loaded a module of `preloads`."""
+        return {"pid": sys.modules[head["module"]].LOADED_BY}, b""
+
     def describe(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
         return {
             "descriptors": _descriptors(),
-            "channel": int(sys.argv[2]),
+            "channel": _channel(),
             "environment": sorted(os.environ),
             "oomScoreAdj": int(Path("/proc/self/oom_score_adj").read_text()),
             "parent": os.getppid(),
             "processGroup": os.getpgrp(),
+            "threads": sorted(thread.name for thread in threading.enumerate()),
+            "modules": sorted(sys.modules),
+            "handled": [number for number in signal.valid_signals() if callable(signal.getsignal(number))],
             "niceness": os.getpriority(os.PRIO_PROCESS, 0),
             "coreBytes": resource.getrlimit(resource.RLIMIT_CORE)[0],
             "dataBytes": resource.getrlimit(resource.RLIMIT_DATA)[0],
         }, b""
+
+
+def _channel() -> int:
+    """Return the only socket there is."""
+    (number,) = [int(name) for name, target in _descriptors().items() if target.startswith("socket:")]
+    return number
 
 
 def _attempt(family: int, kind: int) -> str:
@@ -159,6 +173,19 @@ def build(options: dict[str, Any]) -> Probe:
 
 def build_and_fail(_options: dict[str, Any]) -> Probe:
     raise RuntimeError("the handler cannot be built")
+
+
+def build_and_refuse(_options: dict[str, Any]) -> Probe:
+    raise ModelMissing("There is no such model.")
+
+
+def build_too_large(_options: dict[str, Any]) -> Probe:
+    raise MemoryError
+
+
+def build_and_crash(_options: dict[str, Any]) -> Probe:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return Probe({})
 
 
 def build_once_in_two(options: dict[str, Any]) -> Probe:

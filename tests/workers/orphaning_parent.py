@@ -1,4 +1,4 @@
-"""A parent for `test_process`: starts one child, prints its process id, and waits to be killed."""
+"""A parent for `test_process`: starts one child, prints its process id and the zygote's, and waits to be killed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import asyncio
 import sys
 
 from app.workers.channel import Message
+from app.workers.launch import PlainLauncher
 from app.workers.pool import WorkerPool
-from tests.workers.pools import Ledger, probe_spec
+from app.workers.surroundings import Surroundings
+from app.workers.zygote import Zygote
+from tests.workers.accounts import Ledger
+from tests.workers.pools import probe_spec
+from tests.workers.zygotes import CALM, Watch
 
 
-async def main(do: str) -> None:
-    pool = WorkerPool(probe_spec(), Ledger())
+async def main(start_method: str, do: str) -> None:
+    watch = Watch()
+    launcher = Zygote([CALM], watch, 60.0) if start_method == "fork" else PlainLauncher()
+    pool = WorkerPool(probe_spec(), Ledger(), Surroundings.around(launcher))
     reply = await pool.call(Message({"do": "echo"}, b""), deadline_seconds=20)
-    print(reply.pid, flush=True)  # noqa: T201 - read by the test
+    print(reply.pid, *watch.pids, flush=True)  # noqa: T201 - read by the test
     await pool.call(Message({"do": do, "seconds": 60}, b""), deadline_seconds=60)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +11,13 @@ from typing import Any
 
 from app.domain.priority import Priority
 from app.workers.channel import Message
+from app.workers.launch import PlainLauncher
+from app.workers.launcher import Launcher
 from app.workers.pool import WorkerPool
-from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
+from app.workers.surroundings import Surroundings
+from tests.workers.accounts import Ledger
 
 PATIENCE_SECONDS = 10.0
 """Until a test gives up waiting for what should happen at once."""
@@ -28,22 +30,25 @@ def probe_spec(**changes: Any) -> WorkerSpec:
 
 @asynccontextmanager
 async def open_pool(
+    launcher: Launcher | None = None,
     *,
-    workers: int = 1,
-    waiting: int = 256,
-    idle_seconds: float = 300.0,
-    wait_seconds: float = 30.0,
-    ledger: Any | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    limits: PoolLimits | None = None,
+    ledger: Ledger | None = None,
+    surroundings: Surroundings | None = None,
     **spec: Any,
 ) -> AsyncIterator[WorkerPool]:
-    """Give a pool of `entries.Probe` children for the block; it is closed afterwards."""
-    limits = PoolLimits(workers=workers, idle_seconds=idle_seconds, waiting=waiting, wait_seconds=wait_seconds)
-    pool = WorkerPool(probe_spec(limits=limits, **spec), ledger or Ledger(), clock)
+    """Give a pool of `entries.Probe` children for the block; it is closed afterwards, and so are their accounts.
+
+    Children are started plainly if nothing else is said; `ledger` has accounts for as many as there may be.
+    """
+    ledger = ledger or Ledger()
+    surroundings = surroundings or Surroundings.around(launcher or PlainLauncher())
+    pool = WorkerPool(probe_spec(limits=limits or PoolLimits(), **spec), ledger, surroundings)
     try:
         yield pool
     finally:
         await pool.close()
+    assert ledger.open_accounts == []
 
 
 def ask(
@@ -87,40 +92,6 @@ class Held:
 
     def release(self) -> None:
         self._path.with_suffix(".release").touch()
-
-
-class Ledger:
-    """Notes what a pool tells it; lets it grow or not, up to `allowed_workers`, and finds `outgrown_pids` too large."""
-
-    def __init__(self, *, may_grow: bool = True, allowed_workers: int = 64) -> None:
-        self.grows = may_grow
-        self.allowed_workers = allowed_workers
-        self.asked = 0
-        self.outgrown_pids: set[int] = set()
-        self.started_pids: list[int] = []
-        self.ended_pids: list[int] = []
-
-    def allowed(self, configured: int) -> int:
-        return min(configured, self.allowed_workers)
-
-    def first_concurrency(self, slots: int) -> int:
-        return slots
-
-    def may_raise_concurrency(self, worker: WorkerProcess) -> bool:  # noqa: ARG002 - part of the interface
-        return True
-
-    def is_outgrown(self, worker: WorkerProcess) -> bool:
-        return worker.pid in self.outgrown_pids
-
-    def may_grow(self) -> bool:
-        self.asked += 1
-        return self.grows
-
-    def started(self, worker: WorkerProcess) -> None:
-        self.started_pids.append(worker.pid)
-
-    def ended(self, worker: WorkerProcess) -> None:
-        self.ended_pids.append(worker.pid)
 
 
 async def until(condition: Callable[[], bool]) -> None:

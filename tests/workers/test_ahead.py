@@ -1,4 +1,4 @@
-"""A call that a busy child is given ahead, so that it need not wait when a slot is free."""
+"""A call that a busy child is given ahead, so that it need not wait for us."""
 
 from __future__ import annotations
 
@@ -11,44 +11,31 @@ from pathlib import Path
 import pytest
 
 from app.errors import ProcessingTimeout, WorkerFailed
-from app.workers.channel import Message
 from app.workers.pool import WorkerPool
-from tests.workers.pools import Held, Ledger, answered, ask, is_gone, open_pool, until
-
-
-class OneAtATimeLedger(Ledger):
-    """Grants one call at a time, however many slots a child has."""
-
-    def first_concurrency(self, slots: int) -> int:
-        return min(1, slots)
-
-    def may_raise_concurrency(self, worker: object) -> bool:  # noqa: ARG002 - part of the interface
-        return False
+from app.workers.spec import PoolLimits
+from tests.workers.pools import Held, answered, ask, is_gone, open_pool, until
 
 
 def sent(pool: WorkerPool) -> int:
-    return sum(worker.calls_in_flight for worker in pool.workers)
+    return sum(worker.calls_in_flight for worker in pool.children)
 
 
-@pytest.mark.parametrize("slots", [1, 2])
-async def test_a_busy_child_gets_one_call_more_and_the_others_wait_in_line(tmp_path: Path, slots: int) -> None:
-    async with open_pool(slots=slots, ahead=1) as pool:
-        held = [Held(pool, tmp_path, f"held {number}") for number in range(slots)]
-        for one in held:
-            await one.begun()
+async def test_a_busy_child_gets_one_call_more_and_the_others_wait_in_line(tmp_path: Path) -> None:
+    async with open_pool(ahead=1) as pool:
+        held = Held(pool, tmp_path)
+        await held.begun()
         later = [ask(pool, "echo", value=number) for number in range(3)]
-        await until(lambda: sent(pool) == slots + 1)
+        await until(lambda: sent(pool) == 2)
 
         assert pool.waiting == 2
 
-        for one in held:
-            one.release()
+        held.release()
         assert [(await answered(call)).head["value"] for call in later] == [0, 1, 2]
-        await asyncio.gather(*(answered(one.reply) for one in held))
+        await answered(held.reply)
 
 
 async def test_a_free_child_comes_before_a_busy_one(tmp_path: Path) -> None:
-    async with open_pool(workers=2, ahead=1) as pool:
+    async with open_pool(limits=PoolLimits(workers=2), ahead=1) as pool:
         first, second = Held(pool, tmp_path, "first"), Held(pool, tmp_path, "second")
 
         pids = {await first.begun(), await second.begun()}
@@ -60,7 +47,7 @@ async def test_a_free_child_comes_before_a_busy_one(tmp_path: Path) -> None:
 
 
 async def test_a_call_that_waits_in_a_busy_child_is_taken_back_when_another_is_free(tmp_path: Path) -> None:
-    async with open_pool(workers=2, ahead=1) as pool:
+    async with open_pool(limits=PoolLimits(workers=2), ahead=1) as pool:
         held = [Held(pool, tmp_path, f"held {number}") for number in range(2)]
         for one in held:
             await one.begun()
@@ -76,36 +63,25 @@ async def test_a_call_that_waits_in_a_busy_child_is_taken_back_when_another_is_f
         await answered(held[1].reply)
 
 
-async def test_a_call_for_one_child_is_not_taken_back_from_it(tmp_path: Path) -> None:
-    async with open_pool(workers=2, ahead=1) as pool:
-        held = [Held(pool, tmp_path, f"held {number}") for number in range(2)]
-        pids = [await one.begun() for one in held]
-        own = asyncio.create_task(pool.call(Message({"do": "echo"}, b""), deadline_seconds=10, pid=pids[1]))
-        await until(lambda: sent(pool) == 3)
-
-        held[0].release()
-        await answered(held[0].reply)
-        await asyncio.sleep(0.05)
-        held[1].release()
-        await answered(held[1].reply)
-
-        assert (await answered(own)).pid == pids[1]
-
-
-async def test_nothing_is_given_ahead_while_a_slot_has_no_memory(tmp_path: Path) -> None:
-    async with open_pool(slots=2, ahead=1, ledger=OneAtATimeLedger()) as pool:
+async def test_a_call_sent_ahead_that_is_cancelled_comes_back_while_the_child_works_on(tmp_path: Path) -> None:
+    async with open_pool(ahead=1) as pool:
         held = Held(pool, tmp_path)
         await held.begun()
-        later = ask(pool, "echo")
-        await asyncio.sleep(0.05)
+        later = Held(pool, tmp_path, "later")
+        await until(lambda: sent(pool) == 2)
 
-        assert (sent(pool), pool.waiting) == (1, 1)
+        later.reply.cancel()
 
+        with pytest.raises(asyncio.CancelledError):
+            await answered(later.reply)
+        assert sent(pool) == 1
         held.release()
-        await answered(later)
+        await answered(held.reply)
+        await answered(ask(pool, "echo"))
+    assert not later.has_begun
 
 
-async def test_the_deadline_runs_from_when_a_slot_has_the_call(tmp_path: Path) -> None:
+async def test_the_deadline_runs_from_when_the_call_is_begun(tmp_path: Path) -> None:
     async with open_pool(ahead=1) as pool:
         held = Held(pool, tmp_path)
         await held.begun()

@@ -66,3 +66,38 @@ def test_it_is_closed_exactly_while_the_last_minute_has_five_deaths(pauses: list
         assert brake.closed_seconds <= 60
         brake.record_death()
         deaths.append(clock.now)
+
+
+def test_crashes_on_one_input_count_once_and_those_on_different_ones_each() -> None:
+    brake = RestartBrake(Clock())
+
+    for _ in range(10):
+        brake.record_death(b"one")
+    open_after_one = brake.closed_seconds == 0
+    for fingerprint in (b"two", b"three", b"four", b"five"):
+        brake.record_death(fingerprint)
+
+    assert open_after_one
+    assert brake.closed_seconds > 0
+
+
+def test_a_crash_on_no_input_is_a_cause_of_its_own() -> None:
+    brake = RestartBrake(Clock())
+
+    for _ in range(5):
+        brake.record_death(None)
+
+    assert brake.closed_seconds > 0
+
+
+def test_an_input_counts_again_when_its_first_crash_is_a_minute_ago() -> None:
+    clock = Clock()
+    brake = RestartBrake(clock)
+    for number in range(4):
+        brake.record_death(bytes([number]))
+    clock.now += 60.0
+
+    for number in range(5):
+        brake.record_death(bytes([number]))
+
+    assert brake.closed_seconds == pytest.approx(60.0)

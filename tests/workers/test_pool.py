@@ -12,14 +12,18 @@ import pytest
 from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import Overloaded, QueueFull
+from app.workers.launch import PlainLauncher
+from app.workers.launcher import Launcher
+from app.workers.spec import PoolLimits
+from app.workers.surroundings import Surroundings
 from tests.workers.pools import Held, answered, ask, open_pool
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 1 * MIB, 6 * MIB])
-async def test_a_payload_comes_back_as_it_was(size: int) -> None:
+async def test_a_payload_comes_back_as_it_was(launcher: Launcher, size: int) -> None:
     payload = os.urandom(size)
 
-    async with open_pool() as pool:
+    async with open_pool(launcher) as pool:
         reply = await answered(ask(pool, "echo", payload, value="größer"))
 
     assert reply.payload == payload
@@ -27,31 +31,24 @@ async def test_a_payload_comes_back_as_it_was(size: int) -> None:
 
 
 async def test_the_handler_gets_its_options() -> None:
-    async with open_pool(options={"together": 1, "colour": "blue"}) as pool:
+    async with open_pool(options={"colour": "blue"}) as pool:
         reply = await answered(ask(pool, "echo"))
 
-    assert reply.head["options"] == {"together": 1, "colour": "blue"}
+    assert reply.head["options"] == {"colour": "blue"}
 
 
-async def test_one_child_answers_call_after_call() -> None:
-    async with open_pool() as pool:
+async def test_one_child_answers_call_after_call(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         pids = {(await answered(ask(pool, "echo"))).pid for _ in range(50)}
 
     assert len(pids) == 1
     assert pool.statistics.started == 1
 
 
-async def test_a_child_with_slots_works_on_as_many_calls_at_a_time() -> None:
-    async with open_pool(slots=4, options={"together": 4}) as pool:
-        replies = await asyncio.gather(*(answered(ask(pool, "meet")) for _ in range(4)))
-
-    assert len({reply.pid for reply in replies}) == 1
-
-
 async def test_answers_of_parallel_calls_find_their_callers() -> None:
     payloads = [bytes([number]) * (number * 997) for number in range(60)]
 
-    async with open_pool(workers=2, slots=3) as pool:
+    async with open_pool(limits=PoolLimits(workers=2), ahead=1) as pool:
         replies = await asyncio.gather(
             *(answered(ask(pool, "echo", payload, value=number)) for number, payload in enumerate(payloads))
         )
@@ -104,7 +101,7 @@ async def test_live_calls_go_first_and_batches_do_not_starve(tmp_path: Path) -> 
 
 
 async def test_a_call_is_refused_when_the_line_is_full(tmp_path: Path) -> None:
-    async with open_pool(waiting=1) as pool:
+    async with open_pool(limits=PoolLimits(waiting=1)) as pool:
         first = Held(pool, tmp_path)
         await first.begun()
         second = ask(pool, "echo")
@@ -119,7 +116,7 @@ async def test_a_call_is_refused_when_the_line_is_full(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_call_frees_its_place_in_line(tmp_path: Path) -> None:
-    async with open_pool(waiting=1) as pool:
+    async with open_pool(limits=PoolLimits(waiting=1)) as pool:
         first = Held(pool, tmp_path)
         await first.begun()
         given_up = ask(pool, "echo")
@@ -135,7 +132,7 @@ async def test_a_cancelled_call_frees_its_place_in_line(tmp_path: Path) -> None:
 
 
 async def test_a_call_gives_up_when_no_child_is_free_in_time_and_frees_its_place(tmp_path: Path) -> None:
-    async with open_pool(waiting=1) as pool:
+    async with open_pool(limits=PoolLimits(waiting=1)) as pool:
         patient = pool.spec
         first = Held(pool, tmp_path)
         await first.begun()
@@ -166,23 +163,8 @@ async def test_a_cancelled_call_is_not_begun(tmp_path: Path) -> None:
     assert not given_up.has_begun
 
 
-async def test_the_slot_of_a_call_cancelled_at_work_comes_back_with_its_answer(tmp_path: Path) -> None:
-    async with open_pool() as pool:
-        first = Held(pool, tmp_path)
-        pid = await first.begun()
-        first.reply.cancel()
-        await asyncio.gather(first.reply, return_exceptions=True)
-        second = ask(pool, "echo")
-        await asyncio.sleep(0.05)
-        assert not second.done()
-
-        first.release()
-
-        assert (await answered(second)).pid == pid
-
-
-async def test_the_peak_of_a_call_is_measured() -> None:
-    async with open_pool() as pool:
+async def test_the_peak_of_a_call_is_measured(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         await answered(ask(pool, "echo"))
         reply = await answered(ask(pool, "allocate", nbytes=48 * MIB))
 
@@ -190,16 +172,9 @@ async def test_the_peak_of_a_call_is_measured() -> None:
     assert 47 * MIB <= reply.peak_bytes <= 56 * MIB
 
 
-async def test_the_peak_of_calls_side_by_side_belongs_to_none_of_them() -> None:
-    async with open_pool(slots=2, options={"together": 2}) as pool:
-        replies = await asyncio.gather(answered(ask(pool, "meet")), answered(ask(pool, "meet")))
-
-    assert [reply.peak_bytes for reply in replies] == [None, None]
-
-
 async def test_the_time_in_line_is_told(tmp_path: Path) -> None:
     now = 100.0
-    async with open_pool(clock=lambda: now) as pool:
+    async with open_pool(surroundings=Surroundings.around(PlainLauncher(), lambda: now)) as pool:
         first = Held(pool, tmp_path)
         await first.begun()
         second = ask(pool, "echo")

@@ -1,0 +1,1 @@
+"""Modules that a zygote of the tests loads."""

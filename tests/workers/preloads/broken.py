@@ -1,0 +1,3 @@
+"""Cannot be loaded."""
+
+raise RuntimeError("a system library is missing")

@@ -1,0 +1,5 @@
+"""Notes which process loaded it."""
+
+import os
+
+LOADED_BY = os.getpid()
