@@ -4,16 +4,17 @@
 
 For 1, 3 and 8 processes it takes samples back to back (microseconds of CPU for one; also one with detail), then runs
 at the fast period of the settings and takes the CPU time spent over the time passed. The growth is RSS after all
-samples less RSS before the gauge was imported.
+samples less RSS before the gauge was imported. At last the same by psutil, with what importing it takes here.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,9 +33,19 @@ def main() -> None:
 
     limit = find_limit(None)
     print(f"limit {limit.limit_bytes >> 20} MiB from {limit.source}; {_count_of_all()} processes on the machine")
+    _measure(lambda: MemoryGauge(limit), arguments)
+    print(f"memory: +{_rss_kib() - before} KiB after all samples, import included\n\nby psutil")
+    before, started = _rss_kib(), time.perf_counter()
+    from app.memory.psutil_tree import PsutilTree  # as above
+
+    print(f"import: +{_rss_kib() - before} KiB, {(time.perf_counter() - started) * 1e3:.0f} ms")
+    _measure(lambda: MemoryGauge(limit, portable=PsutilTree(os.getpid())), arguments)
+
+
+def _measure(open_gauge: Callable[[], MemoryGauge], arguments: argparse.Namespace) -> None:
     for count in (1, 3, 8):
         with _children(count - 1):
-            gauge = MemoryGauge(limit)
+            gauge = open_gauge()
             found = len(gauge.sample(detail=True).processes)
             plain = _cost(gauge, arguments.samples, detail=False)
             detailed = _cost(gauge, max(1, arguments.samples // 50), detail=True)
@@ -44,7 +55,6 @@ def main() -> None:
             f"{found} processes: {plain * 1e6:6.1f} us a sample, {detailed * 1e6:7.1f} us with detail, "
             f"{share:.3%} of a core at 4 samples a second"
         )
-    print(f"memory: +{_rss_kib() - before} KiB after all samples, import included")
 
 
 def _arguments() -> argparse.Namespace:

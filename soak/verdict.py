@@ -21,8 +21,13 @@ SLOPE_BYTES = 2_000_000
 WARM_UP_SHARE = 0.2
 """Of the photos: models load and heaps fill before that, and a slope of it would say nothing."""
 
-SLOPE_PHOTOS = 500
-"""Below so many photos a slope is noise, and is not judged."""
+SLOPE_PHOTOS = 3000
+"""Below so many photos the slope is told, not judged: it is that of heaps that breathe, not of a leak.
+
+Measured on one unchanged service, per 1000 photos: six runs of 1000 photos gave +1.0, +1.9, +2.6, +2.5, +4.4 and -1.2
+MB for the tree, runs of 4000 within 0.4. The error of a least-squares slope falls with the length of the run and with
+the root of the number of samples, so that with the power 1.5: +-4 at 1000 is less than 1 at 3000.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,9 +99,9 @@ def test_file_pages_that_others_loaded_count_in_the_peak() -> None:
 
 def test_a_heap_that_grows_after_the_warm_up_fails_and_one_that_grew_before_does_not() -> None:
     growing, warming = Watched(), Watched()
-    for photos in range(0, 1001, 10):
+    for photos in range(0, 3001, 10):
         growing.samples.append(sample(photos, tree_rss_bytes=100_000_000 + photos * 2500))
-        warming.samples.append(sample(photos, tree_rss_bytes=100_000_000 if photos < 200 else 190_000_000))
+        warming.samples.append(sample(photos, tree_rss_bytes=100_000_000 if photos < 600 else 190_000_000))
 
     grown, warmed = (judge(good_tally(), seen, LIMIT, [], []) for seen in (growing, warming))
 
@@ -110,10 +110,14 @@ def test_a_heap_that_grows_after_the_warm_up_fails_and_one_that_grew_before_does
     assert warmed.passed
 
 
-def test_the_slope_of_a_short_run_is_told_and_not_judged() -> None:
-    seen = Watched([sample(photos, tree_rss_bytes=photos * 100_000) for photos in range(100)])
+@pytest.mark.parametrize(("photos", "passed"), [(1000, None), (2999, None), (3000, False)])
+def test_the_slope_of_a_short_run_is_told_and_not_judged(photos: int, passed: bool | None) -> None:
+    seen = Watched([sample(done, tree_rss_bytes=done * 4000) for done in (*range(0, photos, 10), photos)])
 
-    assert judge(good_tally(), seen, LIMIT, [], []).row("RSS slope, tree").passed is None
+    row = judge(good_tally(), seen, LIMIT, [], []).row("RSS slope, tree")
+
+    assert row.passed is passed
+    assert "+4.0 MB / 1000 photos" in row.found
 
 
 @given(st.floats(-100, 100), st.floats(-100, 100), st.sets(st.integers(0, 1000), min_size=2, max_size=20))
