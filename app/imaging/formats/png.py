@@ -15,8 +15,8 @@ _MAX_CHUNKS = 256
 # Longest side: libpng's own default (PNG_USER_WIDTH_MAX). Pillow takes 40 ns for a row, however short it is.
 _MAX_SIDE = 1_000_000
 
-# Of Pillow's image: a pointer to each row, and up to 3 bytes to fill it up.
-_ROW_BYTES = 11
+# A pointer to each row of Pillow's image and of one converted from it, and up to 3 bytes to fill a row up.
+_ROW_BYTES = 8 + 8 + 3
 _IHDR = struct.Struct(">I4sIIBBBBB")
 _CHUNK = struct.Struct(">I4s")
 
