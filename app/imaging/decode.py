@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def decode_picture(
     in a browser shows it: the colours stored under transparent pixels are arbitrary, and black would swallow dark hair.
 
     Raises:
-        UnsupportedMedia, InvalidMedia: see `read_header`; also a truncated or corrupt body.
+        UnsupportedMedia, InvalidMedia: see `read_header`; also a truncated or corrupt body (of a PNG: `VerifiedPng`).
         TooManyPixels: see `check_pixels`.
         MemoryError: the process is not given the memory.
     """
@@ -173,7 +174,7 @@ def _decoder_errors() -> Iterator[None]:
         yield
     except (
         OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError,
-        struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
+        struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
     ) as error:  # fmt: skip
         if isinstance(error, OSError) and _OUT_OF_MEMORY in str(error):
             raise MemoryError(str(error)) from error

@@ -61,6 +61,13 @@ def multi_scan_jpeg(width: int, height: int) -> bytes:
     return grey[:frame] + header + grey[after_frame:scan] + b"".join(scans) + b"\xff\xd9"
 
 
+def repeated_scan_jpeg(width: int, height: int, size: int) -> bytes:
+    """A progressive JPEG of one colour and about `size` bytes: its last scan, which refines nothing, over and over."""
+    jpeg = encode(Image.new("RGB", (width, height), "teal"), "jpeg", progressive=True)
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    return jpeg[:-2] + last * ((size - len(jpeg)) // len(last)) + b"\xff\xd9"
+
+
 def png_chunk(name: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,6 +97,26 @@ def test_a_picture_at_full_size_stays_below_its_prediction(tmp_path: Path, kind:
     measured = measured_bytes(tmp_path, kind, picture, "full")
 
     assert measured <= decode_bytes(read_header(picture), None, len(picture))
+
+
+def test_the_metadata_of_a_jpeg_takes_no_memory(tmp_path: Path) -> None:
+    """Each of 4000 EXIF entries says that its value is 40,000 bytes long: 160 MB in all."""
+    entries = b"".join(struct.pack("<HHII", 0x8000 + number, 7, 40_000, 8) for number in range(4000))
+    payload = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 4000) + entries + bytes(4)
+    jpeg = encode(scene(*MEDIUM), "jpeg")
+    picture = jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[20:]  # no JFIF: no density
+
+    measured = measured_bytes(tmp_path, "jpeg", picture, "fitted")
+
+    assert measured <= decode_bytes(read_header(picture), BOX.fit(*MEDIUM), len(picture))
+
+
+def test_a_png_of_a_million_rows_stays_below_its_prediction(tmp_path: Path) -> None:
+    picture = encode(Image.new("L", (1, 1_000_000)), "png")
+
+    measured = measured_bytes(tmp_path, "png grey", picture, "full")
+
+    assert (8 << 20) < measured <= decode_bytes(read_header(picture), None, len(picture))
 
 
 @settings(max_examples=60, deadline=None)

@@ -233,6 +233,24 @@ def test_a_picture_without_pixels_is_invalid(name: str) -> None:
         read_header(data)
 
 
+@pytest.mark.parametrize("size", [(1_000_001, 1), (1, 1_000_001)])
+def test_a_png_of_an_absurd_side_is_invalid(size: tuple[int, int]) -> None:
+    png = encode(Image.new("L", (64, 48)), "png")
+    read_header(resized_header(png, (64, 48), (1_000_000, 1), ">II")[:33] + png_chunk(b"IDAT", b""))
+
+    with pytest.raises(InvalidMedia):
+        read_header(resized_header(png, (64, 48), size, ">II"))
+
+
+@pytest.mark.parametrize("chunk", [png_chunk(b"tEXt", b"a\0b"), png_chunk(b"prVt", b"")])
+def test_hundreds_of_chunks_before_the_pixels_are_invalid(chunk: bytes) -> None:
+    png = samples()["png"]
+    read_header(png[:33] + 200 * chunk + png[33:])
+
+    with pytest.raises(InvalidMedia):
+        read_header(png[:33] + 300 * chunk + png[33:])
+
+
 def test_two_frame_headers_are_invalid() -> None:
     jpeg = encode(scene(), "jpeg")
     start = jpeg.index(b"\xff\xc0")
@@ -288,11 +306,17 @@ def test_mutated_headers_raise_only_our_errors(kind: str, data: st.DataObject) -
 
 
 MEBIBYTE = 1 << 20
+PROGRESSIVE = samples()["jpeg progressive"][:-2]
 META = bytes(4) + box(b"pitm", bytes(6))
 HOSTILE = {
     "jpeg padding": b"\xff\xd8" + b"\xff" * MEBIBYTE,
     "jpeg zeros": b"\xff\xd8\xff" + bytes(MEBIBYTE),
     "jpeg empty segments": b"\xff\xd8" + b"\xff\xe5\0\2" * (MEBIBYTE // 4),
+    "jpeg segments behind the frame": samples()["jpeg"][: samples()["jpeg"].index(b"\xff\xda")]
+    + b"\xff\xe5\0\2" * (MEBIBYTE // 4),
+    "jpeg scans": PROGRESSIVE + b"\xff\xda\0\x08\x01\x01\0\x01\x3f\x10" * (MEBIBYTE // 10),
+    "jpeg scans cut short": PROGRESSIVE + b"\xff\xda" * (MEBIBYTE // 2),
+    "jpeg segments between scans": PROGRESSIVE + b"\xff\xe5\0\4\xff\xda" * (MEBIBYTE // 6),
     "jpeg exif entries": b"\xff\xd8\xff\xe1\xff\xffExif\0\0II\x2a\0\x08\0\0\0\xff\xff" + b"\1" * MEBIBYTE,
     "png empty chunks": samples()["png"][:33] + png_chunk(b"tEXt", b"") * (MEBIBYTE // 12),
     "webp frames": b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x0a" + bytes(9) + b"ANMF\0\0\0\0" * (MEBIBYTE // 8),
