@@ -86,6 +86,11 @@ class MemoryBudget:
         """What could be granted now; negative when the working set has outgrown the budget."""
         return self._ledger.free_bytes
 
+    @property
+    def missing_bytes(self) -> int | None:
+        """What the waiter who is next lacks; None where nobody waits whose class is open."""
+        return self._admission.missing_bytes
+
     def reserve(
         self,
         parts: Mapping[str, int],

@@ -78,6 +78,7 @@ class Governor:
         self.enroll(EnrolledProcess(os.getpid(), "api", self._base_line))
         self._listeners: list[LevelListener] = []
         self._reclaiming: asyncio.Task[object] | None = None
+        self._remeasuring: asyncio.Handle | None = None
         reclaim.register("garbage", ReclaimPriority.GARBAGE, trimmer.collect, min_interval_seconds=5)
         reclaim.register("malloc_trim", ReclaimPriority.TRIM, trimmer.trim, min_interval_seconds=5)
         self._processes.observe(self.sample)
@@ -132,6 +133,8 @@ class Governor:
 
     async def aclose(self) -> None:
         """Stop reclaiming and trimming, and note that this run shut down cleanly (a disk that hangs has 5 s for it)."""
+        if self._remeasuring is not None:
+            self._remeasuring.cancel()
         await self._snapshots.aclose(self.snapshot())
         if self._reclaiming is not None:
             self._reclaiming.cancel()
@@ -155,9 +158,21 @@ class Governor:
             self._reclaim(None)
         self.budget.refresh()
 
+    def remeasure(self) -> None:
+        """Measure as soon as may be: a process has come or gone, of which the last sample knows nothing."""
+        if self._remeasuring is None:
+            self._remeasuring = asyncio.get_running_loop().call_soon(self._remeasure)
+
     def snapshot(self) -> dict[str, object]:
         """Return a summary of the sample and the ledger as JSON: what one wants to know after a crash."""
         return summarise(self.sample, self.budget.statistics(), self.level, self.role)
+
+    def _remeasure(self) -> None:
+        self._remeasuring = None
+        try:
+            self.measure()
+        except Exception:
+            logger.exception("a measurement failed")
 
     @property
     def _total_bytes(self) -> int:

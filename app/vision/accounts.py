@@ -24,10 +24,8 @@ ZYGOTE_BYTES = 40 * MIB
 """What the zygote takes while it is alone: interpreter, numpy, Pillow, MediaPipe's library and its modules
 (`python -m benchmarks.children`); with children most of it is shared with them."""
 
-_CALL_BYTES = 12 * MIB
-"""By how much a child grows with its first calls (measured: 4 to 11), where that was not learned."""
-
 _SPARE_BYTES = 2 * MIB
+"""What an entry has beyond what was seen: a sample is up to a second old."""
 
 _GROWTH_BYTES = 64 * MIB
 """How far a child may outgrow its account before it is replaced."""
@@ -56,6 +54,7 @@ class ChildAccount:
         self._governor = governor
         self._sizes = sizes
         self._on_close = on_close
+        self._granted_bytes = reservation.reserved_bytes
         self._largest_bytes = 0
 
     @property
@@ -73,21 +72,29 @@ class ChildAccount:
         self._governor.enroll(EnrolledProcess(worker.pid, ROLE, self._reservation, kill, lambda: worker.priority))
 
     def loaded(self, worker: WorkerProcess) -> None:
-        """Make the entry what the child holds, and what its calls may add; what was not taken is free at once."""
+        """Make the entry what the child holds; what was granted and not taken is free at once."""
         resident_bytes = self._governor.resident_now(worker.pid)
-        if resident_bytes == 0:  # no `/proc`, or it is gone already: what was granted stays
-            return
-        self._reservation.observe(resident_bytes)
-        self._largest_bytes = max(self._largest_bytes, resident_bytes)
-        learned_bytes = self._sizes.expect(self.key.size_name, resident_bytes + _CALL_BYTES)
-        surplus_bytes = self.reserved_bytes - max(resident_bytes + _SPARE_BYTES, learned_bytes)
-        if surplus_bytes > 0:
-            self._reservation.shrink(surplus_bytes)
+        if resident_bytes:  # else there is no `/proc`, or the child is gone already: what was granted stays
+            self._reservation.observe(resident_bytes)
+            self._follow()
+        self._governor.remeasure()
 
     def is_outgrown(self) -> bool:
-        """Whether it holds `_GROWTH_BYTES` more than it was granted; asked after each call, so it learns here."""
+        """Whether it holds `_GROWTH_BYTES` more than it was granted; asked after each call, so the entry follows it."""
+        is_outgrown = self.resident_bytes > self._granted_bytes + _GROWTH_BYTES
+        self._follow()
+        return is_outgrown
+
+    def _follow(self) -> None:
+        """Have the entry be what the child holds: more if it is free (else the working set has it), less at once."""
         self._largest_bytes = max(self._largest_bytes, self.resident_bytes)
-        return self.resident_bytes > self.reserved_bytes + _GROWTH_BYTES
+        if self.resident_bytes == 0:  # not seen by any sample yet
+            return
+        surplus_bytes = self.reserved_bytes - self.resident_bytes - _SPARE_BYTES
+        if surplus_bytes > 0:
+            self._reservation.shrink(surplus_bytes)
+        elif surplus_bytes < -_SPARE_BYTES:
+            self._reservation.grow({self.key.owner: -surplus_bytes})
 
     def ended(self, worker: WorkerProcess) -> None:
         self._governor.dismiss(worker.pid)
@@ -98,6 +105,7 @@ class ChildAccount:
 
     def close(self) -> None:
         if not self.closed.is_set():
+            self._governor.remeasure()  # before the bytes are free: they are granted by a sample that knows it
             self._reservation.release()
             self.closed.set()
             self._on_close(self)

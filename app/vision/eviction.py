@@ -6,7 +6,8 @@ quicker back, the sooner); then trackers, whose streams go on with the shared mo
 
 Where that is not enough, demand for the models that are there is served together before memory changes hands, for
 `TURN_SECONDS`: then the one that has been loaded for longest is closed to newcomers, who wait for its next load; it
-goes when those have finished who had it. Models that streams use have their turn last.
+goes when those have finished who had it. Models that streams use have their turn last. A model whose callers all
+still wait for the bytes of their calls is not in use: it gives way at once where no other model is.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Eviction:
         self._governor = governor
         self._clock = clock
         self._wanted = asyncio.Event()
+        self._short_since: float | None = None
         models.on_wait = self._wanted.set
         self._undo: list[Callable[[], None]] = [
             governor.subscribe(self._follow),
@@ -66,16 +68,20 @@ class Eviction:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def look(self) -> bool:
-        """Find room for the load that has waited for longest; False: none waits."""
-        waiting = [model for model in self._models if model.is_waiting]
-        if not waiting:
+        """Find room for the waiter who is next in the ledger; False: nobody waits."""
+        missing_bytes = self._governor.budget.missing_bytes
+        if missing_bytes is None:
+            self._short_since = None
             return False
-        first = min(waiting, key=lambda model: model.wanted_since)
-        missing_bytes = first.wanted_bytes - self._governor.budget.free_bytes - self._returning_bytes()
+        missing_bytes -= self._returning_bytes()
         if missing_bytes > 0:
             missing_bytes -= sum(account.reserved_bytes for account in self.make_room(missing_bytes))
-        if missing_bytes > 0:
-            self._end_turn(first.wanted_since)
+        if missing_bytes <= 0:
+            self._short_since = None
+            return True
+        if self._short_since is None:
+            self._short_since = self._clock()
+        self._end_turn(self._short_since)
         return True
 
     def make_room(self, wanted_bytes: int | None, rest_seconds: float = 0.0) -> list[ChildAccount]:
@@ -113,20 +119,23 @@ class Eviction:
         """What children hold that are on their way out."""
         return sum(account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving)
 
-    def _end_turn(self, wanted_since: float) -> None:
-        """Close the model to newcomers whose turn is over, if no other is leaving already."""
-        present = [model for model in self._models if model.pool.children]
+    def _end_turn(self, short_since: float) -> None:
+        """Close a model to newcomers whose turn is over, if no other is leaving already."""
+        present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
         if any(model.is_leaving for model in present):
             return
         over = self._clock() - TURN_SECONDS
-        due = [model for model in present if max(model.loaded_at, wanted_since) <= over and not model.key.is_tracker]
+        is_standstill = not any(model.is_used for model in present)
+        due = [model for model in present if is_standstill or max(model.loaded_at, short_since) <= over]
         if due:
-            model = min(due, key=lambda model: (model.is_live, model.loaded_at))
+            model = min(due, key=lambda model: (model.is_live, model.is_used, model.loaded_at))
             model.is_leaving = True
             self._models.release(model)
 
     async def _reclaim(self, wanted_bytes: int | None) -> int:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""
+        if wanted_bytes is not None:
+            self._wanted.set()  # where idle ones are not enough, others have their turn
         leaving = self.make_room(wanted_bytes, _REST_SECONDS if wanted_bytes is None else 0.0)
         nbytes = sum(account.reserved_bytes for account in leaving)
         await asyncio.gather(*(account.closed.wait() for account in leaving))
