@@ -42,6 +42,7 @@ class ToyEngine:
             case "die" if not Path(name).exists():
                 Path(name).touch()
                 os.kill(os.getpid(), signal.SIGSEGV)
+                time.sleep(30)  # another thread may be the one that gets it
             case "hold":
                 Path(name + ".begun").touch()
                 while not Path(name + ".release").exists():
