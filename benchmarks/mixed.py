@@ -5,9 +5,9 @@
 Four clients send photos, each to the next of the six tasks, nothing answered from the cache, nothing sent twice. Each
 turn is a fresh server in a fresh group, with none of its files in the page cache, as a new container begins; each round
 has every server alone and beside one `hands` stream of 15 frames a second, in another order every time. Seconds are the
-client's; "after the first" leaves out the first photo of each task. The peak is the kernel's figure of the group, from
-before the start of the server on. The peer is what a user would write: one process that holds all six models (of pose
-the lite one, where ours has what the level lets it have).
+client's; "after the first" leaves out the first photo of each task, and lost ones. The peak is the kernel's figure of
+the group, from before the start of the server on. The peer is what a user would write: one process that holds all six
+models (of pose the lite one, where ours has what the level lets it have).
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ from benchmarks.claim import Claim, print_claims
 from benchmarks.contenders import run_peer
 from benchmarks.group_watch import GroupWatch
 from benchmarks.media import MEDIA, extract_frames
-from benchmarks.mixed_load import CLIENTS, TASKS, MixedAnswers, Target, send_photos, send_photos_beside_a_stream
+from benchmarks.mixed_load import (
+    CLIENTS,
+    TASKS,
+    MixedAnswers,
+    Target,
+    send_photos,
+    send_photos_beside_a_stream,
+    told_ms,
+)
 from benchmarks.server import REPOSITORY, add_against, run_service
 from benchmarks.service_report import DIED, KILLED, count, watched_levels
 from benchmarks.table import percentile, print_heading, print_table
@@ -193,14 +201,14 @@ def _row(name: str, turns: Sequence[Turn]) -> list[str]:
         name,
         f"{100 * min(turn.answers.share_answered for turn in turns):.1f}",
         f"{max(turn.answers.longest_seconds for turn in turns):.2f}",
-        f"{1e3 * percentile(later, 50):.0f}",
-        f"{1e3 * percentile(later, 99):.0f}",
+        told_ms(later, 50),
+        told_ms(later, 99),
         f"{statistics.median(turn.answers.seconds for turn in turns):.1f}",
         f"{max(turn.peak_bytes for turn in turns) / MIB:.0f}",
         " ".join(levels),
         *(str(sum(values)) for values in zip(*((one.killed, one.died, one.oom_kills) for one in turns), strict=True)),
         f"{min(turn.answers.frame_rate for turn in turns):.1f}",
-        f"{1e3 * percentile(lags, 95):.0f}" if lags else "",
+        told_ms(lags, 95),
     ]
 
 

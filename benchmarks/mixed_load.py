@@ -17,6 +17,7 @@ from soak.pictures import Picture
 TASKS = ("hands", "gestures", "face-detection", "face-landmarks", "pose", "segmentation")
 CLIENTS = 4
 STREAM_TASK = "hands"
+LOST_OUTCOME = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class MixedAnswers:
 
     @property
     def later_seconds(self) -> list[float]:
-        """The seconds of all photos but the first of each task, which had to wait for the model."""
-        return [photo.seconds for photo in self.photos if not photo.first]
+        """The seconds of all photos but the first of each task, which had to wait for the model, and the lost ones."""
+        return [photo.seconds for photo in self.photos if not photo.first and photo.outcome != LOST_OUTCOME]
 
     @property
     def frame_rate(self) -> float:
@@ -80,10 +81,14 @@ class MixedAnswers:
         """Return what a person wants to see of it in a line."""
         return (
             f"{dict(self.outcomes)} in {self.seconds:.1f} s, longest {self.longest_seconds:.2f} s, "
-            f"after the first p50 {percentile(self.later_seconds, 50):.3f} and "
-            f"p99 {percentile(self.later_seconds, 99):.3f} s, "
+            f"after the first p50 {told_ms(self.later_seconds, 50)} and p99 {told_ms(self.later_seconds, 99)} ms, "
             f"stream {self.frame_rate:.1f}/s {dict(self.frames.faults)}"
         )
+
+
+def told_ms(seconds: Sequence[float], percent: float) -> str:
+    """Return a percentile in milliseconds, `-` of nothing."""
+    return f"{1e3 * percentile(seconds, percent):.0f}" if seconds else "-"
 
 
 async def send_photos(target: Target, pictures: Sequence[Picture], count: int) -> MixedAnswers:
@@ -126,7 +131,7 @@ async def _outcome(client: HttpClient, path: str, picture: Picture) -> str:
     try:
         answer = await client.post(path, picture.data, picture.content_type)
     except LOST:
-        return "lost"
+        return LOST_OUTCOME
     if answer.status == 200:
         return "200"
     return f"{answer.status} {answer.json().get('code', '')}"

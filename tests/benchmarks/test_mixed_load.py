@@ -35,6 +35,7 @@ async def test_what_is_refused_or_lost_is_counted_and_not_sent_again() -> None:
 
     assert answers.outcomes == {"200": 8, "503 overloaded": 2, "lost": 2}
     assert answers.share_answered == 8 / 12
+    assert len(answers.later_seconds) == 5  # of six, one was lost
 
 
 async def test_the_first_photo_of_each_task_does_not_count_among_the_later_ones() -> None:
