@@ -67,7 +67,7 @@ def check_scans(data: bytes | memoryview, first: int, frame: JpegFrame) -> None:
 
     `first` is where the parameters of the first scan begin. Whatever looks like the head of a scan is counted first:
     0.3 ms a MB, and never too few. Only where that is too much are the markers walked, to leave out what stands in a
-    segment or behind the end of the picture (a second picture, a video); 0.3 ms a MB, at worst 6.
+    segment or behind the end of the picture (a second picture, a video); 0.3 ms a MB, at worst 8.
 
     Raises:
         InvalidMedia: too many scans for a picture of this size.
