@@ -41,7 +41,8 @@ def read_header(data: bytes | bytearray | memoryview) -> PictureHeader:
     `data` is the whole picture or its beginning; 64 KiB are enough but for a JPEG or GIF with more metadata than that
     ahead of the first pixel (`InvalidMedia`: call again with more). With only the beginning, a WebP's orientation and
     frame count, stored behind the pixels, may be missing, and a JPEG whose first scan is not in sight counts as
-    progressive: the more expensive case. The work is bounded whatever the bytes are (a few thousand steps).
+    progressive: the more expensive case. The work is bounded whatever the bytes are: a few thousand steps,
+    and for a progressive JPEG a search of all its bytes (`check_scans`).
 
     Raises:
         UnsupportedMedia: none of the formats, or a variant of one that is not decoded.

@@ -1,8 +1,8 @@
 """The scans of a progressive JPEG: the decoder goes over all blocks in each, however few bytes the scan has.
 
-A scan of 13 bytes that refines nothing costs libjpeg as much as a full one, so 1 MB of them would cost minutes. What the
-scans may cost is bounded here, before the decode. Measured with Pillow 13.0 and libjpeg-turbo 3.2: CPU time for a block
-of 64 samples in each scan, on pictures of 3 to 40 MP, at full size and at a draft's scale alike:
+A scan of 13 bytes that refines nothing costs libjpeg as much as a full one, so 1 MB of them would cost minutes. What
+the scans may cost is bounded here, before the decode. Measured with Pillow 13.0 and libjpeg-turbo 3.2: CPU time for a
+block of 64 samples in each scan, on pictures of 3 to 40 MP, at full size and at a draft's scale alike:
 
     DC, first scan or refinement     2 to 6 ns; with a restart marker at each block 7
     AC, first scan                   3 to 12 ns
@@ -11,8 +11,8 @@ of 64 samples in each scan, on pictures of 3 to 40 MP, at full size and at a dra
     arithmetic coding, AC | DC       up to 250 | 20 ns (Pillow decodes only what lies in the first 64 KiB of the file)
 
 The rest of a decode takes 100 to 190 ns a block (to allocate, smooth and transform it), and 12 to 50 ms for each MB of
-Huffman codes. The worst pictures that pass, of 5 MB and up to 50 MP, took 0.85 s (43 scans of DC, arithmetic, 20 MP) and
-0.79 s (12 refinements, CMYK, 50 MP).
+Huffman codes. The worst pictures that pass, of 5 MB and up to 50 MP, took 0.85 s (43 scans of DC, arithmetic, 20 MP)
+and 0.79 s (12 refinements, CMYK, 50 MP).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check_scans(data: bytes | memoryview, first: int, frame: JpegFrame) -> None:
 
     `first` is where the parameters of the first scan begin. Whatever looks like the head of a scan is counted first:
     0.3 ms a MB, and never too few. Only where that is too much are the markers walked, to leave out what stands in a
-    segment or behind the end of the picture (a second picture, a video); 0.3 ms a MB, at worst 6.
+    segment or behind the end of the picture (a second picture, a video); 0.3 ms a MB, at worst 8.
 
     Raises:
         InvalidMedia: too many scans for a picture of this size.

@@ -1,9 +1,9 @@
 """A PNG that is taken only if its image data is whole. Child side: imports Pillow.
 
 Pillow passes over the checksums of the image data, stops to inflate at the last row, and pads with black what a stream
-that ends early leaves out. Here the chunks are checked (CRC-32), the stream is inflated to its end by `zlib` (Adler-32),
-and Pillow's decoder gets it again in blocks that are only stored. That costs 3 to 4 % of a decode (12 MP photo: 256 ms
-instead of 248; of one colour: 59 instead of 46) and 0.3 MB; to inflate everything a second time costs 45 %.
+that ends early leaves out. Here the chunks are checked (CRC-32), the stream is inflated to its end by `zlib`
+(Adler-32), and Pillow's decoder gets it again in blocks that are only stored. That costs 3 to 4 % of a decode (12 MP
+photo: 256 ms instead of 248; of one colour: 59 instead of 46) and 0.3 MB; to inflate everything twice costs 45 %.
 """
 
 from __future__ import annotations

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.imaging.pictures import PLUGINS, box, encode, png_bomb, png_chunk, samples, scene
+from tests.imaging.pictures import (
+    PLUGINS,
+    box,
+    encode,
+    png_bomb,
+    png_chunk,
+    repeated_scan_jpeg,
+    samples,
+    scene,
+)
 
 _JPEG_FRAME = b"\xff\xc0"
 
@@ -16,6 +25,11 @@ def hostile_pictures(count: int) -> list[bytes]:
     """Return `count` pictures; there are some 90 different ones, taken in turn."""
     different = list(_all())
     return [different[number % len(different)] for number in range(count)]
+
+
+def endless_scans() -> bytes:
+    """Return a progressive JPEG of 24 MP and 1 MB: thousands of scans, each of which walks all coefficients."""
+    return repeated_scan_jpeg(6000, 4000, 1_000_000)
 
 
 def _all() -> Iterator[bytes]:
@@ -44,6 +58,15 @@ def _bombs() -> Iterator[bytes]:
     yield _many_frames("png", 100)
     yield _many_frames("webp", 60)
     yield png_bomb(600, 400).replace(b"IDAT", b"tEXt", 1)
+    yield endless_scans()
+    yield _exif_bomb(samples()["jpeg grey"])
+
+
+def _exif_bomb(jpeg: bytes) -> bytes:
+    """Return a JPEG with 5000 EXIF entries, each of which says that its value is the whole directory: 300 MB in all."""
+    entries = b"".join(struct.pack("<HHII", 0x8000 + number, 7, 60_000, 8) for number in range(5000))
+    payload = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 5000) + entries + bytes(4)
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[20:]
 
 
 def _giants() -> Iterator[bytes]:
