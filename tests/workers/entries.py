@@ -116,7 +116,7 @@ class Probe:
 
     def preloaded_by(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
         """Answer which process loaded a module of `preloads`."""
-        return {"pid": sys.modules[head["module"]].LOADED_BY}, b""
+        return {"loadedBy": sys.modules[head["module"]].LOADED_BY}, b""
 
     def describe(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
         return {
