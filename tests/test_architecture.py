@@ -161,6 +161,7 @@ def test_the_environment_is_read_by_settings_and_starters_of_processes_only() ->
 def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:
     allowed = (
         "app/workers/launch.py",
+        "app/workers/forker.py",
         "app/ffmpeg/runner.py",
         "app/doctor/machine_checks.py",
         "app/models/packages.py",
