@@ -165,6 +165,7 @@ def test_processors_are_counted_in_one_place() -> None:
 def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_only() -> None:
     allowed = (
         "app/workers/launch.py",
+        "app/workers/forker.py",
         "app/ffmpeg/runner.py",
         "app/doctor/machine_checks.py",
         "app/models/packages.py",

@@ -146,9 +146,14 @@ def check_zygote() -> Check:
         report = _report(_FORK_CHILD)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return failed("zygote", f"a child could not be started: {error}", "no child can start like this; " + _SETUP)
-    if report["startMethod"] != "fork":
+    return check_start(report["startMethod"], report["obstacle"])
+
+
+def check_start(method: str, obstacle: str | None) -> Check:
+    """Judge how a child was started (`workers.launcher.StartMethod`), and why not otherwise."""
+    if method != "fork":
         fix = "run on Linux 5.3 or newer; otherwise each model takes longer to start, and shares no memory with others"
-        return warned("zygote", f"children are started one by one: {report['obstacle']}", fix)
+        return warned("zygote", f"children are started one by one: {obstacle}", fix)
     return passed("zygote", "children are forked from a process that has the libraries loaded")
 
 

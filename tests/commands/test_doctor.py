@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from app.__main__ import main
-from app.doctor.machine_checks import check_library, check_packages, check_python, check_sandbox, check_tool
+from app.doctor.machine_checks import (
+    check_library,
+    check_packages,
+    check_python,
+    check_sandbox,
+    check_tool,
+    check_zygote,
+)
 from app.doctor.service_checks import (
     check_backend,
     check_group_kill,
@@ -90,6 +97,21 @@ def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:
     score = Path("/proc/self/oom_score_adj").read_text()
     assert check.status in (Status.OK, Status.WARN)
     assert int(score) < 900
+
+
+def test_a_child_is_really_forked() -> None:
+    check = check_zygote()
+
+    assert check.status is Status.OK
+    assert "forked" in check.found
+
+
+def test_why_no_child_can_be_forked_is_told() -> None:
+    check = check_start("exec", "children are forked on Linux only")
+
+    assert check.status is Status.WARN
+    assert "Linux only" in check.found
+    assert check.fix
 
 
 def test_default_models_must_be_there_and_optional_ones_need_not(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ class Probe:
         mark = Path(head["mark"])
         if not mark.exists():
             mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), getattr(signal, head.get("signal", "SIGKILL")))
+            time.sleep(30)  # another thread may take the signal, a little later
         return {}, b""
 
     def leave(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
@@ -115,7 +116,7 @@ class Probe:
 
     def preloaded_by(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
         """Answer which process loaded a module of `preloads`."""
-        return {"pid": sys.modules[head["module"]].LOADED_BY}, b""
+        return {"loadedBy": sys.modules[head["module"]].LOADED_BY}, b""
 
     def describe(self, _head: Head, _payload: bytes) -> tuple[Head, bytes]:
         return {
@@ -194,6 +195,12 @@ def build_once_in_two(options: dict[str, Any]) -> Probe:
     if not mark.exists():
         mark.touch()
         raise RuntimeError("the handler cannot be built the first time")
+    return Probe(options)
+
+
+def build_when_told(options: dict[str, Any]) -> Probe:
+    while not Path(options["sign"]).exists():
+        time.sleep(0.002)
     return Probe(options)
 
 

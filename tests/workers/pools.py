@@ -76,9 +76,11 @@ def ask(
 class Held:
     """A call that works until it is released."""
 
-    def __init__(self, pool: WorkerPool, folder: Path, name: str = "held", **options: Any) -> None:
+    def __init__(
+        self, pool: WorkerPool, folder: Path, name: str = "held", *, payload: bytes = b"", **options: Any
+    ) -> None:
         self._path = folder / name
-        self.reply = ask(pool, "hold", name=str(self._path), **options)
+        self.reply = ask(pool, "hold", payload, name=str(self._path), **options)
 
     @property
     def has_begun(self) -> bool:
@@ -89,6 +91,10 @@ class Held:
         mark = self._path.with_suffix(".begun")
         await until(lambda: mark.exists() and mark.read_text() != "")
         return int(mark.read_text())
+
+    def forget_begun(self) -> None:
+        """Wait anew with the next `begun`: the call will be repeated."""
+        self._path.with_suffix(".begun").unlink()
 
     def release(self) -> None:
         self._path.with_suffix(".release").touch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from pathlib import Path
@@ -12,23 +11,86 @@ import pytest
 
 from app.domain.units import MIB
 from app.errors import InvalidMedia, ProcessingTimeout, WorkerFailed
-from app.workers.channel import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES
-from tests.workers.entries import framed
+from app.workers.ending import Ending
+from app.workers.launch import PlainLauncher
+from app.workers.launcher import Launcher
+from app.workers.surroundings import Surroundings
 from tests.workers.pools import Held, answered, ask, is_gone, open_pool, until
 
-_MEMORY = {"peakBytes": 0, "residentBytes": 0}
 
-
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGABRT", "SIGBUS", "SIGTERM"])
-async def test_a_child_that_dies_twice_on_a_call_fails_it_and_the_next_call_works(name: str) -> None:
-    async with open_pool() as pool:
-        with pytest.raises(WorkerFailed):
-            await answered(ask(pool, "crash", signal=name))
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS"])
+async def test_an_input_that_two_children_crash_on_is_refused_and_the_next_call_works(
+    launcher: Launcher, name: str
+) -> None:
+    async with open_pool(launcher) as pool:
+        with pytest.raises(InvalidMedia):
+            await answered(ask(pool, "crash", b"photo", signal=name))
+        with pytest.raises(InvalidMedia):
+            await answered(ask(pool, "echo", b"photo"))
 
         reply = await answered(ask(pool, "echo", b"after"))
 
     assert reply.payload == b"after"
     assert (pool.statistics.died, pool.counters.retried) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+async def test_a_child_that_is_killed_from_outside_twice_fails_the_call_and_its_input_is_not_suspected(
+    launcher: Launcher, name: str
+) -> None:
+    async with open_pool(launcher) as pool:
+        for _ in range(4):
+            with pytest.raises(WorkerFailed):
+                await answered(ask(pool, "crash", b"photo", signal=name))
+
+        reply = await answered(ask(pool, "echo", b"photo"))
+
+    assert reply.payload == b"photo"
+    assert (pool.statistics.died, pool.counters.retried) == (8, 4)
+    assert pool.trouble is None
+
+
+async def test_a_child_that_dies_twice_on_a_call_without_an_input_fails_it() -> None:
+    async with open_pool() as pool:
+        with pytest.raises(WorkerFailed):
+            await answered(ask(pool, "crash", signal="SIGSEGV"))
+
+        await answered(ask(pool, "echo"))
+
+
+async def test_an_input_is_refused_by_all_pools_of_its_role_and_closes_none() -> None:
+    surroundings = Surroundings.around(PlainLauncher())
+    async with open_pool(surroundings=surroundings) as pool, open_pool(surroundings=surroundings) as other:
+        for _ in range(10):
+            with pytest.raises(InvalidMedia):
+                await answered(ask(pool, "crash", b"photo", signal="SIGSEGV"))
+        with pytest.raises(InvalidMedia):
+            await answered(ask(other, "echo", b"photo"))
+
+        await answered(ask(other, "echo", b"another"))
+    assert pool.statistics.died == 2
+
+
+async def test_a_kill_by_the_governor_repeats_the_call_and_counts_against_nothing(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    surroundings = Surroundings.around(launcher)
+    async with open_pool(surroundings=surroundings) as pool:
+        held = Held(pool, tmp_path, payload=b"photo")
+        first_pid = await held.begun()
+        held.forget_begun()
+        (worker,) = pool.children
+        worker.kill(Ending.KILLED)
+        second_pid = await held.begun()
+        held.release()
+
+        await answered(held.reply)
+
+    assert worker.ending is Ending.KILLED
+    assert second_pid != first_pid
+    assert pool.trouble is None
+    assert surroundings.brake.backoff_seconds == 0
+    assert not surroundings.suspects.is_refused(b"photo")
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -58,20 +120,20 @@ async def test_a_call_that_must_not_be_repeated_fails_at_the_first_death(tmp_pat
     assert (pool.statistics.died, pool.counters.retried) == (1, 0)
 
 
-async def test_calls_beside_the_one_that_killed_the_child_are_repeated(tmp_path: Path) -> None:
-    async with open_pool(slots=3) as pool:
-        bystanders = [Held(pool, tmp_path, f"held{number}") for number in range(2)]
-        for bystander in bystanders:
-            await bystander.begun()
+async def test_calls_behind_the_one_that_killed_the_child_are_repeated(tmp_path: Path) -> None:
+    async with open_pool(ahead=1) as pool:
+        held = Held(pool, tmp_path, repeatable=False)
+        pid = await held.begun()
+        behind = [ask(pool, "echo", value=number, repeatable=False) for number in range(3)]
+        await until(lambda: pool.children[0].calls_in_flight == 2)
+        os.kill(pid, signal.SIGKILL)
+
         with pytest.raises(WorkerFailed):
-            await answered(ask(pool, "crash", signal="SIGKILL", repeatable=False))
-        for bystander in bystanders:
-            bystander.release()
+            await answered(held.reply)
+        replies = [await answered(call) for call in behind]
 
-        replies = await asyncio.gather(*(answered(bystander.reply) for bystander in bystanders))
-
-    assert len(replies) == 2
-    assert pool.counters.retried == 2
+    assert [reply.head["value"] for reply in replies] == [0, 1, 2]
+    assert pool.counters.retried == 0
 
 
 async def test_what_a_handler_refuses_is_told_as_it_said_it() -> None:
@@ -107,8 +169,8 @@ async def test_a_reply_that_is_not_json_fails_the_call() -> None:
     assert reply.payload == b"after"
 
 
-async def test_the_data_limit_holds_and_the_child_is_replaced() -> None:
-    async with open_pool(data_limit_bytes=200 * MIB) as pool:
+async def test_the_data_limit_holds_and_the_child_is_replaced(launcher: Launcher) -> None:
+    async with open_pool(launcher, data_limit_bytes=200 * MIB) as pool:
         before = await answered(ask(pool, "allocate", nbytes=64 * MIB))
 
         with pytest.raises(WorkerFailed, match="memory"):
@@ -128,7 +190,7 @@ async def test_a_call_that_hangs_ends_at_its_deadline_and_its_child_is_gone(tmp_
         with pytest.raises(ProcessingTimeout):
             await answered(held.reply)
 
-        await until(lambda: is_gone(pid))
+        assert is_gone(pid)  # its bytes were in use until then
         assert (await answered(ask(pool, "echo", b"after"))).payload == b"after"
     assert pool.counters.retried == 0
 
@@ -145,6 +207,17 @@ async def test_a_child_that_is_stopped_ends_its_call_at_the_deadline() -> None:
         assert (await answered(ask(pool, "echo", b"after"))).payload == b"after"
 
 
+async def test_deadlines_count_against_nothing() -> None:
+    async with open_pool() as pool:
+        for _ in range(6):
+            with pytest.raises(ProcessingTimeout):
+                await answered(ask(pool, "sleep", b"photo", seconds=60, deadline=0.05))
+
+        assert pool.trouble is None
+        assert (await answered(ask(pool, "echo", b"photo"))).payload == b"photo"
+    assert pool.statistics.died == 6
+
+
 async def test_a_call_cancelled_at_work_still_ends_at_its_deadline(tmp_path: Path) -> None:
     async with open_pool() as pool:
         held = Held(pool, tmp_path, deadline=2.0)
@@ -152,10 +225,8 @@ async def test_a_call_cancelled_at_work_still_ends_at_its_deadline(tmp_path: Pat
         held.reply.cancel()
         await asyncio.gather(held.reply, return_exceptions=True)
 
-        reply = await answered(ask(pool, "echo", b"after"))
-
-    assert is_gone(pid)
-    assert reply.payload == b"after"
+        assert is_gone(pid)
+        assert (await answered(ask(pool, "echo", b"after"))).payload == b"after"
 
 
 async def test_an_idle_child_that_is_killed_from_outside_is_not_given_a_call() -> None:
@@ -167,54 +238,3 @@ async def test_an_idle_child_that_is_killed_from_outside_is_not_given_a_call() -
         reply = await answered(ask(pool, "echo", repeatable=False))
 
     assert reply.pid != first.pid
-
-
-def _answer(**members: object) -> bytes:
-    """Return an answer to the second call of a child, right but for `members` (None: left out)."""
-    whole = {"call": 2, "pid": 1, "memory": _MEMORY} | members
-    return framed(json.dumps({name: value for name, value in whole.items() if value is not None}).encode())
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        pytest.param(framed(b"{}", head_bytes=MAX_HEAD_BYTES + 1), id="a head above the limit"),
-        pytest.param(framed(b"{}", payload_bytes=MAX_PAYLOAD_BYTES + 1), id="a payload above the limit"),
-        pytest.param(framed(b"{not json"), id="no JSON"),
-        pytest.param(framed(b"\xff\xfe"), id="no UTF-8"),
-        pytest.param(framed(b"[1, 2]"), id="no object"),
-        pytest.param(framed(b"[" * 100_000), id="nested beyond reason"),
-        pytest.param(framed(b"{}"), id="no call"),
-        pytest.param(_answer(call=[2]), id="a call that is no number"),
-        pytest.param(_answer(memory=None), id="no memory"),
-        pytest.param(_answer(memory=7), id="memory that is a number"),
-        pytest.param(_answer(memory={"residentBytes": "all"}), id="memory as text"),
-        pytest.param(_answer(pid=None), id="no pid"),
-        pytest.param(_answer(error="invalid_media"), id="an error without a message"),
-        pytest.param(_answer(error=["x"], detail="x"), id="an error that is no code"),
-        pytest.param(_answer(error="invalid_media", detail="x", extra={"detail": "y"}), id="an error said twice"),
-    ],
-)
-async def test_a_hijacked_child_is_cut_off_and_costs_one_call(said: bytes) -> None:
-    async with open_pool() as pool:
-        first = await answered(ask(pool, "echo"))
-
-        with pytest.raises(WorkerFailed):
-            await answered(ask(pool, "say", said, repeatable=False))
-
-        reply = await answered(ask(pool, "echo", b"after"))
-        await until(lambda: is_gone(first.pid))
-
-    assert reply.payload == b"after"
-
-
-async def test_an_answer_to_a_call_that_nobody_made_changes_nothing() -> None:
-    async with open_pool(slots=2) as pool:
-        await answered(ask(pool, "echo"))
-        liar = ask(pool, "say", _answer(call=99), repeatable=False, deadline=1.0)
-
-        replies = [await answered(ask(pool, "echo", value=number)) for number in range(5)]
-
-        with pytest.raises(ProcessingTimeout):
-            await answered(liar)
-    assert [reply.head["value"] for reply in replies] == list(range(5))

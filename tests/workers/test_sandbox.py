@@ -12,15 +12,16 @@ import sys
 import pytest
 
 from app.domain.units import MIB
-from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ
+from app.workers.launcher import Launcher
+from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, outlook
 from tests.workers.pools import answered, ask, open_pool
 
 _IO_URING_SETUP = 425
 _X32_SOCKET = 0x40000000 | 41
 
 
-async def test_a_child_can_make_unix_sockets_only() -> None:
-    async with open_pool() as pool:
+async def test_a_child_can_make_unix_sockets_only(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         outcomes = (await answered(ask(pool, "sockets"))).head["outcomes"]
 
     assert outcomes.pop("AF_UNIX") == "made"
@@ -28,8 +29,8 @@ async def test_a_child_can_make_unix_sockets_only() -> None:
     assert len(outcomes) == 5
 
 
-async def test_a_child_has_no_io_uring_which_makes_sockets_too() -> None:
-    async with open_pool() as pool:
+async def test_a_child_has_no_io_uring_which_makes_sockets_too(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         outcome = (await answered(ask(pool, "system_call", number=_IO_URING_SETUP, arguments=[1, 0]))).head["outcome"]
 
     assert outcome == "ENOSYS"
@@ -37,17 +38,17 @@ async def test_a_child_has_no_io_uring_which_makes_sockets_too() -> None:
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="x32 is a table of system calls of x86-64")
-async def test_a_child_has_no_second_table_of_system_calls() -> None:
-    async with open_pool() as pool:
+async def test_a_child_has_no_second_table_of_system_calls(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         reply = await answered(ask(pool, "system_call", number=_X32_SOCKET, arguments=[2, 1, 0]))
 
     assert reply.head["outcome"] == "ENOSYS"
 
 
-async def test_the_report_tells_what_holds() -> None:
-    async with open_pool(data_limit_bytes=300 * MIB) as pool:
+async def test_the_report_tells_what_holds(launcher: Launcher, request: pytest.FixtureRequest) -> None:
+    async with open_pool(launcher, data_limit_bytes=300 * MIB) as pool:
         described = (await answered(ask(pool, "describe"))).head
-        report = pool.workers[0].sandbox
+        report = pool.children[0].sandbox
 
     assert report == {
         "network": False,
@@ -55,6 +56,7 @@ async def test_the_report_tells_what_holds() -> None:
         "oomScoreAdj": OOM_SCORE_ADJ,
         "parentDeathSignal": True,
         "observed": True,
+        "startMethod": request.node.callspec.params["launcher"],
     }
     assert described["dataBytes"] == 300 * MIB
     assert described["oomScoreAdj"] == OOM_SCORE_ADJ
@@ -69,11 +71,15 @@ async def test_the_score_of_the_api_is_not_touched() -> None:
             assert int(score.read()) < OOM_SCORE_ADJ
 
 
-async def test_a_child_leaves_the_processor_to_the_api() -> None:
-    async with open_pool() as pool:
+async def test_a_child_leaves_the_processor_to_the_api(launcher: Launcher) -> None:
+    async with open_pool(launcher) as pool:
         described = (await answered(ask(pool, "describe"))).head
 
     assert described["niceness"] == min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
+
+
+def test_the_outlook_tells_how_children_are_started() -> None:
+    assert outlook()["startMethod"] == "fork"  # every machine that the tests run on can do that
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
@@ -81,7 +87,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
     no_parent = 2**22 + 1
 
     outcome = subprocess.run(
-        [sys.executable, "-c", f"from app.workers import sandbox; sandbox.enter({no_parent}, None); print('lives')"],
+        [sys.executable, "-c", f"from app.workers import sandbox; sandbox.enter({no_parent}, None, 0); print('lives')"],
         capture_output=True,
         text=True,
         timeout=20,
@@ -94,7 +100,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
 def test_an_unknown_machine_is_reported_as_open() -> None:
     program = (
         "import os, platform; platform.machine = lambda: 'riscv64'\n"
-        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None)['network'])"
+        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None, 0)['network'])"
     )
 
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
