@@ -53,7 +53,7 @@ class MemorySettings(Section):
     moderate_share: Share = Field(0.70, description="Working set over limit from which the level is MODERATE.")
     high_share: Share = Field(0.80, description="Working set over limit from which the level is HIGH.")
     critical_share: Share = Field(0.90, description="Working set over limit from which the level is CRITICAL.")
-    kill_share: Share = Field(0.95, description="Working set over limit at which the largest child is killed.")
+    kill_share: Share = Field(0.95, description="Working set over limit at which a child is killed, an idle one first.")
     hysteresis_share: float = Field(0.03, ge=0, lt=0.2, description="How far below a threshold a level is left.")
     host_low: Bytes = Field(500 * MIB, description="Available memory of the host below which the level is HIGH.")
     host_critical: Bytes = Field(200 * MIB, description="Available memory of the host below which it is CRITICAL.")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.errors import ProcessingTimeout, WorkerFailed
 from app.ffmpeg.runner import FFmpegRunner, Outcome, RunLimits
+from app.memory.budget import MemoryBudget
 from app.memory.governor import EnrolledProcess
 from app.workers.sandbox import NICENESS
 from tests.workers.pools import until
@@ -77,6 +79,17 @@ async def test_it_is_enrolled_as_ffmpeg_while_it_runs(runner: FFmpegRunner, ledg
 
     assert [(process.pid, process.role) for process in ledger.seen] == [(int(outcome.stdout), "ffmpeg")]
     assert ledger.present == set()
+
+
+async def test_it_does_the_work_of_the_class_that_its_bytes_were_reserved_for(
+    runner: FFmpegRunner, ledger: Ledger
+) -> None:
+    budget = MemoryBudget(1000, working_set=lambda: 0)
+    async with budget.reserve({"ffmpeg": 1}, owner="job", priority=Priority.BATCH) as holder:
+        await runner.run(SHELL, ["-c", "true"], limits(), holder)
+    await runner.run(SHELL, ["-c", "true"], limits())
+
+    assert [process.present_priority for process in ledger.seen] == [Priority.BATCH, None]
 
 
 async def test_the_governor_can_kill_it(runner: FFmpegRunner, ledger: Ledger) -> None:
