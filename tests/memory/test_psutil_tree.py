@@ -18,10 +18,9 @@ from tests.memory.control_groups import MIB
 from tests.memory.test_process import Clock
 
 HOLD = "held = b'x' * (50 << 20); print(flush=True); input()"
-PARENT = f"""
+PARENT = """
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", {HOLD!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-child.stdout.readline()
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(50)"])
 print(child.pid, flush=True)
 input()
 """
