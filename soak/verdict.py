@@ -24,9 +24,9 @@ WARM_UP_SHARE = 0.2
 SLOPE_PHOTOS = 3000
 """Below so many photos the slope is told, not judged: it is that of heaps that breathe, not of a leak.
 
-Measured on one unchanged service, per 1000 photos: six runs of 1000 photos gave +1.0, +1.9, +2.6, +2.5, +4.4 and -1.2
-MB for the tree; one of 3000 +0.2, runs of 4000 within 0.4. The error of a least-squares slope falls with the length of the run and with
-the root of the number of samples, so that with the power 1.5: +-4 at 1000 is less than 1 at 3000.
+Measured per 1000 photos: six runs of 1000 photos gave +1.0, +1.9, +2.6, +2.5, +4.4 and -1.2 MB for the tree (this
+service and the one before it), one of 3000 +0.2, runs of 4000 within 0.4. The error of a least-squares slope falls with
+the length of the run and with the root of the number of samples, so with the power 1.5: +-4 at 1000 is +-0.8 at 3000.
 """
 
 
