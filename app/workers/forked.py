@@ -10,7 +10,7 @@ import signal
 from app.workers.launcher import StartMethod
 from app.workers.pidfd import ProcessHandle
 
-_REPORT_SECONDS = 2.0
+_REPORT_SECONDS = 1.0
 """A zygote that has not reported an end by then is stopped, or busy dying."""
 
 
@@ -21,6 +21,7 @@ class ForkedChild:
 
     def __init__(self, pid: int, descriptor: int) -> None:
         self.pid = pid
+        self.is_doomed = False
         self._loop = asyncio.get_running_loop()
         self._exit_code: asyncio.Future[int] = self._loop.create_future()
         self._reported: int | None = None
@@ -40,6 +41,7 @@ class ForkedChild:
 
     def orphan(self) -> None:
         """Nobody will report: the zygote is gone, and the kernel kills what it forked."""
+        self.is_doomed = True
         if self._reported is None:
             self.report(-signal.SIGKILL)
 

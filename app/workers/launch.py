@@ -29,6 +29,7 @@ class PlainChild:
     """A child in an interpreter of its own."""
 
     start_method: StartMethod = "exec"
+    is_doomed = False
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.pid = process.pid

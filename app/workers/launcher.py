@@ -19,6 +19,11 @@ class StartedChild(Protocol):
     @property
     def start_method(self) -> StartMethod: ...
 
+    @property
+    def is_doomed(self) -> bool:
+        """Whether it is known that the kernel kills it: its zygote died."""
+        ...
+
     def kill(self) -> None:
         """Send SIGKILL; nothing happens where the process is gone."""
         ...

@@ -117,12 +117,13 @@ class WorkerPool:
         self._dispatch()
         try:
             return await result
-        finally:
-            impatience.cancel()
-            result.cancel()
+        except BaseException:
             self._line.discard(call)
             self._recall(call)
             await call.released()
+            raise
+        finally:
+            impatience.cancel()
 
     def dismiss(self, worker: WorkerProcess) -> None:
         """Let a child go when its calls are answered; its account is closed when it is reaped."""

@@ -131,7 +131,7 @@ class WorkerProcess:
     @property
     def stays(self) -> bool:
         """Whether it may be given calls."""
-        return not (self.leaving or self.stopping)
+        return not (self.leaving or self.stopping or self._child.is_doomed)
 
     def give(self, call: Call, on_end: OnEnd) -> None:
         """Send a call; `on_end` is called once with its outcome, when the child has the call no more.

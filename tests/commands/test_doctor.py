@@ -14,6 +14,7 @@ from app.doctor.machine_checks import (
     check_packages,
     check_python,
     check_sandbox,
+    check_start,
     check_tool,
     check_zygote,
 )

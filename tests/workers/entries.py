@@ -207,3 +207,10 @@ def build_when_told(options: dict[str, Any]) -> Probe:
 def build_never(_options: dict[str, Any]) -> Probe:
     while True:
         time.sleep(1)
+
+
+def build_with_pictures(options: dict[str, Any]) -> Probe:
+    """Import what decodes pictures, as every child of vision does."""
+    importlib.import_module("numpy")
+    importlib.import_module("PIL.Image")
+    return Probe(options)

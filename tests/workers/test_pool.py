@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import signal
 from pathlib import Path
 
+import anyio
 import pytest
 
 from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import Overloaded, QueueFull
+from app.workers.channel import Message
 from app.workers.launch import PlainLauncher
 from app.workers.launcher import Launcher
+from app.workers.pool import WorkerPool
 from app.workers.spec import PoolLimits
 from app.workers.surroundings import Surroundings
-from tests.workers.pools import Held, answered, ask, open_pool
+from tests.workers.pools import Held, answered, ask, is_gone, open_pool, until
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 1 * MIB, 6 * MIB])
@@ -161,6 +165,66 @@ async def test_a_cancelled_call_is_not_begun(tmp_path: Path) -> None:
         await answered(ask(pool, "echo"))
 
     assert not given_up.has_begun
+
+
+async def test_a_call_cancelled_at_work_returns_only_when_its_child_has_answered(tmp_path: Path) -> None:
+    """Until then the child may use what was reserved for it."""
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path)
+        pid = await held.begun()
+        for _ in range(3):  # whoever cancels again does not change that
+            held.reply.cancel()
+            await asyncio.sleep(0)
+        second = ask(pool, "echo")
+        await asyncio.sleep(0.05)
+        were_done = (held.reply.done(), second.done())
+
+        held.release()
+
+        assert (await answered(second)).pid == pid
+        with pytest.raises(asyncio.CancelledError):
+            await answered(held.reply)
+    assert were_done == (False, False)
+
+
+async def test_a_call_in_a_cancelled_scope_returns_only_when_its_child_has_answered(tmp_path: Path) -> None:
+    """So the server cancels what it answers: a scope goes on cancelling until it is left."""
+    outcome: list[str] = []
+
+    async def call(pool: WorkerPool, scope: anyio.CancelScope) -> None:
+        with scope:
+            head = {"do": "hold", "name": str(tmp_path / "held")}
+            try:
+                await pool.call(Message(head, b""), deadline_seconds=10)
+            finally:
+                outcome.append("released" if (tmp_path / "held.release").exists() else "left early")
+
+    async with open_pool() as pool:
+        scope = anyio.CancelScope()
+        calling = asyncio.create_task(call(pool, scope))
+        await until((tmp_path / "held.begun").exists)
+        scope.cancel()
+        await asyncio.sleep(0.05)
+
+        (tmp_path / "held.release").touch()
+        await calling
+
+    assert outcome == ["released"]
+
+
+async def test_a_cancelled_call_returns_when_its_child_is_killed(tmp_path: Path) -> None:
+    async with open_pool() as pool:
+        held = Held(pool, tmp_path)
+        pid = await held.begun()
+        held.reply.cancel()
+        await asyncio.sleep(0)
+
+        os.kill(pid, signal.SIGKILL)
+
+        with pytest.raises(asyncio.CancelledError):
+            await answered(held.reply)
+        assert is_gone(pid)
+    assert pool.counters.retried == 0
 
 
 async def test_the_peak_of_a_call_is_measured(launcher: Launcher) -> None:

@@ -97,6 +97,28 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
     assert (outcome.returncode, outcome.stdout) == (0, "")
 
 
+def test_a_call_may_grow_by_its_allowance_and_no_further_and_the_limit_is_as_before_after_it() -> None:
+    program = """
+from app.domain.units import MIB
+from app.workers.sandbox import DataCage
+cage = DataCage()
+outcomes = []
+for allowed in (32, 128):
+    try:
+        with cage.allowance(allowed * MIB):
+            bytearray(64 * MIB)
+        outcomes.append("fits")
+    except MemoryError:
+        outcomes.append("does not")
+bytearray(256 * MIB)
+print(*outcomes, sep=", ")
+"""
+
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+
+    assert outcome.stdout.strip() == "does not, fits"
+
+
 def test_an_unknown_machine_is_reported_as_open() -> None:
     program = (
         "import os, platform; platform.machine = lambda: 'riscv64'\n"

@@ -23,6 +23,10 @@ class Watch:
         self.ended_pids: list[int] = []
         self.kills: list[Callable[[], None]] = []
 
+    @property
+    def running(self) -> list[int]:
+        return [pid for pid in self.pids if pid not in self.ended_pids]
+
     def started(self, pid: int, kill: Callable[[], None]) -> None:
         self.pids.append(pid)
         self.kills.append(kill)
