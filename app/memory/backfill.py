@@ -65,6 +65,12 @@ class Backfill:
         if self.head is waiter:
             self.end()
 
+    def hold(self) -> None:
+        """Room for the head is on its way: nobody passes it until it has come, for T at most."""
+        if self.head is not None and not self.draining:
+            self.draining = True
+            self._after(self._patience_seconds(self.head), self._pass_over)
+
     def may_pass(self, tag: float) -> bool:
         """Whether a class with this tag may be granted bytes before the head."""
         if self.head is None or (tag <= self._limit_tag and not self.draining):
@@ -100,4 +106,6 @@ class Backfill:
         return self._overtake_seconds * float(2 ** min(head.times_passed_over, _MAX_DOUBLINGS))
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, callback)

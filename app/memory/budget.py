@@ -91,6 +91,10 @@ class MemoryBudget:
         """What the waiter who is next lacks; None where nobody waits whose class is open."""
         return self._admission.missing_bytes
 
+    def hold_for_next(self) -> None:
+        """Keep what is freed now for the waiter who is next: it was freed for it (a bounded time; see `backfill`)."""
+        self._admission.backfill.hold()
+
     def reserve(
         self,
         parts: Mapping[str, int],

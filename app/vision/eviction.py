@@ -73,11 +73,14 @@ class Eviction:
         if missing_bytes is None:
             self._short_since = None
             return False
+        if missing_bytes == 0:
+            self._short_since = None
+            return True
         missing_bytes -= self._returning_bytes()
         if missing_bytes > 0:
             missing_bytes -= sum(account.reserved_bytes for account in self.make_room(missing_bytes))
         if missing_bytes <= 0:
-            self._short_since = None
+            self._governor.budget.hold_for_next()
             return True
         if self._short_since is None:
             self._short_since = self._clock()
@@ -125,7 +128,7 @@ class Eviction:
         if any(model.is_leaving for model in present):
             return
         over = self._clock() - TURN_SECONDS
-        is_standstill = not any(model.is_used for model in present)
+        is_standstill = not any(model.is_used or model.is_loading for model in self._models)
         due = [model for model in present if is_standstill or max(model.loaded_at, short_since) <= over]
         if due:
             model = min(due, key=lambda model: (model.is_live, model.is_used, model.loaded_at))

@@ -16,6 +16,9 @@ from app.workers.pool import WorkerPool
 _LOAD_SECONDS = 0.1
 """What bringing a model back is taken to cost before it was ever loaded here."""
 
+_BETWEEN_FRAMES_SECONDS = 0.5
+"""A stream that sends less than two frames a second can wait for a load."""
+
 
 class ServedModel:
     """A model in the children of its own pool.
@@ -37,6 +40,7 @@ class ServedModel:
         self.load_seconds = _LOAD_SECONDS
         self._clock = clock
         self._used_at: float | None = None
+        self._live_at = float("-inf")
         self._users: Counter[Priority] = Counter()
         self._awaiting = 0
 
@@ -58,7 +62,7 @@ class ServedModel:
     @property
     def is_idle(self) -> bool:
         """Whether it is there and nobody uses it, or is about to."""
-        return self.is_ready and not self._awaiting and not self.is_used
+        return self.is_ready and not self._awaiting and not self.is_used and (self.key.is_tracker or not self.is_live)
 
     @property
     def is_used(self) -> bool:
@@ -72,8 +76,8 @@ class ServedModel:
 
     @property
     def is_live(self) -> bool:
-        """Whether a stream uses it now."""
-        return self._users[Priority.LIVE] > 0
+        """Whether a stream uses it, or is about to send its next frame."""
+        return self._users[Priority.LIVE] > 0 or self._clock() - self._live_at < _BETWEEN_FRAMES_SECONDS
 
     @property
     def idle_seconds(self) -> float:
@@ -110,3 +114,5 @@ class ServedModel:
         finally:
             self._users[priority] -= 1
             self._used_at = self._clock()
+            if priority is Priority.LIVE:
+                self._live_at = self._used_at

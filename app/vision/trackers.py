@@ -24,7 +24,10 @@ from app.vision.models import Models
 logger = logging.getLogger("ballast.vision")
 
 _RETRY_SECONDS = 2.0
-"""How long a stream that got no tracker, or lost it, waits before it asks again."""
+"""How long a stream that got no tracker waits before it asks again."""
+
+_REST_SECONDS = 10.0
+"""The same where it was taken back: others need the bytes, and would soon again."""
 
 _HEADROOM_SHARE = 0.1
 """Part of the budget that a tracker leaves free, so that it is not taken back for the next picture."""
@@ -124,8 +127,11 @@ class StreamTracker:
     def current(self, key: ModelKey) -> Tracker | None:
         """Return the tracker for the next frame, None where the shared model of `key` is to be used."""
         present = self._tracker
-        if present is not None and (not _alike(present.key, key) or not self._trackers.may_keep(present)):
+        if present is not None and not _alike(present.key, key):
             self.close()
+        elif present is not None and not self._trackers.may_keep(present):
+            self.close()
+            self._ask_at = self._clock() + _REST_SECONDS
         if self._tracker is None and self._clock() >= self._ask_at:
             self._tracker = self._trackers.grant(self._trackers.next_key(key))
             self._ask_at = self._clock() + _RETRY_SECONDS

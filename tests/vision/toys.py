@@ -162,7 +162,7 @@ class ToyHouse:
         task: type[VisionTask] = Toes,
         picture: str = "",
         tracker: Tracker | None = None,
-        priority: Priority = Priority.LIVE,
+        priority: Priority = Priority.REQUEST,
         **params: Any,
     ) -> Reply:
         """Analyse one picture as `Analysis` does; see `ToyEngine` for what a picture may say."""
