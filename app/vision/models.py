@@ -16,12 +16,13 @@ from app.memory.convoy import Convoy
 from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
-from app.vision.accounts import ChildAccount, ZygoteAccount
+from app.vision.accounts import ChildAccount
 from app.vision.counters import ChildCounters
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
 from app.vision.task import VisionTask
+from app.vision.zygote_account import ZygoteAccount
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.sandbox import outlook
@@ -95,6 +96,11 @@ class Models:
     def sandbox(self) -> dict[str, Any]:
         """What holds of the children's cage, as the last one reported it, and why they are not forked, if so."""
         return {**self._sandbox, "obstacle": self.nursery.surroundings.launcher.obstacle}
+
+    @property
+    def lacks_zygote(self) -> bool:
+        """Whether the next child would need a zygote that nobody has been granted yet."""
+        return self.nursery.zygote.is_wanted(self.nursery.surroundings.launcher)
 
     @property
     def instances_max(self) -> int:
@@ -183,7 +189,6 @@ class Models:
         try:
             worker = await model.pool.start(account)
         finally:
-            self.nursery.zygote.settle()
             self._forget_unused(model)
         self._note_sandbox(worker.sandbox)
         model.loaded_at = self._clock()
@@ -220,6 +225,7 @@ class Models:
         if self._governor.policy.worker_share == 0 and customer.priority is not Priority.BATCH:
             raise Overloaded("Memory is critical: no model is loaded now.", retry_after_seconds=5)
         with self._awaited(model):
+            await self.nursery.zygote.ready(self.nursery.surroundings.launcher, customer)
             await customer.join(self._convoy(model))
 
     @contextmanager
@@ -233,8 +239,7 @@ class Models:
     def _convoy(self, model: ServedModel) -> Convoy:
         """Return those who wait for this model; with the first of them its load begins to wait."""
         if model.convoy is None or model.convoy.is_over:
-            nursery = self.nursery
-            parts = {**self._parts(model.key), **nursery.zygote.parts(nursery.surroundings.launcher.start_method)}
+            parts = self._parts(model.key)
             load = partial(self._granted, model)
             model.convoy = self._governor.budget.convoy(parts, owner=model.key.owner, load=load)
             model.wanted_bytes, model.wanted_since = sum(parts.values()), self._clock()
@@ -243,7 +248,6 @@ class Models:
         return model.convoy
 
     async def _granted(self, model: ServedModel, reservation: Reservation) -> None:
-        self.nursery.zygote.take_over(reservation)
         if model.pool.children:  # bytes came from elsewhere before it had left: it stays
             model.is_leaving = False
             reservation.release()

@@ -139,7 +139,7 @@ class Vision:
         self.eviction.close()
         await self.trackers.aclose()
         await self.models.aclose()
-        self.models.nursery.zygote.close()
+        await self.models.nursery.zygote.aclose()
 
     def _status(self, task: type[VisionTask]) -> ModelStatus:
         models = self.models.of(task)
