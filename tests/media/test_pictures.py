@@ -18,8 +18,8 @@ from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
 from app.media.pictures import LivePicture, Pictures, ReceivedPicture
-from app.memory.customer import Customer
 from app.memory.budget import MemoryBudget
+from app.memory.customer import Customer
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 from tests.leaks import Leaks
