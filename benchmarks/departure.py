@@ -107,7 +107,7 @@ def _state(client: Client, task: str) -> str:
 def _children_bytes(client: Client) -> int:
     """Return what the ledger holds for children."""
     holders: list[dict[str, Any]] = client.get("/metrics/memory").json()["budget"]["holders"]
-    return sum(one["reservedBytes"] for one in holders if one["owner"].startswith("worker:"))
+    return sum(one["reservedBytes"] for one in holders if one["owner"].startswith("model:"))
 
 
 def _reclaim(client: Client) -> None:

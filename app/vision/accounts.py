@@ -1,4 +1,4 @@
-"""The ledger entries of vision's processes: one for each child, one for the zygote."""
+"""The ledger entry of a child."""
 
 from __future__ import annotations
 
@@ -6,23 +6,15 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.memory.governor import EnrolledProcess, Governor
 from app.memory.reservation import Reservation
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
 from app.workers.ending import Ending
-from app.workers.launcher import StartMethod
 from app.workers.process import WorkerProcess
 
 ROLE = "vision"
-
-ZYGOTE_ROLE = "zygote"
-
-ZYGOTE_BYTES = 40 * MIB
-"""What the zygote takes while it is alone: interpreter, numpy, Pillow, MediaPipe's library and its modules
-(`python -m benchmarks.children`); with children most of it is shared with them."""
 
 _SPARE_BYTES = 2 * MIB
 """What an entry has beyond what was seen: a sample is up to a second old."""
@@ -109,61 +101,3 @@ class ChildAccount:
             self._reservation.release()
             self.closed.set()
             self._on_close(self)
-
-
-class ZygoteAccount:
-    """The entry of the zygote (`workers.zygote.ZygoteWatch`): granted with the first model that is forked from it."""
-
-    def __init__(self, governor: Governor) -> None:
-        self._governor = governor
-        self._holder: Reservation | None = None
-        self._pid: int | None = None
-
-    def parts(self, method: StartMethod) -> dict[str, int]:
-        """Return what has to be granted besides a model: nothing where the zygote has its entry, or none will be."""
-        return {} if self._holder is not None or method == "exec" else {ZYGOTE_ROLE: ZYGOTE_BYTES}
-
-    def take_over(self, reservation: Reservation) -> None:
-        """Take the zygote's part out of what was granted for a model."""
-        if ZYGOTE_ROLE not in reservation.parts:
-            return
-        part = reservation.split([ZYGOTE_ROLE], owner=ZYGOTE_ROLE)
-        if self._holder is None:
-            self._holder = part
-        else:
-            part.release()
-
-    def started(self, pid: int, kill: Callable[[], None]) -> None:
-        self._pid = pid
-        if self._holder is None:  # one that died is replaced: its successor is there already
-            self._holder = self._governor.budget.record({ZYGOTE_ROLE: ZYGOTE_BYTES}, owner=ZYGOTE_ROLE)
-        # Of all children it goes last: all others would go with it.
-        self._governor.enroll(EnrolledProcess(pid, ZYGOTE_ROLE, self._holder, kill, lambda: Priority.LIVE))
-
-    def settle(self) -> None:
-        """A child is there: make the entry what the zygote holds now; without a zygote there is none."""
-        if self._holder is None:
-            return
-        if self._pid is None:
-            self._release()
-            return
-        resident_bytes = self._governor.resident_now(self._pid)
-        surplus_bytes = self._holder.reserved_bytes - resident_bytes - _SPARE_BYTES
-        if resident_bytes and surplus_bytes > 0:
-            self._holder.observe(resident_bytes)
-            self._holder.shrink(surplus_bytes)
-
-    def ended(self, pid: int) -> None:
-        self._governor.dismiss(pid)
-        if pid == self._pid:
-            self._pid = None
-            self._release()
-
-    def close(self) -> None:
-        """Give back what was taken for a zygote that never started."""
-        self._release()
-
-    def _release(self) -> None:
-        if self._holder is not None:
-            self._holder.release()
-            self._holder = None

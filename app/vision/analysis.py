@@ -21,6 +21,7 @@ from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
+from app.workers.pool import NoWorker
 
 _CHEAPER_SCALE = 0.5
 
@@ -104,8 +105,12 @@ class Analysis:
         plan = self._fitting(plans, self.vision.held_bytes(key) + 2 * encoded_bytes)
         parts = {"decode": plan.decode_bytes + encoded_bytes}
         grant = partial(picture.granted, parts, f"vision:{request.task.name}")
-        async with self.vision.lease(key, picture, grant, tracker) as lease:
-            reply = await self.vision.analyze(lease, key, picture, plan, tracker)
+        try:
+            async with self.vision.lease(key, picture, grant, tracker) as lease:
+                reply = await self.vision.analyze(lease, key, picture, plan, tracker)
+        except NoWorker:  # its children died between the lease and the call, and none follows by itself
+            async with self.vision.lease(key, picture, grant) as lease:
+                reply = await self.vision.analyze(lease, key, picture, plan)
         if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
         self._governor.trimmer.request()

@@ -24,7 +24,7 @@ class ServedModel:
     """A model in the children of its own pool.
 
     It is *leaving* once its memory was promised to others: whoever has it finishes, whoever comes waits for its next
-    load. `convoy` are those who wait for a load, of `wanted_bytes`; `is_loading` says that it has begun.
+    load. `convoy` are those who wait for a load; `is_loading` says that it has begun.
     """
 
     def __init__(self, key: ModelKey, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,8 +32,6 @@ class ServedModel:
         self.pool: WorkerPool
         self.accounts: list[ChildAccount] = []
         self.convoy: Convoy | None = None
-        self.wanted_bytes = 0
-        self.wanted_since = 0.0
         self.is_loading = False
         self.is_leaving = False
         self.loaded_at = 0.0

@@ -1,60 +1,35 @@
-"""Every model that is loaded, or waited for: found, loaded once for all who wait, lent, and let go."""
+"""Every model that is loaded, or waited for: found, loaded once for all who wait, and let go."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from app.domain.priority import Priority
-from app.errors import Overloaded
 from app.memory.convoy import Convoy
-from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
-from app.vision.accounts import ChildAccount, ZygoteAccount
+from app.vision.accounts import ChildAccount
 from app.vision.counters import ChildCounters
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
 from app.vision.task import VisionTask
+from app.vision.zygote_account import ZygoteAccount
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.sandbox import outlook
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
 
-
-class Waiter(Protocol):
-    """What waits for a model: one picture (`media.pictures.Picture`)."""
-
-    @property
-    def customer(self) -> Customer: ...
-
-    async def put_aside(self) -> None:
-        """Give back what it holds."""
-        ...
-
-
 logger = logging.getLogger("ballast.vision")
 
 _LEAST_LOAD_SECONDS = 0.01
 """What no load takes less than: it is divided by."""
-
-Grant = Callable[[], AbstractAsyncContextManager[Reservation]]
-"""Reserves what one call takes, for a block."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A model that is in use, and the bytes of the call that uses it."""
-
-    model: ServedModel
-    reservation: Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +72,11 @@ class Models:
         return {**self._sandbox, "obstacle": self.nursery.surroundings.launcher.obstacle}
 
     @property
+    def lacks_zygote(self) -> bool:
+        """Whether the next child would need a zygote that nobody has been granted yet."""
+        return self.nursery.zygote.is_wanted(self.nursery.surroundings.launcher)
+
+    @property
     def instances_max(self) -> int:
         """How many instances of a task's models there may be."""
         return self.nursery.spec.limits.workers
@@ -112,35 +92,6 @@ class Models:
         if key in self._models and self._models[key].is_ready:
             return self._models[key]
         return next((model for model in self if model.is_ready and model.key.serves(key)), None)
-
-    @asynccontextmanager
-    async def lease(
-        self, key: ModelKey, waiter: Waiter, grant: Grant, own: ServedModel | None = None
-    ) -> AsyncIterator[Lease]:
-        """Lend a model that serves `key`, and what `grant` reserves for work with it, for the block.
-
-        Where no such model is there, it is waited for with all others who want it. Nothing is held while waiting: not
-        the model while the bytes are waited for, nor the other way round.
-
-        Raises:
-            Overloaded: nothing is loaded at this pressure.
-            BallastError: see `Convoy.join`, `WorkerPool.start` and `MemoryBudget.reserve`.
-        """
-        while True:
-            while (model := self.serving(key, own)) is None:
-                await waiter.put_aside()
-                await self._wait_for(self.find(key), waiter.customer)
-            with self._awaited(model):
-                async with grant() as reservation:
-                    present = self.serving(key, own)
-                    if present is None:  # its turn was over meanwhile
-                        continue
-                    try:
-                        with present.used(waiter.customer.priority):
-                            yield Lease(present, reservation)
-                        return
-                    finally:
-                        self.release(present)
 
     def held_bytes(self, key: ModelKey) -> int:
         """Return what stands in the ledger for the child that answers for `key` now, or would answer."""
@@ -183,8 +134,7 @@ class Models:
         try:
             worker = await model.pool.start(account)
         finally:
-            self.nursery.zygote.settle()
-            self._forget_unused(model)
+            self.forget_unused(model)
         self._note_sandbox(worker.sandbox)
         model.loaded_at = self._clock()
         model.load_seconds = max(model.loaded_at - began, _LEAST_LOAD_SECONDS)
@@ -206,7 +156,7 @@ class Models:
     async def drop(self, model: ServedModel) -> None:
         """Let a model's children go at once, whatever they work on."""
         await model.pool.close()
-        self._forget_unused(model)
+        self.forget_unused(model)
 
     async def aclose(self) -> None:
         """Let every child go."""
@@ -216,34 +166,17 @@ class Models:
             await model.pool.close()
         self._models.clear()
 
-    async def _wait_for(self, model: ServedModel, customer: Customer) -> None:
-        if self._governor.policy.worker_share == 0 and customer.priority is not Priority.BATCH:
-            raise Overloaded("Memory is critical: no model is loaded now.", retry_after_seconds=5)
-        with self._awaited(model):
-            await customer.join(self._convoy(model))
-
-    @contextmanager
-    def _awaited(self, model: ServedModel) -> Iterator[None]:
-        try:
-            with model.awaited():
-                yield
-        finally:
-            self._forget_unused(model)
-
-    def _convoy(self, model: ServedModel) -> Convoy:
+    def convoy(self, model: ServedModel) -> Convoy:
         """Return those who wait for this model; with the first of them its load begins to wait."""
         if model.convoy is None or model.convoy.is_over:
-            nursery = self.nursery
-            parts = {**self._parts(model.key), **nursery.zygote.parts(nursery.surroundings.launcher.start_method)}
+            parts = self._parts(model.key)
             load = partial(self._granted, model)
             model.convoy = self._governor.budget.convoy(parts, owner=model.key.owner, load=load)
-            model.wanted_bytes, model.wanted_since = sum(parts.values()), self._clock()
             self._keep_within_limit(model)
             self.on_wait()
         return model.convoy
 
     async def _granted(self, model: ServedModel, reservation: Reservation) -> None:
-        self.nursery.zygote.take_over(reservation)
         if model.pool.children:  # bytes came from elsewhere before it had left: it stays
             model.is_leaving = False
             reservation.release()
@@ -273,9 +206,9 @@ class Models:
 
     def _account_closed(self, model: ServedModel, account: ChildAccount) -> None:
         model.accounts.remove(account)
-        self._forget_unused(model)
+        self.forget_unused(model)
 
-    def _forget_unused(self, model: ServedModel) -> None:
+    def forget_unused(self, model: ServedModel) -> None:
         """Clients choose parameters, so a model that is gone leaves nothing here."""
         if not model.accounts:
             model.is_leaving = False

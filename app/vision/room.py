@@ -12,7 +12,7 @@ from app.media.pictures import Pictures
 from app.memory.cpus import available_cpus
 from app.models.assets import ModelAssets
 from app.settings import Settings
-from app.vision.accounts import ROLE, ZygoteAccount
+from app.vision.accounts import ROLE
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
 from app.vision.models import Nursery
@@ -21,6 +21,7 @@ from app.vision.session import Streams
 from app.vision.sizes import LearnedSizes
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
+from app.vision.zygote_account import ZygoteAccount
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote

@@ -58,7 +58,7 @@ class Trackers:
         headroom_bytes = int(budget.total_bytes * _HEADROOM_SHARE)
         if not self._governor.policy.grants_trackers or not key.task.tracker_bytes:
             return None
-        if budget.free_bytes < key.task.tracker_bytes + headroom_bytes:
+        if self._models.lacks_zygote or budget.free_bytes < key.task.tracker_bytes + headroom_bytes:
             return None
         model = self._models.find(key)
         account = self._models.try_account(model)

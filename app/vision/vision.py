@@ -15,8 +15,9 @@ from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import VisionSettings
 from app.vision.eviction import Eviction
+from app.vision.lease import Grant, Lease, Leases
 from app.vision.model_key import ModelKey
-from app.vision.models import Grant, Lease, Models, Nursery
+from app.vision.models import Models, Nursery
 from app.vision.plan import AnalysisPlan
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker, Trackers
@@ -55,6 +56,7 @@ class Vision:
     ) -> None:
         self.tasks = tasks
         self.models = Models(nursery, governor, clock)
+        self._leases = Leases(self.models, governor)
         self.eviction = Eviction(self.models, governor, clock)
         self.trackers = Trackers(self.models, governor, clock)
         self._governor = governor
@@ -90,10 +92,10 @@ class Vision:
     async def lease(
         self, key: ModelKey, picture: Picture, grant: Grant, tracker: Tracker | None = None
     ) -> AsyncIterator[Lease]:
-        """Lend a model and what `grant` reserves: the stream's own where it has one; see `Models.lease`."""
+        """Lend a model and what `grant` reserves: the stream's own where it has one; see `Leases.lease`."""
         own = tracker.model if tracker is not None else None
         try:
-            async with self.models.lease(key, picture, grant, own) as lease:
+            async with self._leases.lease(key, picture, grant, own) as lease:
                 yield lease
         finally:
             self._used_at[key.task.name] = self._clock()
@@ -139,7 +141,7 @@ class Vision:
         self.eviction.close()
         await self.trackers.aclose()
         await self.models.aclose()
-        self.models.nursery.zygote.close()
+        await self.models.nursery.zygote.aclose()
 
     def _status(self, task: type[VisionTask]) -> ModelStatus:
         models = self.models.of(task)

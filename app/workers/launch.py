@@ -65,6 +65,9 @@ class PlainLauncher:
     start_method: StartMethod = "exec"
     obstacle: str | None = None
 
+    async def prepare(self) -> None:
+        """There is nothing to prepare."""
+
     async def start(self, control: socket.socket) -> PlainChild:
         return PlainChild(spawn("worker", control))
 

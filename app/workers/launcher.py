@@ -42,6 +42,10 @@ class Launcher(Protocol):
     @property
     def obstacle(self) -> str | None: ...
 
+    async def prepare(self) -> None:
+        """Start what children are forked from, and wait until it is ready; do nothing where there is no such thing."""
+        ...
+
     async def start(self, control: socket.socket) -> StartedChild:
         """Start a child whose channel is `control`; the caller closes its own copy. Cancelling leaves nothing.
 

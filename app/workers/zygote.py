@@ -73,6 +73,14 @@ class Zygote:
             return f"the zygote died too often; the next one may start in {self._brake.closed_seconds:.0f} s"
         return self._lasting_obstacle or self._failure
 
+    async def prepare(self) -> None:
+        """Have a zygote that is ready to fork, if there may be one now; `obstacle` says why there is none."""
+        if (process := self._usable()) is not None:
+            try:
+                await process.ready()
+            except ZygoteUnfit as error:
+                self._note(error)
+
     async def start(self, control: socket.socket) -> StartedChild:
         """Fork a child, or start it plainly. Cancelling leaves nothing.
 

@@ -74,6 +74,14 @@ class ZygoteProcess:
         self._patience = self._loop.call_later(ready_seconds, self._lose_patience)
         self._reaper = self._loop.create_task(self._reap(), name="reap-zygote")
 
+    async def ready(self) -> None:
+        """Wait until it has loaded its libraries.
+
+        Raises:
+            ZygoteUnfit: it cannot be forked.
+        """
+        await asyncio.shield(self._greeting)
+
     async def fork(self, channel: socket.socket) -> ForkedChild:
         """Have it fork a child with this channel, as soon as it has loaded its libraries. Cancelling leaves nothing.
 
@@ -81,7 +89,7 @@ class ZygoteProcess:
             ZygoteUnfit: it cannot, and no child has the channel.
             OSError: it did not, and the channel may still get to a child.
         """
-        await asyncio.shield(self._greeting)
+        await self.ready()
         number = next(self._numbers)
         answer: asyncio.Future[ForkedChild] = self._loop.create_future()
         self._pending[number] = answer

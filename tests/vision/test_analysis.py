@@ -23,9 +23,9 @@ from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.lease import Grant, Lease
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
-from app.vision.models import Grant, Lease
 from app.vision.remembered import RememberedResults
 from app.vision.result import AnalysisResult
 from app.vision.schema import AnalysisSchema

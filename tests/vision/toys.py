@@ -20,7 +20,6 @@ from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
-from app.vision.accounts import ZygoteAccount
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.models import Nursery
@@ -29,6 +28,7 @@ from app.vision.sizes import LearnedSizes
 from app.vision.task import Model, VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
+from app.vision.zygote_account import ZygoteAccount
 from app.workers.launch import PlainLauncher
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
