@@ -136,7 +136,7 @@ class TestWithModels:
         assert len({result.payload for result in results}) == 1
         assert house.vision.vision.models.counters.started == 1
         assert _entries(house).keys() == {"model:hands", "zygote"}
-        assert _entries(house)["model:hands"] <= house.vision.vision.task("hands").model_bytes
+        assert _entries(house)["model:hands"] < 2 * house.vision.vision.task("hands").model_bytes
 
     async def test_a_child_stands_in_the_ledger_with_what_the_kernel_says(self, house: House) -> None:
         await _analyze(house, "hands", _hand())
@@ -176,7 +176,7 @@ class TestWithModels:
         whole = _hand()
         with pytest.raises(InvalidMedia):
             await _analyze(house, "hands", whole[: len(whole) // 2])
-        after_the_broken = _pids(house), _entries(house).keys()
+        after_the_broken = _pids(house), set(_entries(house))
 
         await _analyze(house, "hands", whole)
 
