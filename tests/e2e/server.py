@@ -79,6 +79,12 @@ class RunningServer:
         plain = {pid for pid in children_of(self.process.pid) if _is_running(pid, "worker")}
         return plain.union(*(children_of(pid) for pid in self.zygotes()))
 
+    def only_child(self) -> int:
+        """Return the one process with a model, when all others have gone."""
+        eventually(lambda: len(self.children()) == 1)
+        (pid,) = self.children()
+        return pid
+
     def at_work(self) -> list[str]:
         """Return the owners of what is held for requests: not by the service, its models and its cache themselves."""
         owners = {holder["owner"] for holder in self.memory()["budget"]["holders"]}

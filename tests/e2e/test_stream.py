@@ -124,7 +124,7 @@ def test_frames_are_counted(stream: ClientConnection) -> None:
 
 
 def test_the_newest_frame_is_the_next_one_answered(server: RunningServer, stream: ClientConnection) -> None:
-    (worker,) = server.children()
+    worker = server.only_child()
     os.kill(worker, signal.SIGSTOP)
     send(stream, type="frame", image=base64.b64encode(thumb()).decode(), id=1)
     barrier(stream)
@@ -367,11 +367,12 @@ def test_streams_are_told_to_reconnect_when_the_service_ends(tmp_path: Path) -> 
         assert [close_code(idle), close_code(busy)] == [1012, 1012]
 
 
-def test_a_stream_whose_worker_dies_goes_on(server: RunningServer, stream: ClientConnection) -> None:
+def test_a_stream_whose_model_and_tracker_die_goes_on(server: RunningServer, stream: ClientConnection) -> None:
     stream.send(thumb())
     receive(stream)
-    (worker,) = server.children()
-    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: len(server.children()) == 2)
+    for pid in server.children():
+        os.kill(pid, signal.SIGKILL)
 
     stream.send(thumb())
 

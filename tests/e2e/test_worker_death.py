@@ -54,11 +54,6 @@ def analyze(server: RunningServer, task: str = "hands", picture: bytes | None = 
     return httpx.post(f"{server.url}/v1/vision/{task}?cache=false", content=picture or thumb(), timeout=30)
 
 
-def only_worker(server: RunningServer) -> int:
-    (pid,) = eventually(server.children)
-    return pid
-
-
 def in_flight(server: RunningServer) -> bool:
     """Whether some request holds bytes to work with, beside the service and its workers themselves."""
     return server.at_work() != []
@@ -69,7 +64,7 @@ def call_that_hangs(
 ) -> tuple[int, Future[httpx.Response]]:
     """Stop the worker (one that has its model) and begin a call: it is in flight when this returns."""
     assert analyze(server).status_code == 200
-    pid = only_worker(server)
+    pid = server.only_child()
     os.kill(pid, signal.SIGSTOP)
     answer = threads.submit(analyze, server, picture=picture)
     eventually(lambda: in_flight(server))
@@ -78,13 +73,13 @@ def call_that_hangs(
 
 def test_a_worker_that_dies_between_calls_is_replaced(shared: RunningServer) -> None:
     assert analyze(shared).status_code == 200
-    pid = only_worker(shared)
+    pid = shared.only_child()
     os.kill(pid, signal.SIGKILL)
 
     answer = analyze(shared)
 
     assert answer.status_code == 200
-    assert only_worker(shared) != pid
+    assert shared.only_child() != pid
 
 
 def test_a_call_whose_worker_is_killed_is_repeated_in_silence(
@@ -104,22 +99,43 @@ def test_a_call_that_kills_two_workers_has_failed_and_the_next_one_works(
     first, answer = call_that_hangs(own, threads, png_bomb(7000, 7000))  # work for more than a second
 
     os.kill(first, signal.SIGKILL)
-    _stop_next_worker_with_its_call(own, first)
+    _end_next_worker_with_its_call(own, first, signal.SIGKILL)
 
     problem_of(answer.result(), 500, "worker_failed")
     assert analyze(own).status_code == 200
 
 
-def _stop_next_worker_with_its_call(server: RunningServer, dead: int) -> None:
-    """Kill the next worker while it works on the call, which it is handed as soon as it says that it is ready."""
+def test_a_picture_on_which_two_workers_crash_is_refused_at_once_and_other_ones_work(
+    own: RunningServer, threads: ThreadPoolExecutor
+) -> None:
+    picture = png_bomb(7000, 7000)
+    first, answer = call_that_hangs(own, threads, picture)
 
-    def started() -> int | None:
-        lines = [line for line in server.log_lines() if line["message"] == "worker started" and line["pid"] != dead]
-        return lines[0]["pid"] if lines else None
+    crash(first)
+    _end_next_worker_with_its_call(own, first, signal.SIGSEGV)
 
-    pid = eventually(started)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    problem_of(answer.result(), 422, "invalid_media")
+    started = len(_started(own))
+    problem_of(analyze(own, picture=picture), 422, "invalid_media")
+    assert len(_started(own)) == started
+    assert analyze(own).status_code == 200
+
+
+def crash(pid: int) -> None:
+    """End a process as a fault of its own does, though it is stopped."""
+    os.kill(pid, signal.SIGSEGV)
+    os.kill(pid, signal.SIGCONT)
+
+
+def _started(server: RunningServer) -> list[int]:
+    return [line["pid"] for line in server.log_lines() if line["message"] == "worker started"]
+
+
+def _end_next_worker_with_its_call(server: RunningServer, dead: int, number: int) -> None:
+    """End the next worker while it works on the call, which it is handed as soon as it says that it is ready."""
+
+    eventually(lambda: _started(server)[-1] != dead)
+    os.kill(_started(server)[-1], number)
 
 
 def test_a_call_without_end_is_given_up_at_its_deadline(hasty: RunningServer, threads: ThreadPoolExecutor) -> None:
@@ -146,7 +162,7 @@ def test_a_client_that_gives_up_does_not_take_the_worker_with_it(
     shared: RunningServer, threads: ThreadPoolExecutor
 ) -> None:
     del threads
-    pid = only_worker(shared)
+    pid = shared.only_child()
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{shared.url}/v1/vision/hands?cache=false", content=thumb(), timeout=0.3)
@@ -154,14 +170,14 @@ def test_a_client_that_gives_up_does_not_take_the_worker_with_it(
     os.kill(pid, signal.SIGCONT)
 
     assert analyze(shared).status_code == 200
-    assert only_worker(shared) == pid
+    assert shared.only_child() == pid
     eventually(lambda: not in_flight(shared))
 
 
-def test_a_worker_that_keeps_dying_gets_a_pause_and_the_probe_says_so(own: RunningServer) -> None:
+def test_workers_that_keep_crashing_get_a_pause_and_the_probe_says_so(own: RunningServer) -> None:
     for _ in range(5):
         assert analyze(own).status_code == 200
-        os.kill(only_worker(own), signal.SIGKILL)
+        crash(own.only_child())
         eventually(lambda: not own.children())
 
     answer = analyze(own)
@@ -174,7 +190,7 @@ def test_a_worker_that_keeps_dying_gets_a_pause_and_the_probe_says_so(own: Runni
 
 
 def test_a_stopped_worker_does_not_hold_up_the_end(own: RunningServer) -> None:
-    os.kill(only_worker(own), signal.SIGSTOP)
+    os.kill(own.only_child(), signal.SIGSTOP)
 
     own.stop()
 
@@ -188,7 +204,7 @@ def test_a_call_in_flight_ends_with_an_answer_at_the_end(hasty: RunningServer, t
 
 
 def test_the_workers_die_with_a_service_that_is_killed(own: RunningServer) -> None:
-    pid = only_worker(own)
+    pid = own.only_child()
 
     own.process.kill()
     own.process.wait()
