@@ -44,7 +44,7 @@ class Toes(VisionTask):
     summary = "toes, even where there are none"
     asset = "blaze_face_short_range.tflite"  # the bundle of another task: it is not read
     Params = ToesParams
-    model_bytes = tracker_bytes = instance_bytes = 4 * MIB
+    model_bytes = tracker_bytes = 4 * MIB
 
     @classmethod
     def load(cls, asset, params):

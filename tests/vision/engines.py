@@ -17,6 +17,7 @@ from app.vision.task import vision_tasks
 from app.workers.account import Account
 from app.workers.channel import Head, Message
 from app.workers.launch import PlainLauncher
+from app.workers.launcher import Launcher
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
@@ -58,10 +59,10 @@ class Found:
 class Engines:
     """A pool of children for each model that was asked for."""
 
-    def __init__(self, spec: WorkerSpec, models_folder: Path) -> None:
+    def __init__(self, spec: WorkerSpec, launcher: Launcher, models_folder: Path) -> None:
         self.pools: dict[ModelKey, WorkerPool] = {}
         self._spec = spec
-        self._surroundings = Surroundings.around(PlainLauncher())
+        self._surroundings = Surroundings.around(launcher)
         self._models_folder = models_folder
 
     @property
@@ -116,8 +117,10 @@ def _found(reply: Reply) -> Found:
 
 
 @asynccontextmanager
-async def open_engines(models_folder: Path, *, workers: int = 1) -> AsyncIterator[Engines]:
-    """Give vision children for the block, `workers` for each model at most."""
+async def open_engines(
+    models_folder: Path, *, workers: int = 1, launcher: Launcher | None = None
+) -> AsyncIterator[Engines]:
+    """Give vision children for the block, `workers` for each model at most; they are started plainly by default."""
     spec = WorkerSpec(
         role="vision",
         entry="app.vision.engine:build",
@@ -125,7 +128,7 @@ async def open_engines(models_folder: Path, *, workers: int = 1) -> AsyncIterato
         data_limit_bytes=1024 * MIB,
         log_level="error",
     )
-    engines = Engines(spec, models_folder)
+    engines = Engines(spec, launcher or PlainLauncher(), models_folder)
     try:
         yield engines
     finally:

@@ -18,8 +18,9 @@ from app.domain.receipt import Receipt
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
-from app.settings import VisionSettings
+from app.settings import MemorySettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.model_key import ModelKey
 from app.vision.plan import Output
 from app.vision.result import AnalysisResult
 from app.vision.session import StreamOptions, StreamRequest, Streams
@@ -98,6 +99,12 @@ class FakeAnalysis:
         self.trackers_opened.append(FakeTracker())
         return self.trackers_opened[-1]
 
+    def resolve(self, _task: object, params: object) -> object:
+        return params
+
+    def key(self, task: type[VisionTask], params: object) -> ModelKey:
+        return ModelKey(task, Path("toes.task"), params)
+
     def box(self) -> AnalysisSize:
         return AnalysisSize(640, 480)
 
@@ -120,6 +127,7 @@ class FakeAnalysis:
 class FakeGovernor:
     budget: MemoryBudget
     level: PressureLevel = PressureLevel.LOW
+    settings: MemorySettings = field(default_factory=MemorySettings)
 
     @property
     def policy(self) -> ModePolicy:

@@ -25,7 +25,7 @@ class FaceDetection(VisionTask):
     asset = "blaze_face_short_range.tflite"
     native = "face_detector"
     Params = FaceDetectionParams
-    model_bytes = 30 * MIB
+    model_bytes = 31 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: FaceDetectionParams) -> Model:

@@ -27,7 +27,7 @@ class FaceLandmarks(VisionTask):
     asset = "face_landmarker.task"
     native = "face_landmarker"
     Params = FaceLandmarksParams
-    tracker_bytes = model_bytes = 42 * MIB
+    tracker_bytes = model_bytes = 49 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: FaceLandmarksParams) -> Model:

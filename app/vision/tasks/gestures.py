@@ -28,7 +28,7 @@ class Gestures(VisionTask):
     asset = "gesture_recognizer.task"
     native = "gesture_recognizer"
     Params = GesturesParams
-    tracker_bytes = model_bytes = 58 * MIB
+    tracker_bytes = model_bytes = 64 * MIB
 
     @classmethod
     def load(cls, asset: Path, params: GesturesParams) -> Model:

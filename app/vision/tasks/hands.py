@@ -26,7 +26,7 @@ class Hands(VisionTask):
     asset = "hand_landmarker.task"
     native = "hand_landmarker"
     Params = HandsParams
-    tracker_bytes = model_bytes = 54 * MIB
+    tracker_bytes = model_bytes = 61 * MIB
     served_by = "gestures"
 
     @classmethod

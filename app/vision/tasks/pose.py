@@ -29,7 +29,7 @@ class Pose(VisionTask):
     native = "pose_landmarker"
     full_asset = "pose_landmarker_full.task"
     Params = PoseParams
-    tracker_bytes = model_bytes = 86 * MIB
+    tracker_bytes = model_bytes = 98 * MIB
 
     @classmethod
     def resolve(cls, params: PoseParams, light: bool, present: Callable[[str], bool]) -> PoseParams:

@@ -35,7 +35,7 @@ class Segmentation(VisionTask):
     asset = "selfie_segmenter.tflite"
     native = "image_segmenter"
     Params = SegmentationParams
-    model_bytes = 34 * MIB
+    model_bytes = 42 * MIB
     has_mask = True
 
     @classmethod
