@@ -15,5 +15,5 @@ from app.vision.task import vision_tasks
 for picture_format in (Jpeg(), Png()):  # what most pictures are; of PNG it takes 0.3 MB, and 5 ms of each child
     picture_format.load_plugin()
 runtime.load_library()
-for task in vision_tasks().values():
-    runtime.vision(task.native)
+for native in {task.native for task in vision_tasks().values() if task.native}:
+    runtime.vision(native)

@@ -45,7 +45,7 @@ def run(descriptor: int, parent_pid: int) -> NoReturn:
     if opening := control.recv(MESSAGE_BYTES):
         missing = _prepare(json.loads(opening), parent_pid)
         threads = thread_count()
-        control.send(json.dumps({"threads": threads, "missing": missing}).encode())
+        _send(control, {"threads": threads, "missing": missing})
         if threads == 1:
             _Forker(control).serve()
     os._exit(0)
@@ -107,9 +107,9 @@ class _Forker:
             if (threads := thread_count()) == 1:
                 self._fork(number, channel)
             else:
-                self._send({"refused": number, "threads": threads})
+                _send(self._control, {"refused": number, "threads": threads})
         except OSError as error:
-            self._send({"failed": number, "errno": error.errno})
+            _send(self._control, {"failed": number, "errno": error.errno})
         finally:
             os.close(channel)
         return True
@@ -127,7 +127,7 @@ class _Forker:
             raise
         self._children[pidfd] = pid
         self._poll.register(pidfd, select.POLLIN)
-        self._send({"forked": number, "pid": pid}, [pidfd])
+        _send(self._control, {"forked": number, "pid": pid}, [pidfd])
 
     def _become_child(self, channel: int, zygote_pid: int) -> NoReturn:
         try:
@@ -149,13 +149,14 @@ class _Forker:
         self._poll.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(pid, 0)
-        self._send({"ended": pid, "exitCode": os.waitstatus_to_exitcode(status)})
+        _send(self._control, {"ended": pid, "exitCode": os.waitstatus_to_exitcode(status)})
 
-    def _send(self, message: dict[str, Any], descriptors: Iterable[int] = ()) -> None:
-        try:
-            socket.send_fds(self._control, [json.dumps(message).encode()], list(descriptors))
-        except OSError:  # the API is gone
-            os._exit(0)
+
+def _send(control: socket.socket, message: dict[str, Any], descriptors: Iterable[int] = ()) -> None:
+    try:
+        socket.send_fds(control, [json.dumps(message).encode()], list(descriptors))
+    except OSError:  # the API is gone, or has no use for us any more
+        os._exit(0)
 
 
 def _close_all_but(kept: set[int]) -> None:

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from app.vision.schema import AnalysisSchema
 from app.vision.task import vision_tasks
-from tests.e2e.server import RunningServer, eventually, problem_of, run_server
+from tests.e2e.server import RunningServer, problem_of, run_server
 from tests.media_files import REPOSITORY
 from tests.samples import png
 
@@ -108,7 +108,15 @@ def test_it_answers_a_picture_in_a_worker(client: httpx.Client, server: RunningS
 
     assert answer.status_code == 200, answer.text
     assert toes_in(answer.json()) == 3
-    eventually(lambda: len(server.workers()) == 1)
+    assert len(server.children()) == 1
+
+
+def test_all_that_children_share_is_loaded_beside_it(client: httpx.Client, server: RunningServer) -> None:
+    client.post("/v1/vision/toes", content=png(64, 64))
+
+    (started,) = [line for line in server.log_lines() if line["message"] == "zygote started"]
+
+    assert started["missing"] == []
 
 
 def test_it_is_drawn(client: httpx.Client) -> None:

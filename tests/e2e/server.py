@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+_LASTING = re.compile(r"api|storage|cache|zygote|model:.+")
+"""Owners in the ledger that stay when nobody asks for anything."""
+
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "requestId"}
 
 
@@ -65,6 +69,20 @@ class RunningServer:
     def workers(self) -> list[int]:
         """Return the process ids of the vision workers, as the memory probe tells them."""
         return [process["pid"] for process in self.memory()["processes"] if process["role"] == "vision"]
+
+    def zygotes(self) -> set[int]:
+        """Return the one process that children are forked from, if it is there."""
+        return {pid for pid in children_of(self.process.pid) if _is_running(pid, "zygote")}
+
+    def children(self) -> set[int]:
+        """Return the processes with a model, whichever way they were started."""
+        plain = {pid for pid in children_of(self.process.pid) if _is_running(pid, "worker")}
+        return plain.union(*(children_of(pid) for pid in self.zygotes()))
+
+    def at_work(self) -> list[str]:
+        """Return the owners of what is held for requests: not by the service, its models and its cache themselves."""
+        owners = {holder["owner"] for holder in self.memory()["budget"]["holders"]}
+        return sorted(owner for owner in owners if not _LASTING.fullmatch(owner))
 
     def expect_in_log(self, pattern: str) -> None:
         self._expected.append(pattern)
@@ -170,16 +188,26 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
     return document
 
 
-def descendants(pid: int) -> set[int]:
-    """Return the processes below one."""
+def children_of(pid: int) -> set[int]:
+    """Return the children of a process."""
     found: set[int] = set()
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = {int(word) for word in task.read_text().split()}
-        except OSError:  # the thread has ended
-            continue
-        found |= children.union(*(descendants(child) for child in children))
+        with contextlib.suppress(OSError):  # the thread has ended
+            found |= {int(word) for word in task.read_text().split()}
     return found
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below one."""
+    children = children_of(pid)
+    return children.union(*(descendants(child) for child in children))
+
+
+def _is_running(pid: int, command: str) -> bool:
+    try:
+        return command.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:  # it has ended
+        return False
 
 
 def _wait_until_it_listens(server: RunningServer, two: bool) -> None:

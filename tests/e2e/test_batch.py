@@ -53,8 +53,7 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
 
 def what_is_left(server: RunningServer) -> list[str]:
     memory = server.memory()
-    owners = {one["owner"] for one in memory["budget"]["holders"]}
-    left = sorted(owners - {"api", "storage", "worker:vision", "cache"})
+    left = server.at_work()
     left += ["a waiter"] * memory["budget"]["waiting"]
     left += list(memory["tempFiles"]["bySource"])
     return left + [path.name for path in (server.root / "tmp").iterdir()]

@@ -15,7 +15,7 @@ from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
 from app.vision.schema import AnalysisSchema, TasksSchema
 from tests.e2e.pictures import thumb
-from tests.e2e.server import RunningServer, descendants, eventually, run_server
+from tests.e2e.server import RunningServer, eventually, run_server
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
@@ -71,7 +71,8 @@ def test_what_is_not_accounted_for_is_little(server: RunningServer) -> None:
     """Each process of ours is seen in a holder, so only what lies between the processes is left."""
     eventually(
         lambda: (
-            {h["owner"] for h in server.memory()["budget"]["holders"] if h["residentBytes"]} >= {"api", "worker:vision"}
+            {h["owner"] for h in server.memory()["budget"]["holders"] if h["residentBytes"]}
+            >= {"api", "zygote", "model:gestures"}
         )
     )
 
@@ -81,18 +82,20 @@ def test_what_is_not_accounted_for_is_little(server: RunningServer) -> None:
 
 
 def test_every_process_is_told_with_its_role(server: RunningServer) -> None:
-    (worker,) = descendants(server.process.pid)
+    (zygote,), (child,) = server.zygotes(), server.children()
 
     processes = {process["pid"]: process for process in server.memory()["processes"]}
 
-    assert {pid: process["role"] for pid, process in processes.items()} == {server.process.pid: "api", worker: "vision"}
+    roles = {pid: process["role"] for pid, process in processes.items()}
+    assert roles == {server.process.pid: "api", zygote: "zygote", child: "vision"}
     assert all(process["peakRssBytes"] >= process["rssBytes"] > 0 for process in processes.values())
 
 
-def test_nothing_is_held_but_by_the_service_its_worker_and_the_cache(server: RunningServer) -> None:
+def test_nothing_is_held_but_by_the_service_its_processes_and_the_cache(server: RunningServer) -> None:
     memory = server.memory()
 
-    assert sorted(holder["owner"] for holder in memory["budget"]["holders"]) == ["api", "cache", "worker:vision"]
+    owners = sorted(holder["owner"] for holder in memory["budget"]["holders"])
+    assert owners == ["api", "cache", "model:gestures", "zygote"]
     assert memory["budget"]["reservedBytes"] == sum(h["reservedBytes"] for h in memory["budget"]["holders"])
     assert memory["budget"]["waiting"] == 0
 

@@ -84,7 +84,7 @@ def test_what_was_begun_is_answered_and_no_worker_is_left(tmp_path: Path) -> Non
         server.check_log()
 
     assert (answer.status_code, result["type"], code, exit_code) == (200, "result", SERVICE_RESTART, RECYCLED)
-    assert len(family) == 1
+    assert len(family) >= 2  # the zygote and the model's child, perhaps one with the stream's tracker
     assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
 
 

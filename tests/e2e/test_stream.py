@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from app.vision.schema import AnalysisSchema
 from tests.e2e.pictures import large_jpeg, thumb
-from tests.e2e.server import RunningServer, descendants, eventually, run_server
+from tests.e2e.server import RunningServer, eventually, run_server
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
@@ -124,7 +124,7 @@ def test_frames_are_counted(stream: ClientConnection) -> None:
 
 
 def test_the_newest_frame_is_the_next_one_answered(server: RunningServer, stream: ClientConnection) -> None:
-    (worker,) = descendants(server.process.pid)
+    (worker,) = server.children()
     os.kill(worker, signal.SIGSTOP)
     send(stream, type="frame", image=base64.b64encode(thumb()).decode(), id=1)
     barrier(stream)
@@ -349,7 +349,7 @@ def test_clients_that_vanish_leave_nothing(server: RunningServer) -> None:
             stream.close_socket()
         eventually(lambda: server.memory()["streams"]["active"] == 0)
 
-    eventually(lambda: {h["owner"] for h in server.memory()["budget"]["holders"]} <= {"api", "worker:vision", "cache"})
+    eventually(lambda: server.at_work() == [])
 
 
 def test_a_stream_without_messages_is_closed(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_streams_are_told_to_reconnect_when_the_service_ends(tmp_path: Path) -> 
 def test_a_stream_whose_worker_dies_goes_on(server: RunningServer, stream: ClientConnection) -> None:
     stream.send(thumb())
     receive(stream)
-    (worker,) = descendants(server.process.pid)
+    (worker,) = server.children()
     os.kill(worker, signal.SIGKILL)
 
     stream.send(thumb())

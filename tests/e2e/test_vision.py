@@ -12,7 +12,7 @@ import pytest
 
 from app.vision.schema import AnalysisSchema, TasksSchema
 from tests.e2e.pictures import saved, thumb, thumb_variants, turned_thumb
-from tests.e2e.server import RunningServer, descendants, eventually, problem_of, run_server
+from tests.e2e.server import RunningServer, eventually, problem_of, run_server
 from tests.media_files import PHOTO_NAMES, photo
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
@@ -77,7 +77,7 @@ def test_an_idle_worker_is_let_go_and_comes_back(tmp_path: Path) -> None:
         analysis(client.post("/v1/vision/hands?cache=false", content=thumb()))
         eventually(lambda: states(client)["hands"] == "unloaded")
 
-        left = descendants(server.process.pid)
+        left = server.children()
         again = client.post("/v1/vision/hands?cache=false", content=thumb())
 
         assert left == set()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.pictures import png_bomb, thumb
-from tests.e2e.server import RunningServer, descendants, eventually, problem_of, run_server
+from tests.e2e.server import RunningServer, eventually, problem_of, run_server
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
@@ -55,16 +55,13 @@ def analyze(server: RunningServer, task: str = "hands", picture: bytes | None = 
 
 
 def only_worker(server: RunningServer) -> int:
-    (pid,) = eventually(lambda: descendants(server.process.pid))
+    (pid,) = eventually(server.children)
     return pid
 
 
 def in_flight(server: RunningServer) -> bool:
     """Whether some request holds bytes to work with, beside the service and its workers themselves."""
-    return any(
-        holder["owner"] not in ("api", "worker:vision", "cache") and holder["reservedBytes"] > 1 << 20
-        for holder in server.memory()["budget"]["holders"]
-    )
+    return server.at_work() != []
 
 
 def call_that_hangs(
@@ -165,7 +162,7 @@ def test_a_worker_that_keeps_dying_gets_a_pause_and_the_probe_says_so(own: Runni
     for _ in range(5):
         assert analyze(own).status_code == 200
         os.kill(only_worker(own), signal.SIGKILL)
-        eventually(lambda: not descendants(own.process.pid))
+        eventually(lambda: not own.children())
 
     answer = analyze(own)
 
