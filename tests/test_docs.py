@@ -117,8 +117,11 @@ def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> N
     shapes = [schema, *schema["$defs"].values()]
     section = _contract().partition("### `GET /metrics/memory`")[2].partition("### ")[0]
     listed = {name for span in re.findall(r"`([^`]*)`", section) for name in re.findall(r'^\w+$|(?<=")\w+(?=")', span)}
-    values = {"api", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical", "counter", "inferred"}
-    of_the_sandbox = {"network", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal"}
+    values = {"api", "zygote", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical"}
+    values |= {"counter", "inferred", "fork", "exec"}
+    of_the_sandbox = {
+        "network", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal", "startMethod", "obstacle",
+    }  # fmt: skip
 
     members = {name for name in listed if not name.isupper()} - values - of_the_sandbox
     assert members == {name for shape in shapes for name in shape.get("properties", {})}

@@ -62,12 +62,6 @@ class Admission:
         wanted = {waiter.holder: waiter.nbytes for priority in Priority for waiter in self.line.waiters(priority)}
         return sum(wanted.values())
 
-    @property
-    def missing_bytes(self) -> int | None:
-        """What the waiter who is next lacks; None where nobody waits whose class is open."""
-        head = self.backfill.head or self.line.head()
-        return None if head is None else max(0, head.nbytes - self.ledger.free_bytes)
-
     def waiting_by_client(self) -> dict[str, int]:
         counts = Counter(self.line.by_client())
         counts.update(waiter.client for waiter in self.aboard)

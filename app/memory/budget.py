@@ -89,7 +89,8 @@ class MemoryBudget:
     @property
     def missing_bytes(self) -> int | None:
         """What the waiter who is next lacks; None where nobody waits whose class is open."""
-        return self._admission.missing_bytes
+        head = self._admission.backfill.head or self._admission.line.head()
+        return None if head is None else max(0, head.nbytes - self.free_bytes)
 
     def hold_for_next(self) -> None:
         """Keep what is freed now for the waiter who is next: it was freed for it (a bounded time; see `backfill`)."""

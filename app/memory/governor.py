@@ -116,6 +116,10 @@ class Governor:
         """Return what a process holds now, as samples count it: its own bytes and its part of what it shares."""
         return self._gauge.measure(pid)
 
+    def private_now(self, pid: int) -> int:
+        """Return the same without the files that it maps."""
+        return self._gauge.measure_private(pid)
+
     def subscribe(self, listener: LevelListener) -> Callable[[], None]:
         """Call `listener` with each new level, from the loop; return what ends this. A failing one is logged."""
         self._listeners.append(listener)

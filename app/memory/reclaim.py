@@ -22,7 +22,6 @@ class ReclaimPriority(IntEnum):
 
     CACHE = 10
     IDLE_MODELS = 20
-    IDLE_WORKERS = 30
     GARBAGE = 40
     TRIM = 50
 

@@ -58,10 +58,6 @@ class Reservation:
         return self._holder.resident_bytes
 
     @property
-    def age_seconds(self) -> float:
-        return self._admission.ledger.clock() - self._holder.since
-
-    @property
     def is_released(self) -> bool:
         return not self._holder.is_open
 

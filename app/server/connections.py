@@ -12,14 +12,13 @@ import asyncio
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from app.errors import Overloaded
 from app.server.linger import LingeringClose
 from app.server.probes import PROBE_PATHS
 from app.server.protocols import BoundedHttp
 from app.server.refusal import Refusal
+from app.server.uvicorn_parts import Config, ServerState
 
 MAX_OVERFLOW = 32
 """Connections beyond the cap that may be open at a time: probes, and those that are being refused."""

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, cast
 
-import uvicorn
 from fastapi import FastAPI
 
 from app.domain.units import KIB
@@ -21,6 +20,8 @@ from app.server.connections import CappedHttp, Slots
 from app.server.lifecycle import Lifecycle
 from app.server.probes import ProbesOnly
 from app.server.protocols import BoundedWebSocket
+from app.server.uvicorn_parts import Config
+from app.server.uvicorn_parts import Server as UvicornServer
 from app.settings import Settings
 
 logger = logging.getLogger("ballast.server")
@@ -69,10 +70,10 @@ class Server:
             await main.serve()
 
 
-class _Listener(uvicorn.Server):
+class _Listener(UvicornServer):
     """One uvicorn server that logs its address and hands `state` to every request."""
 
-    def __init__(self, name: str, config: uvicorn.Config) -> None:
+    def __init__(self, name: str, config: Config) -> None:
         super().__init__(config)
         self._name = name
         self.state: dict[str, Any] = {}
@@ -157,9 +158,9 @@ def _allow_files(connections: int) -> None:
             logger.warning("%d files may be open: lower BALLAST_SERVER__MAX_CONNECTIONS or raise ulimit -n", allowed)
 
 
-def _config(app: Any, settings: Settings, port: int, connections: int) -> uvicorn.Config:
+def _config(app: Any, settings: Settings, port: int, connections: int) -> Config:
     slots = Slots(connections, settings.server.header_seconds)
-    return uvicorn.Config(
+    return Config(
         app,
         host=settings.server.host,
         port=port,

@@ -11,8 +11,6 @@ import http
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.frames import Frame
 from websockets.http11 import Response
@@ -22,6 +20,7 @@ from app.domain.units import KIB
 from app.errors import BadRequest, InternalError
 from app.server.large_body import LARGE_BYTES, BodyReader, Cycle, announced_bytes
 from app.server.refusal import Refusal
+from app.server.uvicorn_parts import HttpToolsProtocol, WebSocketsSansIOProtocol
 
 MAX_HEAD_BYTES = 64 * KIB
 """Request line and headers together (nginx: 4 buffers of 8 KiB)."""

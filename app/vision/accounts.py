@@ -19,6 +19,9 @@ ROLE = "vision"
 _SPARE_BYTES = 2 * MIB
 """What an entry has beyond what was seen: a sample is up to a second old."""
 
+_CALL_BYTES = 4 * MIB
+"""What a child keeps of its first calls beyond what the calls themselves reserve."""
+
 _GROWTH_BYTES = 64 * MIB
 """How far a child may outgrow its account before it is replaced."""
 
@@ -47,7 +50,6 @@ class ChildAccount:
         self._sizes = sizes
         self._on_close = on_close
         self._granted_bytes = reservation.reserved_bytes
-        self._largest_bytes = 0
 
     @property
     def reserved_bytes(self) -> int:
@@ -69,6 +71,9 @@ class ChildAccount:
         if resident_bytes:  # else there is no `/proc`, or the child is gone already: what was granted stays
             self._reservation.observe(resident_bytes)
             self._follow()
+            # Of files it brings its bundle; its part of the libraries was there before, as that of others.
+            loaded_bytes = self._governor.private_now(worker.pid) + self.key.asset_bytes
+            self._sizes.learn(self.key.size_name, loaded_bytes + _CALL_BYTES)
         self._governor.remeasure()
 
     def is_outgrown(self) -> bool:
@@ -79,7 +84,6 @@ class ChildAccount:
 
     def _follow(self) -> None:
         """Have the entry be what the child holds: more if it is free (else the working set has it), less at once."""
-        self._largest_bytes = max(self._largest_bytes, self.resident_bytes)
         if self.resident_bytes == 0:  # not seen by any sample yet
             return
         surplus_bytes = self.reserved_bytes - self.resident_bytes - _SPARE_BYTES
@@ -90,9 +94,7 @@ class ChildAccount:
 
     def ended(self, worker: WorkerProcess) -> None:
         self._governor.dismiss(worker.pid)
-        if self._largest_bytes and not self._reservation.is_released:
-            self._sizes.learn(self.key.size_name, self._largest_bytes + _SPARE_BYTES)
-            self._largest_bytes = 0
+        if not self._reservation.is_released:
             self._reservation.observe(0)
 
     def close(self) -> None:

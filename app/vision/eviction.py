@@ -127,13 +127,23 @@ class Eviction:
         present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
         if any(model.is_leaving for model in present):
             return
+        if not any(model.is_waiting for model in self._models) and len(present) < 2:
+            return  # who waits wants the bytes of calls of this very model
         over = self._clock() - TURN_SECONDS
         is_standstill = not any(model.is_used or model.is_loading for model in self._models)
-        due = [model for model in present if is_standstill or max(model.loaded_at, short_since) <= over]
+        due = [
+            model
+            for model in present
+            if is_standstill or (max(model.loaded_at, short_since) <= over and self._is_in_the_way(model))
+        ]
         if due:
             model = min(due, key=lambda model: (model.is_live, model.is_used, model.loaded_at))
             model.is_leaving = True
             self._models.release(model)
+
+    def _is_in_the_way(self, model: ServedModel) -> bool:
+        """Whether a load of another model waits."""
+        return any(other.is_waiting and other is not model for other in self._models)
 
     async def _reclaim(self, wanted_bytes: int | None) -> int:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""

@@ -36,6 +36,14 @@ class ModelKey:
         return self.task.tracker_bytes if self.stream else self.task.model_bytes
 
     @property
+    def asset_bytes(self) -> int:
+        """The size of its bundle, which is mapped; 0 where that cannot be told."""
+        try:
+            return self.asset.stat().st_size
+        except OSError:
+            return 0
+
+    @property
     def is_tracker(self) -> bool:
         return bool(self.stream)
 

@@ -135,6 +135,7 @@ class Models:
             worker = await model.pool.start(account)
         finally:
             self.forget_unused(model)
+        self.nursery.zygote.follow()
         self._note_sandbox(worker.sandbox)
         model.loaded_at = self._clock()
         model.load_seconds = max(model.loaded_at - began, _LEAST_LOAD_SECONDS)

@@ -33,7 +33,8 @@ CHILD_DATA_LIMIT_BYTES = 1024 * MIB
 """RLIMIT_DATA of a child: anonymous memory and 8 MiB for the stack of each of its threads."""
 
 ZYGOTE_IDLE_SECONDS = 30.0
-"""How long the zygote stays after its last child has gone: starting it takes 0.3 s, keeping it some 25 MB."""
+"""How long the zygote stays after its last child has gone, if not less is set for children: starting it takes 0.3 s,
+keeping it some 25 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     await disk.run(sizes.read)
     stack.push_async_callback(disk.run, sizes.write)
     zygote = ZygoteAccount(governor)
-    launcher = Zygote(["app.vision.preload"], zygote, ZYGOTE_IDLE_SECONDS)
+    idle_seconds = min(ZYGOTE_IDLE_SECONDS, settings.vision.idle_seconds)
+    launcher = Zygote(["app.vision.preload"], zygote, idle_seconds)
     stack.push_async_callback(launcher.aclose)
     nursery = Nursery(_child_spec(settings), Surroundings.around(launcher), sizes, zygote)
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)

@@ -22,9 +22,7 @@ from app.vision.frames import Frame, NewestSlot, parse_message, picture_of
 from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
-CLOSE_TOO_LARGE = 1009
-CLOSE_TRY_LATER = 1013
-CLOSE_IDLE = 4408
+CLOSE_TOO_LARGE, CLOSE_TRY_LATER, CLOSE_IDLE = 1009, 1013, 4408
 
 STREAM_BYTES = 256 * KIB
 """What a stream holds with small frames; larger ones make it grow."""
@@ -218,13 +216,12 @@ class StreamSession:
         await self._connection.send(self._result(frame, result))
 
     async def _analyze(self, frame: Frame) -> AnalysisResult:
-        task, params, client = self._request.task, self._options.params, self._request.client
-        governor, analysis = self._streams.governor, self._streams.analysis
+        task, client, governor = self._request.task, self._request.client, self._streams.governor
         customer = Customer(Priority.LIVE, client, governor.settings.wait_seconds)
-        picture = LivePicture(frame.picture, governor.budget, customer)
-        resolved = analysis.vision.resolve(task, params)
-        tracker = self._tracker.current(analysis.vision.key(task, resolved))
-        return await analysis.analyze(AnalysisRequest(task, resolved, client, tracker=tracker), picture)
+        vision = self._streams.analysis.vision
+        params = vision.resolve(task, self._options.params)
+        asked = AnalysisRequest(task, params, client, tracker=self._tracker.current(vision.key(task, params)))
+        return await self._streams.analysis.analyze(asked, LivePicture(frame.picture, governor.budget, customer))
 
     def _learn(self, seconds: float) -> None:
         if self._frame_seconds == 0:
@@ -233,13 +230,12 @@ class StreamSession:
 
     def _result(self, frame: Frame, result: AnalysisResult) -> str:
         named = {} if frame.id is None else {"id": frame.id}
-        text = result.to_json(type="result", seq=frame.seq, **named, dropped=self._slot.dropped, advice=self._advice())
-        return text.decode()
+        members = {"seq": frame.seq, **named, "dropped": self._slot.dropped, "advice": self._advice()}
+        return result.to_json(type="result", **members).decode()
 
     def _advice(self) -> dict[str, object]:
         """What would serve this client best: no more frames than are answered, no more pixels than are looked at."""
-        policy = self._streams.governor.policy
-        box = self._streams.analysis.box()
+        policy, box = self._streams.governor.policy, self._streams.analysis.box()
         return {
             "maxFps": round(max(1.0, policy.frame_stride / max(self._frame_seconds, 0.001)), 1),
             "maxWidth": box.width,

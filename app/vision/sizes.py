@@ -56,7 +56,7 @@ class LearnedSizes:
         return self._sizes.get(name, declared_bytes)
 
     def learn(self, name: str, seen_bytes: int) -> None:
-        """Take in the most that one child held between its calls."""
+        """Take in what one child held when it had loaded its model."""
         size = max(seen_bytes, int(self._sizes.get(name, 0) * _FADING))
         if _is_size(size) and size != self._sizes.get(name):
             self._sizes[name] = size

@@ -55,6 +55,16 @@ class ZygoteAccount:
         # Of all children it goes last: all others would go with it.
         self._governor.enroll(EnrolledProcess(pid, ROLE, self._holder, kill, lambda: Priority.LIVE))
 
+    def follow(self) -> None:
+        """Make the entry what the zygote holds now: the more children share it, the less."""
+        if self._holder is None or self._pid is None:
+            return
+        resident_bytes = self._governor.resident_now(self._pid)
+        surplus_bytes = self._holder.reserved_bytes - resident_bytes - _SPARE_BYTES
+        if resident_bytes and surplus_bytes > 0:
+            self._holder.observe(resident_bytes)
+            self._holder.shrink(surplus_bytes)
+
     def ended(self, pid: int) -> None:
         self._governor.dismiss(pid)
         if pid == self._pid:
@@ -72,19 +82,9 @@ class ZygoteAccount:
         try:
             await launcher.prepare()
         finally:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Make the entry what the zygote holds now; where none came, there is no entry."""
-        if self._pid is None:
-            self._release()
-            return
-        assert self._holder is not None
-        resident_bytes = self._governor.resident_now(self._pid)
-        surplus_bytes = self._holder.reserved_bytes - resident_bytes - _SPARE_BYTES
-        if resident_bytes and surplus_bytes > 0:
-            self._holder.observe(resident_bytes)
-            self._holder.shrink(surplus_bytes)
+            if self._pid is None:
+                self._release()
+            self.follow()
 
     def _release(self) -> None:
         if self._holder is not None:

@@ -37,12 +37,12 @@ def make_registry(**reclaimers: tuple[int, ReclaimCallback]) -> ReclaimRegistry:
 
 @virtual
 async def test_the_cheapest_are_asked_first() -> None:
-    names = ("TRIM", "IDLE_WORKERS", "CACHE", "GARBAGE", "IDLE_MODELS")
+    names = ("TRIM", "CACHE", "GARBAGE", "IDLE_MODELS")
     registry = make_registry(**{name: (ReclaimPriority[name], Source(1).free) for name in names})
 
     report = await registry.reclaim()
 
-    assert [entry.name for entry in report] == ["CACHE", "IDLE_MODELS", "IDLE_WORKERS", "GARBAGE", "TRIM"]
+    assert [entry.name for entry in report] == ["CACHE", "IDLE_MODELS", "GARBAGE", "TRIM"]
 
 
 @virtual

@@ -7,7 +7,7 @@ from soak.runner import unfinished
 
 def report(**changes: Any) -> dict[str, Any]:
     idle: dict[str, Any] = {
-        "budget": {"waiting": 0, "holders": [{"owner": "api"}, {"owner": "worker:vision"}]},
+        "budget": {"waiting": 0, "holders": [{"owner": "api"}, {"owner": "model:hands"}]},
         "tempFiles": {"count": 0},
         "uploads": {"active": 0},
         "streams": {"active": 0},

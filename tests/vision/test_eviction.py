@@ -197,7 +197,8 @@ async def test_at_high_what_is_not_used_goes_by_itself(house: ToyHouse) -> None:
 async def test_an_error_while_looking_for_room_does_not_end_the_search(
     house: ToyHouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    look, failures = house.vision.eviction.look, []
+    look = house.vision.eviction.look
+    failures: list[int] = []
 
     def fail_once() -> bool:
         if not failures:

@@ -1,0 +1,32 @@
+"""What is used of uvicorn, without its command line: that alone takes 1.6 MB, and nobody here calls it.
+
+uvicorn's package imports its command line (click, the reloading supervisors, `multiprocessing`) as soon as any part of
+it is. Here the package is laid out without running its `__init__`; where somebody has imported it whole, that is
+used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import PathFinder
+
+
+def _lay_out() -> None:
+    if "uvicorn" not in sys.modules:
+        spec = PathFinder.find_spec("uvicorn")
+        if spec is None:
+            raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+        sys.modules["uvicorn"] = importlib.util.module_from_spec(spec)
+
+
+_lay_out()
+
+from uvicorn.config import Config  # noqa: E402
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: E402
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: E402
+from uvicorn.server import Server, ServerState  # noqa: E402
+
+vars(sys.modules["uvicorn"]).setdefault("Config", Config)  # its own parts ask the package for that
+
+__all__ = ["Config", "HttpToolsProtocol", "Server", "ServerState", "WebSocketsSansIOProtocol"]
