@@ -44,8 +44,9 @@ class ServedModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a call would find it."""
-        return bool(self.pool.children) and not self.is_leaving
+        """Whether a call would find it, or the successor of a child that died, which its pool starts by itself."""
+        is_there = self.pool.children or (self.pool.size and not self.is_loading)
+        return bool(is_there) and not self.is_leaving
 
     @property
     def is_waiting(self) -> bool:

@@ -131,9 +131,11 @@ class Models:
             BallastError: see `WorkerPool.start`; the account is closed then.
         """
         began = self._clock()
+        model.is_loading = True
         try:
             worker = await model.pool.start(account)
         finally:
+            model.is_loading = False
             self.forget_unused(model)
         self.nursery.zygote.follow()
         self._note_sandbox(worker.sandbox)
@@ -178,15 +180,11 @@ class Models:
         return model.convoy
 
     async def _granted(self, model: ServedModel, reservation: Reservation) -> None:
-        if model.pool.children:  # bytes came from elsewhere before it had left: it stays
-            model.is_leaving = False
+        model.is_leaving = False
+        if model.pool.size:  # bytes came from elsewhere before it had left: it stays
             reservation.release()
-            return
-        model.is_loading, model.is_leaving = True, False
-        try:
+        else:
             await self.load(model, self._open_account(model, reservation))
-        finally:
-            model.is_loading = False
 
     def _keep_within_limit(self, model: ServedModel) -> None:
         """Have the least recently used other model of the task leave where one more would be too many."""

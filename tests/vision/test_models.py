@@ -229,6 +229,24 @@ async def test_a_child_that_dies_of_a_picture_has_a_successor_under_the_same_acc
     taken.release()
 
 
+async def test_who_comes_while_a_successor_starts_waits_for_it_and_loads_no_second_one(
+    house: ToyHouse, tmp_path: Path
+) -> None:
+    await house.analyze()
+    (tmp_path / "slow").touch()
+    dying = asyncio.create_task(house.analyze(picture=f"die {tmp_path / 'once'}"))
+    await until((tmp_path / "slow.begun").exists)
+
+    newcomer = asyncio.create_task(house.analyze())
+    await until(lambda: house.find().pool.waiting == 2)
+    (tmp_path / "slow.release").touch()
+    replies = await asyncio.gather(dying, newcomer)
+
+    assert {reply.pid for reply in replies} == set(house.pids)
+    assert len(house.pids) == 1
+    assert house.vision.models.counters.started == 2
+
+
 async def test_a_child_that_is_killed_while_idle_gives_its_bytes_back_and_the_next_call_loads_it_again(
     house: ToyHouse,
 ) -> None:
