@@ -92,7 +92,12 @@ class Vision:
     async def lease(
         self, key: ModelKey, picture: Picture, grant: Grant, tracker: Tracker | None = None
     ) -> AsyncIterator[Lease]:
-        """Lend a model and what `grant` reserves: the stream's own where it has one; see `Leases.lease`."""
+        """Lend a model and what `grant` reserves: the stream's own where it has one; see `Leases.lease`.
+
+        Raises:
+            InvalidMedia: children crashed on this picture twice: nothing is loaded for it.
+        """
+        self.models.nursery.surroundings.suspects.check(picture.data)
         own = tracker.model if tracker is not None else None
         try:
             async with self._leases.lease(key, picture, grant, own) as lease:

@@ -7,7 +7,7 @@ import dataclasses
 
 from app import log
 from app.domain.priority import Priority
-from app.errors import BallastError, InvalidMedia, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
+from app.errors import BallastError, Overloaded, ProcessingTimeout, QueueFull, WorkerFailed
 from app.workers.account import Account, Accounts
 from app.workers.call import Call
 from app.workers.channel import Message
@@ -19,6 +19,7 @@ from app.workers.process import Outcome, WorkerProcess
 from app.workers.reply import CallRecalled, Reply
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
+from app.workers.suspects import refusal
 
 
 class NoWorker(Overloaded):
@@ -142,8 +143,7 @@ class WorkerPool:
     def _admit(self, message: Message) -> None:
         if self._closed:
             raise Overloaded("The service is shutting down.", retry_after_seconds=5)
-        if self._surroundings.suspects.is_refused(message.payload):
-            raise _refusal()
+        self._surroundings.suspects.check(message.payload)
         if self.waiting >= self.spec.limits.waiting:
             raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
 
@@ -182,7 +182,7 @@ class WorkerPool:
         if not call.is_wanted:
             return
         if gone.ending is Ending.CRASH and self._surroundings.suspects.is_refused(call.message.payload):
-            call.result.set_exception(_refusal())
+            call.result.set_exception(refusal())
         elif not self._closed and (call.attempts == 0 or (call.repeatable and call.attempts == 1)):
             self.counters.retried += call.attempts
             self._line.push_back(call)
@@ -215,10 +215,6 @@ def _calls_in_flight(worker: WorkerProcess) -> int:
 def _lose_patience(call: Call) -> None:
     if not call.started and call.is_wanted:
         call.result.set_exception(Overloaded("No worker was free in time.", retry_after_seconds=1))
-
-
-def _refusal() -> InvalidMedia:
-    return InvalidMedia("Workers crashed on this input; it is refused for some minutes.")
 
 
 def _answer(call: Call, outcome: Reply | BallastError | TimeoutError) -> None:

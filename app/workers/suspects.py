@@ -7,6 +7,8 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.errors import InvalidMedia
+
 _CRASHES = 2
 _SECONDS = 600.0
 _MOST = 256
@@ -51,6 +53,11 @@ class Suspects:
         suspect = self._suspects.get(_key(payload))
         return suspect is not None and suspect.crashes >= _CRASHES
 
+    def check(self, payload: bytes) -> None:
+        """Raise InvalidMedia where it is refused."""
+        if self.is_refused(payload):
+            raise refusal()
+
     def _forget(self) -> None:
         while self._suspects and next(iter(self._suspects.values())).accused_at <= self._clock() - _SECONDS:
             self._drop_oldest()
@@ -60,6 +67,10 @@ class Suspects:
         self._lengths[nbytes] -= 1
         if not self._lengths[nbytes]:
             del self._lengths[nbytes]
+
+
+def refusal() -> InvalidMedia:
+    return InvalidMedia("Workers crashed on this input; it is refused for some minutes.")
 
 
 def _key(payload: bytes) -> _Key:

@@ -259,6 +259,17 @@ async def test_a_child_that_is_killed_while_idle_gives_its_bytes_back_and_the_ne
     assert len(house.pids) == 1
 
 
+async def test_a_picture_that_children_crashed_on_is_refused_before_anything_is_loaded_for_it(house: ToyHouse) -> None:
+    with pytest.raises(InvalidMedia):
+        await house.analyze(picture="die")
+
+    with pytest.raises(InvalidMedia):
+        await house.analyze(picture="die")
+
+    assert house.vision.models.counters.started == 2
+    assert house.entries() == {}
+
+
 async def test_an_error_of_the_picture_leaves_the_model_where_it_is(house: ToyHouse) -> None:
     await house.analyze()
 

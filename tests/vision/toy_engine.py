@@ -15,8 +15,8 @@ from app.workers.channel import Head
 class ToyEngine:
     """Has one "model", as `Engine` has. What the picture says is done.
 
-    `bad` is refused; `die FILE` ends the process by SIGSEGV, but only once for each FILE; `hold FILE` works until there
-    is `FILE.release`, and makes `FILE.begun` when it begins. The answer's head also tells the options of the child.
+    `bad` is refused; `die` ends the process by SIGSEGV, `die FILE` only once for each FILE; `hold FILE` works until
+    there is `FILE.release`, and makes `FILE.begun` when it begins. The answer's head also tells the child's options.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -39,8 +39,9 @@ class ToyEngine:
         match verb:
             case "bad":
                 raise InvalidMedia("The picture is broken.")
-            case "die" if not Path(name).exists():
-                Path(name).touch()
+            case "die" if not (name and Path(name).exists()):
+                if name:
+                    Path(name).touch()
                 os.kill(os.getpid(), signal.SIGSEGV)
                 time.sleep(30)  # another thread may be the one that gets it
             case "hold":
