@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from app.domain.units import MIB
 from app.media.pictures import Pictures
 from app.memory.cpus import available_cpus
 from app.models.assets import ModelAssets
+from app.rounds import go_round
 from app.settings import Settings
 from app.vision.accounts import ROLE
 from app.vision.analysis import Analysis
@@ -26,6 +28,8 @@ from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote
 
+logger = logging.getLogger("ballast.vision")
+
 BATCH_WAIT_SECONDS = 600.0
 """How long a picture of a batch waits for its bytes: a batch waits where a single request is told to come back."""
 
@@ -35,6 +39,9 @@ CHILD_DATA_LIMIT_BYTES = 1024 * MIB
 ZYGOTE_IDLE_SECONDS = 30.0
 """How long the zygote stays after its last child has gone, if not less is set for children: starting it takes 0.3 s,
 keeping it some 25 MB."""
+
+_KEEP_SECONDS = 60.0
+"""How often what was learned is kept, where there is something new: a run that is killed has lost no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,11 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     sizes = LearnedSizes(settings.storage.root.absolute() / "state" / "sizes.json")
     await disk.run(sizes.read)
     stack.push_async_callback(disk.run, sizes.write)
+
+    async def keep_sizes() -> None:
+        await go_round({"keeping the learned sizes": lambda: disk.run(sizes.write)}, lambda: _KEEP_SECONDS, logger)
+
+    await stack.enter_async_context(core.background(keep_sizes))
     zygote = ZygoteAccount(governor)
     idle_seconds = min(ZYGOTE_IDLE_SECONDS, settings.vision.idle_seconds)
     launcher = Zygote(["app.vision.preload"], zygote, idle_seconds)
