@@ -68,10 +68,21 @@ def test_the_noses_of_every_photo_are_where_they_are(client: httpx.Client, name:
 @every_task
 def test_the_model_that_answered_is_named(client: httpx.Client, name: str) -> None:
     form = {"as": "json"} if TASKS[name].has_mask else {"model": "lite"} if name == "pose" else {}
+    form |= {"maxHands": "1"} if name == "hands" else {}  # else the model of another task may answer
 
     answer = client.post(f"/v1/vision/{name}", params=form, content=photo("astronaut.png").read())
 
     assert analysis(answer)["model"] == Path(TASKS[name].asset).stem
+
+
+def test_hands_found_by_the_model_of_gestures_name_that_one(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server, server.client() as client:
+        client.post("/v1/vision/gestures", content=photo("thumb_up.jpg").read())
+
+        found = analysis(client.post("/v1/vision/hands", content=photo("thumb_up.jpg").read()))
+
+    assert found["model"] == Path(TASKS["gestures"].asset).stem
+    assert len(found["detections"]) == 1
 
 
 @every_task
