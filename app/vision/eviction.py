@@ -104,15 +104,17 @@ class Eviction:
 
     def _candidates(self, rest_seconds: float) -> Iterator[tuple[ServedModel, WorkerProcess]]:
         """Give idle children in the order in which they go."""
-        idle = [model for model in self._models if model.is_idle and model.idle_seconds >= rest_seconds]
-        idle.sort(key=lambda model: model.idle_seconds / model.load_seconds, reverse=True)
         for model in self._models:
             if not model.is_leaving:
-                spare = [worker for worker in model.pool.children if worker.calls_in_flight == 0]
-                yield from ((model, worker) for worker in spare[: len(model.pool.children) - 1])
-        last = lambda model: (model.key.is_tracker, not self._is_redundant(model))  # noqa: E731
-        for model in sorted(idle, key=last):
-            yield from ((model, worker) for worker in tuple(model.pool.children)[:1])
+                further = model.pool.children[:-1]
+                yield from ((model, worker) for worker in further if worker.calls_in_flight == 0)
+        idle = [model for model in self._models if model.is_idle and model.idle_seconds >= rest_seconds]
+        for model in sorted(idle, key=self._rank):
+            yield from ((model, worker) for worker in model.pool.children[-1:])
+
+    def _rank(self, model: ServedModel) -> tuple[bool, bool, float]:
+        """Return by what idle models are sorted: the least comes first."""
+        return model.key.is_tracker, not self._is_redundant(model), -model.idle_seconds / model.load_seconds
 
     def _is_redundant(self, model: ServedModel) -> bool:
         """Whether another model answers for it as well."""

@@ -76,6 +76,15 @@ async def test_a_second_instance_leaves_before_the_only_one_of_another_model(hou
     assert house.loaded == ["model:noses", "model:toes"]
 
 
+async def test_all_of_its_instances_leave_where_all_is_wanted(house: ToyHouse, tmp_path: Path) -> None:
+    await house.second_child(tmp_path, Toes)
+
+    leaving = house.vision.eviction.make_room(None)
+    await until(lambda: house.entries() == {})
+
+    assert len({account.pid for account in leaving}) == len(leaving) == 2
+
+
 async def test_a_model_that_another_one_answers_for_too_leaves_before_others(house: ToyHouse) -> None:
     await house.analyze(Noses)
     house.clock.now += 100
