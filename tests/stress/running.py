@@ -109,7 +109,7 @@ class Subject:
 
     async def assert_nothing_is_left(self, before: Footprint) -> None:
         """Assert that the ledger, streams, uploads, temporary files and descriptors are those of an idle service."""
-        await self.until(lambda report: not unfinished(report) and _has_as_many_workers_as_entries(report))
+        await self.until(lambda report: not unfinished(report) and _has_as_many_children_as_entries(report))
         give_up_at = time.monotonic() + 10
         while _temporary_files(self.folder) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)  # a thread is just removing it
@@ -127,15 +127,16 @@ class Footprint:
     children: int
 
     def beyond(self, before: Footprint) -> Counter[str]:
-        """Return what there is more than before, less what each further child takes: its channel and its status."""
+        """Return what there is more than before, less what each further child takes: channel, pidfd and status."""
         more = max(0, self.children - before.children)
-        return self.files - before.files - Counter({"socket": more, "/proc/N/status": more})
+        taken = Counter({"socket": more, "anon_inode:[pidfd]": more, "/proc/N/status": more})
+        return self.files - before.files - taken
 
 
-def _has_as_many_workers_as_entries(report: Mapping[str, Any]) -> bool:
-    workers = sum(process["role"] not in ("api", "other") for process in report["processes"])
+def _has_as_many_children_as_entries(report: Mapping[str, Any]) -> bool:
+    children = sum(process["role"] not in ("api", "other") for process in report["processes"])
     owners: list[str] = [holder["owner"] for holder in report["budget"]["holders"]]
-    return workers == sum(owner.startswith("worker:") for owner in owners)
+    return children == sum(owner.startswith(("model:", "tracker:", "zygote")) for owner in owners)
 
 
 def _open_files(pid: int) -> Counter[str]:
