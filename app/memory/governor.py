@@ -31,6 +31,8 @@ logger = logging.getLogger("ballast.memory")
 API_BYTES = 64 * MIB
 """What the API process takes with nothing to do, and room for what it does (measured: 60 MiB idle)."""
 
+_SPARE_BYTES = 4 * MIB
+
 _SNAPSHOT_SECONDS = 5.0
 _PRESSED_SNAPSHOT_SECONDS = 1.0
 """How often the black box is written: at LOW, and above it. What it was like a second before the end tells who grew;
@@ -153,6 +155,7 @@ class Governor:
         self.sample = self._gauge.sample()
         self._last_resort.act(self.sample)
         self._processes.observe(self.sample)
+        self._shrink_base_line()
         if self.sample.limit_bytes != previous_limit_bytes:
             self._follow_limit(previous_limit_bytes)
         previous, self.level = self.level, self._monitor.update(self.sample)
@@ -181,6 +184,12 @@ class Governor:
     @property
     def _total_bytes(self) -> int:
         return int(self.sample.limit_bytes * self.settings.budget_share)
+
+    def _shrink_base_line(self) -> None:
+        """Promise the API no more than `_SPARE_BYTES` beyond what it has: what it does reserves its own bytes."""
+        unused_bytes = self._base_line.reserved_bytes - self._base_line.resident_bytes - _SPARE_BYTES
+        if unused_bytes > 0 and self._base_line.resident_bytes:
+            self._base_line.shrink(unused_bytes)
 
     def _pause_seconds(self) -> float:
         fast = self.level > PressureLevel.LOW

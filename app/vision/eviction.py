@@ -34,7 +34,7 @@ _LOOK_SECONDS = 0.02
 """How often it is looked for room while a load waits: a fraction of an answer."""
 
 _REST_SECONDS = 1.0
-"""How long a model must have been unused to go where nobody in particular needs the bytes."""
+"""How long a model must have been unused to go where no other is waited for: its next call may be coming in."""
 
 _RECLAIM_SECONDS = 0.05
 
@@ -78,7 +78,9 @@ class Eviction:
             return True
         missing_bytes -= self._returning_bytes()
         if missing_bytes > 0:
-            missing_bytes -= sum(account.reserved_bytes for account in self.make_room(missing_bytes))
+            missing_bytes -= sum(
+                account.reserved_bytes for account in self.make_room(missing_bytes, self._rest_seconds)
+            )
         if missing_bytes <= 0:
             self._governor.budget.hold_for_next()
             return True
@@ -101,6 +103,11 @@ class Eviction:
     def close(self) -> None:
         for undo in self._undo:
             undo()
+
+    @property
+    def _rest_seconds(self) -> float:
+        """How long what goes must have been unused: for a load not at all, for what calls need, a moment."""
+        return 0.0 if any(model.is_waiting for model in self._models) else _REST_SECONDS
 
     def _candidates(self, rest_seconds: float) -> Iterator[tuple[ServedModel, WorkerProcess]]:
         """Give idle children in the order in which they go."""
@@ -151,7 +158,7 @@ class Eviction:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""
         if wanted_bytes is not None:
             self._wanted.set()  # where idle ones are not enough, others have their turn
-        leaving = self.make_room(wanted_bytes, _REST_SECONDS if wanted_bytes is None else 0.0)
+        leaving = self.make_room(wanted_bytes, _REST_SECONDS if wanted_bytes is None else self._rest_seconds)
         nbytes = sum(account.reserved_bytes for account in leaving)
         await asyncio.gather(*(account.closed.wait() for account in leaving))
         return nbytes
