@@ -143,16 +143,16 @@ class Eviction:
         due = [
             model
             for model in present
-            if is_standstill or (max(model.loaded_at, short_since) <= over and self._is_in_the_way(model))
+            if is_standstill or (max(model.loaded_at, short_since) <= over and self._is_to_give_way(model))
         ]
         if due:
             model = min(due, key=lambda model: (model.is_live, model.is_used, model.loaded_at))
             model.is_leaving = True
             self._models.release(model)
 
-    def _is_in_the_way(self, model: ServedModel) -> bool:
-        """Whether a load of another model waits."""
-        return any(other.is_waiting and other is not model for other in self._models)
+    def _is_to_give_way(self, model: ServedModel) -> bool:
+        """Whether a load of another model waits, or its own callers only wait for bytes themselves."""
+        return not model.is_used or any(other.is_waiting and other is not model for other in self._models)
 
     async def _reclaim(self, wanted_bytes: int | None) -> int:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""

@@ -170,6 +170,25 @@ async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp
     taken.release()
 
 
+async def test_models_whose_callers_wait_for_bytes_give_way_though_a_stream_goes_on(
+    house: ToyHouse, tmp_path: Path
+) -> None:
+    for task in (Noses, Feet):
+        await house.analyze(task)
+    async with house.held(tmp_path, Feet, priority=Priority.LIVE):
+        taken = fill(house, 0)
+        waiting = asyncio.create_task(house.analyze(Noses))  # its model is there, the bytes of the call are not
+        await until(lambda: house.find(Noses).is_awaited)
+        house.vision.eviction.look()
+        house.clock.now += 2 * TURN_SECONDS
+        house.vision.eviction.look()
+        await until(lambda: house.loaded == ["model:feet"])
+    taken.release()
+    await waiting
+
+    assert house.loaded == ["model:feet", "model:noses"]
+
+
 async def test_a_load_that_was_granted_other_bytes_meanwhile_takes_nothing_from_anybody(
     house: ToyHouse, tmp_path: Path
 ) -> None:
