@@ -50,7 +50,7 @@ async def test_photos_of_six_tasks_are_answered_beside_a_stream_that_goes_on(sta
 
     assert answers.share_answered >= ANSWERED, answers.sentence()
     assert answers.frames.lags, answers.sentence()
-    assert not answers.frames.faults, answers.sentence()
+    assert set(answers.frames.faults) <= {"skipped"}, answers.sentence()  # at HIGH each second frame is
     if photos == FULL:
         assert_prompt_and_small(answers, peak_bytes)
         assert answers.frame_rate >= FRAME_RATE
