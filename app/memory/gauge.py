@@ -146,9 +146,8 @@ class MemoryGauge:
         self._tree.measure(pid)
         return _resident_bytes(self._tree.read(), self._mapped_bytes).get(pid, 0)
 
-    def measure_private(self, pid: int) -> int:
-        """Return the same without the files that it maps."""
-        self._tree.measure(pid)
+    def private_bytes(self, pid: int) -> int:
+        """Return what a process has without the files that it maps; what it shares is as last measured."""
         return next((one.anonymous_bytes + one.shared_bytes for one in self._tree.read() if one.pid == pid), 0)
 
     def close(self) -> None:

@@ -118,9 +118,9 @@ class Governor:
         """Return what a process holds now, as samples count it: its own bytes and its part of what it shares."""
         return self._gauge.measure(pid)
 
-    def private_now(self, pid: int) -> int:
-        """Return the same without the files that it maps."""
-        return self._gauge.measure_private(pid)
+    def private_bytes(self, pid: int) -> int:
+        """Return the same without the files that it maps, of a process that was just measured."""
+        return self._gauge.private_bytes(pid)
 
     def subscribe(self, listener: LevelListener) -> Callable[[], None]:
         """Call `listener` with each new level, from the loop; return what ends this. A failing one is logged."""

@@ -72,7 +72,7 @@ class ChildAccount:
             self._reservation.observe(resident_bytes)
             self._follow()
             # Of files it brings its bundle; its part of the libraries was there before, as that of others.
-            loaded_bytes = self._governor.private_now(worker.pid) + self.key.asset_bytes
+            loaded_bytes = self._governor.private_bytes(worker.pid) + self.key.asset_bytes
             self._sizes.learn(self.key.size_name, loaded_bytes + _CALL_BYTES)
         self._governor.remeasure()
 

@@ -134,8 +134,8 @@ class Vision:
 
     def troubles(self) -> list[str]:
         """Why analyses cannot be served now."""
-        seconds = self.models.nursery.surroundings.brake.closed_seconds
-        return [f"vision workers died too often; the next start is in {seconds:.0f} s"] if seconds > 0 else []
+        trouble = self.models.nursery.surroundings.trouble(self.models.nursery.spec.role)
+        return [trouble] if trouble is not None else []
 
     def sandbox(self) -> dict[str, Any]:
         """Return what holds of the children's cage (`workers.sandbox`), and how they are started."""

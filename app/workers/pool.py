@@ -67,9 +67,7 @@ class WorkerPool:
     @property
     def trouble(self) -> str | None:
         """Why nothing can be started now, or None."""
-        if (seconds := self._surroundings.brake.closed_seconds) > 0:
-            return f"the {self.spec.role} worker died too often; the next start is in {seconds:.0f} s"
-        return None
+        return self._surroundings.trouble(self.spec.role)
 
     async def start(self, account: Account) -> WorkerProcess:
         """Start one child under this account; return when it is loaded. Where that fails, the account is closed.

@@ -26,6 +26,12 @@ class Surroundings:
         """Return them with a new brake, and nobody suspected."""
         return cls(launcher, RestartBrake(clock), Suspects(clock), clock)
 
+    def trouble(self, role: str) -> str | None:
+        """Why no child of this role can be started now, or None."""
+        if (seconds := self.brake.closed_seconds) > 0:
+            return f"the {role} worker died too often; the next start is in {seconds:.0f} s"
+        return None
+
     def count_crash(self, call: Call | None) -> None:
         """Count a crash against the input of this call, None: in the work on none. Different inputs close the brake."""
         self.brake.record_death(None if call is None else self.suspects.accuse(call.message.payload))

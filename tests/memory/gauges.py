@@ -60,7 +60,7 @@ class FakeGauge:
     def measure(self, pid: int) -> int:
         return self.resident_bytes.get(pid, 0)
 
-    def measure_private(self, pid: int) -> int:
+    def private_bytes(self, pid: int) -> int:
         return self.measure(pid)
 
     def close(self) -> None:

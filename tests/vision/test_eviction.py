@@ -10,7 +10,6 @@ import pytest
 
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.memory.reservation import Reservation
 from app.vision.eviction import TURN_SECONDS
 from tests.leaks import Leaks
 from tests.vision.toys import HIGH, Feet, Noses, Toes, ToyHouse, open_toys
@@ -23,17 +22,9 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[ToyHouse]:
         yield opened
 
 
-def fill(house: ToyHouse, left_bytes: int) -> Reservation:
-    """Take all of the budget but so many bytes."""
-    budget = house.governor.budget
-    taken = budget.try_reserve({"x": budget.free_bytes - left_bytes}, owner="other", priority=Priority.LIVE)
-    assert taken is not None
-    return taken
-
-
 async def test_an_idle_model_leaves_for_one_that_is_waited_for(house: ToyHouse) -> None:
     await house.analyze(Noses)
-    taken = fill(house, 3 * MIB)
+    taken = house.fill(3 * MIB)
 
     await house.analyze(Toes)
 
@@ -118,7 +109,7 @@ async def test_no_more_leave_than_are_needed(house: ToyHouse) -> None:
 async def test_one_in_use_goes_on_for_its_turn_and_then_gives_way(house: ToyHouse, tmp_path: Path) -> None:
     taken = None
     async with house.held(tmp_path, Noses):
-        taken = fill(house, 3 * MIB)
+        taken = house.fill(3 * MIB)
         waiting = asyncio.create_task(house.analyze(Toes))
         await until(lambda: house.find(Toes).is_waiting)
         house.vision.eviction.look()
@@ -138,7 +129,7 @@ async def test_one_in_use_goes_on_for_its_turn_and_then_gives_way(house: ToyHous
 
 async def test_who_comes_to_a_model_whose_turn_is_over_waits_for_its_next_load(house: ToyHouse, tmp_path: Path) -> None:
     async with house.held(tmp_path, Noses):
-        taken = fill(house, 3 * MIB)
+        taken = house.fill(3 * MIB)
         first = asyncio.create_task(house.analyze(Toes))
         await until(lambda: house.find(Toes).is_waiting)
         house.clock.now += 2 * TURN_SECONDS
@@ -158,7 +149,7 @@ async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp
         house.held(tmp_path, Noses, priority=Priority.LIVE),
         house.held(tmp_path, Feet, priority=Priority.REQUEST),
     ):
-        taken = fill(house, 3 * MIB)
+        taken = house.fill(3 * MIB)
         waiting = asyncio.create_task(house.analyze(Toes, count=2))  # `Feet` does not answer for that
         await until(lambda: house.find(Toes, count=2).is_waiting)
         house.clock.now += 2 * TURN_SECONDS
@@ -176,7 +167,7 @@ async def test_models_whose_callers_wait_for_bytes_give_way_though_a_stream_goes
     for task in (Noses, Feet):
         await house.analyze(task)
     async with house.held(tmp_path, Feet, priority=Priority.LIVE):
-        taken = fill(house, 0)
+        taken = house.fill(0)
         waiting = asyncio.create_task(house.analyze(Noses))  # its model is there, the bytes of the call are not
         await until(lambda: house.find(Noses).is_awaited)
         house.vision.eviction.look()
@@ -193,7 +184,7 @@ async def test_a_load_that_was_granted_other_bytes_meanwhile_takes_nothing_from_
     house: ToyHouse, tmp_path: Path
 ) -> None:
     async with house.held(tmp_path, Noses):
-        taken = fill(house, 3 * MIB)
+        taken = house.fill(3 * MIB)
         waiting = asyncio.create_task(house.analyze(Toes))
         await until(lambda: house.find(Toes).is_waiting)
         taken.release()
@@ -236,7 +227,7 @@ async def test_an_error_while_looking_for_room_does_not_end_the_search(
 
     monkeypatch.setattr(house.vision.eviction, "look", fail_once)
     await house.analyze(Noses)
-    taken = fill(house, 3 * MIB)
+    taken = house.fill(3 * MIB)
 
     await house.analyze(Toes)
 

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.errors import InvalidMedia, Overloaded, WorkerFailed
-from app.memory.reservation import Reservation
 from tests.leaks import Leaks
 from tests.vision.toys import CRITICAL, HIGH, LOW, Feet, Noses, Toes, ToyHouse, open_toys
 from tests.workers.pools import until
@@ -23,14 +21,6 @@ from tests.workers.pools import until
 async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[ToyHouse]:
     async with open_toys(tmp_path, watch=leaks.watch) as opened:
         yield opened
-
-
-def fill(house: ToyHouse, left_bytes: int) -> Reservation:
-    """Take all of the budget but so many bytes."""
-    budget = house.governor.budget
-    taken = budget.try_reserve({"x": budget.free_bytes - left_bytes}, owner="other", priority=Priority.LIVE)
-    assert taken is not None
-    return taken
 
 
 async def test_a_model_is_loaded_when_it_is_first_needed(house: ToyHouse) -> None:
@@ -109,7 +99,7 @@ async def test_clients_cannot_make_the_list_of_models_grow_by_inventing_paramete
 
 
 async def test_a_load_waits_in_the_order_of_the_ledger_and_for_so_long_at_most(house: ToyHouse) -> None:
-    taken = fill(house, MIB)
+    taken = house.fill(MIB)
     waiting = asyncio.create_task(house.analyze())
     await until(lambda: house.governor.budget.statistics().waiting == 1)
     before = house.pids
@@ -122,7 +112,7 @@ async def test_a_load_waits_in_the_order_of_the_ledger_and_for_so_long_at_most(h
 
 
 async def test_who_waits_for_a_model_holds_nothing_meanwhile(house: ToyHouse) -> None:
-    taken = fill(house, 5 * MIB)
+    taken = house.fill(5 * MIB)
     waiting = asyncio.create_task(house.analyze())
     await until(lambda: house.governor.budget.statistics().waiting == 1)
 
@@ -185,7 +175,7 @@ async def test_a_second_instance_pushes_nobody_out(tmp_path: Path, leaks: Leaks)
     async with open_toys(tmp_path, workers=2, watch=leaks.watch) as house:
         await house.analyze(Noses)
         await house.analyze(Toes)
-        taken = fill(house, 4 * MIB)
+        taken = house.fill(4 * MIB)
         async with house.held(tmp_path):
             behind = asyncio.create_task(house.analyze())
             await until(lambda: house.find().pool.waiting == 1)
@@ -220,7 +210,7 @@ async def test_a_child_that_dies_of_a_picture_has_a_successor_under_the_same_acc
     house: ToyHouse, tmp_path: Path
 ) -> None:
     first = await house.analyze()
-    taken = fill(house, 2 * MIB)
+    taken = house.fill(2 * MIB)
 
     second = await house.analyze(picture=f"die {tmp_path / 'once'}")
 

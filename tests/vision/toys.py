@@ -7,7 +7,7 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -18,6 +18,7 @@ from app.domain.units import MIB
 from app.media.pictures import LivePicture
 from app.memory.customer import Customer
 from app.memory.governor import Governor
+from app.memory.reservation import Reservation
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
 from app.vision.model import ServedModel
@@ -142,6 +143,13 @@ class ToyHouse:
         self.gauge.resident_bytes[pid] = resident_bytes
         self.governor.measure()
 
+    def fill(self, left_bytes: int) -> Reservation:
+        """Take all of the budget but so many bytes."""
+        budget = self.governor.budget
+        taken = budget.try_reserve({"x": budget.free_bytes - left_bytes}, owner="other", priority=Priority.LIVE)
+        assert taken is not None
+        return taken
+
     def entries(self) -> dict[str, int]:
         """Return what is reserved for the children and the zygote, by owner."""
         entries: Counter[str] = Counter()
@@ -227,7 +235,3 @@ async def open_toys(
         await asyncio.gather(looking, return_exceptions=True)
         await vision.aclose()
         await governor.aclose()
-
-
-def params_of(task: type[VisionTask], **values: Any) -> dict[str, object]:
-    return asdict(task.Params(**values))
