@@ -35,7 +35,8 @@ class Admission:
     """Grants bytes to holders, in the order of the line.
 
     `aboard` are those whose bytes are granted and who wait on, for what is done with them (`convoy`): they count as
-    waiters. `on_shortage` is told how many bytes the head of the line lacks.
+    waiters. `on_wait` is called each time that the head of the line is found to lack bytes, `on_shortage` is told how
+    many, now and then.
     """
 
     def __init__(self, ledger: Ledger, policy: WaitPolicy, on_shortage: Callable[[int], None] | None) -> None:
@@ -46,10 +47,11 @@ class Admission:
         self.backfill = Backfill(ledger, policy.overtake_seconds, self._pass_over)
         self.refusals = Refusals(ledger, lambda: self.waiting_bytes, policy.wait_seconds)
         self.closed: frozenset[Priority] = frozenset()
+        self.on_wait: Callable[[], None] = lambda: None
         self.granted_total = 0
         self.cancelled_total = 0
         self.leaked_total = 0
-        self._shortage = None if on_shortage is None else Shortage(self._missing_bytes, on_shortage)
+        self._shortage = Shortage(self._missing_bytes, on_shortage) if on_shortage else None
         self._is_dispatch_scheduled = False
 
     @property
@@ -132,6 +134,7 @@ class Admission:
             return
         while (waiter := self.line.first_fitting(self.ledger.free_bytes, self.backfill.may_pass)) is not None:
             self._grant(waiter)
+        self.on_wait()
         if self._shortage is not None:
             self._shortage.signal()
 

@@ -92,6 +92,16 @@ class MemoryBudget:
         head = self._admission.backfill.head or self._admission.line.head()
         return None if head is None else max(0, head.nbytes - self.free_bytes)
 
+    @property
+    def next_lease(self) -> Hashable | None:
+        """The lease of the waiter who is next; None where nobody waits, or several wait for one grant."""
+        head = self._admission.backfill.head or self._admission.line.head()
+        return None if head is None else head.holder.lease
+
+    def notify_waiting(self, listener: Callable[[], None]) -> None:
+        """Have a listener called each time that the waiter who is next is found to lack bytes; it must be quick."""
+        self._admission.on_wait = listener
+
     def hold_for_next(self) -> None:
         """Keep what is freed now for the waiter who is next: it was freed for it (a bounded time; see `backfill`)."""
         self._admission.backfill.hold()

@@ -6,8 +6,8 @@ quicker back, the sooner); then trackers, whose streams go on with the shared mo
 
 Where that is not enough, demand for the models that are there is served together before memory changes hands, for
 `TURN_SECONDS`: then the one that has been loaded for longest is closed to newcomers, who wait for its next load; it
-goes when those have finished who had it. Models that streams use have their turn last. A model whose callers all
-still wait for the bytes of their calls is not in use: it gives way at once where no other model is.
+goes when those have finished who had it. Models that streams use have their turn last. Where it is the bytes of a
+call that are waited for, the model that is to answer it stays: it would be loaded again for the same call.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _RECLAIM_SECONDS = 0.05
 
 
 class Eviction:
-    """Finds room for loads that wait (`run`), for the ledger and for the level (as a reclaimer)."""
+    """Finds room for the waiter who is next (`run`), for the ledger and for the level (as a reclaimer)."""
 
     def __init__(self, models: Models, governor: Governor, clock: Callable[[], float] = time.monotonic) -> None:
         self._models = models
@@ -48,7 +48,7 @@ class Eviction:
         self._clock = clock
         self._wanted = asyncio.Event()
         self._short_since: float | None = None
-        models.on_wait = self._wanted.set
+        governor.budget.notify_waiting(self._wanted.set)
         self._undo: list[Callable[[], None]] = [
             governor.subscribe(self._follow),
             governor.reclaim.register(
@@ -57,7 +57,7 @@ class Eviction:
         ]
 
     async def run(self) -> None:
-        """Look for room as long as loads wait, until cancelled."""
+        """Look for room as long as somebody waits, until cancelled."""
         while True:
             await self._wanted.wait()
             try:
@@ -86,7 +86,7 @@ class Eviction:
             return True
         if self._short_since is None:
             self._short_since = self._clock()
-        self._end_turn(self._short_since)
+        self._end_turn()
         return True
 
     def make_room(self, wanted_bytes: int | None, rest_seconds: float = 0.0) -> list[ChildAccount]:
@@ -106,8 +106,13 @@ class Eviction:
 
     @property
     def _rest_seconds(self) -> float:
-        """How long what goes must have been unused: for a load not at all, for what calls need, a moment."""
-        return 0.0 if any(model.is_waiting for model in self._models) else _REST_SECONDS
+        """How long what goes must have been unused: for a load not at all; for what calls need a moment, at first."""
+        is_urgent = self._is_turn_over or any(model.is_waiting for model in self._models)
+        return 0.0 if is_urgent else _REST_SECONDS
+
+    @property
+    def _is_turn_over(self) -> bool:
+        return self._short_since is not None and self._short_since <= self._clock() - TURN_SECONDS
 
     def _candidates(self, rest_seconds: float) -> Iterator[tuple[ServedModel, WorkerProcess]]:
         """Give idle children in the order in which they go."""
@@ -131,28 +136,28 @@ class Eviction:
         """What children hold that are on their way out."""
         return sum(account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving)
 
-    def _end_turn(self, short_since: float) -> None:
+    def _end_turn(self) -> None:
         """Close a model to newcomers whose turn is over, if no other is leaving already."""
         present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
         if any(model.is_leaving for model in present):
             return
-        if not any(model.is_waiting for model in self._models) and len(present) < 2:
-            return  # who waits wants the bytes of calls of this very model
-        over = self._clock() - TURN_SECONDS
-        is_standstill = not any(model.is_used or model.is_loading for model in self._models)
-        due = [
-            model
-            for model in present
-            if is_standstill or (max(model.loaded_at, short_since) <= over and self._is_to_give_way(model))
-        ]
+        caller = self._governor.budget.next_lease
+        others = [model for model in present if caller not in model.awaited_by]
+        is_for_call = len(others) < len(present)
+        due = [model for model in others if self._is_due(model, is_for_call)]
         if due:
             model = min(due, key=lambda model: (model.is_live, model.is_used, model.loaded_at))
             model.is_leaving = True
             self._models.release(model)
 
-    def _is_to_give_way(self, model: ServedModel) -> bool:
-        """Whether a load of another model waits, or its own callers only wait for bytes themselves."""
-        return not model.is_used or any(other.is_waiting and other is not model for other in self._models)
+    def _is_due(self, model: ServedModel, is_for_call: bool) -> bool:
+        """Whether it is to give way to a call of another model that is there, or to a load."""
+        if not any(other.is_used or other.is_live or other.is_loading for other in self._models):
+            return True  # everybody waits
+        if not self._is_turn_over or model.loaded_at > self._clock() - TURN_SECONDS:
+            return False
+        is_for_load = any(other.is_waiting for other in self._models if other is not model)
+        return is_for_call or is_for_load or not (model.is_used or model.is_live)
 
     async def _reclaim(self, wanted_bytes: int | None) -> int:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""

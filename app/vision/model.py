@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from app.domain.priority import Priority
 from app.memory.convoy import Convoy
@@ -40,7 +42,7 @@ class ServedModel:
         self._used_at: float | None = None
         self._live_at = float("-inf")
         self._users: Counter[Priority] = Counter()
-        self._awaiting = 0
+        self.awaited_by: set[asyncio.Task[Any]] = set()
 
     @property
     def is_ready(self) -> bool:
@@ -56,12 +58,12 @@ class ServedModel:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for it to be there."""
-        return self._awaiting > 0
+        return bool(self.awaited_by)
 
     @property
     def is_idle(self) -> bool:
         """Whether it is there and nobody uses it, or is about to."""
-        return self.is_ready and not self._awaiting and not self.is_used and (self.key.is_tracker or not self.is_live)
+        return self.is_ready and not self.awaited_by and not self.is_used and (self.key.is_tracker or not self.is_live)
 
     @property
     def is_used(self) -> bool:
@@ -71,7 +73,7 @@ class ServedModel:
     def is_unknown(self) -> bool:
         """Whether nothing is left of it that anybody could ask for."""
         over = self.convoy is None or self.convoy.is_over
-        return not (self.accounts or self._awaiting or self.is_used or self.pool.size) and over
+        return not (self.accounts or self.awaited_by or self.is_used or self.pool.size) and over
 
     @property
     def is_live(self) -> bool:
@@ -97,12 +99,14 @@ class ServedModel:
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Keep it from leaving as soon as it is there, for the block: somebody waits for it."""
-        self._awaiting += 1
+        """Keep it from leaving as soon as it is there, for the block: the task waits for it, or to call it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.awaited_by.add(task)
         try:
             yield
         finally:
-            self._awaiting -= 1
+            self.awaited_by.discard(task)
 
     @contextmanager
     def used(self, priority: Priority) -> Iterator[None]:

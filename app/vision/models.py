@@ -46,11 +46,9 @@ class Models:
     """One pool of children for each model.
 
     A task has so many instances at most as the spec allows workers, whatever their parameters; trackers come on top.
-    `on_wait` is called when a load begins to wait for its bytes.
     """
 
     def __init__(self, nursery: Nursery, governor: Governor, clock: Callable[[], float] = time.monotonic) -> None:
-        self.on_wait: Callable[[], None] = lambda: None
         self.nursery = nursery
         self._governor = governor
         self._clock = clock
@@ -176,7 +174,6 @@ class Models:
             load = partial(self._granted, model)
             model.convoy = self._governor.budget.convoy(parts, owner=model.key.owner, load=load)
             self._keep_within_limit(model)
-            self.on_wait()
         return model.convoy
 
     async def _granted(self, model: ServedModel, reservation: Reservation) -> None:

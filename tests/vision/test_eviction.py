@@ -161,7 +161,7 @@ async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp
     taken.release()
 
 
-async def test_models_whose_callers_wait_for_bytes_give_way_though_a_stream_goes_on(
+async def test_a_model_whose_caller_waits_for_bytes_stays_and_that_of_a_stream_gives_way(
     house: ToyHouse, tmp_path: Path
 ) -> None:
     for task in (Noses, Feet):
@@ -171,13 +171,51 @@ async def test_models_whose_callers_wait_for_bytes_give_way_though_a_stream_goes
         waiting = asyncio.create_task(house.analyze(Noses))  # its model is there, the bytes of the call are not
         await until(lambda: house.find(Noses).is_awaited)
         house.vision.eviction.look()
+        within_its_turn = house.find(Feet).is_leaving
         house.clock.now += 2 * TURN_SECONDS
         house.vision.eviction.look()
-        await until(lambda: house.loaded == ["model:feet"])
-    taken.release()
+        after_its_turn = house.find(Feet).is_leaving
     await waiting
 
-    assert house.loaded == ["model:feet", "model:noses"]
+    assert not within_its_turn
+    assert after_its_turn
+    assert house.loaded == ["model:noses"]
+    taken.release()
+
+
+async def test_a_tracker_gives_way_to_a_call_that_has_waited_for_a_turn(house: ToyHouse) -> None:
+    await house.analyze(Toes)
+    stream = house.vision.trackers.open()
+    key = house.find(Toes).key
+    await until(lambda: stream.current(key) is not None)
+    await house.analyze(Toes, tracker=stream.current(key))
+    taken = house.fill(0)
+    waiting = asyncio.create_task(house.analyze(Toes))
+    await until(lambda: house.find(Toes).is_awaited)
+    house.vision.eviction.look()
+    within_its_turn = house.loaded
+    house.clock.now += 2 * TURN_SECONDS
+    house.vision.eviction.look()
+    await waiting
+
+    assert len(within_its_turn) == 2
+    assert house.loaded == ["model:toes"]
+    stream.close()
+    taken.release()
+
+
+async def test_room_is_looked_for_again_when_a_call_begins_to_wait(house: ToyHouse) -> None:
+    for task in (Noses, Feet):
+        await house.analyze(task)
+    await asyncio.sleep(0.05)  # whoever looks for room has looked, and nobody waits
+    house.clock.now += 10
+    taken = house.fill(0)
+
+    async with asyncio.timeout(5):
+        await house.analyze(Noses)
+
+    assert house.loaded == ["model:noses"]
+    taken.release()
 
 
 async def test_a_load_that_was_granted_other_bytes_meanwhile_takes_nothing_from_anybody(
