@@ -51,10 +51,27 @@ class Connection(asyncio.BufferedProtocol):
     """A client's connection. `front` is what all of a listener's have in common."""
 
     __slots__ = (
-        "_direct", "_direct_bytes", "_discarded", "_head_bytes", "_is_idle", "_is_paused", "_timer", "_unread",
-        "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front", "is_admitted", "is_lost",
-        "is_overflow", "transport",
-    )  # fmt: skip
+        "_direct",
+        "_direct_bytes",
+        "_discarded",
+        "_head_bytes",
+        "_is_idle",
+        "_is_paused",
+        "_searched",
+        "_timer",
+        "_unread",
+        "_waiter",
+        "_wanted",
+        "_writable",
+        "account",
+        "client",
+        "exchange",
+        "front",
+        "is_admitted",
+        "is_lost",
+        "is_overflow",
+        "transport",
+    )
 
     transport: asyncio.Transport
     account: Account  # once it is admitted
@@ -67,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         self.is_lost = False
         self.is_overflow = False
         self._unread = bytearray()
+        self._searched = 0  # of the head that is coming
         self._head_bytes = 0  # charged for a large head
         self._direct: memoryview | None = None  # what is to be filled
         self._direct_bytes = 0
@@ -108,7 +126,7 @@ class Connection(asyncio.BufferedProtocol):
             self._unread += self.front.buffer[:nbytes]
             if self.exchange is None:
                 self._begin_head()
-                self._read_head(nbytes)
+                self._read_head()
             else:
                 if len(self._unread) >= SLICE_BYTES:
                     self._pause()
@@ -203,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._unread:
             self._await_head(self.front.bounds.header_seconds)
             self._resume()
-            self.front.loop.call_soon(self._read_head, len(self._unread))
+            self.front.loop.call_soon(self._read_head)
         else:
             self._is_idle = True
             self._await_head(KEEP_ALIVE_SECONDS)
@@ -241,11 +259,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # Its own.
 
-    def _read_head(self, came: int) -> None:
+    def _read_head(self) -> None:
         if self.exchange is not None or self._discarded is not None or self.is_closing:
             return
         try:
-            end = find_end(self._unread, came)
+            end = find_end(self._unread, self._searched)
+            self._searched = 0 if end else len(self._unread)
             if end:
                 data = bytes(self._unread[:end])
                 del self._unread[:end]

@@ -51,13 +51,15 @@ class Head:
         return self.is_chunked or bool(self.content_length)
 
 
-def find_end(received: bytearray, came: int) -> int:
-    """Return the length of the head that `received` begins with, 0 where it is not whole; `came` bytes are new.
+def find_end(received: bytearray, searched: int) -> int:
+    """Return the length of the head that `received` begins with, 0 where it is not whole.
+
+    Its first `searched` bytes are known not to have the end.
 
     Raises:
         BadHead: it has more bytes or fields than are read.
     """
-    found = received.find(_END, max(0, len(received) - came - len(_END) + 1), MAX_HEAD_BYTES)
+    found = received.find(_END, max(0, searched - len(_END) + 1), MAX_HEAD_BYTES)
     if found < 0 and len(received) >= MAX_HEAD_BYTES:
         raise BadHead(431, "The head of the request is too large.")
     end = found + len(_END) if found >= 0 else 0
