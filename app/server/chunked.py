@@ -75,7 +75,8 @@ class ChunkedDecoder:
 
     def _keep_line(self, line: bytes) -> None:
         """Keep the beginning of a line until the rest comes."""
-        if len(line) > MAX_LINE_BYTES or b"\n" in line.removeprefix(b"\r\n"):
+        rest = line.removeprefix(b"\r\n") if self._size is _NEXT_SIZE else line
+        if len(line) > MAX_LINE_BYTES or b"\n" in rest:
             raise BadChunk("the size of a chunk is not a number, or its line too long")
         self._unread = line
 

@@ -33,9 +33,6 @@ _LINGER_SECONDS = 0.5
 _LINGER_BYTES = 8 * MIB
 """For how long, and for how much, what still comes after a refusal is discarded."""
 
-_PACE_SECONDS = 20.0
-"""Over what time a reader's rate is looked at."""
-
 
 class Exchange(Protocol):
     """What is going on on a connection: a request and its answer, or a WebSocket."""
@@ -156,6 +153,11 @@ class Connection(asyncio.BufferedProtocol):
     def is_closing(self) -> bool:
         return self.is_lost or self.transport.is_closing()
 
+    @property
+    def unread_bytes(self) -> int:
+        """What came and was not asked for."""
+        return len(self._unread)
+
     async def read(self) -> bytes:
         """Return what came, as soon as anything does: little more than a slice; b"": the client has gone."""
         if not self._unread:
@@ -202,12 +204,10 @@ class Connection(asyncio.BufferedProtocol):
     async def drain(self) -> None:
         """Wait until little of what was written waits in the transport; cut a client that takes it too slowly."""
         while self._writable is not None and not self.is_lost:
-            before = self.transport.get_write_buffer_size()
-            done, _ = await asyncio.wait((self._writable,), timeout=_PACE_SECONDS)
-            if (
-                not done
-                and before - self.transport.get_write_buffer_size() < self.front.bounds.min_rate * _PACE_SECONDS
-            ):
+            bounds, before = self.front.bounds, self.transport.get_write_buffer_size()
+            done, _ = await asyncio.wait((self._writable,), timeout=bounds.pace_seconds)
+            sent = before - self.transport.get_write_buffer_size()
+            if not done and sent < bounds.min_rate * bounds.pace_seconds:
                 self.cut()
 
     def finish(self, keeps_alive: bool) -> None:

@@ -41,7 +41,7 @@ class HttpExchange:
         self._expects_continue = head.expects_continue
         self._gone = asyncio.Event()
         self._body_was_told = False
-        self._answer = _Answer(head.method == "HEAD")
+        self._answer = _Answer(head)
         self.task = connection.front.loop.create_task(self._run(), name="request")
 
     def lost(self) -> None:
@@ -114,9 +114,11 @@ class HttpExchange:
 class _Answer:
     """The bytes of an answer, and how far it has come."""
 
-    def __init__(self, is_head: bool) -> None:
-        self._is_head = is_head
+    def __init__(self, head: Head) -> None:
+        self._is_head = head.method == "HEAD"
+        self._knows_chunks = head.http_version != "1.0"  # else the connection's end is the body's
         self._is_chunked = False
+        self._is_counted = False
         self._missing_bytes = 0
         self.has_begun = False
         self.is_complete = False
@@ -141,8 +143,8 @@ class _Answer:
         if not keeps_alive and not self.closes:
             lines.append(b"connection: close\r\n")
         if length is not None:
-            self._missing_bytes = length
-        elif not self._is_head and status not in (204, 304):
+            self._is_counted, self._missing_bytes = True, length
+        elif not self._is_head and status not in (204, 304) and self._knows_chunks:
             self._is_chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
         lines.append(b"\r\n")
@@ -156,6 +158,8 @@ class _Answer:
         if self._is_chunked:
             framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             return framed + b"0\r\n\r\n" if self.is_complete else framed
+        if not self._is_counted:
+            return data
         self._missing_bytes -= len(data)
         if self._missing_bytes < 0 or (self.is_complete and self._missing_bytes):
             raise RuntimeError("the answer is not as long as its Content-Length")

@@ -30,13 +30,14 @@ _ESTABLISHED = 1  # tcp_states.h
 class Bounds:
     """What a listener's connections may do.
 
-    The head of a request has `header_seconds`; a client reads `min_rate` bytes a second at least; a WebSocket
-    message has `message_bytes` at most.
+    The head of a request has `header_seconds`; a client reads `min_rate` bytes a second at least, over
+    `pace_seconds`; a WebSocket message has `message_bytes` at most.
     """
 
     header_seconds: float
     min_rate: int
     message_bytes: int
+    pace_seconds: float = 20.0
 
 
 class Front:

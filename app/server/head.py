@@ -76,16 +76,13 @@ def parse_head(data: bytes) -> Head:
         BadHead: it is not HTTP/1.
     """
     reader = _Reader()
-    parser = httptools.HttpRequestParser(reader)
     try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        pass
+        reader.read(data)
     except httptools.HttpParserError as error:
         raise BadHead(400, "Invalid HTTP request received.") from error
     if not reader.is_complete:  # such as an empty line within it, by a lone LF
         raise BadHead(400, "Invalid HTTP request received.")
-    return _finish(reader, parser)
+    return _finish(reader)
 
 
 class _Reader:
@@ -94,7 +91,19 @@ class _Reader:
     def __init__(self) -> None:
         self.url = b""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.is_complete = False
+        self.method = self.version = ""
+        self.is_complete = self.keeps_alive = self.upgrades = False
+        self._parser: httptools.HttpRequestParser | None = None
+
+    def read(self, data: bytes) -> None:
+        """Parse a whole head."""
+        self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass
+        finally:
+            self._parser = None  # the two would keep each other until the garbage is collected
 
     def on_url(self, url: bytes) -> None:
         self.url += url
@@ -103,24 +112,27 @@ class _Reader:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        parser = self._parser  # it knows no more of this head when it is done
+        assert parser is not None
         self.is_complete = True
+        self.method, self.version = parser.get_method().decode("ascii"), parser.get_http_version()
+        self.keeps_alive, self.upgrades = parser.should_keep_alive(), parser.should_upgrade()
 
 
-def _finish(reader: _Reader, parser: httptools.HttpRequestParser) -> Head:
+def _finish(reader: _Reader) -> Head:
     try:
         url = httptools.parse_url(reader.url)
         path = (url.path or b"/").decode("ascii")
     except (httptools.HttpParserError, UnicodeDecodeError) as error:
         raise BadHead(400, "The target of the request is not valid.") from error
-    version = parser.get_http_version()
     head = Head(
-        method=parser.get_method().decode("ascii"),
+        method=reader.method,
         path=unquote(path) if "%" in path else path,
         raw_path=url.path or b"/",
         query_string=url.query or b"",
-        http_version=version,
+        http_version=reader.version,
         headers=reader.headers,
-        keeps_alive=version != "1.0" and parser.should_keep_alive(),
+        keeps_alive=reader.version != "1.0" and reader.keeps_alive,
     )
     upgrade = b""
     for name, value in reader.headers:
@@ -135,10 +147,10 @@ def _finish(reader: _Reader, parser: httptools.HttpRequestParser) -> Head:
                 head.expects_continue = value.strip().lower() == b"100-continue"
             case b"upgrade":
                 upgrade = value.strip().lower()
-    if head.is_chunked and (head.content_length is not None or version == "1.0"):
+    if head.is_chunked and (head.content_length is not None or reader.version == "1.0"):
         raise BadHead(400, "The body has two framings.")
     # Only a GET without a body can become a WebSocket (RFC 6455, section 4.1).
-    is_upgrade = upgrade == b"websocket" and parser.should_upgrade()
+    is_upgrade = upgrade == b"websocket" and reader.upgrades
     head.upgrades_to_websocket = is_upgrade and head.method == "GET" and not head.has_body
     return head
 
