@@ -106,14 +106,14 @@ async def test_what_nobody_asked_for_stays_in_the_kernel() -> None:
 
     async with open_front(slow) as stand:
         reader, writer = await stand.connect()
-        writer.write(GET * 10_000)
+        writer.write(GET * 2_000)
         await began.wait()
         await asyncio.sleep(0.1)
         (connection,) = stand.state.connections
 
         assert connection.unread_bytes <= 2 * SLICE_BYTES  # type: ignore[union-attr]
         may_answer.set()
-        assert await read_answers(reader, 10_000) == [(200, b"ok")] * 10_000
+        assert await read_answers(reader, 2_000) == [(200, b"ok")] * 2_000
 
 
 async def test_a_client_that_goes_ends_the_request_that_waits_for_something_else() -> None:
@@ -253,6 +253,7 @@ async def test_an_answer_of_unknown_length_is_chunked_and_one_to_http_1_0_ends_w
 
 async def test_an_application_that_fails_is_answered_for(caplog: pytest.LogCaptureFixture) -> None:
     async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
         if scope["path"] == "/late":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -342,7 +343,7 @@ async def test_a_connection_in_use_ends_with_its_answer_when_the_service_ends() 
 
     async with open_front(slow) as stand:
         reader, writer = await stand.connect()
-        idle_reader, idle_writer = await stand.connect()
+        idle_reader, _ = await stand.connect()
         writer.write(GET)
         await asyncio.sleep(0.05)
         for connection in tuple(stand.state.connections):
