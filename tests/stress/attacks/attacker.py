@@ -1,0 +1,52 @@
+"""One attack as a process of its own, which takes only the CPU time that nobody else wants: attackers have their own.
+
+    python -m tests.stress.attacks.attacker NAME PORT CLIENTS SECONDS
+
+It prints a line when everything is prepared and the attack begins, and at the end what was counted, as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from tests.stress.attacks.registry import Attack, attacks
+from tests.stress.attacks.wire import GONE, Target
+
+FIRST_CLIENT = 2
+"""The last number of the first attacker's address; 127.0.0.1 is the honest client."""
+
+
+async def _run(attack: Attack, port: int, clients: int, seconds: float) -> Counter[str]:
+    tally = Counter[str]()
+    targets = [Target(port, f"127.0.0.{FIRST_CLIENT + number}", tally) for number in range(clients)]
+    if attack.prepare is not None:
+        for target in targets:
+            with suppress(*GONE):
+                await attack.prepare(target)
+    tally.clear()
+    print("begun", flush=True)
+    await asyncio.gather(*(attack.run(target, seconds) for target in targets))
+    return tally
+
+
+def _step_back() -> None:
+    os.nice(19)
+    with suppress(OSError):  # sched(7): a session is weighed as a whole; no such file where the kernel does not do so
+        Path("/proc/self/autogroup").write_text("19")
+
+
+def main() -> None:
+    name, port, clients, seconds = sys.argv[1:]
+    _step_back()
+    tally = asyncio.run(_run(attacks()[name], int(port), int(clients), float(seconds)))
+    print(json.dumps(tally), flush=True)
+
+
+if __name__ == "__main__":
+    main()
