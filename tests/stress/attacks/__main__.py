@@ -97,10 +97,8 @@ def _print(done: Mapping[str, Mapping[str, Any]], arguments: argparse.Namespace)
         text=True,
         check=False,
     ).stdout.strip()
-    print(
-        f"\n{held} of {len(done)} held. Commit {commit}, {arguments.seconds:g} s each, 300 MiB, {os.cpu_count()} cores, "
-        f"load now {os.getloadavg()[0]:.1f}.\n"
-    )
+    machine = f"300 MiB, {os.cpu_count()} cores, load now {os.getloadavg()[0]:.1f}"
+    print(f"\n{held} of {len(done)} held. Commit {commit}, {arguments.seconds:g} s each, {machine}.\n")
     print_table(
         HEADER, [[r["attack"], r["clients"], *r["cells"], "; ".join(r["faults"]) or "held"] for r in done.values()]
     )

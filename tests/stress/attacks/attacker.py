@@ -2,6 +2,7 @@
 
     python -m tests.stress.attacks.attacker NAME PORT CLIENTS SECONDS
 
+NAME may be that of all in turn (`registry.IN_TURN`): they share the seconds, less a fifth for what is between them.
 It prints a line when everything is prepared and the attack begins, and at the end what was counted, as JSON.
 """
 
@@ -15,7 +16,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-from tests.stress.attacks.registry import Attack, attacks
+from tests.stress.attacks.registry import IN_TURN, Attack, attacks, each_in_turn
 from tests.stress.attacks.wire import GONE, Target
 
 FIRST_CLIENT = 2
@@ -44,7 +45,9 @@ def _step_back() -> None:
 def main() -> None:
     name, port, clients, seconds = sys.argv[1:]
     _step_back()
-    tally = asyncio.run(_run(attacks()[name], int(port), int(clients), float(seconds)))
+    found = attacks()
+    chosen = each_in_turn(0.8 * float(seconds) / len(found)) if name == IN_TURN else found[name]
+    tally = asyncio.run(_run(chosen, int(port), int(clients), float(seconds)))
     print(json.dumps(tally), flush=True)
 
 

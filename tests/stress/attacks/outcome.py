@@ -74,11 +74,7 @@ class Outcome:
         if not self.is_back:
             found.append(f"{self.kept_bytes / 1e6:.0f} MB kept")
         found += [f"left: {one}" for one in self.left]
-        found += [
-            f"{name} ({count})"
-            for name, count in self.tally.items()
-            if name.startswith(("smuggled", "5")) and name not in ("503", "507")
-        ]
+        found += [f"{name} ({count})" for name, count in self.tally.items() if _is_harm(name)]
         found += [f"logged: {message} ({count})" for message, count in self.logged.items()]
         if not self.tally.get("connections"):
             found.append(f"the attack did not take place: {dict(self.tally)}")
@@ -100,3 +96,8 @@ class Outcome:
         counted = Counter(dict(self.tally))
         megabytes = counted.pop("bytes sent", 0) / 1e6
         return ", ".join([f"{megabytes:.0f} MB", *(f"{name}: {n}" for name, n in counted.most_common(_SHOWN))])
+
+
+def _is_harm(counted: str) -> bool:
+    """Whether the attacker should not have counted this: an answer to a hidden request, a 500, silence."""
+    return counted.startswith(("smuggled", "unanswered")) or counted in ("500", "502")

@@ -13,6 +13,9 @@ from tests.stress.attacks.wire import GONE, Target
 
 Act = Callable[[Target], Awaitable[None]]
 
+IN_TURN = "each in turn"
+
+_PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.01
 """After a connection that was ended: an attacker that is refused tries again at once, but does not spin."""
 
@@ -67,6 +70,33 @@ def attack(
         return act
 
     return enter
+
+
+def each_in_turn(seconds: float) -> Attack:
+    """Return all attacks as one: each for so long, and after it a question whether the service is still there."""
+
+    async def act(target: Target) -> None:
+        for name, one in attacks().items():
+            with suppress(*GONE):
+                if one.prepare is not None:
+                    await one.prepare(target)
+            await one.run(target, seconds)
+            if not await _is_answered(target):
+                target.tally[f"unanswered after {name}"] += 1
+        target.tally["rounds"] += 1
+        await asyncio.get_running_loop().create_future()  # once is enough
+
+    return Attack(IN_TURN, "every attack of this list, one after the other", 1, act)
+
+
+async def _is_answered(target: Target) -> bool:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), target.connect() as wire:
+            await wire.send(target.head("GET", "/health/live", "Connection: close"))
+            await wire.answer()
+    except GONE:
+        return False
+    return True
 
 
 def attacks() -> dict[str, Attack]:

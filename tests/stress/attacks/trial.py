@@ -1,4 +1,4 @@
-"""One attack tried on a fresh service in a memory control group, and what it did to the service and to others."""
+"""One attack, tried on a fresh service in a memory control group, and what it did to the service and to others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from app.domain.units import GIB
 from app.settings import Settings
@@ -24,7 +23,7 @@ from soak.cold import drop_from_cache, program_folders
 from soak.http import LOST, HttpClient
 from soak.runner import unfinished
 from soak.service import OUR_TREE, Service, run_service
-from tests.stress.attacks.honest import HANDS, newcomers, probing, send_photos
+from tests.stress.attacks.honest import newcomers, probing, send_photos
 from tests.stress.attacks.outcome import Outcome
 from tests.stress.attacks.registry import Attack
 
@@ -59,7 +58,7 @@ class Trial:
         outcome = Outcome(attack.name, attack.what, clients, attack.takes_work)
         folders = program_folders(Settings().models.dir)
         await asyncio.to_thread(drop_from_cache, folders)
-        async with run_service(self.folder, self.group, SETTINGS | _level(self.tree), tree=self.tree) as service:
+        async with run_service(self.folder, self.group, SETTINGS | _models(self.tree), tree=self.tree) as service:
             await send_photos(service.port, _WARM_UP_SECONDS)
             outcome.alone.append(await send_photos(service.port, self.plan.alone_seconds))
             before_bytes = anonymous_bytes(service.pid)
@@ -74,11 +73,11 @@ class Trial:
 
     async def _attack(self, service: Service, attack: Attack, outcome: Outcome) -> None:
         async with _attacking(attack, service.port, outcome.clients, self.plan.seconds) as attacker:
-            busy_before = _busy_seconds(service)
+            busy_before, began = _busy_seconds(service), time.monotonic()
             async with probing(service.probe_port or service.port) as live, newcomers(service.port) as others:
                 outcome.beside = await send_photos(service.port, self.plan.seconds)
             outcome.live, outcome.newcomers = live, others
-            outcome.api_busy = (_busy_seconds(service) - busy_before) / self.plan.seconds
+            outcome.api_busy = max(0.0, _busy_seconds(service) - busy_before) / (time.monotonic() - began)
             outcome.tally = await _told(attacker)
 
     async def _look_after(self, service: Service, outcome: Outcome, before_bytes: int) -> None:
@@ -141,6 +140,6 @@ async def _told(process: Process) -> dict[str, int]:
     return {"the attacker did not end": 1}
 
 
-def _level(tree: Path) -> dict[str, Any]:
+def _models(tree: Path) -> dict[str, str]:
     """Return the settings that name the models of the tree."""
     return {} if tree == OUR_TREE else {"BALLAST_MODELS__DIR": str(tree / "models")}

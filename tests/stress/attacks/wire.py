@@ -122,7 +122,7 @@ class Wire:
 
 @dataclass(slots=True)
 class Target:
-    """The service as one client sees it, whose own address is 127.0.0.x; `prepared` is what its attack keeps for later."""
+    """The service as a client at the address 127.0.0.x sees it; `prepared` is what its attack keeps for later."""
 
     port: int
     address: str = "127.0.0.2"
