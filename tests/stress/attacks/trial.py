@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -17,7 +16,7 @@ from pathlib import Path
 from app.domain.units import GIB
 from app.settings import Settings
 from benchmarks.group_watch import GroupWatch
-from benchmarks.usage import cpu_seconds
+from benchmarks.usage import ProcessEnded, anonymous_bytes, cpu_seconds
 from soak.cgroup import MemoryGroup, memory_group
 from soak.cold import drop_from_cache, program_folders
 from soak.http import LOST, HttpClient
@@ -61,7 +60,7 @@ class Trial:
         async with run_service(self.folder, self.group, SETTINGS | _models(self.tree), tree=self.tree) as service:
             await send_photos(service.port, _WARM_UP_SECONDS)
             outcome.alone.append(await send_photos(service.port, self.plan.alone_seconds))
-            before_bytes = anonymous_bytes(service.pid)
+            before_bytes = _held_bytes(service)
             with GroupWatch(self.group) as watch:
                 await self._attack(service, attack, outcome)
                 await self._look_after(service, outcome, before_bytes)
@@ -84,7 +83,7 @@ class Trial:
         """See what is left once the attackers have gone: bytes, reservations, and whether a photo is answered."""
         give_up_at = time.monotonic() + _SETTLE_SECONDS
         while service.exit_code is None:
-            outcome.kept_bytes = anonymous_bytes(service.pid) - before_bytes
+            outcome.kept_bytes = _held_bytes(service) - before_bytes
             outcome.left = await _left(service)
             if (outcome.is_back and not outcome.left) or time.monotonic() > give_up_at:
                 break
@@ -93,11 +92,10 @@ class Trial:
         outcome.answered_after = outcome.alone[-1].analysed > 0
 
 
-def anonymous_bytes(pid: int) -> int:
-    """Return what a process holds of its own (RssAnon of proc(5)); 0 where it is gone."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        return int(found[1]) * 1024 if found is not None else 0
+def _held_bytes(service: Service) -> int:
+    """Return what the API process holds of its own; 0 where it has ended."""
+    with contextlib.suppress(ProcessEnded):
+        return anonymous_bytes(service.pid)
     return 0
 
 
