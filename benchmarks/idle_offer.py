@@ -13,7 +13,7 @@ _BATCH = 200
 _ANSWER_SECONDS = 1.0
 _IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h
 
-_KEEP_ALIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_KEEP_ALIVE = b"GET /v1/limits HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _STREAM = (
     b"GET /v1/vision/hands/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from tests.stress.attacks.wire import GONE, Target
 
+
+class Done(Exception):
+    """Raised by an act that is not to be done again."""
+
+
 Act = Callable[[Target], Awaitable[None]]
 
 IN_TURN = "each in turn"
@@ -46,6 +51,8 @@ class Attack:
         while True:
             try:
                 await self.act(target)
+            except Done:
+                return
             except GONE as error:
                 target.tally[type(error).__name__] += 1
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -84,7 +91,7 @@ def each_in_turn(seconds: float) -> Attack:
             if not await _is_answered(target):
                 target.tally[f"unanswered after {name}"] += 1
         target.tally["rounds"] += 1
-        await asyncio.get_running_loop().create_future()  # once is enough
+        raise Done
 
     return Attack(IN_TURN, "every attack of this list, one after the other", 1, act)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -30,7 +31,7 @@ SETTINGS = {"BALLAST_SERVER__PROBE_PORT": "0"}
 
 _WARM_UP_SECONDS = 1.0
 _SETTLE_SECONDS = 15.0
-_GRACE_SECONDS = 20.0
+_GRACE_SECONDS = 120.0
 _ATTACKER_BYTES = 2 * GIB
 """What the attackers together may take: a mistake of theirs must not hurt the machine."""
 
@@ -139,5 +140,6 @@ async def _told(process: Process) -> dict[str, int]:
 
 
 def _models(tree: Path) -> dict[str, str]:
-    """Return the settings that name the models of the tree."""
-    return {} if tree == OUR_TREE else {"BALLAST_MODELS__DIR": str(tree / "models")}
+    """Return the setting that names the models of another tree."""
+    is_known = tree == OUR_TREE or "BALLAST_MODELS__DIR" in os.environ
+    return {} if is_known else {"BALLAST_MODELS__DIR": str(tree / "models")}
