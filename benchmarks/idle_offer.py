@@ -33,7 +33,7 @@ class Kind:
 
 
 KINDS = (
-    Kind("keep-alive connections", _KEEP_ALIVE, b" 200 OK", 16_000),
+    Kind("keep-alive connections", _KEEP_ALIVE, b"HTTP/1.1 200 ", 16_000),
     Kind("WebSockets", _STREAM, b'"ready"', 48_000),
 )
 
