@@ -103,6 +103,7 @@ class ChunkedBody:
         data = await self._connection.read()
         if not data:
             return None
+        await self._connection.take_turn()
         try:
             body, rest = self._decoder.feed(data)
         except BadChunk:

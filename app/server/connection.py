@@ -48,27 +48,10 @@ class Connection(asyncio.BufferedProtocol):
     """A client's connection. `front` is what all of a listener's have in common."""
 
     __slots__ = (
-        "_direct",
-        "_direct_bytes",
-        "_discarded",
-        "_head_bytes",
-        "_is_idle",
-        "_is_paused",
-        "_searched",
-        "_timer",
-        "_unread",
-        "_waiter",
-        "_wanted",
-        "_writable",
-        "account",
-        "client",
-        "exchange",
-        "front",
-        "is_admitted",
-        "is_lost",
-        "is_overflow",
-        "transport",
-    )
+        "_direct", "_direct_bytes", "_discarded", "_head_bytes", "_is_idle", "_is_paused", "_searched", "_timer",
+        "_turn_at", "_unread", "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front",
+        "is_admitted", "is_lost", "is_overflow", "transport",
+    )  # fmt: skip
 
     transport: asyncio.Transport
     account: Account  # once it is admitted
@@ -91,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._is_paused = False
         self._is_idle = False
+        self._turn_at = 0.0
         self._discarded: int | None = None  # None: what comes is not discarded
 
     # What the transport calls.
@@ -123,7 +107,7 @@ class Connection(asyncio.BufferedProtocol):
             self._unread += self.front.buffer[:nbytes]
             if self.exchange is None:
                 self._begin_head()
-                self._read_head()
+                self._read_head_in_turn()
             else:
                 if len(self._unread) >= SLICE_BYTES:
                     self._pause()
@@ -197,6 +181,13 @@ class Connection(asyncio.BufferedProtocol):
         """Put back what was read and not used."""
         self._unread[:0] = data
 
+    async def take_turn(self) -> None:
+        """Wait for this connection's next turn, if the loop is late: before what costs more than a slice of bytes."""
+        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
+        if wait_seconds:
+            await asyncio.sleep(wait_seconds)
+        self._turn_at = self.front.loop.time()
+
     def write(self, data: bytes) -> None:
         if not self.is_closing:
             self.transport.write(data)
@@ -221,7 +212,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._unread:
             self._await_head(self.front.bounds.header_seconds)
             self._resume()
-            self.front.loop.call_soon(self._read_head)
+            self._read_head_in_turn()
         else:
             self._is_idle = True
             self._await_head(KEEP_ALIVE_SECONDS)
@@ -259,6 +250,14 @@ class Connection(asyncio.BufferedProtocol):
 
     # Its own.
 
+    def _read_head_in_turn(self) -> None:
+        """Read the head when this connection has its turn: not from within the end of the last request."""
+        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
+        if wait_seconds:
+            self.front.loop.call_later(wait_seconds, self._read_head)
+        else:
+            self._read_head()
+
     def _read_head(self) -> None:
         if self.exchange is not None or self._discarded is not None or self.is_closing:
             return
@@ -282,6 +281,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, head: Head) -> None:
         self._stop_timer()
+        self._turn_at = self.front.loop.time()
         if len(self._unread) >= SLICE_BYTES:
             self._pause()
         self.exchange = self.front.begin(self, head)

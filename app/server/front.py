@@ -16,6 +16,7 @@ from app.server.exchange import HttpExchange
 from app.server.forwarded import Proxies
 from app.server.head import Head
 from app.server.linger import LingeringClose
+from app.server.pace import Pace
 from app.server.probes import PROBE_PATHS
 from app.server.refusal import Refusal
 from app.server.slots import Slots
@@ -54,10 +55,8 @@ class Front:
         self._state = state
         self._server_state = ServerState()
         self._paused: set[Connection] = set()
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        self.pace = Pace(self.loop, lambda: bool(self._server_state.connections))
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
@@ -71,6 +70,7 @@ class Front:
     def admit(self, connection: Connection) -> bool:
         """Give a new connection a slot; False: there is none, not even in overflow."""
         self._server_state.connections.add(connection)  # type: ignore[arg-type] # what is used of them is `shutdown`
+        self.pace.watch()
         return self._slots.admit(connection)
 
     def forget(self, connection: Connection) -> None:

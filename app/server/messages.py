@@ -48,6 +48,7 @@ class Messages:
         """
         self.end_loan()
         self.is_reading = True
+        await self._connection.take_turn()
         try:
             return await self._read_message()
         finally:
@@ -87,6 +88,7 @@ class Messages:
             self.heard = True
             if not head.is_control:
                 return head
+            await self._connection.take_turn()
             await self._take_control(head)
         raise FrameError(1008, "too many pings")
 
