@@ -90,6 +90,7 @@ def each_in_turn(seconds: float) -> Attack:
             await one.run(target, seconds)
             if not await _is_answered(target):
                 target.tally[f"unanswered after {name}"] += 1
+                raise Done
         target.tally["rounds"] += 1
         raise Done
 

@@ -22,7 +22,7 @@ from soak.cgroup import MemoryGroup, memory_group
 from soak.cold import drop_from_cache, program_folders
 from soak.http import LOST, HttpClient
 from soak.runner import unfinished
-from soak.service import OUR_TREE, Service, run_service
+from soak.service import OUR_TREE, Service, ServiceFault, run_service
 from tests.stress.attacks.honest import newcomers, probing, send_photos
 from tests.stress.attacks.outcome import Outcome
 from tests.stress.attacks.registry import Attack
@@ -54,13 +54,19 @@ class Trial:
     tree: Path = OUR_TREE
 
     async def run(self, attack: Attack, clients: int) -> Outcome:
-        """Start the service, measure it alone, under the attack, and afterwards."""
+        """Start the service, measure it alone, under the attack, and afterwards.
+
+        Raises:
+            ServiceFault: it did not start, or answers no photo before the attack began.
+        """
         outcome = Outcome(attack.name, attack.what, clients, attack.takes_work)
         folders = program_folders(Settings().models.dir)
         await asyncio.to_thread(drop_from_cache, folders)
         async with run_service(self.folder, self.group, SETTINGS | _models(self.tree), tree=self.tree) as service:
             await send_photos(service.port, _WARM_UP_SECONDS)
             outcome.alone.append(await send_photos(service.port, self.plan.alone_seconds))
+            if not outcome.alone[0].analysed:
+                raise ServiceFault(f"no photo is answered before anything began: {dict(outcome.alone[0].faults)}")
             before_bytes = _held_bytes(service)
             with GroupWatch(self.group) as watch:
                 await self._attack(service, attack, outcome)
