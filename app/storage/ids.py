@@ -64,6 +64,15 @@ def bucket_of(media_id: str) -> str:
     return media_id[1 : 1 + _BUCKET_CHARACTERS]
 
 
+def path_of(media_id: str, extension: str) -> str:
+    """Return where a file of an item is, below the root of the store: this follows from its id alone.
+
+    Raises:
+        NotFound: it is not one of our ids.
+    """
+    return f"media/{kind_of(media_id)}/{bucket_of(media_id)}/{media_id}{extension}"
+
+
 def cursor_after(media_id: str) -> str:
     """Return the cursor of the page that begins after this item."""
     return media_id[1:]
