@@ -6,9 +6,9 @@ import asyncio
 import hmac
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -24,13 +24,16 @@ from app.settings import ServerSettings
 CLIENT_KEY = "ballast.client"
 """Where the scope says which key a request came with (its number, not the key)."""
 
+EXPIRES_KEY = "ballast.expires"
+"""Where the scope of a request with a signed URL says when that expires (seconds since 1970)."""
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class _Signer(Protocol):
-    def check(self, path: str, expires: str, signature: str) -> None:
-        """Raise Forbidden where the signature is not ours, or has expired."""
+    def check(self, path: str, parameters: Sequence[tuple[str, str]]) -> int:
+        """Return when the URL expires; raise Forbidden where its signature is not ours, or it has."""
 
 
 class _Signing(Protocol):
@@ -164,19 +167,20 @@ class KeyGuard:
         return is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
 
     def _check(self, scope: Scope) -> None:
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        if "sig" in query and "authorization" not in Headers(scope=scope) and scope.get("method") in ("GET", "HEAD"):
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)  # as Starlette reads it
+        is_signed = any(name == "sig" for name, _ in query) and "authorization" not in Headers(scope=scope)
+        if is_signed and scope.get("method") in ("GET", "HEAD"):
             _check_signature(scope, query)
         else:
             self._check_key(scope, query)
 
-    def _check_key(self, scope: Scope, query: dict[str, list[str]]) -> None:
+    def _check_key(self, scope: Scope, query: list[tuple[str, str]]) -> None:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = ""
         given = key.strip().encode("latin-1")  # the bytes as they were sent
         if not key and scope["type"] == "websocket":
-            given = query.get("key", [""])[0].encode()
+            given = next((value for name, value in query if name == "key"), "").encode()
         # Every key is compared, in constant time, so that the time tells nothing about which one came close.
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if True not in matches:
@@ -184,11 +188,11 @@ class KeyGuard:
         scope[CLIENT_KEY] = f"key:{matches.index(True)}"
 
 
-def _check_signature(scope: Scope, query: dict[str, list[str]]) -> None:
+def _check_signature(scope: Scope, query: list[tuple[str, str]]) -> None:
     media: _Signing = scope["state"]["media"]
     if media.signer is None:
         raise Forbidden("Signed URLs are not in use.")
-    media.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
+    scope[EXPIRES_KEY] = media.signer.check(scope["path"], query)
 
 
 def _host_name(host: str) -> str:
