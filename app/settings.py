@@ -130,7 +130,7 @@ class ServerSettings(Section):
     )
     auth: Literal["on", "off"] = Field("on", description="off: listen on any address without keys.")
     hosts: Names = Field(
-        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no keys are set."
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no key is needed."
     )
     origins: Names = Field((), description="Origins allowed besides our own, comma separated.")
     max_connections: int = Field(512, ge=8, description="Connections held at a time.")

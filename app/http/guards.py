@@ -6,7 +6,8 @@ import asyncio
 import hmac
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
@@ -109,23 +110,42 @@ class _Answer:
             await problem_response(error)(scope, receive, self.send)
 
 
-class OriginGuard:
-    """Refuses foreign Hosts (DNS rebinding) and foreign Origins (cross-site requests) before any work."""
+@dataclass(frozen=True, slots=True)
+class OpenDoors:
+    """What is answered without a key where keys are set: these paths, paths with these prefixes, and probes."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    prefixes: tuple[str, ...] = ()
+    paths: frozenset[str] = frozenset()
+
+    def are_open_to(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return is_probe(scope) or path in self.paths or path.startswith(self.prefixes)
+
+
+class OriginGuard:
+    """Refuses foreign Hosts (DNS rebinding) and foreign Origins (cross-site requests) before any work.
+
+    A page whose name was bound to our address after it was loaded is of our origin for the browser, but still sends its
+    own name as Host. The name counts wherever nothing else is asked for: a key, or a signature, no such page has.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings, doors: OpenDoors) -> None:
         self._app = app
-        self._hosts = None if settings.api_keys else frozenset(host.lower() for host in settings.hosts)
+        self._has_keys = bool(settings.api_keys)
+        self._doors = doors
+        self._hosts = frozenset(host.lower() for host in settings.hosts)
         self._origins = frozenset(settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and not is_probe(scope):
             headers = Headers(scope=scope)
-            self._check_host(headers)
+            if not self._has_keys or self._doors.are_open_to(scope):
+                self._check_host(headers)
             self._check_origin(scope, headers)
         await self._app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
-        if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
+        if _host_name(headers.get("host", "")) not in self._hosts:
             raise Forbidden("This Host name is not answered. BALLAST_SERVER__HOSTS lists those that are.")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
@@ -138,22 +158,15 @@ class OriginGuard:
 
 
 class KeyGuard:
-    """Asks for a key where keys are set, except for paths, and prefixes of paths, that are open to all."""
+    """Asks for a key where keys are set, except at the open doors."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        settings: ServerSettings,
-        open_prefixes: Iterable[str],
-        open_paths: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, doors: OpenDoors) -> None:
         self._app = app
         self._keys = tuple(key.encode() for key in settings.api_keys)
-        self._open_prefixes = tuple(open_prefixes)
-        self._open_paths = frozenset(open_paths)
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._keys and scope["type"] in ("http", "websocket") and not self._is_open(scope):
+        if self._keys and scope["type"] in ("http", "websocket") and not self._doors.are_open_to(scope):
             try:
                 self._check(scope)
             except BallastError as error:
@@ -161,10 +174,6 @@ class KeyGuard:
                 await problem_response(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-    def _is_open(self, scope: Scope) -> bool:
-        path = scope["path"]
-        return is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
 
     def _check(self, scope: Scope) -> None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)  # as Starlette reads it
