@@ -25,7 +25,8 @@ from python_multipart.multipart import MultipartParser
 
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest
-from app.http.multipart import MAX_HEADER_BYTES, MAX_PART_HEADERS, file_parts
+from app.http.multipart import file_parts
+from app.http.parts import MAX_HEADER_BYTES, MAX_PART_HEADERS
 from benchmarks.table import MB, print_heading, print_table, span
 
 BOUNDARY = b"----WebKitFormBoundaryx7Yq3Fq9bKZ0aB1c"
