@@ -65,6 +65,8 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in `status/page`
+        redoc_url=None,
     )
     problems.install(app)
     for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order
