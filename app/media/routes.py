@@ -33,6 +33,7 @@ from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_a
 from app.media.room import MediaRoom
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.media.transfers import DOWNLOAD, UPLOAD
+from app.storage.ids import CURSOR_PATTERN
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
 
@@ -105,7 +106,7 @@ async def create_media(
 async def list_media(
     media: MediaDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`nextCursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
 ) -> dict[str, Any]:
     """List items, newest first, as references."""

@@ -19,6 +19,9 @@ CONTENT_TYPE = "application/offset+octet-stream"
 MAX_METADATA_CHARACTERS = 4096
 MAX_PARTS = 1000
 
+MAX_NUMBER = 10**18 - 1
+"""The largest size or offset that is read; no file system has larger files."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _FINAL = "final;"
 

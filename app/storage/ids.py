@@ -24,6 +24,9 @@ _TAIL = f"[{_ALPHABET}]{{{_TIME_CHARACTERS + _RANDOM_CHARACTERS}}}"
 _ID = re.compile(f"[{''.join(_KINDS)}]{_TAIL}")
 _CURSOR = re.compile(_TAIL)
 
+CURSOR_PATTERN = f"^{_TAIL}$"
+"""What the cursor of a page looks like, for those who describe it."""
+
 
 def new_id(kind: MediaKind, at: datetime) -> str:
     """Make the id of an item that is committed at the time `at`."""
