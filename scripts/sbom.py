@@ -87,9 +87,9 @@ def _component(name: str, found: Distribution, hashes: list[str], reference: str
 def _licence(found: Distribution) -> dict[str, Any] | None:
     """Return the licence as the package states it: an expression (PEP 639), else its own words or its classifier."""
     fields = found.metadata
-    if expression := fields.get("License-Expression"):
-        return {"expression": expression}
-    stated = (fields.get("License") or "").strip().splitlines()
+    if "License-Expression" in fields:
+        return {"expression": fields["License-Expression"]}
+    stated = fields["License"].strip().splitlines() if "License" in fields else []
     classifiers = fields.get_all("Classifier") or ()
     classified = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License")]
     words = next((text for text in (*stated[:1], *classified) if text and len(text) <= 100), None)
