@@ -64,6 +64,7 @@ class MemorySettings(Section):
     cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
+    client_share: float = Field(0.5, gt=0, le=1, description="Share of these places that one client may have.")
     recycle_share: float = Field(
         0.0, ge=0, le=1, description="API resident memory over limit at which the API drains and exits 75; 0: never."
     )
@@ -136,7 +137,7 @@ class ServerSettings(Section):
     )
     auth: Literal["on", "off"] = Field("on", description="off: listen on any address without keys.")
     hosts: Names = Field(
-        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no keys are set."
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no key is needed."
     )
     origins: Names = Field((), description="Origins allowed besides our own, comma separated.")
     max_connections: int | None = Field(
