@@ -65,6 +65,7 @@ class WebSocketExchange:
             self._is_announced = True
             return {"type": "websocket.connect"}
         if self._closed is None and not self._connection.is_lost:
+            await self._connection.drain()  # nothing is read while the client does not take its answers
             try:
                 return await self._messages.next()
             except Gone:
