@@ -49,7 +49,7 @@ class Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_direct", "_direct_bytes", "_discarded", "_head_bytes", "_is_idle", "_is_paused", "_searched", "_timer",
-        "_turn_at", "_unread", "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front",
+        "_turn", "_turn_at", "_unread", "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front",
         "is_admitted", "is_lost", "is_overflow", "transport",
     )  # fmt: skip
 
@@ -75,6 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._is_idle = False
         self._turn_at = 0.0
+        self._turn: asyncio.TimerHandle | None = None  # its head is read then
         self._discarded: int | None = None  # None: what comes is not discarded
 
     # What the transport calls.
@@ -105,7 +106,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.transport.abort()
         else:
             self._unread += self.front.buffer[:nbytes]
-            if self.exchange is None:
+            if self.exchange is None and self._turn is None:
                 self._begin_head()
                 self._read_head_in_turn()
             else:
@@ -211,7 +212,6 @@ class Connection(asyncio.BufferedProtocol):
             self.close()
         elif self._unread:
             self._await_head(self.front.bounds.header_seconds)
-            self._resume()
             self._read_head_in_turn()
         else:
             self._is_idle = True
@@ -251,16 +251,18 @@ class Connection(asyncio.BufferedProtocol):
     # Its own.
 
     def _read_head_in_turn(self) -> None:
-        """Read the head when this connection has its turn: not from within the end of the last request."""
+        """Read the head when this connection has its turn."""
         wait_seconds = self.front.pace.wait_seconds(self._turn_at)
         if wait_seconds:
-            self.front.loop.call_later(wait_seconds, self._read_head)
+            self._turn = self.front.loop.call_later(wait_seconds, self._read_head)
         else:
             self._read_head()
 
     def _read_head(self) -> None:
+        self._turn = None
         if self.exchange is not None or self._discarded is not None or self.is_closing:
             return
+        self._resume()
         try:
             end = find_end(self._unread, self._searched)
             self._searched = 0 if end else len(self._unread)
