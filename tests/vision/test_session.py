@@ -14,16 +14,22 @@ import pytest
 
 from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
+from app.domain.priority import Priority
 from app.domain.receipt import Receipt
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
+from app.media.pictures import Pictures
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.settings import MemorySettings, VisionSettings
+from app.storage.tempfiles import TempFiles
+from app.storage.threads import DiskThreads
 from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.messages import Message
 from app.vision.model_key import ModelKey
 from app.vision.plan import Output
 from app.vision.result import AnalysisResult
-from app.vision.session import StreamOptions, StreamRequest, Streams
+from app.vision.session import StreamOptions, StreamRequest
+from app.vision.streams import Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
 
@@ -42,17 +48,27 @@ class Client:
     """The other end of a stream: `messages` is what it sends, None hangs up; `answers` is what it got."""
 
     def __init__(self) -> None:
-        self.messages: asyncio.Queue[bytes | str | None] = asyncio.Queue()
+        self.messages: asyncio.Queue[bytes | str | Message | None] = asyncio.Queue()
         self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.closed: tuple[int, str] | None = None
         self.broken = False
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.last_loan: FakeLoan | None = None
 
-    async def receive(self) -> bytes | str | None:
-        return await self.messages.get()
+    async def receive(self) -> Message | None:
+        if self.last_loan is not None:
+            self.last_loan.next_is_asked_for()
+        message = await self.messages.get()
+        if isinstance(message, bytes | str):
+            message = Message(message)
+        self.last_loan = cast("FakeLoan | None", message.loan) if message is not None else None
+        return message
 
     async def send(self, text: str) -> None:
         if self.broken:
             raise ConnectionResetError
+        await self.reads.wait()
         self.answers.put_nowait(json.loads(text, parse_constant=_no_constant))
 
     async def close(self, code: int, reason: str) -> None:
@@ -64,6 +80,25 @@ class Client:
     async def answer(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
             return await self.answers.get()
+
+
+@dataclass
+class FakeLoan:
+    """The bytes of a message, as the front charges them."""
+
+    is_taken: bool = False
+    is_held: bool = True
+
+    def take(self) -> None:
+        assert self.is_held
+        self.is_taken = True
+
+    def release(self) -> None:
+        self.is_held = False
+
+    def next_is_asked_for(self) -> None:
+        if not self.is_taken:
+            self.is_held = False
 
 
 def _no_constant(name: str) -> object:
@@ -172,13 +207,22 @@ def budget(leaks: Leaks) -> MemoryBudget:
 
 
 @pytest.fixture
-def build(budget: MemoryBudget) -> Callable[..., House]:
+async def pictures(budget: MemoryBudget, tmp_path: Path) -> AsyncIterator[Pictures]:
+    disk = DiskThreads(threads=2)
+    temp_files = TempFiles(tmp_path / "tmp", disk)
+    await temp_files.open()
+    yield Pictures(budget, temp_files, disk, Priority.LIVE, 10)
+    assert temp_files.statistics().count == 0
+    await disk.aclose()
+
+
+@pytest.fixture
+def build(budget: MemoryBudget, pictures: Pictures) -> Callable[..., House]:
     def build(**settings: Any) -> House:
         governor, analysis = FakeGovernor(budget), FakeAnalysis()
-        vision = VisionSettings(max_bytes=MAX_BYTES, **settings)
-        return House(
-            governor, analysis, Streams(cast("Analysis", analysis), cast("Governor", governor), vision)
-        )  # fmt: skip
+        vision = VisionSettings(**{"max_bytes": MAX_BYTES, **settings})
+        streams = Streams(cast("Analysis", analysis), cast("Governor", governor), pictures, vision)
+        return House(governor, analysis, streams)
 
     return build
 
@@ -247,11 +291,20 @@ async def test_a_dropped_frame_is_counted_while_its_stream_is_open(house: House)
     assert house.streams.counters.dropped == 2
 
 
-async def test_a_name_comes_back_with_the_answer(house: House) -> None:
+@pytest.mark.parametrize("name", [0, 17, -1.5, "", "frame 1", "é" * 128])
+async def test_a_name_comes_back_with_the_answer(house: House, name: object) -> None:
     async with house.stream() as client:
-        client.say(type="frame", image="YQ==", id={"n": 1})
+        client.say(type="frame", image="YQ==", id=name)
 
-        assert (await client.answer())["id"] == {"n": 1}
+        assert (await client.answer())["id"] == name
+
+
+@pytest.mark.parametrize("name", [{"n": 1}, [1], True, "x" * 129, 10**200])
+async def test_a_name_that_is_no_short_text_and_no_number_is_an_error(house: House, name: object) -> None:
+    async with house.stream() as client:
+        client.say(type="frame", image="YQ==", id=name)
+
+        assert (await client.answer())["code"] == "bad_request"
 
 
 async def test_a_frame_that_fails_is_an_error_and_the_next_one_is_answered(house: House) -> None:
