@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
+from app.domain.units import KIB
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
 from app.media.pictures import Pictures
 from app.memory.budget import MemoryBudget
@@ -24,6 +26,7 @@ from app.settings import MemorySettings, VisionSettings
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.frames import STREAM_BYTES
 from app.vision.messages import Message
 from app.vision.model_key import ModelKey
 from app.vision.plan import Output
@@ -32,6 +35,7 @@ from app.vision.session import StreamOptions, StreamRequest
 from app.vision.streams import Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
+from tests.workers.pools import until
 
 MAX_BYTES = 1000
 
@@ -118,11 +122,13 @@ class FakeTracker:
 
 @dataclass
 class FakeAnalysis:
-    """Answers when it is let; what it was asked is in `seen`."""
+    """Answers when it is let; what it was asked is in `seen`, what it had when it had its `parts` in `worked_on`."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     error: BallastError | Exception | None = None
+    parts: dict[str, int] = field(default_factory=dict)
     seen: list[tuple[bytes, Any]] = field(default_factory=list)
+    worked_on: list[bytes] = field(default_factory=list)
     began: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     trackers_opened: list[FakeTracker] = field(default_factory=list)
 
@@ -144,10 +150,12 @@ class FakeAnalysis:
         return AnalysisSize(640, 480)
 
     async def analyze(self, request: AnalysisRequest, picture: Any) -> AnalysisResult:
-        data = picture if isinstance(picture, bytes) else picture.data
+        data = picture.data
         self.seen.append((data, request.params))
         self.began.put_nowait(data)
         await self.gate.wait()
+        async with picture.granted(self.parts, "vision:toes"):
+            self.worked_on.append(picture.data)
         if self.error is not None:
             raise self.error
         receipt = Receipt(1, 1, ProcessingMode.FULL_QUALITY)
@@ -481,3 +489,224 @@ async def test_with_a_frame_rate_the_newest_frame_is_waited_for(house: House) ->
 
     assert [picture for picture, _ in house.analysis.seen] == [b"1"]
     assert house.streams.counters.dropped == 1
+
+
+LARGE = b"x" * 100 * KIB
+"""A frame that is charged by itself."""
+
+
+async def until_read(client: Client) -> None:
+    """Wait until everything that was sent is read."""
+    client.say(type="ping")
+    assert await client.answer() == {"type": "pong"}
+
+
+def text_of(picture: bytes) -> str:
+    return json.dumps({"type": "frame", "image": base64.b64encode(picture).decode()})
+
+
+class TestMemory:
+    @pytest.fixture
+    async def house(self, build: Callable[..., House]) -> House:
+        return build(max_bytes=1 << 20)
+
+    async def test_a_small_frame_is_covered_by_what_a_stream_has_reserved(
+        self, house: House, budget: MemoryBudget
+    ) -> None:
+        house.analysis.gate.clear()
+        async with house.stream() as client:
+            for _ in range(3):
+                client.messages.put_nowait(b"x" * 64 * KIB)
+            await until_read(client)
+            reserved_bytes = budget.reserved_bytes
+            house.analysis.gate.set()
+
+        assert reserved_bytes == STREAM_BYTES
+
+    @pytest.mark.parametrize("as_text", [False, True])
+    async def test_large_frames_are_charged_while_they_are_there(
+        self, house: House, budget: MemoryBudget, as_text: bool
+    ) -> None:
+        house.analysis.gate.clear()
+        async with house.stream() as client:
+            client.messages.put_nowait(text_of(LARGE) if as_text else LARGE)
+            await house.analysis.began.get()
+            one = budget.reserved_bytes
+            for _ in range(3):
+                client.messages.put_nowait(text_of(LARGE) if as_text else LARGE)
+            await until_read(client)
+            two = budget.reserved_bytes
+            house.analysis.gate.set()
+            await client.answer()
+            await client.answer()
+
+            assert (one, two) == (STREAM_BYTES + len(LARGE), STREAM_BYTES + 2 * len(LARGE))
+            assert budget.reserved_bytes == STREAM_BYTES
+
+    async def test_a_large_frame_whose_bytes_are_not_free_is_an_error(self, house: House, budget: MemoryBudget) -> None:
+        async with house.stream() as client:
+            everything = budget.record({"all": budget.free_bytes}, owner="test")
+            client.messages.put_nowait(LARGE)
+            error = await client.answer()
+            client.messages.put_nowait(text_of(LARGE))
+            error_of_text = await client.answer()
+            everything.release()
+
+        assert (error["code"], error_of_text["code"]) == ("overloaded", "overloaded")
+
+    async def test_what_is_no_base64_holds_nothing(self, house: House, budget: MemoryBudget) -> None:
+        async with house.stream() as client:
+            client.say(type="frame", image="%" * len(LARGE) * 2)
+
+            assert (await client.answer())["code"] == "bad_request"
+            assert budget.reserved_bytes == STREAM_BYTES
+
+    async def test_a_loan_is_kept_until_the_frame_is_looked_at_or_replaced(
+        self, house: House, budget: MemoryBudget
+    ) -> None:
+        house.analysis.gate.clear()
+        loans = [FakeLoan() for _ in range(3)]
+        async with house.stream() as client:
+            client.messages.put_nowait(Message(LARGE, loans[0]))
+            await house.analysis.began.get()
+            for loan in loans[1:]:
+                client.messages.put_nowait(Message(LARGE, loan))
+            await until_read(client)
+            at_work = [loan.is_held for loan in loans]
+            reserved_bytes = budget.reserved_bytes
+            house.analysis.gate.set()
+            await client.answer()
+            await client.answer()
+
+            assert at_work == [True, False, True]
+            assert [loan.is_held for loan in loans] == [False] * 3
+            assert reserved_bytes == STREAM_BYTES
+
+    async def test_a_loan_ends_when_the_frame_is_skipped_fails_or_is_no_frame(self, house: House) -> None:
+        loans = [FakeLoan() for _ in range(3)]
+        async with house.stream() as client:
+            client.messages.put_nowait(Message(text_of(LARGE), loans[0]))
+            await client.answer()
+            house.analysis.error = InvalidMedia("broken")
+            client.messages.put_nowait(Message(LARGE, loans[1]))
+            await client.answer()
+            house.governor.level = PressureLevel.HIGH
+            client.messages.put_nowait(Message(LARGE, loans[2]))
+            await client.answer()
+            await until_read(client)
+
+            assert [loan.is_taken for loan in loans] == [False, True, True]
+            assert [loan.is_held for loan in loans] == [False] * 3
+
+    async def test_loans_end_with_the_stream(self, house: House) -> None:
+        house.analysis.gate.clear()
+        loans = [FakeLoan() for _ in range(2)]
+        async with house.stream() as client:
+            client.messages.put_nowait(Message(LARGE, loans[0]))
+            await house.analysis.began.get()
+            client.messages.put_nowait(Message(LARGE, loans[1]))
+            await until_read(client)
+
+        assert [loan.is_held for loan in loans] == [False] * 2
+
+    async def test_a_picture_is_gone_before_its_answer_is_taken(self, house: House) -> None:
+        loan = FakeLoan()
+        async with house.stream() as client:
+            client.reads.clear()
+            client.messages.put_nowait(Message(LARGE, loan))
+            await until(lambda: not loan.is_held)
+
+            assert client.answers.empty()
+            client.reads.set()
+            assert (await client.answer())["type"] == "result"
+
+    async def test_nothing_is_held_while_memory_is_waited_for(
+        self, house: House, budget: MemoryBudget, tmp_path: Path
+    ) -> None:
+        house.analysis.parts = {"decode": 1000}
+        house.analysis.gate.clear()
+        loans = [FakeLoan() for _ in range(3)]
+        async with house.stream() as client:
+            client.messages.put_nowait(Message(LARGE, loans[0]))
+            await house.analysis.began.get()
+            client.messages.put_nowait(Message(LARGE, loans[1]))
+            await until_read(client)
+            everything = budget.record({"all": budget.free_bytes}, owner="test")
+
+            house.analysis.gate.set()  # it asks for the bytes of the work now
+            await until(lambda: budget.statistics().waiting == 1)
+            client.messages.put_nowait(Message(LARGE, loans[2]))
+            await until_read(client)
+            held = [loan.is_held for loan in loans]
+            on_disk = [path.read_bytes() for path in (tmp_path / "tmp").iterdir()]
+            everything.release()
+            result = await client.answer()
+
+            assert held == [False] * 3
+            assert on_disk == [LARGE]
+            assert house.analysis.worked_on == [LARGE]
+            assert (result["seq"], result["dropped"]) == (1, 2)
+
+    async def test_a_small_frame_waits_where_it_is_and_newer_ones_are_taken(
+        self, house: House, budget: MemoryBudget, tmp_path: Path
+    ) -> None:
+        house.analysis.parts = {"decode": 1000}
+        async with house.stream() as client:
+            everything = budget.record({"all": budget.free_bytes}, owner="test")
+            client.messages.put_nowait(b"1")
+            await until(lambda: budget.statistics().waiting == 1)
+            client.messages.put_nowait(b"2")
+            await until_read(client)
+            on_disk = list((tmp_path / "tmp").iterdir())
+            everything.release()
+
+            assert [(await client.answer())["seq"] for _ in range(2)] == [1, 2]
+            assert on_disk == []
+            assert house.analysis.worked_on == [b"1", b"2"]
+
+
+class TestPace:
+    async def test_nothing_is_read_while_the_client_takes_nothing(self, house: House) -> None:
+        async with house.stream() as client:
+            client.reads.clear()
+            client.say(type="ping")
+            await until(client.messages.empty)
+            for _ in range(5):
+                client.messages.put_nowait(b"frame")
+            for _ in range(50):
+                await asyncio.sleep(0)
+            waiting = client.messages.qsize()
+            client.reads.set()
+            await client.answer()
+            await until(client.messages.empty)
+
+        assert waiting == 5
+
+    async def test_an_answer_that_is_not_taken_stops_the_reading_too(self, house: House) -> None:
+        async with house.stream() as client:
+            client.reads.clear()
+            client.messages.put_nowait(b"frame")
+            await house.analysis.began.get()
+            for _ in range(5):
+                client.messages.put_nowait(b"frame")
+            for _ in range(50):
+                await asyncio.sleep(0)
+            waiting = client.messages.qsize()
+            client.reads.set()
+
+        assert waiting >= 4  # one had been asked for before
+
+    @pytest.mark.parametrize("message", [b"", "", b"tiny"])
+    async def test_too_many_small_messages_are_an_error_and_the_end(self, house: House, message: bytes | str) -> None:
+        client = Client()
+        for _ in range(2000):
+            client.messages.put_nowait(message)
+
+        async with asyncio.timeout(30):
+            await house.streams.serve(client, request())
+
+        answers = [client.answers.get_nowait() for _ in range(client.answers.qsize())]
+        assert "too_many_requests" in [answer.get("code") for answer in answers]
+        assert client.closed is not None
+        assert client.closed[0] == 1008
+        assert client.messages.qsize() > 1000
