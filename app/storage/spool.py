@@ -46,13 +46,13 @@ class Spool:
         self._ended = True
         self._changed.set()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Give everything that is written, in order, until the end."""
+    async def pieces(self, piece_bytes: int = _PIECE_BYTES) -> AsyncIterator[bytes]:
+        """Give everything that is written, in order and so many bytes at a time, until the end."""
         offset = 0
         while True:
             self._changed.clear()
             if offset < self._temp_file.size_bytes:
-                piece = await self._disk.run(os.pread, self._fd, _PIECE_BYTES, offset)
+                piece = await self._disk.run(os.pread, self._fd, piece_bytes, offset)
                 offset += len(piece)
                 yield piece
             elif self._ended:
