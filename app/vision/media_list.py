@@ -28,6 +28,9 @@ _PIECE_BYTES = 186 * _ENTRY_BYTES
 
 _TOKEN = re.compile(rb'[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]|[^ \t\r\n"\[\]{},:]++)', re.DOTALL)
 _ID = re.compile(rb'"([0-9a-z]{22})"')
+_IDS = re.compile(rb'(?:[ \t\r\n]*+"[0-9a-z]{22}"[ \t\r\n]*+,)++')
+"""Entries that are plainly ids, taken together: token by token a long list takes ten times as long."""
+
 _VALUE = re.compile(rb'["\[{0-9tfn-]')
 """How a JSON value begins."""
 
@@ -83,6 +86,10 @@ class _ListReader:
         text = self._rest + data
         at = 0
         while (match := _TOKEN.match(text, at)) is not None and match.end() < len(text):
+            if self._place is _Place.NEXT and (run := _IDS.match(text, at)) is not None:
+                at = run.end()
+                yield from self._take_ids(run[0])
+                continue
             at = match.end()
             entry = self._take(match[1])
             if entry is not None:
@@ -100,13 +107,22 @@ class _ListReader:
         if self._place is not _Place.NOTHING:
             raise _no_json()
 
+    def _take_ids(self, run: bytes) -> list[bytes]:
+        found: list[bytes] = _ID.findall(run)
+        self._count_more(len(found))
+        return found
+
+    def _count_more(self, more: int) -> None:
+        if self._count + more > self._max_entries:
+            self._count = self._max_entries
+            raise self._wrong(f"a list may have {self._max_entries} ids")
+        self._count += more
+
     def _take(self, token: bytes) -> bytes | None:
         """Go one token further; return the entry that it makes."""
         match self._place, token:
             case ((_Place.FIRST | _Place.NEXT), _) if token.startswith(b'"'):
-                self._count += 1
-                if self._count > self._max_entries:
-                    raise self._wrong(f"a list may have {self._max_entries} ids")
+                self._count_more(1)
                 self._place = _Place.COMMA
                 return _entry(token)
             case _Place.COMMA, b",":

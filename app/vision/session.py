@@ -6,21 +6,19 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.priority import Priority
 from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge, TooManyRequests
 from app.media.live_picture import LivePicture
-from app.media.pictures import Pictures
 from app.memory.customer import Customer
-from app.memory.governor import Governor
-from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisRequest
+from app.vision.analysis import AnalysisRequest
 from app.vision.frames import Frame, StreamBuffers
 from app.vision.intake import FrameIntake
 from app.vision.messages import Message, MessageRate, TextMessage, parse_message
 from app.vision.result import AnalysisResult
+from app.vision.stream_tools import StreamTools
 from app.vision.task import VisionTask
 
 CLOSE_POLICY, CLOSE_TOO_LARGE, CLOSE_IDLE = 1008, 1009, 4408
@@ -60,27 +58,6 @@ class StreamRequest:
     options: StreamOptions
     configure: Configure
     client: str
-
-
-@dataclass(slots=True)
-class StreamCounters:
-    """Over all streams; `active` ones are open now."""
-
-    active: int = 0
-    frames: int = 0
-    dropped: int = 0
-    skipped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamTools:
-    """What all sessions work with."""
-
-    analysis: Analysis
-    governor: Governor
-    pictures: Pictures
-    settings: VisionSettings
-    counters: StreamCounters = field(default_factory=StreamCounters)
 
 
 class StreamSession:

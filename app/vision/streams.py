@@ -8,7 +8,8 @@ from app.memory.governor import Governor
 from app.settings import VisionSettings
 from app.vision.analysis import Analysis
 from app.vision.frames import STREAM_BYTES, StreamBuffers
-from app.vision.session import Connection, StreamCounters, StreamRequest, StreamSession, StreamTools
+from app.vision.session import Connection, StreamRequest, StreamSession
+from app.vision.stream_tools import StreamCounters, StreamTools
 
 CLOSE_TRY_LATER = 1013
 
