@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from app.storage.files import full_disk, write_all
 from app.storage.tempfiles import TempFile, TempFiles
@@ -65,15 +64,5 @@ class Spool:
 @asynccontextmanager
 async def open_spool(source: str, temp_files: TempFiles, disk: DiskThreads) -> AsyncIterator[Spool]:
     """Give a spool for the block; its file is gone afterwards."""
-    async with temp_files.file(source) as temp_file:
-        opened: list[int] = []  # filled in the thread: who is cancelled meanwhile is not told what it returned
-        try:
-            await disk.run(_open, temp_file.path, opened)
-            yield Spool(temp_file, opened[0], disk)
-        finally:
-            for fd in opened:
-                await disk.run(os.close, fd)
-
-
-def _open(path: Path, opened: list[int]) -> None:
-    opened.append(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+    async with temp_files.file(source) as temp_file, disk.opened(temp_file.path, os.O_RDWR | os.O_APPEND) as fd:
+        yield Spool(temp_file, fd, disk)
