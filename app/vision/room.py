@@ -76,12 +76,12 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
     analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
-    patient = Pictures(governor.budget, store.temp_files, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
+    patient = Pictures(governor.budget, store.scratch, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
     await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
-        pictures=Pictures(governor.budget, store.temp_files, disk, Priority.REQUEST, settings.memory.wait_seconds),
+        pictures=Pictures(governor.budget, store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds),
         batches=Batches(analysis, patient, store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, settings.vision),
         instances=nursery.spec.limits.workers,

@@ -156,7 +156,7 @@ async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], H
         budget = MemoryBudget(total_bytes, working_set=lambda: 0)
         leaks.watch(budget)
         analysis = FakeAnalysis()
-        pictures = Pictures(budget, store.temp_files, disk, Priority.BATCH, 30)
+        pictures = Pictures(budget, store.scratch, disk, Priority.BATCH, 30)
         return House(analysis, budget, store, Batches(cast("Analysis", analysis), pictures, store, disk, WORKERS))
 
     yield build
