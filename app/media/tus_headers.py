@@ -18,6 +18,9 @@ PATH = "/v1/uploads"
 CONTENT_TYPE = "application/offset+octet-stream"
 
 MAX_METADATA_CHARACTERS = 4096
+MAX_NAME_CHARACTERS = 512
+"""More of a name, from its beginning on, is not kept; a stored item's has 200 at most."""
+
 MAX_PARTS = 128
 """Clients take 2 to 10; so many are named within a head of 32 KiB by URLs of up to 250 characters."""
 
@@ -74,7 +77,8 @@ def read_metadata(headers: Headers) -> dict[str, str]:
 
 def file_name(metadata: dict[str, str]) -> str | None:
     """Return the client's name of the file: `filename`, or `name` as some clients call it."""
-    return metadata.get("filename") or metadata.get("name")
+    name = metadata.get("filename") or metadata.get("name")
+    return name and name[-MAX_NAME_CHARACTERS:]
 
 
 def read_checksum(headers: Headers) -> Checksum | None:

@@ -21,7 +21,7 @@ LEAST_STEP_BYTES = 64 * 1024
 
 _NO_ROOM = "There is not enough room for it. Delete something, or raise the quota."
 _SHARE_IS_USED = (
-    "What waits on the disk for you has used your share of the room. Read your answers, or send less at once."
+    "What waits for you on the disk has used your share of the room: read your answers, or send less at once."
 )
 
 

@@ -21,6 +21,7 @@ from app.storage.backends.local import LocalStore
 from app.storage.records import StageRecords
 from app.storage.stagefiles import StageFiles
 from app.storage.staging import Staging
+from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 
 
@@ -68,26 +69,20 @@ async def opened(
     A run that `is_killed` does nothing at its end.
     """
     disk = DiskThreads()
-    storage_settings = StorageSettings(root=root, **{"free_floor": 0, "fsync": False, **(storage or {})})
-    store = store_type(storage_settings, disk)
-    settings = UploadSettings(**{"max_bytes": 10_000_000, "inline_max_bytes": 1000, **(upload or {})})
+    settings = StorageSettings(root=root, **{"free_floor": 0, "fsync": False, **(storage or {})})
+    store = store_type(settings, disk)
+    limits = UploadSettings(**{"max_bytes": 10_000_000, "inline_max_bytes": 1000, **(upload or {})})
+    ages_path = root / "state" / "ages.json"
+    ages = Ages(ages_path) if machine is None else Ages(ages_path, machine.clock, machine.boot_file)
+    budget = budget or MemoryBudget(1 << 30, working_set=lambda: 0)
+    records = StageRecords(budget)
+    staging = Staging(StageFiles(root / "staging", synced=False), disk, store.space, records, ages, limits.digest)
     await store.open()
     try:
-        budget = budget or MemoryBudget(1 << 30, working_set=lambda: 0)
-        ages = Ages(root / "state" / "ages.json")
-        if machine is not None:
-            ages = Ages(root / "state" / "ages.json", machine.clock, machine.boot_file)
-        records = StageRecords(budget)
-        files = StageFiles(root / "staging", synced=False)
-        staging = Staging(files, disk, store.space, records, ages, settings.digest)
         await staging.open()
-        transfers = Transfers(budget, lambda: ProcessingMode.FULL_QUALITY)
-        locks = UploadLocks(stalled_seconds=0.1, wait_seconds=wait_seconds)
-        shares = UploadShares(settings.max_resumable, storage_settings.client_share, max_finished=8)
-        assembly = Assembly(staging, store, Uploads(store, settings))
-        house = House(store, staging, Resumable(staging, assembly, transfers, locks, shares, settings), budget)
+        resumable = build(staging, store, budget, limits, settings.client_share, wait_seconds)
         try:
-            yield house
+            yield House(store, staging, resumable, budget)
         finally:
             if is_killed:
                 records.aclose()
@@ -97,6 +92,21 @@ async def opened(
     finally:
         await store.aclose()
         await disk.aclose()
+
+
+def build(
+    staging: Staging,
+    store: MediaStore,
+    budget: MemoryBudget,
+    limits: UploadSettings,
+    client_share: float = 0.25,
+    wait_seconds: float = 10.0,
+) -> Resumable:
+    """Build what the service builds on a store of any kind; it remembers eight finished uploads."""
+    transfers = Transfers(budget, lambda: ProcessingMode.FULL_QUALITY)
+    locks = UploadLocks(stalled_seconds=0.1, wait_seconds=wait_seconds)
+    shares = UploadShares(limits.max_resumable, client_share, max_finished=8)
+    return Resumable(staging, Assembly(staging, store, Uploads(store, limits)), transfers, locks, shares, limits)
 
 
 async def give(*pieces: bytes, end: Exception | None = None) -> AsyncIterator[bytes]:

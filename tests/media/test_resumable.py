@@ -347,7 +347,7 @@ async def test_what_is_known_of_uploads_is_in_the_ledger_also_after_a_restart(tm
         left = held(house)
 
     assert (before, left) == (0, 0)
-    assert restored == after >= 50 * 7000
+    assert restored == after >= 50 * 6000
 
 
 async def test_an_upload_that_memory_has_no_room_for_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
