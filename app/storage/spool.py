@@ -17,15 +17,22 @@ _PIECE_BYTES = 64 * 1024
 class Spool:
     """A queue of bytes in a temporary file: many writers, one reader. Made by `open_spool`."""
 
-    def __init__(self, file: ScratchFile, fd: int, disk: DiskThreads) -> None:
+    def __init__(self, file: ScratchFile, disk: DiskThreads) -> None:
         self._file = file
-        self._fd = fd
+        self._fd = -1
         self._disk = disk
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._ended = False
         self._last = b""
         self.size_bytes = 0
+
+    async def open(self) -> None:
+        await self._disk.run(self._open)
+
+    async def aclose(self) -> None:
+        if self._fd >= 0:
+            await self._disk.run(os.close, self._fd)
 
     async def write(self, line: bytes) -> None:
         """Append a whole line.
@@ -68,13 +75,18 @@ class Spool:
         if self._last:
             yield self._last
 
+    def _open(self) -> None:
+        """Runs in a thread."""
+        self._fd = os.open(self._file.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+
 
 @asynccontextmanager
 async def open_spool(source: str, client: str, scratch: Scratch, disk: DiskThreads) -> AsyncIterator[Spool]:
     """Give a spool for the block; its file is gone afterwards, and what it took of the client's share is back."""
     async with scratch.spool(source, client) as file:
-        fd = await disk.run(os.open, file.path, os.O_RDWR | os.O_APPEND)
+        spool = Spool(file, disk)
         try:
-            yield Spool(file, fd, disk)
+            await spool.open()
+            yield spool
         finally:
-            await disk.run(os.close, fd)
+            await spool.aclose()

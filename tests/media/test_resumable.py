@@ -390,6 +390,31 @@ async def test_a_termination_that_is_cancelled_is_done_all_the_same(house: House
         assert house.store.usage().reserved_bytes == 0
 
 
+@pytest.mark.parametrize("checksum", [None, Checksum("sha1", b"x" * 20)])
+async def test_a_client_that_goes_in_any_moment_leaves_what_can_be_believed(
+    house: House, checksum: Checksum | None
+) -> None:
+    for turns in range(0, 40, 2):
+        upload_id = await begin(house)
+        piece = Piece(0, give(DATA[:300_000], DATA[300_000:600_000]), checksum=checksum)
+        sending = asyncio.create_task(house.resumable.append(upload_id, piece))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.sleep(0)
+        sending.cancel()  # as a server that has lost its patience does
+        await asyncio.wait((sending,))
+        stage = house.staging.find(upload_id)
+
+        assert stage.size_bytes == house.staging.path(stage).stat().st_size
+        assert house.store.usage().reserved_bytes == stage.size_bytes
+        assert checksum is None or stage.size_bytes == 0
+        await send(house, upload_id, stage.size_bytes, DATA[stage.size_bytes :])
+        item = await item_of(house, upload_id)
+        assert item.sha256 == hashlib.sha256(DATA).hexdigest()
+        await house.store.delete(item.id)
+
+
 async def parts_of(house: House, *parts: bytes) -> list[str]:
     ids = [await begin(house, part, partial=True) for part in parts]
     for upload_id, part in zip(ids, parts, strict=True):
