@@ -83,6 +83,9 @@ class StorageSettings(Section):
     root: Path = Field(Path("var"), description="Where media, temporary files and state are kept.")
     quota: Bytes | None = Field(None, description="Bytes that stored media and temporary files may take in all.")
     free_floor: Bytes = Field(256 * MIB, description="Free space of the file system that is never touched.")
+    client_share: Share = Field(
+        0.25, description="The part that one client may take of the room for spools, promises and resumable uploads."
+    )
     ttl_seconds: Seconds = Field(0, description="Age at which a media item is removed; 0: never.")
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
@@ -96,6 +99,9 @@ class UploadSettings(Section):
     idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
     digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
     expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
+    begin_seconds: float = Field(
+        600.0, gt=0, description="Time in which the first byte of a resumable upload must come, or it is removed."
+    )
     max_resumable: int = Field(1000, ge=1, description="Resumable uploads that may be unfinished at a time.")
 
 

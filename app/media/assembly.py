@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import anyio
-
 from app.domain.media import Chunk, MediaItem
 from app.errors import BallastError, ChecksumMismatch, NotFound, UnsupportedMedia
 from app.media.details import PICTURE_HEAD_BYTES
@@ -20,6 +18,7 @@ from app.storage.appender import Appender, Hash
 from app.storage.stage import Stage, new_hash
 from app.storage.staging import Staging
 from app.storage.store import MediaStore
+from app.storage.threads import finish
 from app.storage.writer import FinishedFile
 
 logger = logging.getLogger("ballast.uploads")
@@ -122,10 +121,9 @@ class Assembly:
                 checksum.compare(digest)
                 believed = True
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._close(stage, appender, believed=believed)
-                if not believed:
-                    stage.sha256 = sha256_before
+            if not believed:
+                stage.sha256 = sha256_before
+            await finish(self._close(stage, appender, believed=believed))  # a client that goes cancels this, too
         await self._hold(stage, None)
 
     async def _write(self, stage: Stage, appender: Appender, chunks: AsyncIterator[Chunk]) -> None:
@@ -160,7 +158,7 @@ class Assembly:
         stage.state.held_bytes = held_bytes
         try:
             await self._staging.save(stage)
-        except BaseException:
+        except (BallastError, OSError):  # where it is cancelled, it is written all the same
             stage.state.held_bytes = before
             raise
 

@@ -31,7 +31,8 @@ class Expiry:
         self._ttl_seconds = ttl_seconds
         self._orphans_due = time.monotonic() + _ORPHANS_SECONDS  # the store swept when it was opened
         self._has_finished_left = False
-        shortest = min(ttl_seconds or _LONGEST_SECONDS * 10, resumable.limits.expire_seconds)
+        limits = resumable.limits
+        shortest = min(ttl_seconds or _LONGEST_SECONDS * 10, limits.expire_seconds, limits.begin_seconds)
         self._period_seconds = min(_LONGEST_SECONDS, max(_SHORTEST_SECONDS, shortest / 10))
 
     async def run(self) -> None:
@@ -42,7 +43,7 @@ class Expiry:
         works: dict[str, Work] = {
             "finishing what an earlier run left": self._finish_left,
             "the sweep of items": lambda: self.sweep_items(datetime.now(UTC)),
-            "the sweep of uploads": lambda: self._resumable.sweep(time.time()),
+            "the sweep of uploads": self._resumable.sweep,
             "the sweep of orphans": lambda: self.sweep_orphans(time.monotonic()),
             "the count of temporary files": self._store.temp_files.measure,  # the quota counts what jobs are writing
         }

@@ -118,5 +118,5 @@ CREATION = tus_request(
 )
 PIECE = tus_request("Upload-Offset", optional=("Upload-Length", "Upload-Checksum"), body=_PIECE_BODY)
 PROGRESS = ("Tus-Resumable", "Upload-Offset", "Upload-Expires", "Ballast-Media-Id")
-CREATION_PROBLEMS = tus_problems(*RECEIVING, ChecksumMismatch)
+CREATION_PROBLEMS = tus_problems(*RECEIVING, ChecksumMismatch, Conflict)
 PIECE_PROBLEMS = tus_problems(*RECEIVING, ChecksumMismatch, Conflict, Forbidden)

@@ -16,7 +16,7 @@ from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
 from app.storage.files import full_disk
-from app.storage.tempfiles import TempFile, TempFiles
+from app.storage.scratch import Scratch, ScratchFile
 from app.storage.threads import DiskThreads
 
 _STEP_BYTES = 64 * KIB
@@ -63,7 +63,7 @@ class ChargedPicture(Picture):
     async def put_aside(self) -> None:
         """Write the picture to the disk and give its bytes back: nobody waits for others while holding any."""
         if self._path is None and self._charge is not None:
-            spooling = self._pictures.spooled(self.data)
+            spooling = self._pictures.spooled(self.data, self.customer.client)
             self.data = b""
             self._path = (await self._spool.enter_async_context(spooling)).path
             self._charge.release()
@@ -107,7 +107,7 @@ class Pictures:
     def __init__(
         self,
         budget: MemoryBudget,
-        temp_files: TempFiles,
+        scratch: Scratch,
         disk: DiskThreads,
         priority: Priority,
         wait_seconds: float,
@@ -115,7 +115,7 @@ class Pictures:
         self._priority = priority
         self._wait_seconds = wait_seconds
         self._budget = budget
-        self._temp_files = temp_files
+        self._scratch = scratch
         self._disk = disk
 
     @asynccontextmanager
@@ -138,7 +138,7 @@ class Pictures:
             capped = _capped(chunks, max_bytes)
             data = await self._read_in(capped, reservation)
             if reservation.is_released:
-                file = await stack.enter_async_context(self.spooled(data, capped))
+                file = await stack.enter_async_context(self.spooled(data, client, capped))
                 again = self.reserve({"picture": file.size_bytes}, "picture", customer)
                 reservation = await stack.enter_async_context(again)
                 data = bytearray(await self.read(file.path))
@@ -169,26 +169,28 @@ class Pictures:
 
     @asynccontextmanager
     async def spooled(
-        self, data: bytes | bytearray, rest: AsyncIterator[Chunk] | None = None
-    ) -> AsyncIterator[TempFile]:
+        self, data: bytes | bytearray, client: str, rest: AsyncIterator[Chunk] | None = None
+    ) -> AsyncIterator[ScratchFile]:
         """Keep `data`, and after it the `rest` that is still to come, in a temporary file for the block.
 
         A bytearray is emptied: while the picture waits, it is on the disk only.
 
         Raises:
-            StorageFull: the disk has no room for it.
+            StorageFull: the disk, or the client's share of it, has no room for it.
         """
-        async with self._temp_files.file("picture") as temp_file:
+        async with self._scratch.spool("picture", client) as file:
+            await file.count(len(data))
             with full_disk(len(data)):
-                temp_file.size_bytes = await self._disk.run(temp_file.path.write_bytes, data)
+                await self._disk.run(file.path.write_bytes, data)
             if isinstance(data, bytearray):
                 data.clear()
             del data
             if rest is not None:
                 async for chunk in rest:
+                    await file.count(len(chunk))
                     with full_disk(len(chunk)):
-                        temp_file.size_bytes += await self._disk.run(_append, temp_file.path, chunk)
-            yield temp_file
+                        await self._disk.run(_append, file.path, chunk)
+            yield file
 
     async def read(self, path: Path) -> bytes:
         return await self._disk.run(path.read_bytes)

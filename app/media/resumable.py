@@ -6,98 +6,68 @@ What belongs to HTTP (tus 1.0.0) is in `media/tus.py`; here is what an upload ma
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from app.domain.media import Chunk
-from app.errors import BadRequest, BallastError, Conflict, Forbidden, QueueFull, UnsupportedMedia
-from app.media.assembly import Assembly, Checksum
+from app.errors import BadRequest, BallastError, Conflict, Forbidden, UnsupportedMedia
+from app.media.assembly import Assembly
 from app.media.locks import UploadLocks
+from app.media.parts import find_part, joined_before
+from app.media.pieces import Creation, Piece, ResumableUpload
+from app.media.shares import UploadShares
 from app.media.transfers import UPLOAD, Transfers
-from app.media.uploads import Uploads, check_size
+from app.media.uploads import check_size
+from app.settings import UploadSettings
 from app.storage.stage import FINAL, PARTIAL, Stage
 from app.storage.staging import Staging
-from app.storage.store import MediaStore
 
 logger = logging.getLogger("ballast.uploads")
 
-MAX_FINISHED = 10_000
-"""How many finished uploads are remembered at most."""
-
 _JOINED_LINGER_SECONDS = 600.0
 """How long the parts stay once they have been joined: the answer may get lost, and the client ask again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """What a client says of a new upload: its length (None: it says later), its name, and `metadata` as it was sent."""
-
-    length: int | None
-    name: str | None = None
-    metadata: str = ""
-    partial: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes for an upload. `declared_bytes` is how many were announced, `length` how many the whole will have."""
-
-    offset: int
-    chunks: AsyncIterator[Chunk]
-    declared_bytes: int | None = None
-    length: int | None = None
-    checksum: Checksum | None = None
-    client: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ResumableUpload:
-    """How far an upload has come; `media_id` once it has become an item."""
-
-    id: str
-    offset: int
-    length: int | None
-    metadata: str
-    concat: str
-    expires_at: datetime
-    media_id: str | None
 
 
 class Resumable:
     """Enforces the rules of resumable uploads. One request at a time works on each of them."""
 
     def __init__(
-        self, staging: Staging, store: MediaStore, uploads: Uploads, transfers: Transfers, locks: UploadLocks
+        self,
+        staging: Staging,
+        assembly: Assembly,
+        transfers: Transfers,
+        locks: UploadLocks,
+        shares: UploadShares,
+        limits: UploadSettings,
     ) -> None:
         self._staging = staging
-        self._assembly = Assembly(staging, store, uploads)
+        self._assembly = assembly
         self._transfers = transfers
         self._locks = locks
-        self.limits = uploads.limits
+        self._shares = shares
+        self.limits = limits
 
     async def create(self, creation: Creation, first: Piece | None = None) -> ResumableUpload:
-        """Begin an upload, and append its `first` piece if there is one; the space for it is promised at once.
+        """Begin an upload, and append its `first` piece if there is one.
 
-        Where the first piece fails, nothing is left: the client knows no URL yet.
+        It must fit on the disk now, but no space is promised to it before its bytes come. Where the first piece fails,
+        nothing is left: the client knows no URL yet.
 
         Raises:
             PayloadTooLarge: it would be larger than an upload may be.
             UnsupportedMedia: it would be empty.
-            QueueFull: too many are unfinished.
+            QueueFull: too many are unfinished, or too many of this client.
+            Overloaded: memory has no room for what is to be known of it.
             StorageFull: there is no room for it.
             BallastError: see `append`.
         """
         check_size(creation.length or 0, self.limits.max_bytes)
         if creation.length == 0 and not creation.partial:
             raise UnsupportedMedia("The file is empty; send an image, a video or an audio file.")
-        self._check_number()
-        concat = PARTIAL if creation.partial else ""
-        stage = await self._staging.create(creation.length, creation.name, creation.metadata, concat)
+        self._shares.check(self._staging, creation.client)
+        stage = await self._staging.create(creation.state(PARTIAL if creation.partial else "", creation.length))
         if first is None:
             return self._view(stage)
         try:
@@ -130,7 +100,7 @@ class Resumable:
             if not stage.whole:
                 async with self._transfers.admit(UPLOAD, piece.client):
                     await self._assembly.append(stage, turn.chunks(piece.chunks), piece.checksum)
-            await self._assembly.complete(stage)
+            await self._complete(stage)
             return self._view(stage)
 
     async def look(self, upload_id: str) -> ResumableUpload:
@@ -144,33 +114,40 @@ class Resumable:
         if not stage.finished:
             async with self._locks.hold(upload_id):
                 stage = self._staging.find(upload_id)
-                await self._assembly.complete(stage)
+                await self._complete(stage)
         return self._view(stage)
 
-    async def join(self, part_ids: Sequence[str], creation: Creation, concat: str, client: str) -> ResumableUpload:
-        """Make one upload of the bytes of others, in this order; they may be used again for a while.
+    async def join(self, part_ids: Sequence[str], creation: Creation) -> ResumableUpload:
+        """Make one upload of the bytes of others, each named once, in this order.
+
+        They stay for a while: who asks again, because the answer was lost, gets the same upload.
 
         Raises:
             NotFound: there is no such part.
             BadRequest: one is not a part, or not finished.
+            Conflict: one has become part of another upload.
             Locked: another request works on one of them.
-            PayloadTooLarge, UnsupportedMedia, QueueFull, StorageFull: as for other uploads.
+            PayloadTooLarge, UnsupportedMedia, QueueFull, Overloaded, StorageFull: as for other uploads.
         """
         async with AsyncExitStack() as stack:
-            for part_id in sorted(set(part_ids)):
+            for part_id in sorted(part_ids):
                 self._staging.find(part_id)
                 await stack.enter_async_context(self._locks.hold(part_id))
-            parts = [self._find_part(part_id) for part_id in part_ids]
+            parts = [find_part(self._staging, part_id) for part_id in part_ids]
+            if (whole_id := joined_before(self._staging, parts)) is not None:
+                return await self.look(whole_id)
             length = sum(part.size_bytes for part in parts)
             check_size(length, self.limits.max_bytes)
-            self._check_number()
             await self._assembly.recognise(parts)
-            await stack.enter_async_context(self._transfers.admit(UPLOAD, client))
-            whole = await self._staging.create(length, creation.name, creation.metadata, f"{FINAL};{concat}")
+            await stack.enter_async_context(self._transfers.admit(UPLOAD, creation.client))
+            self._shares.check(self._staging, creation.client)
+            whole = await self._staging.create(creation.state(FINAL, length, "".join(part_ids)))
             await stack.enter_async_context(self._locks.hold(whole.state.id))
             await self._assembly.join(parts, whole)
             for part in parts:
-                part.touched_at = time.time() - self.limits.expire_seconds + _JOINED_LINGER_SECONDS
+                part.joined_into = whole.state.id
+                spent_seconds = max(0.0, self.limits.expire_seconds - _JOINED_LINGER_SECONDS)
+                part.touched_at = self._staging.now() - spent_seconds
             return self._view(whole)
 
     async def terminate(self, upload_id: str) -> None:
@@ -193,23 +170,27 @@ class Resumable:
                 except (BallastError, OSError) as error:
                     logger.warning("an upload of an earlier run could not be finished: %s", error)
 
-    async def sweep(self, now: float) -> None:
-        """Remove uploads to which no byte came for so long, `now` being in seconds since 1970."""
-        finished = sorted((stage for stage in self._staging if stage.finished), key=lambda stage: stage.touched_at)
-        surplus = set(finished[: max(0, len(finished) - MAX_FINISHED)])
+    async def sweep(self) -> None:
+        """Remove uploads to which no byte came for so long, and finished ones beyond those that are remembered."""
+        surplus = set(self._shares.surplus(self._staging))
         for stage in self._staging:
-            due = stage.touched_at + self.limits.expire_seconds <= now
-            if (due or stage in surplus) and not self._locks.held(stage.state.id):
+            if (self._seconds_left(stage) <= 0 or stage in surplus) and not self._locks.held(stage.state.id):
                 await self._staging.remove(stage)
+        await self._staging.keep_ages()
 
     async def _set_length(self, stage: Stage, length: int) -> None:
         check_size(length, self.limits.max_bytes)
         if length < stage.size_bytes:
             raise BadRequest("The upload already has more bytes than this Upload-Length.")
-        assert stage.reservation is not None
-        await stage.reservation.promise(length)
+        await self._staging.check_room(stage, length)
         stage.state.length = length
         await self._staging.save(stage)
+
+    async def _complete(self, stage: Stage) -> None:
+        await self._assembly.complete(stage)
+        for one in self._shares.surplus(self._staging):
+            if one is not stage and not self._locks.held(one.state.id):
+                await self._staging.remove(one)
 
     def _check_piece(self, stage: Stage, piece: Piece) -> None:
         if stage.is_final:
@@ -221,21 +202,21 @@ class Resumable:
         length = stage.state.length if piece.length is None else piece.length
         check_size(piece.offset + (piece.declared_bytes or 0), self.limits.max_bytes if length is None else length)
 
-    def _check_number(self) -> None:
-        if self._staging.unfinished >= self.limits.max_resumable:
-            raise QueueFull("Too many resumable uploads are unfinished.", retry_after_seconds=60)
-
-    def _find_part(self, part_id: str) -> Stage:
-        part = self._staging.find(part_id)
-        if not part.is_partial:
-            raise BadRequest("Upload-Concat names an upload that is not a partial one.")
-        if not part.whole:
-            raise BadRequest("Upload-Concat names a partial upload that is not finished.")
-        return part
+    def _seconds_left(self, stage: Stage) -> float:
+        limits = self.limits
+        waits_for_bytes = not stage.finished and not stage.size_bytes
+        lifetime = min(limits.begin_seconds, limits.expire_seconds) if waits_for_bytes else limits.expire_seconds
+        return stage.touched_at + lifetime - self._staging.now()
 
     def _view(self, stage: Stage) -> ResumableUpload:
-        expires_at = datetime.fromtimestamp(stage.touched_at + self.limits.expire_seconds, UTC)
         state = stage.state
         return ResumableUpload(
-            state.id, stage.size_bytes, state.length, state.metadata, state.concat, expires_at, state.media_id
+            id=state.id,
+            offset=stage.size_bytes,
+            length=state.length,
+            metadata=state.metadata,
+            concat=state.concat,
+            part_ids=state.part_ids,
+            expires_at=datetime.now(UTC) + timedelta(seconds=self._seconds_left(stage)),
+            media_id=state.media_id,
         )

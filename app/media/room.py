@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from app.core import Core
 from app.ffmpeg.probe import Prober
 from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
 from app.media.expiry import Expiry
 from app.media.locks import UploadLocks
 from app.media.resumable import Resumable
+from app.media.shares import UploadShares
 from app.media.signer import UrlSigner, read_secret
 from app.media.transfers import Transfers
 from app.media.uploads import Uploads
 from app.memory.governor import Governor
 from app.settings import Settings
+from app.storage.ages import Ages
+from app.storage.records import StageRecords
+from app.storage.stagefiles import StageFiles
 from app.storage.staging import Staging
 from app.storage.store import MediaStore
 
@@ -40,7 +45,10 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     settings, governor, store = core.settings, core.governor, core.store
     uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
     transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
-    resumable = Resumable(await _open_staging(core), store, uploads, transfers, UploadLocks())
+    staging = await _open_staging(core, stack)
+    shares = UploadShares(settings.upload.max_resumable, settings.storage.client_share)
+    assembly = Assembly(staging, store, uploads)
+    resumable = Resumable(staging, assembly, transfers, UploadLocks(), shares, settings.upload)
     signer = _build_signer(settings)
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
@@ -56,11 +64,13 @@ def _build_details(governor: Governor) -> Details:
     return Details(prober, governor.budget, governor.reclaim)
 
 
-async def _open_staging(core: Core) -> Staging:
-    settings = core.settings
-    folder = settings.storage.root.absolute() / "staging"
-    staging = Staging(folder, core.disk, core.store.space, settings.upload.digest, synced=settings.storage.fsync)
+async def _open_staging(core: Core, stack: AsyncExitStack) -> Staging:
+    settings, root = core.settings, core.settings.storage.root.absolute()
+    files = StageFiles(root / "staging", synced=settings.storage.fsync)
+    records, ages = StageRecords(core.governor.budget), Ages(root / "state" / "ages.json")
+    staging = Staging(files, core.disk, core.store.space, records, ages, settings.upload.digest)
     await staging.open()
+    stack.push_async_callback(staging.aclose)
     return staging
 
 

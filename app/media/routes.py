@@ -93,7 +93,8 @@ async def create_media(
     limits = media.uploads.limits
     incoming = await incoming_file(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
     await until_sent.enter_async_context(media.transfers.admit(UPLOAD, client))
-    item = await media.uploads.receive(incoming.chunks, query.name or incoming.name, incoming.declared_bytes)
+    name = query.name or incoming.name
+    item = await media.uploads.receive(incoming.chunks, name, incoming.declared_bytes, client)
     body = await until_sent.enter_async_context(media.delivery.answer(item, query.inline, query.shape))
     receipt = receipt_headers(media.transfers.receipt(UPLOAD))
     return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})

@@ -29,11 +29,13 @@ from app.media.openapi import (
     tus_problems,
     tus_request,
 )
-from app.media.resumable import Creation, Piece, Resumable, ResumableUpload
+from app.media.pieces import Creation, Piece, ResumableUpload
+from app.media.resumable import Resumable
 from app.media.room import MediaRoom
 from app.media.tus_headers import (
     PATH,
     check_body_type,
+    concat_header,
     file_name,
     read_checksum,
     read_length,
@@ -112,10 +114,9 @@ async def create_upload(request: Request, resumable: ResumableDep, client: Clien
     if part_ids is not None:
         if "upload-length" in headers or "upload-defer-length" in headers:
             raise BadRequest("A joined upload is as long as its parts: send no length.")
-        urls = headers["upload-concat"].partition(";")[2]
-        upload = await resumable.join(part_ids, Creation(None, name, metadata), urls, client)
+        upload = await resumable.join(part_ids, Creation(None, name, metadata, client=client))
     else:
-        creation = Creation(read_length(headers), name, metadata, partial="upload-concat" in headers)
+        creation = Creation(read_length(headers), name, metadata, "upload-concat" in headers, client)
         first = None
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
             check_body_type(headers)
@@ -140,7 +141,7 @@ async def read_upload(upload_id: str, resumable: ResumableDep) -> Response:
     if upload.metadata:
         headers["Upload-Metadata"] = upload.metadata
     if upload.concat:
-        headers["Upload-Concat"] = upload.concat
+        headers["Upload-Concat"] = concat_header(upload.concat, upload.part_ids)
     return Response(status_code=200, headers=headers)
 
 

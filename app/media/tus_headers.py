@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -17,7 +18,11 @@ PATH = "/v1/uploads"
 CONTENT_TYPE = "application/offset+octet-stream"
 
 MAX_METADATA_CHARACTERS = 4096
-MAX_PARTS = 1000
+MAX_NAME_CHARACTERS = 512
+"""More of a name, from its beginning on, is not kept; a stored item's has 200 at most."""
+
+MAX_PARTS = 128
+"""Clients take 2 to 10; so many are named within a head of 32 KiB by URLs of up to 250 characters."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _FINAL = "final;"
@@ -72,7 +77,8 @@ def read_metadata(headers: Headers) -> dict[str, str]:
 
 def file_name(metadata: dict[str, str]) -> str | None:
     """Return the client's name of the file: `filename`, or `name` as some clients call it."""
-    return metadata.get("filename") or metadata.get("name")
+    name = metadata.get("filename") or metadata.get("name")
+    return name and name[-MAX_NAME_CHARACTERS:]
 
 
 def read_checksum(headers: Headers) -> Checksum | None:
@@ -94,7 +100,7 @@ def read_parts(headers: Headers) -> tuple[str, ...] | None:
     """Return the ids of the uploads that Upload-Concat names, None where nothing is to be joined.
 
     Raises:
-        BadRequest: it is malformed, or there are too many.
+        BadRequest: it is malformed, names one twice, or too many.
         NotFound: it names something that is not an upload here.
     """
     value = headers.get("Upload-Concat", "partial")
@@ -102,10 +108,18 @@ def read_parts(headers: Headers) -> tuple[str, ...] | None:
         return None
     if not value.startswith(_FINAL):
         raise BadRequest("Upload-Concat must be `partial`, or `final;` and the URLs of the parts.")
-    urls = value.removeprefix(_FINAL).split()
+    urls = value.removeprefix(_FINAL).split(maxsplit=MAX_PARTS)
     if not 1 <= len(urls) <= MAX_PARTS:
         raise BadRequest(f"Upload-Concat must name 1 to {MAX_PARTS} parts.")
-    return tuple(_upload_id(url) for url in urls)
+    part_ids = tuple(_upload_id(url) for url in urls)
+    if len(set(part_ids)) < len(part_ids):
+        raise BadRequest("Upload-Concat names a part twice.")
+    return part_ids
+
+
+def concat_header(concat: str, part_ids: Sequence[str]) -> str:
+    """Return Upload-Concat as it is told: the parts by their paths, however the client wrote their URLs."""
+    return f"{_FINAL}{' '.join(f'{PATH}/{part_id}' for part_id in part_ids)}" if part_ids else concat
 
 
 def check_body_type(headers: Headers) -> None:

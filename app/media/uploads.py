@@ -54,7 +54,9 @@ class Uploads:
         self._store = store
         self._active: set[Progress] = set()
 
-    async def receive(self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None) -> MediaItem:
+    async def receive(
+        self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None, client: str = ""
+    ) -> MediaItem:
         """Store what `chunks` give and return the item. If anything goes wrong, nothing of it is left.
 
         `name` is what the client calls it. `declared_bytes` is how many it announced, None if it did not; `http.body`
@@ -71,7 +73,7 @@ class Uploads:
             if media_type.kind is MediaKind.IMAGE:
                 begun += await _take(chunks, PICTURE_HEAD_BYTES, progress)
             head = b"".join(begun)[:PICTURE_HEAD_BYTES]
-            async with self._store.writer(declared_bytes, self.limits.digest) as writer:
+            async with self._store.writer(declared_bytes, self.limits.digest, client) as writer:
                 for chunk in begun:
                     await writer.write(chunk)
                 begun.clear()

@@ -1,14 +1,28 @@
-"""The ledger of disk space: bytes are reserved before they are written, so a full disk is noticed at the start."""
+"""The ledger of disk space: bytes are reserved before they are written, so a full disk is noticed at the start.
+
+What is promised ahead of the bytes that came, and what waits in spools, is *passing*: it is given back by itself. Of
+the room that there would be without it, one client gets a share: nobody takes the disk by promising to send, or by not
+reading. What has been written of an upload is the client's to keep, as an item would be: quota and floor bound that.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.errors import StorageFull
 
 STEP_BYTES = 16 * 1024 * 1024
-"""By how much a reservation of unknown length grows at a time, if there is that much."""
+"""By how much a reservation of unknown length grows at most, if there is that much."""
+
+LEAST_STEP_BYTES = 64 * 1024
+"""By how much it grows at first; then by as much as was written: who sends little is promised little."""
+
+_NO_ROOM = "There is not enough room for it. Delete something, or raise the quota."
+_SHARE_IS_USED = (
+    "What waits for you on the disk has used your share of the room: read your answers, or send less at once."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +44,59 @@ class DiskSpace:
         quota_bytes: int | None,
         floor_bytes: int,
         other_bytes: Callable[[], int] = lambda: 0,
+        client_share: float = 1.0,
     ) -> None:
-        """`other_bytes` gives those that count for the quota but were never reserved: files that jobs write."""
+        """`other_bytes` gives those that count for the quota but were never reserved: files that jobs write.
+
+        `client_share` is the part of the room that one client's passing bytes may take.
+        """
         self._free_bytes = free_bytes
         self._quota_bytes = quota_bytes
         self._floor_bytes = floor_bytes
         self._other_bytes = other_bytes
+        self._client_share = client_share
         self._items = 0
         self._stored_bytes = 0
         self._reserved_bytes = 0
         self._unwritten_bytes = 0
+        self._passing: Counter[str] = Counter()
 
-    async def reserve(self, declared_bytes: int | None) -> SpaceReservation:
-        """Reserve `declared_bytes`; None (unknown) begins with a step and grows as bytes are counted.
+    async def reserve(self, declared_bytes: int | None, client: str = "") -> SpaceReservation:
+        """Reserve room for a file of `declared_bytes`, as far as the client's share goes; the rest as bytes come.
+
+        None (unknown) begins with a step. `client` is empty for the service itself, which has no share to keep to.
 
         Raises:
             StorageFull: the quota or the floor of free space does not allow it.
         """
-        reservation = SpaceReservation(self)
-        needed_bytes = 1 if declared_bytes is None else declared_bytes
-        await self._grow(reservation, needed_bytes, STEP_BYTES if declared_bytes is None else declared_bytes)
+        reservation = SpaceReservation(self, client, declared_bytes or 0)
+        left_bytes = await self._left_bytes()
+        _refuse_beyond(1 if declared_bytes is None else declared_bytes, left_bytes)
+        if declared_bytes != 0:
+            self._grant(reservation, 1, left_bytes)
         return reservation
 
-    def restore(self, promised_bytes: int, written_bytes: int) -> SpaceReservation:
-        """Restore what an earlier run had promised to a file and written of it; never refused."""
-        reservation = SpaceReservation(self)
-        reservation.reserved_bytes = max(promised_bytes, written_bytes)
-        reservation.written_bytes = written_bytes
-        self._reserved_bytes += reservation.reserved_bytes
-        self._unwritten_bytes += reservation.reserved_bytes - written_bytes
+    def spool(self, client: str) -> SpaceReservation:
+        """Return a reservation of nothing yet for a file that only waits to be read: all of it is passing."""
+        return SpaceReservation(self, client, is_spool=True)
+
+    def open(self, client: str) -> SpaceReservation:
+        """Return a reservation of nothing yet, which grows in steps as bytes are counted."""
+        return SpaceReservation(self, client)
+
+    def restore(self, written_bytes: int, client: str = "") -> SpaceReservation:
+        """Restore what an earlier run had written of a file; never refused."""
+        reservation = SpaceReservation(self, client)
+        self._change(reservation, written_bytes, written_bytes)
         return reservation
+
+    async def check(self, size_bytes: int) -> None:
+        """Make sure that a file of this size would fit now; nothing is reserved.
+
+        Raises:
+            StorageFull: it would not.
+        """
+        _refuse_beyond(size_bytes, await self._left_bytes())
 
     def added(self, size_bytes: int, items: int = 1) -> None:
         """Count an item that was committed, or several and their bytes in all."""
@@ -74,38 +111,62 @@ class DiskSpace:
     def usage(self) -> StorageUsage:
         return StorageUsage(self._items, self._stored_bytes, self._reserved_bytes, self._quota_bytes)
 
-    async def _grow(self, reservation: SpaceReservation, needed_bytes: int, wanted_bytes: int) -> None:
+    async def _left_bytes(self) -> int:
         left_bytes = await self._free_bytes() - self._floor_bytes - self._unwritten_bytes
         if self._quota_bytes is not None:
             taken_bytes = self._stored_bytes + self._reserved_bytes + self._other_bytes()
             left_bytes = min(left_bytes, self._quota_bytes - taken_bytes)
-        if needed_bytes > left_bytes:
-            raise StorageFull(
-                "There is not enough room for it. Delete something, or raise the quota.",
-                neededBytes=needed_bytes,
-                freeBytes=max(0, left_bytes),
-            )
-        granted_bytes = max(needed_bytes, min(wanted_bytes, left_bytes))
-        reservation.reserved_bytes += granted_bytes
-        self._reserved_bytes += granted_bytes
-        self._unwritten_bytes += granted_bytes
+        return left_bytes
 
-    def _wrote(self, size_bytes: int) -> None:
-        self._unwritten_bytes -= size_bytes
+    async def _grow(self, reservation: SpaceReservation, needed_bytes: int) -> None:
+        self._grant(reservation, needed_bytes, await self._left_bytes())
 
-    def _release(self, reservation: SpaceReservation) -> None:
-        self._reserved_bytes -= reservation.reserved_bytes
-        self._unwritten_bytes -= reservation.reserved_bytes - reservation.written_bytes
+    def _grant(self, reservation: SpaceReservation, needed_bytes: int, left_bytes: int) -> None:
+        """Reserve `needed_bytes` more, and what is wanted beyond them as far as the client's share goes."""
+        share_bytes = left_bytes
+        if reservation.client:
+            room_bytes = left_bytes + self._passing.total()
+            share_bytes = int(room_bytes * self._client_share) - self._passing[reservation.client]
+        _refuse_beyond(needed_bytes, left_bytes)
+        if reservation.is_spool:
+            _refuse_beyond(needed_bytes, share_bytes, _SHARE_IS_USED)
+        granted_bytes = max(needed_bytes, min(reservation.wanted_bytes, left_bytes, share_bytes))
+        self._change(reservation, granted_bytes, 0)
+
+    def _change(self, reservation: SpaceReservation, reserved_bytes: int, written_bytes: int) -> None:
+        """Change what is reserved and what is written of it, and the sums with it."""
+        passing_bytes = reservation.passing_bytes
+        reservation.reserved_bytes += reserved_bytes
+        reservation.written_bytes += written_bytes
+        self._reserved_bytes += reserved_bytes
+        self._unwritten_bytes += reserved_bytes - written_bytes
+        self._passing[reservation.client] += reservation.passing_bytes - passing_bytes
+        if not self._passing[reservation.client]:
+            del self._passing[reservation.client]
 
 
 class SpaceReservation:
-    """Bytes promised to one file that is being written; made by `DiskSpace.reserve`."""
+    """Bytes promised to one file that is being written; made by `DiskSpace`."""
 
-    def __init__(self, space: DiskSpace) -> None:
+    def __init__(self, space: DiskSpace, client: str, declared_bytes: int = 0, *, is_spool: bool = False) -> None:
         self._space = space
+        self._declared_bytes = declared_bytes
         self._held = True
+        self.client = client
+        self.is_spool = is_spool
         self.reserved_bytes = 0
         self.written_bytes = 0
+
+    @property
+    def passing_bytes(self) -> int:
+        """What will be given back by itself: see the head of the module."""
+        return self.reserved_bytes - (0 if self.is_spool else self.written_bytes)
+
+    @property
+    def wanted_bytes(self) -> int:
+        """What to reserve at a time: all that was declared, else a step."""
+        step_bytes = min(STEP_BYTES, max(LEAST_STEP_BYTES, self.written_bytes))
+        return max(self._declared_bytes - self.reserved_bytes, 0) or step_bytes
 
     async def count(self, size_bytes: int) -> None:
         """Count bytes on their way to the disk, and reserve more if they were not promised.
@@ -115,27 +176,35 @@ class SpaceReservation:
         """
         missing_bytes = self.written_bytes + size_bytes - self.reserved_bytes
         if missing_bytes > 0:
-            await self._space._grow(self, missing_bytes, max(missing_bytes, STEP_BYTES))
-        self.written_bytes += size_bytes
-        self._space._wrote(size_bytes)
+            await self._space._grow(self, missing_bytes)
+        self._space._change(self, 0, size_bytes)
 
     async def promise(self, size_bytes: int) -> None:
-        """Reserve this much in all, now that it is known.
+        """Reserve this much in all, whatever the client's share, for bytes that are there already.
 
         Raises:
             StorageFull: there is no room for it.
         """
         missing_bytes = size_bytes - self.reserved_bytes
         if missing_bytes > 0:
-            await self._space._grow(self, missing_bytes, missing_bytes)
+            await self._space.check(missing_bytes)
+            self._space._change(self, missing_bytes, 0)
 
     def uncount(self, size_bytes: int) -> None:
         """Take back what was counted, for bytes that were cut off again. They stay promised."""
-        self.written_bytes -= size_bytes
-        self._space._wrote(-size_bytes)
+        self._space._change(self, 0, -size_bytes)
+
+    def settle(self) -> None:
+        """Give back what was promised and not written: nothing more comes for now."""
+        self._space._change(self, self.written_bytes - self.reserved_bytes, 0)
 
     def release(self) -> None:
-        """Give back what was promised; a second call does nothing."""
+        """Give back everything; a second call does nothing."""
         if self._held:
             self._held = False
-            self._space._release(self)
+            self._space._change(self, -self.reserved_bytes, -self.written_bytes)
+
+
+def _refuse_beyond(needed_bytes: int, left_bytes: int, detail: str = _NO_ROOM) -> None:
+    if needed_bytes > left_bytes:
+        raise StorageFull(detail, neededBytes=needed_bytes, freeBytes=max(0, left_bytes))

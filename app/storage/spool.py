@@ -8,41 +8,53 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.storage.files import full_disk, write_all
-from app.storage.tempfiles import TempFile, TempFiles
+from app.storage.scratch import Scratch, ScratchFile
 from app.storage.threads import DiskThreads
 
 _PIECE_BYTES = 64 * 1024
 
 
 class Spool:
-    """A queue of bytes in a tracked temporary file: many writers, one reader. Made by `open_spool`."""
+    """A queue of bytes in a temporary file: many writers, one reader. Made by `open_spool`."""
 
-    def __init__(self, temp_file: TempFile, fd: int, disk: DiskThreads) -> None:
-        self._temp_file = temp_file
-        self._fd = fd
+    def __init__(self, file: ScratchFile, disk: DiskThreads) -> None:
+        self._file = file
+        self._fd = -1
         self._disk = disk
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._ended = False
+        self._last = b""
+        self.size_bytes = 0
 
-    @property
-    def size_bytes(self) -> int:
-        return self._temp_file.size_bytes
+    async def open(self) -> None:
+        await self._disk.run(self._open)
+
+    async def aclose(self) -> None:
+        if self._fd >= 0:
+            await self._disk.run(os.close, self._fd)
 
     async def write(self, line: bytes) -> None:
         """Append a whole line.
 
         Raises:
-            StorageFull: the disk has no room for it.
+            StorageFull: the disk, or the share of the client, has no room for it.
         """
         async with self._writing:
-            with full_disk(len(line)):
-                await self._disk.run(write_all, self._fd, [line])
-            self._temp_file.size_bytes += len(line)
+            await self._file.count(len(line))
+            try:
+                with full_disk(len(line)):
+                    await self._disk.run(write_all, self._fd, [line])
+            except BaseException:  # a part of it may be there
+                await self._disk.run(os.ftruncate, self._fd, self.size_bytes)
+                self._file.uncount(len(line))
+                raise
+            self.size_bytes += len(line)
         self._changed.set()
 
-    def end(self) -> None:
-        """Say that nothing more will be written."""
+    def end(self, last: bytes = b"") -> None:
+        """Say that nothing more will be written. The `last` line waits in memory: it may say that the disk is full."""
+        self._last = last
         self._ended = True
         self._changed.set()
 
@@ -51,18 +63,30 @@ class Spool:
         offset = 0
         while True:
             self._changed.clear()
-            if offset < self._temp_file.size_bytes:
-                piece = await self._disk.run(os.pread, self._fd, piece_bytes, offset)
+            if offset < self.size_bytes:
+                nbytes = min(piece_bytes, self.size_bytes - offset)
+                piece = await self._disk.run(os.pread, self._fd, nbytes, offset)
                 offset += len(piece)
                 yield piece
             elif self._ended:
-                return
+                break
             else:
                 await self._changed.wait()
+        if self._last:
+            yield self._last
+
+    def _open(self) -> None:
+        """Runs in a thread."""
+        self._fd = os.open(self._file.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
 
 
 @asynccontextmanager
-async def open_spool(source: str, temp_files: TempFiles, disk: DiskThreads) -> AsyncIterator[Spool]:
-    """Give a spool for the block; its file is gone afterwards."""
-    async with temp_files.file(source) as temp_file, disk.opened(temp_file.path, os.O_RDWR | os.O_APPEND) as fd:
-        yield Spool(temp_file, fd, disk)
+async def open_spool(source: str, client: str, scratch: Scratch, disk: DiskThreads) -> AsyncIterator[Spool]:
+    """Give a spool for the block; its file is gone afterwards, and what it took of the client's share is back."""
+    async with scratch.spool(source, client) as file:
+        spool = Spool(file, disk)
+        try:
+            await spool.open()
+            yield spool
+        finally:
+            await spool.aclose()

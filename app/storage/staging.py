@@ -1,34 +1,24 @@
 """Uploads that come in over many requests: each a file on the local disk that survives a restart, with its state.
 
-    <root>/staging/<id>.part   the bytes so far: the length of the file is how far the upload has come
-    <root>/staging/<id>.json   what is known about it (`stage`), replaced in one step by a rename
-
-The ledger of disk space knows what is promised to an upload, and what is written of it, from its creation on.
+The ledger of memory has what is known of each of them (`records`), that of disk space what is written of it, and while
+a request brings more a step ahead of that: nothing is promised to who only says that bytes will come.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from app.errors import NotFound
+from app.storage.ages import Age, Ages
 from app.storage.appender import Appender, Hash
-from app.storage.files import create, full_disk, replace, sync, unlink, write_all
+from app.storage.files import full_disk, sync, unlink
+from app.storage.records import StageRecords
 from app.storage.space import DiskSpace
-from app.storage.stage import Stage, StageState, decode, encode, new_hash, new_stage_id
-from app.storage.threads import DiskThreads
+from app.storage.stage import FINAL, Stage, StageState, new_hash
+from app.storage.stagefiles import SLICE_BYTES, StageFiles, copy, feed, read_head
+from app.storage.threads import DiskThreads, finish
 from app.storage.writer import Digest
-
-logger = logging.getLogger("ballast.storage")
-
-SLICE_BYTES = 64 * 1024 * 1024
-"""How much is read back or joined in one visit to a thread: between two of them a task can be cancelled."""
-
-_READ_BYTES = 1024 * 1024
 
 
 class Staging:
@@ -37,59 +27,64 @@ class Staging:
     Nothing here keeps two requests from working on one upload: callers do (`UploadLocks`).
     """
 
-    def __init__(self, folder: Path, disk: DiskThreads, space: DiskSpace, digest: Digest, *, synced: bool) -> None:
-        self._folder = folder
+    def __init__(
+        self, files: StageFiles, disk: DiskThreads, space: DiskSpace, records: StageRecords, ages: Ages, digest: Digest
+    ) -> None:
+        """Where the `digest` is `sha256`, that of each upload is taken while its bytes come in."""
+        self._files = files
         self._disk = disk
         self._space = space
+        self._records = records
+        self._ages = ages
         self._digest = digest
-        self._synced = synced
-        self._stages: dict[str, Stage] = {}
+        self._has_ages = False
+        self.find = records.find
+        self.now = ages.clock
 
     async def open(self) -> None:
         """Find the uploads of an earlier run; remove what belongs to none."""
-        for state, size_bytes, touched_at in await self._disk.run_long(self._load):
-            stage = Stage(state, size_bytes, touched_at)
+        ages = await self._disk.run_long(self._ages.read)
+        self._has_ages = bool(ages)
+        now = self.now()
+        stages: dict[str, Stage] = {}
+        for state, size_bytes in await self._disk.run_long(self._files.load):
+            age = ages.get(state.id)
+            seconds = age.seconds if age is not None and age.size_bytes == size_bytes else 0.0
+            stages[state.id] = stage = Stage(state, size_bytes, now - seconds)
             if not stage.finished:
-                stage.reservation = self._space.restore(state.length or 0, size_bytes)
-                stage.sha256 = new_hash("sha256") if self._digest == "sha256" and not size_bytes else None
-            self._stages[state.id] = stage
+                stage.reservation = self._space.restore(size_bytes, state.client)
+                stage.sha256 = self._new_digest() if not size_bytes else None
+        for stage in stages.values():
+            for part_id in stage.state.part_ids:
+                if part_id in stages:
+                    stages[part_id].joined_into = stage.state.id
+        self._records.open(stages.values())
 
-    async def create(self, length: int | None, name: str | None, metadata: str, concat: str) -> Stage:
-        """Begin an upload of `length` bytes (None: not known yet); the space is promised to it at once.
+    async def aclose(self) -> None:
+        """Keep what survives a restart, and give the memory back."""
+        await self.keep_ages()
+        self._records.aclose()
+
+    async def create(self, state: StageState) -> Stage:
+        """Begin an upload; it is among the others at once, so that whoever counts them counts it.
 
         Raises:
-            StorageFull: there is no room for it.
+            StorageFull: there would be no room for it now. None is promised to it before its bytes come.
+            Overloaded: memory has no room for what is to be known of it.
         """
-        reservation = await self._space.reserve(length)
+        stage = Stage(state, 0, self.now(), self._space.open(state.client), self._new_digest())
+        self._records.add(stage)
         try:
-            state = StageState(new_stage_id(), length, name, metadata, concat)
+            await self._space.check(state.length or 1)
             with full_disk():
-                await self._disk.run(self._create, state)
+                await self._disk.run(self._files.create, state)
         except BaseException:
-            reservation.release()
+            await self.remove(stage)
             raise
-        stage = Stage(state, 0, time.time(), reservation)
-        stage.sha256 = new_hash("sha256") if self._digest == "sha256" else None
-        self._stages[state.id] = stage
         return stage
 
-    def find(self, stage_id: str) -> Stage:
-        """Return an upload.
-
-        Raises:
-            NotFound: there is none, or it has expired.
-        """
-        try:
-            return self._stages[stage_id]
-        except KeyError:
-            raise NotFound("There is no upload with this id; it may have expired.") from None
-
     def __iter__(self) -> Iterator[Stage]:
-        return iter(tuple(self._stages.values()))
-
-    @property
-    def unfinished(self) -> int:
-        return sum(not stage.finished for stage in self._stages.values())
+        return iter(self._records)
 
     async def save(self, stage: Stage) -> None:
         """Make the changes in `stage.state` survive a restart.
@@ -98,7 +93,23 @@ class Staging:
             StorageFull: there is no room for it.
         """
         with full_disk():
-            await self._disk.run(self._write_state, stage.state)
+            await self._disk.run(self._files.write_state, stage.state)
+
+    async def keep_ages(self) -> None:
+        """Make the ages survive a restart; call it now and then."""
+        now = self.now()
+        ages = {stage.state.id: Age(max(0.0, now - stage.touched_at), stage.size_bytes) for stage in self}
+        if ages or self._has_ages:
+            await self._disk.run(self._ages.write, ages)
+            self._has_ages = bool(ages)
+
+    async def check_room(self, stage: Stage, length: int) -> None:
+        """Make sure that an upload of `length` would fit now; nothing is promised to it.
+
+        Raises:
+            StorageFull: it would not.
+        """
+        await self._space.check(length - stage.size_bytes)
 
     def appender(self, stage: Stage, digests: Iterable[Hash] = ()) -> Appender:
         """Return what appends to the bytes that are there; the owner closes it and then calls `set_size`."""
@@ -109,23 +120,28 @@ class Staging:
             self._disk,
             stage.reservation.count,
             (*own, *digests),
-            synced=self._synced,
+            synced=self._files.synced,
             start_bytes=stage.size_bytes,
         )
 
     async def set_size(self, stage: Stage, size_bytes: int) -> None:
-        """Set how far the upload has come; bytes in the file beyond that are cut off."""
+        """Set how far the upload has come; bytes in the file beyond that are cut off, and no more is promised for now.
+
+        It has come no further, and does not live longer, where none of the bytes that came is kept.
+        """
         assert stage.reservation is not None
-        stage.touched_at = time.time()
+        if size_bytes > stage.size_bytes:
+            stage.touched_at = self.now()
         beyond_bytes = stage.reservation.written_bytes - size_bytes
         if beyond_bytes > 0:
             await self._disk.run(os.truncate, self.path(stage), size_bytes)
             stage.reservation.uncount(beyond_bytes)
+        stage.reservation.settle()
         stage.size_bytes = size_bytes
 
     async def head(self, stage: Stage, size_bytes: int) -> bytes:
         """Return the first bytes."""
-        return await self._disk.run(_read_head, self.path(stage), size_bytes)
+        return await self._disk.run(read_head, self.path(stage), size_bytes)
 
     async def digest(self, stage: Stage) -> str | None:
         """Return the SHA-256 of the whole file, read back if it is not known any more; None if none is wanted."""
@@ -134,113 +150,54 @@ class Staging:
         if stage.sha256 is None:
             sha256 = new_hash("sha256")
             for offset in range(0, stage.size_bytes, SLICE_BYTES):
-                await self._disk.run_long(_feed, self.path(stage), offset, sha256)
+                await self._disk.run_long(feed, self.path(stage), offset, sha256)
             stage.sha256 = sha256
         return stage.sha256.hexdigest()
 
-    async def join(self, parts: Iterable[Stage], whole: Stage) -> None:
+    async def join(self, parts: Sequence[Stage], whole: Stage) -> None:
         """Append the bytes of `parts` to `whole`, one after the other.
 
         Raises:
             StorageFull: there is no room for them.
         """
         assert whole.reservation is not None
+        assert whole.state.concat == FINAL
+        await whole.reservation.promise(sum(part.size_bytes for part in parts))
         digests = () if whole.sha256 is None else (whole.sha256,)
         for part in parts:
             for offset in range(0, part.size_bytes, SLICE_BYTES):
                 count = min(SLICE_BYTES, part.size_bytes - offset)
                 await whole.reservation.count(count)
                 with full_disk():
-                    await self._disk.run_long(_copy, self.path(part), offset, count, self.path(whole), digests)
-        if self._synced:
+                    await self._disk.run_long(copy, self.path(part), offset, count, self.path(whole), digests)
+        if self._files.synced:
             await self._disk.run_long(sync, self.path(whole))
         await self.set_size(whole, whole.reservation.written_bytes)
 
     async def finish(self, stage: Stage) -> None:
-        """Forget the bytes: they have become an item, whose id is in the state."""
-        await self.save(stage)
-        await self._disk.run_long(unlink, self.path(stage))
-        stage.release()
+        """Forget the bytes: they have become an item, whose id is in the state. Never cancelled halfway."""
+        await finish(self._finish(stage))
 
     async def remove(self, stage: Stage) -> None:
-        """Remove an upload and everything that is known about it."""
-        if self._stages.pop(stage.state.id, None) is None:
-            return
-        state_path = self.path(stage).with_suffix(".json")
-        await self._disk.run_long(unlink, state_path)
-        await self._disk.run_long(unlink, self.path(stage))
-        stage.release()
+        """Remove an upload and everything that is known about it. Never cancelled halfway."""
+        if self._records.discard(stage):
+            await finish(self._remove(stage))
 
     def path(self, stage: Stage) -> Path:
-        return self._folder / f"{stage.state.id}.part"
+        return self._files.bytes_path(stage.state.id)
 
-    def _create(self, state: StageState) -> None:
-        path = self._folder / f"{state.id}.part"
-        create(path)
+    async def _finish(self, stage: Stage) -> None:
         try:
-            self._write_state(state)
-        except BaseException:
-            unlink(path)
-            raise
+            await self.save(stage)
+        finally:  # where that failed, the planned id tells of the item
+            await self._disk.run_long(unlink, self.path(stage))
+            stage.release()
 
-    def _write_state(self, state: StageState) -> None:
-        path = self._folder / f"{state.id}.json"
-        replace(path, encode(state), path.with_suffix(".new"), self._synced)
+    async def _remove(self, stage: Stage) -> None:
+        try:
+            await self._disk.run_long(self._files.remove, stage.state.id)
+        finally:
+            stage.release()
 
-    def _load(self) -> list[tuple[StageState, int, float]]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found: dict[str, tuple[StageState, int, float]] = {}
-        for path in self._folder.glob("*.json"):
-            with suppress(FileNotFoundError, ValueError):
-                state = decode(path.read_bytes())
-                found[state.id] = (state, *self._part(state, path))
-        for path in self._folder.iterdir():
-            known = found.get(path.stem)
-            if known is None or path.suffix == ".new" or (path.suffix == ".part" and known[0].media_id is not None):
-                logger.warning("removed what is left of an upload", extra={"file": path.name})
-                unlink(path)
-        return list(found.values())
-
-    def _part(self, state: StageState, state_path: Path) -> tuple[int, float]:
-        """Return how many bytes there are and when the last came; bytes whose checksum never came are cut off."""
-        if state.media_id is not None:
-            return state.length or 0, state_path.stat().st_mtime
-        path = self._folder / f"{state.id}.part"
-        status = path.stat()
-        kept_bytes = min(size for size in (status.st_size, state.held_bytes, state.length) if size is not None)
-        if kept_bytes < status.st_size:
-            os.truncate(path, kept_bytes)
-        return kept_bytes, status.st_mtime
-
-
-def _read_head(path: Path, size_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size_bytes)
-
-
-def _feed(path: Path, offset: int, sha256: Hash) -> None:
-    """Let a digest see the slice that begins at `offset`."""
-    with path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        left = SLICE_BYTES
-        while left and (data := file.read(min(_READ_BYTES, left))):
-            sha256.update(data)
-            left -= len(data)
-
-
-def _copy(source: Path, offset: int, count: int, target: Path, digests: tuple[Hash, ...]) -> None:
-    """Append a part of one file to another, and let the digests see it.
-
-    Raises:
-        OSError: `source` is shorter than that, or `target` cannot take it.
-    """
-    with source.open("rb", buffering=0) as reader, target.open("ab", buffering=0) as writer:
-        reader.seek(offset)
-        while count:
-            data = reader.read(min(_READ_BYTES, count))
-            if not data:
-                raise OSError(f"{source.name} is shorter than it was")
-            write_all(writer.fileno(), [data])
-            for digest in digests:
-                digest.update(data)
-            count -= len(data)
+    def _new_digest(self) -> Hash | None:
+        return new_hash("sha256") if self._digest == "sha256" else None

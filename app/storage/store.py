@@ -19,7 +19,8 @@ from app.storage import ids, metadata
 from app.storage.backend import Backend, MediaReader
 from app.storage.filesystem import claim, free_bytes, refuse_memory
 from app.storage.pins import Pins
-from app.storage.space import DiskSpace, StorageUsage
+from app.storage.scratch import Scratch
+from app.storage.space import DiskSpace, SpaceReservation, StorageUsage
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads, finish
 from app.storage.writer import Digest, FinishedFile, MediaWriter
@@ -28,9 +29,6 @@ logger = logging.getLogger("ballast.storage")
 
 _DELETE_PATIENCE_SECONDS = 1.0
 """How long a deletion waits for readers, so that whoever deletes what it has just read is not refused."""
-
-_RESERVED_SOURCES = ("upload", "copy")
-"""Sources of temporary files whose bytes are reserved before they are written."""
 
 
 class MediaStore(Backend):
@@ -41,7 +39,14 @@ class MediaStore(Backend):
         self._pins = Pins()
         self._lock_fd: int | None = None
         self.temp_files = TempFiles(self._root / "tmp", disk)
-        self.space = DiskSpace(self._free_bytes, settings.quota, settings.free_floor, self._unreserved_bytes)
+        self.space = DiskSpace(
+            self._free_bytes,
+            settings.quota,
+            settings.free_floor,
+            lambda: self.temp_files.unreserved_bytes,
+            settings.client_share,
+        )
+        self.scratch = Scratch(self.temp_files, self.space)
 
     async def open(self) -> None:
         """Prepare the store: sweep what a run that was killed left behind, count what is stored.
@@ -64,15 +69,16 @@ class MediaStore(Backend):
             self._lock_fd = None
 
     @asynccontextmanager
-    async def writer(self, declared_bytes: int | None, digest: Digest) -> AsyncIterator[MediaWriter]:
+    async def writer(self, declared_bytes: int | None, digest: Digest, client: str = "") -> AsyncIterator[MediaWriter]:
         """Begin a new item of about `declared_bytes` (None: unknown). What is not committed in the block is gone.
 
         Raises:
-            StorageFull: there is no room for it; the space is reserved at once.
+            StorageFull: there is no room for it; the space is reserved at once, as far as the client's share goes.
             PayloadTooLarge: it is larger than the store can keep.
         """
         self._check_size(declared_bytes or 0)
-        async with self._writer(declared_bytes, digest, "upload") as writer:
+        reservation = await self.space.reserve(declared_bytes, client)
+        async with self._writer(reservation, digest, "upload") as writer:
             yield writer
 
     async def adopt(self, file: FinishedFile) -> MediaItem:
@@ -120,7 +126,8 @@ class MediaStore(Backend):
             if (path := self.local_path(item)) is not None:
                 yield path
                 return
-            async with self._writer(item.size_bytes, "none", "copy", PurePosixPath(item.path).suffix) as copy:
+            reservation = await self.space.reserve(item.size_bytes)
+            async with self._writer(reservation, "none", "copy", PurePosixPath(item.path).suffix) as copy:
                 async for chunk in reader.chunks(0, item.size_bytes):
                     await copy.write(chunk)
                 yield await copy.staged()
@@ -178,18 +185,14 @@ class MediaStore(Backend):
 
     @asynccontextmanager
     async def _writer(
-        self, declared_bytes: int | None, digest: Digest, source: str, suffix: str = ""
+        self, reservation: SpaceReservation, digest: Digest, source: str, suffix: str = ""
     ) -> AsyncIterator[MediaWriter]:
-        reservation = await self.space.reserve(declared_bytes)
-        try:
-            async with self.temp_files.file(source, suffix) as temp_file:
-                writer = MediaWriter(self, temp_file, reservation, self._disk, digest, self._syncs)
-                try:
-                    yield writer
-                finally:
-                    await writer.aclose()
-        finally:
-            reservation.release()
+        async with self.scratch.file(source, reservation, suffix) as file:
+            writer = MediaWriter(self, file, self._disk, digest, self._syncs)
+            try:
+                yield writer
+            finally:
+                await writer.aclose()
 
     async def _publish_and_count(self, path: Path, item: MediaItem) -> None:
         await self._publish(path, item)
@@ -218,8 +221,3 @@ class MediaStore(Backend):
 
     async def _free_bytes(self) -> int:
         return await self._disk.run(free_bytes, self._root)
-
-    def _unreserved_bytes(self) -> int:
-        """Return the bytes in temporary files that nobody reserved."""
-        by_source = self.temp_files.statistics().by_source
-        return sum(source.total_bytes for name, source in by_source.items() if name not in _RESERVED_SOURCES)

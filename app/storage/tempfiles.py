@@ -33,11 +33,15 @@ class TempFileStatistics:
 
 @dataclass(slots=True)
 class TempFile:
-    """One tracked file. Whoever writes it keeps `size_bytes` true; `TempFiles.measure` asks the disk instead."""
+    """One tracked file. Whoever writes it keeps `size_bytes` true; `TempFiles.measure` asks the disk instead.
+
+    `is_reserved` says that its bytes are in the ledger of disk space before they are written (`scratch`).
+    """
 
     path: Path
     source: str
     size_bytes: int = 0
+    is_reserved: bool = False
 
 
 class TempFiles:
@@ -95,6 +99,11 @@ class TempFiles:
             sizes[temp_file.source] += temp_file.size_bytes
         by_source = {source: SourceStatistics(counts[source], sizes[source]) for source in sorted(counts)}
         return TempFileStatistics(counts.total(), sizes.total(), by_source)
+
+    @property
+    def unreserved_bytes(self) -> int:
+        """The bytes in files that nobody reserved: those that other programs write."""
+        return sum(temp_file.size_bytes for temp_file in self._tracked.values() if not temp_file.is_reserved)
 
     async def aclose(self) -> None:
         """Remove everything that is still tracked."""

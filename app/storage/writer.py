@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from app.domain.media import MediaDetails, MediaItem, MediaType
 from app.storage import ids
 from app.storage.appender import Appender
-from app.storage.space import SpaceReservation
-from app.storage.tempfiles import TempFile
+from app.storage.scratch import ScratchFile
 from app.storage.threads import DiskThreads
 
 if TYPE_CHECKING:
@@ -60,18 +59,16 @@ class MediaWriter(Appender):
     def __init__(
         self,
         store: MediaStore,
-        temp_file: TempFile,
-        reservation: SpaceReservation,
+        file: ScratchFile,
         disk: DiskThreads,
         digest: Digest,
         synced: bool,
     ) -> None:
         self._store = store
-        self._temp_file = temp_file
-        self._reservation = reservation
+        self._file = file
         self._sha256 = hashlib.sha256() if digest == "sha256" else None
         digests = () if self._sha256 is None else (self._sha256,)
-        super().__init__(temp_file.path, disk, self._account_for, digests, synced=synced)
+        super().__init__(file.path, disk, file.count, digests, synced=synced)
 
     async def staged(self) -> Path:
         """Return the file that holds every byte taken so far, for a tool to look at before the end.
@@ -80,7 +77,7 @@ class MediaWriter(Appender):
             StorageFull: there is no room for it.
         """
         await self.flush()
-        return self._temp_file.path
+        return self._file.path
 
     async def commit(self, name: str, media_type: MediaType, details: MediaDetails) -> MediaItem:
         """Make the item visible, all of it at once, and return it. Where syncing is on, it survives a power cut.
@@ -91,9 +88,5 @@ class MediaWriter(Appender):
         await self.sync()
         sha256 = None if self._sha256 is None else self._sha256.hexdigest()
         media_id = ids.new_id(media_type.kind, datetime.now(UTC))
-        file = FinishedFile(self._temp_file.path, self.size_bytes, sha256, media_id, name, media_type, details)
+        file = FinishedFile(self._file.path, self.size_bytes, sha256, media_id, name, media_type, details)
         return await self._store.adopt(file)
-
-    async def _account_for(self, size_bytes: int) -> None:
-        await self._reservation.count(size_bytes)
-        self._temp_file.size_bytes += size_bytes

@@ -87,7 +87,7 @@ def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
     ) -> Response:
         asked = read_request(task, params, client)
         arrival = Arrival(request.receive)
-        sources = _sources(Request(request.scope, arrival.receive), core.settings.upload, room.batches)
+        sources = _sources(Request(request.scope, arrival.receive), core.settings.upload, room.batches, client)
         until_sent.push_async_callback(sources.aclose)
         first = await anext(sources, None)
         if first is None:
@@ -170,11 +170,13 @@ async def _send_lines(batch: Batch, send: Send) -> None:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _sources(request: Request, upload: UploadSettings, batches: Batches) -> AsyncGenerator[PictureSource]:
+async def _sources(
+    request: Request, upload: UploadSettings, batches: Batches, client: str
+) -> AsyncGenerator[PictureSource]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
         body = plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
-        async with batches.list() as entries:
+        async with batches.list(client) as entries:
             await receive_list(body, entries, MAX_PICTURES)
             async for media_id in listed_ids(entries):
                 yield batches.stored_picture(media_id)

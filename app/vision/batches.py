@@ -66,14 +66,14 @@ class Batches:
                 raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
             yield reader.chunks(0, size_bytes)
 
-    def list(self) -> AbstractAsyncContextManager[Spool]:
+    def list(self, client: str) -> AbstractAsyncContextManager[Spool]:
         """Give a place on the disk for the ids of a batch, for the block."""
-        return open_spool("list", self._store.temp_files, self._disk)
+        return open_spool("list", client, self._store.scratch, self._disk)
 
     @asynccontextmanager
     async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
         """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""
-        async with open_spool("batch", self._store.temp_files, self._disk) as lines:
+        async with open_spool("batch", request.client, self._store.scratch, self._disk) as lines:
             yield Batch(self._analysis, self._pictures, request, lines, self._at_a_time)
 
 
@@ -94,15 +94,17 @@ class Batch:
         """Write the line of each picture, in order of completion.
 
         Where the request cannot be read to its end (a broken form, a client that is idle or gone), the pictures that
-        came whole are answered, and the last line says why: a problem with `index: null`.
+        came whole are answered, and the last line says why: a problem with `index: null`. The same where the lines
+        that wait for the client have no more room on the disk, or in the client's share of it.
         """
+        last = b""
         try:
             await self._answer_all(sources)
         except BallastError as error:
-            await self._write(_problem_line(None, error))
+            last = _problem_line(None, error)
         finally:
             self.all_taken.set()
-            self.lines.end()
+            self.lines.end(last)
 
     async def _answer_all(self, sources: AsyncIterator[PictureSource]) -> None:
         broken: BallastError | None = None
@@ -125,15 +127,17 @@ class Batch:
             raise broken
 
     async def _answer(self, index: int, source: PictureSource, taken: asyncio.Event) -> None:
+        """Answer one picture; its place is free when its line is on the disk: lines do not pile up before that."""
         try:
-            result = await self._analyze(source, taken)
-            line = result.to_json(index=index)
-        except BallastError as error:
-            line = _problem_line(index, error)
+            try:
+                line = (await self._analyze(source, taken)).to_json(index=index) + b"\n"
+            except BallastError as error:
+                line = _problem_line(index, error)
+            finally:
+                taken.set()
+            await self.lines.write(line)
         finally:
-            taken.set()
             self._places.release()
-        await self._write(line)
 
     async def _analyze(self, source: PictureSource, taken: asyncio.Event) -> AnalysisResult:
         received = self._pictures.receive
@@ -141,9 +145,6 @@ class Batch:
             taken.set()
             return await self._analysis.analyze(self._request, picture)
 
-    async def _write(self, line: bytes) -> None:
-        await self.lines.write(line + b"\n")
-
 
 def _problem_line(index: int | None, error: BallastError) -> bytes:
-    return json.dumps({"index": index, **error.problem(log.request_id.get())}, separators=(",", ":")).encode()
+    return json.dumps({"index": index, **error.problem(log.request_id.get())}, separators=(",", ":")).encode() + b"\n"

@@ -8,6 +8,7 @@ import json
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,14 +22,22 @@ from app.domain.media_types import MP4, WAV
 from app.domain.units import MIB
 from app.errors import Conflict, InvalidParameter, NotFound, StorageFull
 from app.imaging.formats.png import Png
+from app.media.pieces import Creation, Piece
+from app.media.resumable import Resumable
+from app.memory.budget import MemoryBudget
 from app.registry import load
-from app.settings import StorageSettings
+from app.settings import StorageSettings, UploadSettings
 from app.storage import ids
+from app.storage.ages import Ages
 from app.storage.appender import BATCH_BYTES, BATCH_CHUNKS
 from app.storage.backends.s3 import S3Settings
+from app.storage.records import StageRecords
+from app.storage.stagefiles import StageFiles
+from app.storage.staging import Staging
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.storage.writer import FinishedFile
+from tests.media.resumables import build, give
 from tests.samples import mp4
 from tests.storage.s3_server import S3Server
 
@@ -368,6 +377,79 @@ async def test_what_is_stored_counts_for_the_quota(make: Make) -> None:
     await put(store, mp4(2 * BATCH_BYTES))
 
     await store.aclose()
+
+
+async def test_a_client_that_sends_slowly_takes_no_more_than_its_share_of_the_room(make: Make) -> None:
+    store = make(quota=20 * MIB, client_share=0.25)
+    await store.open()
+    async with store.writer(10 * MIB, "none", "slow"), store.writer(10 * MIB, "none", "slow"):
+        promised_bytes = store.usage().reserved_bytes
+        async with store.writer(12 * MIB, "none", "quick") as writer:
+            await writer.write(bytes(12 * MIB))
+            item = await writer.commit("a", PNG, MediaDetails())
+    usage = store.usage()
+    await store.delete(item.id)
+    await store.aclose()
+
+    assert promised_bytes <= 5 * MIB + 1
+    assert (usage.items, usage.reserved_bytes) == (1, 0)
+
+
+async def test_what_waits_in_spools_counts_for_the_quota_and_comes_back(make: Make, ground: Ground) -> None:
+    store = make(quota=20 * MIB, client_share=0.25)
+    await store.open()
+    async with store.scratch.spool("batch", "me") as file:
+        await file.count(5 * MIB)
+        with pytest.raises(StorageFull):
+            await file.count(1)
+        with pytest.raises(StorageFull):
+            async with store.writer(15 * MIB + 1, "none"):
+                pytest.fail("it was taken")
+    async with store.writer(20 * MIB, "none"):
+        pass
+    await store.aclose()
+
+    assert store.usage().reserved_bytes == 0
+    assert not any(name.startswith("tmp/") for name in ground.files())
+
+
+@asynccontextmanager
+async def resumable_on(store: MediaStore, root: Path, disk: DiskThreads) -> AsyncIterator[Resumable]:
+    """Give resumable uploads on a store for one run of it."""
+    budget = MemoryBudget(100 * MIB, working_set=lambda: 0)
+    files, records, ages = (
+        StageFiles(root / "staging", synced=False),
+        StageRecords(budget),
+        Ages(root / "state/ages.json"),
+    )
+    staging = Staging(files, disk, store.space, records, ages, "sha256")
+    await store.open()
+    await staging.open()
+    yield build(staging, store, budget, UploadSettings())
+    await staging.aclose()
+    await store.aclose()
+    budget.check_empty()
+
+
+async def test_a_resumable_upload_goes_on_after_a_restart_and_becomes_an_item(
+    make: Make, ground: Ground, disk: DiskThreads
+) -> None:
+    data, root = mp4(3 * MIB), ground.settings.root
+    first, second = make(), make()
+
+    async with resumable_on(first, root, disk) as resumable:
+        upload_id = (await resumable.create(Creation(len(data), client="me"))).id
+        promised_bytes = first.usage().reserved_bytes
+        await resumable.append(upload_id, Piece(0, give(data[:MIB])))
+    async with resumable_on(second, root, disk) as resumable:
+        restored_bytes = second.usage().reserved_bytes
+        upload = await resumable.append(upload_id, Piece(MIB, give(data[MIB:])))
+        assert upload.media_id is not None
+        kept = await read(second, upload.media_id)
+        left_bytes = second.usage().reserved_bytes
+
+    assert kept == data
+    assert (promised_bytes, restored_bytes, left_bytes) == (0, MIB, 0)
 
 
 async def test_pages_are_newest_first_and_complete(store: MediaStore) -> None:

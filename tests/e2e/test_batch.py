@@ -408,6 +408,21 @@ def test_batches_and_single_requests_share_the_workers(client: httpx.Client, bat
     assert len(batch.read_to_its_end()) == 40
 
 
+def test_a_client_that_does_not_read_keeps_to_its_share_of_the_disk_and_is_told(tmp_path: Path) -> None:
+    settings = {"VISION__WORKERS": "1", "STORAGE__QUOTA": "30M", "STORAGE__CLIENT_SHARE": "0.01"}
+    with run_server(tmp_path, settings) as server:
+        batch = RawBatch(server)
+        with contextlib.closing(batch):
+            batch.send(pictures_form([thumb()] * 400))
+            batch.end()
+            lines = batch.read_to_its_end()
+        eventually(lambda: what_is_left(server) == [])
+
+    assert sum(len(json.dumps(line)) for line in lines) < 2 * 300_000
+    assert (lines[-1]["index"], lines[-1]["code"]) == (None, "storage_full")
+    assert lines[-1]["neededBytes"] > lines[-1]["freeBytes"]
+
+
 def test_without_the_model_each_picture_says_so(tmp_path: Path) -> None:
     with run_server(tmp_path, {"MODELS__DIR": str(tmp_path / "none")}) as server, server.client() as client:
         lines = send_form(client, pictures_form([png(), png()]))

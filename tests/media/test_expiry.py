@@ -131,9 +131,9 @@ class UnluckyResumable(Resumable):
     async def finish_left(self) -> None:
         raise StorageUnavailable("The store does not answer.")
 
-    async def sweep(self, now: float) -> None:
+    async def sweep(self) -> None:
         self.sweeps += 1
-        await self._real.sweep(now)
+        await self._real.sweep()
 
 
 async def test_an_item_that_cannot_be_removed_keeps_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,8 @@ from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
 from app.media.pictures import Pictures, ReceivedPicture
 from app.memory.budget import MemoryBudget
+from app.storage.scratch import Scratch
+from app.storage.space import DiskSpace
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 from tests.leaks import Leaks
@@ -50,6 +52,8 @@ class FullDisk(DiskThreads):
 class House:
     budget: MemoryBudget
     temp_files: TempFiles
+    space: DiskSpace
+    scratch: Scratch
     disk: FullDisk
     pictures: Pictures
     folder: Path
@@ -86,10 +90,18 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
     await temp_files.open()
     budget = MemoryBudget(TOTAL_BYTES, working_set=lambda: 0)
     leaks.watch(budget)
-    yield House(budget, temp_files, disk, Pictures(budget, temp_files, disk, Priority.REQUEST, 10), tmp_path / "tmp")
+    space = DiskSpace(plenty, quota_bytes=100 * MIB, floor_bytes=0, client_share=0.25)
+    scratch = Scratch(temp_files, space)
+    pictures = Pictures(budget, scratch, disk, Priority.REQUEST, 10)
+    yield House(budget, temp_files, space, scratch, disk, pictures, tmp_path / "tmp")
     assert budget.reserved_bytes == 0
     assert temp_files.statistics().count == 0
+    assert space.usage().reserved_bytes == 0
     await disk.aclose()
+
+
+async def plenty() -> int:
+    return 10**12
 
 
 async def waiting(budget: MemoryBudget) -> None:
@@ -169,9 +181,18 @@ async def test_a_picture_for_which_there_is_neither_room_nor_disk_is_refused(hou
                 pytest.fail("it was taken")
 
 
+async def test_pictures_that_wait_keep_to_the_share_of_their_client_of_the_disk(house: House) -> None:
+    async with house.scratch.spool("batch", "me") as lines:
+        await lines.count(25 * MIB)
+        async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
+            with pytest.raises(StorageFull):
+                async with house.received(PICTURE):
+                    pytest.fail("it was taken")
+
+
 async def test_a_picture_that_waits_on_the_disk_is_not_in_memory_too(house: House) -> None:
     large = MemoryBudget(20 * MIB, working_set=lambda: 0)
-    pictures = Pictures(large, house.temp_files, house.disk, Priority.REQUEST, 10)
+    pictures = Pictures(large, house.scratch, house.disk, Priority.REQUEST, 10)
     others = large.try_reserve({"x": 16 * MIB}, owner="other", priority=Priority.REQUEST)
     assert others is not None
 
@@ -297,7 +318,7 @@ async def test_work_that_could_never_fit_is_refused_and_leaves_nothing_on_the_di
 
 
 async def test_a_picture_whose_wait_ends_in_vain_leaves_nothing(house: House) -> None:
-    impatient = Pictures(house.budget, house.temp_files, house.disk, Priority.REQUEST, wait_seconds=0.01)
+    impatient = Pictures(house.budget, house.scratch, house.disk, Priority.REQUEST, wait_seconds=0.01)
     async with house.held_by_others(750 * KIB):
         with pytest.raises(Overloaded):
             async with (

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import os
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.domain.media import MediaItem
+from app.domain.priority import Priority
 from app.errors import (
     BadRequest,
     ChecksumMismatch,
@@ -16,19 +21,23 @@ from app.errors import (
     Forbidden,
     Locked,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     QueueFull,
     StorageFull,
     UnsupportedMedia,
 )
 from app.media.assembly import Checksum
-from app.media.resumable import Creation, Piece
+from app.media.pieces import Creation, Piece
+from app.memory.budget import MemoryBudget
 from app.storage.backends.local import LocalStore
+from app.storage.stage import FINAL, StageState, encode
 from app.storage.writer import FinishedFile
-from tests.media.resumables import House, files_below, give, opened
+from tests.media.resumables import House, Machine, files_below, give, opened
 from tests.samples import mp4, png
 
 DATA = mp4(1_500_000)
+PNG = png()
 
 
 @pytest.fixture
@@ -94,7 +103,7 @@ async def test_an_upload_goes_on_after_a_restart_and_its_digest_is_read_back(tmp
         await send(house, upload_id, 600_000, DATA[600_000:])
         item = await item_of(house, upload_id)
 
-    assert (before.offset, before.length, reserved) == (600_000, len(DATA), len(DATA))
+    assert (before.offset, before.length, reserved) == (600_000, len(DATA), 600_000)
     assert item.sha256 == hashlib.sha256(DATA).hexdigest()
 
 
@@ -183,7 +192,7 @@ async def test_bytes_whose_checksum_was_not_seen_are_not_believed_after_a_kill(t
         assert (await house.resumable.look(upload_id)).offset == 5000
 
 
-async def test_a_length_that_comes_later_is_reserved_then(house: House) -> None:
+async def test_a_length_may_come_later(house: House) -> None:
     upload_id = (await house.resumable.create(Creation(None))).id
     await send(house, upload_id, 0, DATA[:5000])
 
@@ -247,13 +256,45 @@ async def test_an_impossible_length_is_refused_at_creation(house: House, length:
         await house.resumable.create(Creation(length))
 
 
-async def test_space_is_promised_at_creation(tmp_path: Path) -> None:
-    async with opened(tmp_path, storage={"quota": 2_000_000}) as house:
-        first = await begin(house)
+async def test_what_would_not_fit_is_refused_at_creation_and_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, storage={"quota": 1_000_000}) as house:
         with pytest.raises(StorageFull):
             await begin(house)
-        await house.resumable.terminate(first)
-        await begin(house)
+
+        assert list(files_below(tmp_path / "staging")) == []
+        assert list(house.staging) == []
+
+
+async def test_creations_alone_take_no_room_from_others(tmp_path: Path) -> None:
+    async with opened(tmp_path, storage={"quota": 2_000_000}) as house:
+        for _ in range(20):
+            await begin(house)
+        reserved = house.store.usage().reserved_bytes
+        last = await begin(house)
+        await send(house, last, 0, DATA)
+
+        assert reserved == 0
+        assert content(house, await item_of(house, last)) == DATA
+
+
+async def test_between_two_pieces_an_upload_takes_what_it_has(house: House) -> None:
+    upload_id = await begin(house)
+
+    await send(house, upload_id, 0, DATA[:700_000])
+
+    assert house.store.usage().reserved_bytes == 700_000
+
+
+async def test_who_has_too_little_room_for_the_rest_keeps_what_came(tmp_path: Path) -> None:
+    async with opened(tmp_path, storage={"quota": 2_000_000}) as house:
+        first, second = await begin(house), await begin(house)
+        await send(house, first, 0, DATA[:1_000_000])
+        with pytest.raises(StorageFull):
+            await send(house, second, 0, DATA)
+        await house.resumable.terminate(second)
+        await send(house, first, 1_000_000, DATA[1_000_000:])
+
+        assert content(house, await item_of(house, first)) == DATA
 
 
 async def test_too_many_unfinished_uploads_are_refused(tmp_path: Path) -> None:
@@ -265,21 +306,180 @@ async def test_too_many_unfinished_uploads_are_refused(tmp_path: Path) -> None:
         await begin(house)
 
 
-async def test_parts_are_joined_in_order_and_can_be_joined_again(house: House) -> None:
-    ids = [await begin(house, part, partial=True) for part in (DATA[:400_000], DATA[400_000:])]
-    await send(house, ids[1], 0, DATA[400_000:])
-    await send(house, ids[0], 0, DATA[:400_000])
+async def test_a_client_has_a_share_of_the_uploads_also_after_a_restart(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"upload": {"max_resumable": 8}, "storage": {"client_share": 0.25}}
+    mine, others = Creation(len(DATA), client="me"), Creation(len(DATA), client="other")
+    async with opened(tmp_path, **limits) as house:
+        outcomes = await asyncio.gather(*(house.resumable.create(mine) for _ in range(10)), return_exceptions=True)
 
-    wholes = [await house.resumable.join(ids, Creation(None, "whole.mp4"), "/a /b", "me") for _ in range(2)]
+    async with opened(tmp_path, **limits) as house:
+        with pytest.raises(QueueFull):
+            await house.resumable.create(mine)
+        await house.resumable.create(others)
 
-    for whole in wholes:
-        item = await item_of(house, whole.id)
-        assert (content(house, item), item.name) == (DATA, "whole.mp4")
+    assert sum(isinstance(outcome, QueueFull) for outcome in outcomes) == 8
+
+
+async def test_finished_uploads_are_forgotten_by_the_client_that_has_most(house: House) -> None:
+    async def finish(client: str) -> str:
+        upload = await house.resumable.create(Creation(len(PNG), client=client), Piece(0, give(PNG)))
+        return upload.id
+
+    rare = await finish("rare")
+    many = [await finish("many") for _ in range(12)]
+
+    assert [stage.state.id for stage in house.staging] == [rare, *many[-7:]]
+
+
+async def test_what_is_known_of_uploads_is_in_the_ledger_also_after_a_restart(tmp_path: Path) -> None:
+    def held(house: House) -> int:
+        return sum(holder.reserved_bytes for holder in house.budget.statistics().holders)
+
+    async with opened(tmp_path) as house:
+        before = held(house)
+        ids = [(await house.resumable.create(Creation(10_000, "a.mp4", "x" * 4096))).id for _ in range(50)]
+        after = held(house)
+
+    async with opened(tmp_path) as house:
+        restored = held(house)
+        for upload_id in ids:
+            await house.resumable.terminate(upload_id)
+        left = held(house)
+
+    assert (before, left) == (0, 0)
+    assert restored == after >= 50 * 6000
+
+
+async def test_an_upload_that_memory_has_no_room_for_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, budget=MemoryBudget(1 << 20, working_set=lambda: 0)) as house:
+        taken = house.budget.try_reserve({"x": (1 << 20) - 1000}, owner="other", priority=Priority.REQUEST)
+        assert taken is not None
+        with pytest.raises(Overloaded):
+            await begin(house)
+        taken.release()
+
+        assert list(files_below(tmp_path / "staging")) == []
+        await begin(house)
+
+
+async def test_a_creation_that_is_cancelled_leaves_nothing(house: House, tmp_path: Path) -> None:
+    for turns in range(8):
+        creating = asyncio.create_task(house.resumable.create(Creation(len(DATA))))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        creating.cancel()
+        await asyncio.wait((creating,))
+        if not creating.cancelled():
+            await house.resumable.terminate(creating.result().id)
+
+        assert list(files_below(tmp_path / "staging")) == []
+        assert list(house.staging) == []
+
+
+async def test_a_termination_that_is_cancelled_is_done_all_the_same(house: House, tmp_path: Path) -> None:
+    for turns in range(4):
+        upload_id = await begin(house)
+        await send(house, upload_id, 0, DATA[:1000])
+        ending = asyncio.create_task(house.resumable.terminate(upload_id))
+        for _ in range(turns + 1):
+            await asyncio.sleep(0)
+        ending.cancel()
+        await asyncio.wait((ending,))
+
+        assert list(files_below(tmp_path / "staging")) == []
+        assert house.store.usage().reserved_bytes == 0
+
+
+@pytest.mark.parametrize("checksum", [None, Checksum("sha1", b"x" * 20)])
+async def test_a_client_that_goes_in_any_moment_leaves_what_can_be_believed(
+    house: House, checksum: Checksum | None
+) -> None:
+    for turns in range(0, 40, 2):
+        upload_id = await begin(house)
+        piece = Piece(0, give(DATA[:300_000], DATA[300_000:600_000]), checksum=checksum)
+        sending = asyncio.create_task(house.resumable.append(upload_id, piece))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.sleep(0)
+        sending.cancel()  # as a server that has lost its patience does
+        await asyncio.wait((sending,))
+        stage = house.staging.find(upload_id)
+
+        assert stage.size_bytes == house.staging.path(stage).stat().st_size
+        assert house.store.usage().reserved_bytes == stage.size_bytes
+        assert checksum is None or stage.size_bytes == 0
+        await send(house, upload_id, stage.size_bytes, DATA[stage.size_bytes :])
+        item = await item_of(house, upload_id)
         assert item.sha256 == hashlib.sha256(DATA).hexdigest()
-        assert whole.concat == "final;/a /b"
-        with pytest.raises(Forbidden):
-            await send(house, whole.id, len(DATA), b"more")
+        await house.store.delete(item.id)
+
+
+async def parts_of(house: House, *parts: bytes) -> list[str]:
+    ids = [await begin(house, part, partial=True) for part in parts]
+    for upload_id, part in zip(ids, parts, strict=True):
+        await send(house, upload_id, 0, part)
+    return ids
+
+
+async def test_parts_are_joined_in_order_and_asking_again_gives_the_same(house: House) -> None:
+    ids = await parts_of(house, DATA[:400_000], DATA[400_000:])
+
+    whole, again = [await house.resumable.join(ids, Creation(None, "whole.mp4")) for _ in range(2)]
+
+    item = await item_of(house, whole.id)
+    assert again.id == whole.id
+    assert house.store.usage().items == 1
+    assert (content(house, item), item.name) == (DATA, "whole.mp4")
+    assert item.sha256 == hashlib.sha256(DATA).hexdigest()
+    assert (whole.concat, whole.part_ids) == ("final", tuple(ids))
+    with pytest.raises(Forbidden):
+        await send(house, whole.id, len(DATA), b"more")
     assert (await house.resumable.look(ids[0])).media_id is None
+
+
+async def test_a_part_goes_into_one_upload_also_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        ids = await parts_of(house, DATA[:400_000], DATA[400_000:])
+        whole = await house.resumable.join(ids, Creation(None))
+
+    async with opened(tmp_path) as house:
+        again = await house.resumable.join(ids, Creation(None))
+        for others in ([ids[0]], ids[::-1]):
+            with pytest.raises(Conflict):
+                await house.resumable.join(others, Creation(None))
+
+        assert (again.id, again.part_ids) == (whole.id, tuple(ids))
+        assert house.store.usage().items == 1
+
+
+async def test_the_header_that_an_earlier_version_kept_is_read_as_ids(tmp_path: Path) -> None:
+    part, whole = "a" * 32, "b" * 32
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    urls = f"/v1/uploads/{part} " * 500 + f"http://x/v1/uploads/{'c' * 32}?y={part}"
+    state = {"id": whole, "length": 5, "name": None, "metadata": "", "concat": f"final;{urls}", "media_id": "x"}
+    (staging / f"{whole}.json").write_text(json.dumps(state))
+
+    async with opened(tmp_path) as house:
+        upload = await house.resumable.look(whole)
+
+    assert (upload.concat, upload.part_ids) == ("final", (part, "c" * 32))
+
+
+async def test_what_was_being_joined_when_the_run_was_killed_can_be_joined_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, store_type=DyingStore) as house:
+        ids = await parts_of(house, DATA[:400_000], DATA[400_000:])
+    state = StageState("d" * 32, len(DATA), None, "", FINAL, parts="".join(ids))
+    (tmp_path / "staging" / f"{state.id}.json").write_bytes(encode(state))
+    (tmp_path / "staging" / f"{state.id}.part").write_bytes(DATA[:1000])
+
+    async with opened(tmp_path) as house:
+        await house.resumable.finish_left()
+        whole = await house.resumable.join(ids, Creation(None))
+
+        assert content(house, await item_of(house, whole.id)) == DATA
+        assert whole.id != state.id
 
 
 async def test_only_finished_parts_are_joined(house: House) -> None:
@@ -287,7 +487,7 @@ async def test_only_finished_parts_are_joined(house: House) -> None:
 
     for upload_id in (whole, part):
         with pytest.raises(BadRequest):
-            await house.resumable.join([upload_id], Creation(None), "/x", "me")
+            await house.resumable.join([upload_id], Creation(None))
 
 
 async def test_joined_bytes_that_are_no_media_leave_nothing(house: House, tmp_path: Path) -> None:
@@ -295,7 +495,7 @@ async def test_joined_bytes_that_are_no_media_leave_nothing(house: House, tmp_pa
     await send(house, part, 0, b"text" * 5000)
 
     with pytest.raises(UnsupportedMedia):
-        await house.resumable.join([part], Creation(None), "/x", "me")
+        await house.resumable.join([part], Creation(None))
 
     assert {name.partition(".")[0] for name in files_below(tmp_path / "staging")} == {part}
 
@@ -352,20 +552,120 @@ async def test_a_request_that_gets_on_is_not_disturbed(tmp_path: Path) -> None:
         assert (await first).offset == len(DATA)
 
 
-async def test_what_nobody_goes_on_with_expires(house: House, tmp_path: Path) -> None:
-    idle, finished = await begin(house), await begin(house)
-    await send(house, finished, 0, DATA)
-    item = await item_of(house, finished)
+EXPIRE, BEGIN = 86_400.0, 600.0
 
-    await house.resumable.sweep(time.time() + house.resumable.limits.expire_seconds - 10)
-    assert (await house.resumable.look(idle)).offset == 0
-    await house.resumable.sweep(time.time() + house.resumable.limits.expire_seconds + 10)
 
-    for upload_id in (idle, finished):
-        with pytest.raises(NotFound):
-            await house.resumable.look(upload_id)
-    assert list(files_below(tmp_path / "staging")) == []
-    assert content(house, item) == DATA
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+async def known(house: House, *upload_ids: str) -> list[bool]:
+    """Sweep, and return which of these uploads are still there."""
+    await house.resumable.sweep()
+    there = {stage.state.id for stage in house.staging}
+    return [upload_id in there for upload_id in upload_ids]
+
+
+async def test_what_nobody_goes_on_with_expires(tmp_path: Path, machine: Machine) -> None:
+    async with opened(tmp_path / "root", machine=machine) as house:
+        idle, finished = await begin(house), await begin(house)
+        await send(house, idle, 0, DATA[:1000])
+        await send(house, finished, 0, DATA)
+        item = await item_of(house, finished)
+
+        machine.seconds += EXPIRE - 10
+        before = await known(house, idle, finished)
+        machine.seconds += 20
+        after = await known(house, idle, finished)
+
+        assert (before, after) == ([True, True], [False, False])
+        assert list(files_below(tmp_path / "root" / "staging")) == []
+        assert house.store.usage().reserved_bytes == 0
+        assert content(house, item) == DATA
+
+
+async def test_an_upload_of_which_nothing_comes_expires_soon_and_is_told_so(tmp_path: Path, machine: Machine) -> None:
+    async with opened(tmp_path / "root", machine=machine) as house:
+        empty, begun = await begin(house), await begin(house)
+        await send(house, begun, 0, DATA[:1])
+        promised = [(await house.resumable.look(one)).expires_at - datetime.now(UTC) for one in (empty, begun)]
+        machine.seconds += BEGIN - 10
+        await send(house, empty, 0)  # a piece without a byte is no progress
+        before = await known(house, empty, begun)
+        machine.seconds += 20
+        after = await known(house, empty, begun)
+
+    assert [round(lifetime.total_seconds(), -1) for lifetime in promised] == [BEGIN, EXPIRE]
+    assert (before, after) == ([True, True], [False, True])
+
+
+async def test_ages_go_on_over_restarts_of_the_service(tmp_path: Path, machine: Machine) -> None:
+    async with opened(tmp_path / "root", machine=machine) as house:
+        idle = await begin(house)
+        await send(house, idle, 0, DATA[:1000])
+        machine.seconds += EXPIRE / 2
+
+    machine.seconds += EXPIRE / 4
+    async with opened(tmp_path / "root", machine=machine, is_killed=True) as house:
+        halfway = await known(house, idle)
+        machine.seconds += 100
+
+    async with opened(tmp_path / "root", machine=machine) as house:
+        machine.seconds += EXPIRE / 4 - 200
+        before = await known(house, idle)
+        machine.seconds += 200
+        after = await known(house, idle)
+
+    assert (halfway, before, after) == ([True], [True], [False])
+
+
+async def test_a_machine_that_boots_adds_nothing_and_forgets_nothing(tmp_path: Path, machine: Machine) -> None:
+    async with opened(tmp_path / "root", machine=machine) as house:
+        idle = await begin(house)
+        await send(house, idle, 0, DATA[:1000])
+        machine.seconds += EXPIRE / 2
+
+    machine.boot("second")
+    async with opened(tmp_path / "root", machine=machine) as house:
+        machine.seconds += EXPIRE / 2 - 10
+        before = await known(house, idle)
+        machine.seconds += 20
+        after = await known(house, idle)
+
+    assert (before, after) == ([True], [False])
+
+
+async def test_bytes_that_came_after_the_ages_were_kept_make_an_upload_young(tmp_path: Path, machine: Machine) -> None:
+    async with opened(tmp_path / "root", machine=machine, is_killed=True) as house:
+        begun = await begin(house)
+        await send(house, begun, 0, DATA[:1000])
+        machine.seconds += EXPIRE - 10
+        await known(house, begun)
+        await send(house, begun, 1000, DATA[1000:2000])
+
+    async with opened(tmp_path / "root", machine=machine) as house:
+        machine.seconds += 20
+
+        assert await known(house, begun) == [True]
+
+
+@pytest.mark.parametrize("years", [-60, 60])
+async def test_the_time_of_day_makes_nothing_older_or_younger(tmp_path: Path, machine: Machine, years: int) -> None:
+    async with opened(tmp_path / "root", machine=machine) as house:
+        upload_id = await begin(house)
+        await send(house, upload_id, 0, DATA[:1000])
+    moment = time.time() + years * 31_557_600
+    for path in (tmp_path / "root").rglob("*"):  # as if everything had been written with another clock
+        os.utime(path, (moment, moment))
+
+    async with opened(tmp_path / "root", machine=machine) as house:
+        machine.seconds += EXPIRE - 10
+        before = await known(house, upload_id)
+        machine.seconds += 20
+        after = await known(house, upload_id)
+
+    assert (before, after) == ([True], [False])
 
 
 async def test_leftovers_without_a_state_are_removed_at_start(tmp_path: Path) -> None:

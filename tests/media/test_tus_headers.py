@@ -12,6 +12,7 @@ from app.errors import BadRequest, BallastError, NotFound
 from app.media.tus_headers import (
     MAX_METADATA_CHARACTERS,
     MAX_PARTS,
+    concat_header,
     read_checksum,
     read_length,
     read_metadata,
@@ -21,6 +22,7 @@ from app.media.tus_headers import (
 
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1, max_size=20)
 UPLOAD = "0" * 32
+OTHER = "f" * 32
 
 
 def encoded(text: str) -> str:
@@ -73,9 +75,9 @@ def test_a_checksum_is_one_that_is_offered(text: str) -> None:
 
 
 def test_parts_are_named_by_path_or_by_url() -> None:
-    header = f"final;/v1/uploads/{UPLOAD} http://example.org:1/v1/uploads/{UPLOAD}?x=1"
+    header = f"final;/v1/uploads/{UPLOAD} http://example.org:1/v1/uploads/{OTHER}?x=1"
 
-    assert read_parts(Headers({"Upload-Concat": header})) == (UPLOAD, UPLOAD)
+    assert read_parts(Headers({"Upload-Concat": header})) == (UPLOAD, OTHER)
     assert read_parts(Headers({"Upload-Concat": "partial"})) is None
 
 
@@ -84,7 +86,8 @@ def test_parts_are_named_by_path_or_by_url() -> None:
     [
         ("final;", BadRequest),
         ("whole", BadRequest),
-        ("final;" + " ".join([f"/v1/uploads/{UPLOAD}"] * (MAX_PARTS + 1)), BadRequest),
+        ("final;" + " ".join(f"/v1/uploads/{number:032x}" for number in range(MAX_PARTS + 1)), BadRequest),
+        (f"final;/v1/uploads/{UPLOAD} /v1/uploads/{OTHER} http://x/v1/uploads/{UPLOAD}", BadRequest),
         ("final;http://[", BadRequest),
         ("final;/v1/uploads/../../etc/passwd", NotFound),
         (f"final;/v1/media/{UPLOAD}", NotFound),
@@ -93,3 +96,20 @@ def test_parts_are_named_by_path_or_by_url() -> None:
 def test_parts_that_are_none_are_refused(text: str, error: type[BallastError]) -> None:
     with pytest.raises(error):
         read_parts(Headers({"Upload-Concat": text}))
+
+
+@given(st.lists(st.from_regex(r"[0-9a-f]{32}", fullmatch=True), min_size=1, max_size=MAX_PARTS, unique=True))
+def test_parts_are_told_as_they_are_read(part_ids: list[str]) -> None:
+    told = concat_header("final", part_ids)
+
+    assert read_parts(Headers({"Upload-Concat": told})) == tuple(part_ids)
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=300))
+def test_whatever_is_sent_as_parts_is_read_or_refused_by_name(text: str) -> None:
+    try:
+        part_ids = read_parts(Headers(raw=[(b"upload-concat", f"final;{text}".encode("latin-1"))]))
+    except (BadRequest, NotFound):
+        return
+    assert part_ids is not None
+    assert 1 <= len(set(part_ids)) == len(part_ids) <= MAX_PARTS

@@ -13,7 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.domain.units import MIB
 from app.errors import StorageFull
+from app.storage.scratch import Scratch
+from app.storage.space import DiskSpace
 from app.storage.spool import Spool, open_spool
 from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
@@ -47,12 +50,26 @@ async def temp_files(tmp_path: Path, disk: DiskThreads) -> TempFiles:
     return files
 
 
+async def plenty() -> int:
+    return 10**12
+
+
+@pytest.fixture
+def space() -> DiskSpace:
+    return DiskSpace(plenty, quota_bytes=10**8, floor_bytes=0, client_share=0.5)
+
+
+@pytest.fixture
+def scratch(temp_files: TempFiles, space: DiskSpace) -> Scratch:
+    return Scratch(temp_files, space)
+
+
 async def read(spool: Spool) -> bytes:
     return b"".join([piece async for piece in spool.pieces()])
 
 
-async def test_what_is_written_is_read_in_order(temp_files: TempFiles, disk: DiskThreads) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+async def test_what_is_written_is_read_in_order(scratch: Scratch, disk: DiskThreads) -> None:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         for number in range(5):
             await spool.write(b"line %d\n" % number)
         spool.end()
@@ -60,8 +77,8 @@ async def test_what_is_written_is_read_in_order(temp_files: TempFiles, disk: Dis
         assert await read(spool) == b"".join(b"line %d\n" % number for number in range(5))
 
 
-async def test_a_reader_waits_for_lines_and_for_the_end(temp_files: TempFiles, disk: DiskThreads) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+async def test_a_reader_waits_for_lines_and_for_the_end(scratch: Scratch, disk: DiskThreads) -> None:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         pieces = spool.pieces()
         first = asyncio.ensure_future(anext(pieces))
         await asyncio.sleep(0)
@@ -77,8 +94,8 @@ async def test_a_reader_waits_for_lines_and_for_the_end(temp_files: TempFiles, d
         assert await second is None
 
 
-async def test_what_was_written_before_the_end_is_read_after_it(temp_files: TempFiles, disk: DiskThreads) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+async def test_what_was_written_before_the_end_is_read_after_it(scratch: Scratch, disk: DiskThreads) -> None:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         await spool.write(b"x" * 300_000)
         spool.end()
 
@@ -88,16 +105,16 @@ async def test_what_was_written_before_the_end_is_read_after_it(temp_files: Temp
     assert max(len(piece) for piece in pieces) <= 64 * 1024
 
 
-async def test_an_empty_spool_gives_nothing(temp_files: TempFiles, disk: DiskThreads) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+async def test_an_empty_spool_gives_nothing(scratch: Scratch, disk: DiskThreads) -> None:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         spool.end()
 
         assert await read(spool) == b""
 
 
-async def test_lines_of_many_writers_stay_whole(temp_files: TempFiles, disk: DiskThreads) -> None:
+async def test_lines_of_many_writers_stay_whole(scratch: Scratch, disk: DiskThreads) -> None:
     lines = [bytes([65 + number]) * (number * 1000 + 1) + b"\n" for number in range(20)]
-    async with open_spool("batch", temp_files, disk) as spool:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         reading = asyncio.create_task(read(spool))
 
         await asyncio.gather(*(spool.write(line) for line in lines))
@@ -110,9 +127,9 @@ async def test_lines_of_many_writers_stay_whole(temp_files: TempFiles, disk: Dis
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.lists(st.binary(max_size=2000), max_size=20), st.lists(st.integers(0, 3), max_size=20))
 async def test_nothing_is_lost_or_doubled_whoever_is_faster(
-    temp_files: TempFiles, disk: DiskThreads, lines: list[bytes], turns: list[int]
+    scratch: Scratch, disk: DiskThreads, lines: list[bytes], turns: list[int]
 ) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         reading = asyncio.create_task(read(spool))
         for number, line in enumerate(lines):
             await spool.write(line)
@@ -124,9 +141,9 @@ async def test_nothing_is_lost_or_doubled_whoever_is_faster(
 
 
 async def test_the_file_is_tracked_with_its_size_and_gone_afterwards(
-    temp_files: TempFiles, disk: DiskThreads, tmp_path: Path
+    scratch: Scratch, temp_files: TempFiles, disk: DiskThreads, tmp_path: Path
 ) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         await spool.write(b"12345\n")
         inside = temp_files.statistics()
         assert spool.size_bytes == 6
@@ -137,12 +154,12 @@ async def test_the_file_is_tracked_with_its_size_and_gone_afterwards(
 
 
 async def test_the_file_is_gone_when_the_block_is_cancelled(
-    temp_files: TempFiles, disk: DiskThreads, tmp_path: Path
+    scratch: Scratch, disk: DiskThreads, tmp_path: Path
 ) -> None:
     opened = asyncio.Event()
 
     async def hold() -> None:
-        async with open_spool("batch", temp_files, disk) as spool:
+        async with open_spool("batch", "me", scratch, disk) as spool:
             opened.set()
             await read(spool)
 
@@ -156,14 +173,63 @@ async def test_the_file_is_gone_when_the_block_is_cancelled(
 
 
 async def test_a_line_that_has_no_room_is_an_error_and_counts_for_nothing(
-    temp_files: TempFiles, disk: FullDisk
+    scratch: Scratch, space: DiskSpace, disk: FullDisk
 ) -> None:
-    async with open_spool("batch", temp_files, disk) as spool:
+    async with open_spool("batch", "me", scratch, disk) as spool:
         await spool.write(b"1\n")
         disk.is_full = True
 
         with pytest.raises(StorageFull):
             await spool.write(b"2\n")
 
+        disk.is_full = False
+        await spool.write(b"3\n")
         spool.end()
-        assert await read(spool) == b"1\n"
+        assert await read(spool) == b"1\n3\n"
+    assert space.usage().reserved_bytes == 0
+
+
+async def test_the_last_line_needs_no_room_on_the_disk(scratch: Scratch, disk: FullDisk) -> None:
+    async with open_spool("batch", "me", scratch, disk) as spool:
+        await spool.write(b"1\n")
+        disk.is_full = True
+
+        spool.end(b"the disk is full\n")
+
+        assert await read(spool) == b"1\nthe disk is full\n"
+
+
+async def test_the_lines_of_a_client_that_does_not_read_keep_to_its_share(
+    temp_files: TempFiles, disk: DiskThreads
+) -> None:
+    space = DiskSpace(plenty, quota_bytes=20 * MIB, floor_bytes=0, client_share=0.25)
+    scratch = Scratch(temp_files, space)
+
+    async with open_spool("batch", "me", scratch, disk) as one, open_spool("batch", "me", scratch, disk) as two:
+        await one.write(bytes(3 * MIB))
+        await two.write(bytes(2 * MIB))
+        for mine in (one, two):
+            with pytest.raises(StorageFull):
+                await mine.write(b"x")
+        async with open_spool("batch", "other", scratch, disk) as others:
+            await others.write(bytes(5 * MIB))
+            inside = space.usage().reserved_bytes
+    async with open_spool("batch", "me", scratch, disk) as again:
+        await again.write(bytes(5 * MIB))
+
+    assert (inside, space.usage().reserved_bytes) == (10 * MIB, 0)
+
+
+async def test_lines_leave_the_floor_of_free_space(temp_files: TempFiles, disk: DiskThreads) -> None:
+    free = 2000
+
+    async def little() -> int:
+        return free
+
+    scratch = Scratch(temp_files, DiskSpace(little, quota_bytes=None, floor_bytes=900))
+
+    async with open_spool("batch", "me", scratch, disk) as spool:
+        await spool.write(b"x" * 1100)
+        free -= 1100
+        with pytest.raises(StorageFull):
+            await spool.write(b"x")

@@ -21,6 +21,7 @@ from app.media.uploads import Uploads
 from app.memory.budget import MemoryBudget
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
+from app.storage.spool import Spool
 from app.storage.threads import DiskThreads
 from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.batches import Batch, Batches, PictureSource, sent_picture
@@ -34,6 +35,8 @@ from tests.workers.pools import until
 WORKERS = 2
 AT_A_TIME = 2 * WORKERS
 MAX_BYTES = 100 * KIB
+QUOTA_BYTES = 100 * MIB
+SHARE_BYTES = QUOTA_BYTES // 4
 
 
 class Toes(VisionTask):
@@ -149,14 +152,14 @@ async def one(source: PictureSource) -> AsyncIterator[PictureSource]:
 @pytest.fixture
 async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], House]]:
     disk = DiskThreads(threads=2)
-    store = LocalStore(StorageSettings(root=tmp_path / "var", allow_tmpfs=True, free_floor=0), disk)
+    store = LocalStore(StorageSettings(root=tmp_path / "var", allow_tmpfs=True, free_floor=0, quota=QUOTA_BYTES), disk)
     await store.open()
 
     def build(total_bytes: int = 10 * MIB) -> House:
         budget = MemoryBudget(total_bytes, working_set=lambda: 0)
         leaks.watch(budget)
         analysis = FakeAnalysis()
-        pictures = Pictures(budget, store.temp_files, disk, Priority.BATCH, 30)
+        pictures = Pictures(budget, store.scratch, disk, Priority.BATCH, 30)
         return House(analysis, budget, store, Batches(cast("Analysis", analysis), pictures, store, disk, WORKERS))
 
     yield build
@@ -299,6 +302,35 @@ async def test_a_request_that_breaks_answers_every_picture_that_was_taken_in(hou
 
     assert lines.order == [0, None]
     assert lines.codes == {0: None, None: "bad_request"}
+
+
+async def test_lines_that_have_no_room_end_the_batch_and_the_last_line_says_why(house: House) -> None:
+    async with house.store.scratch.spool("batch", "me") as lines_of_others:
+        await lines_of_others.count(SHARE_BYTES)
+
+        lines = await house.run(sent(b"%d" % number for number in range(100)))
+
+    assert lines.codes == {None: "storage_full"}
+    assert house.analysis.busy == 0
+
+
+async def test_pictures_do_not_pile_up_before_a_disk_that_hangs(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = asyncio.Event()
+
+    async def write(_spool: Spool, _line: bytes) -> None:
+        await hanging.wait()
+
+    monkeypatch.setattr(Spool, "write", write)
+    running = asyncio.create_task(house.run(sent(b"%d" % number for number in range(100))))
+    await house.analysis.until_seen(b"0", b"1", b"2", b"3")
+    await until(lambda: house.analysis.busy == 0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    seen = len(house.analysis.seen)
+    hanging.set()
+    await running
+
+    assert seen == AT_A_TIME
 
 
 async def test_a_picture_that_breaks_off_is_a_problem_line_and_lets_go_of_its_bytes(house: House) -> None:

@@ -17,9 +17,9 @@ from app.domain.media import MediaKind
 from app.errors import BadRequest, BallastError, InvalidParameter
 from app.storage.ids import new_id
 from app.storage.spool import Spool, open_spool
-from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 from app.vision.media_list import listed_ids, receive_list
+from tests.storage.scratches import scratch_in
 
 MAX_ENTRIES = 100_000
 NO_ID = "-" * 22
@@ -29,9 +29,9 @@ IDS = [new_id(MediaKind.IMAGE, datetime.now(UTC)) for _ in range(3)]
 @pytest.fixture
 async def entries(tmp_path: Path) -> AsyncIterator[Spool]:
     disk = DiskThreads(threads=1)
-    temp_files = TempFiles(tmp_path / "tmp", disk)
+    temp_files, scratch = scratch_in(tmp_path / "tmp", disk)
     await temp_files.open()
-    async with open_spool("list", temp_files, disk) as spool:
+    async with open_spool("list", "me", scratch, disk) as spool:
         yield spool
     await disk.aclose()
 
@@ -45,7 +45,7 @@ class Kept(Spool):
     async def write(self, line: bytes) -> None:
         self.written += line
 
-    def end(self) -> None: ...
+    def end(self, last: bytes = b"") -> None: ...
 
 
 async def pieces(text: bytes, size: int) -> AsyncIterator[bytes]:

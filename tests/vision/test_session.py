@@ -23,7 +23,6 @@ from app.media.pictures import Pictures
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.settings import MemorySettings, VisionSettings
-from app.storage.tempfiles import TempFiles
 from app.storage.threads import DiskThreads
 from app.vision.analysis import Analysis, AnalysisRequest
 from app.vision.frames import STREAM_BYTES
@@ -35,6 +34,7 @@ from app.vision.session import StreamOptions, StreamRequest
 from app.vision.streams import Streams
 from app.vision.task import Model, VisionTask
 from tests.leaks import Leaks
+from tests.storage.scratches import scratch_in
 from tests.workers.pools import until
 
 MAX_BYTES = 1000
@@ -217,9 +217,9 @@ def budget(leaks: Leaks) -> MemoryBudget:
 @pytest.fixture
 async def pictures(budget: MemoryBudget, tmp_path: Path) -> AsyncIterator[Pictures]:
     disk = DiskThreads(threads=2)
-    temp_files = TempFiles(tmp_path / "tmp", disk)
+    temp_files, scratch = scratch_in(tmp_path / "tmp", disk)
     await temp_files.open()
-    yield Pictures(budget, temp_files, disk, Priority.LIVE, 10)
+    yield Pictures(budget, scratch, disk, Priority.LIVE, 10)
     assert temp_files.statistics().count == 0
     await disk.aclose()
 
