@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -619,6 +620,22 @@ class TestMemory:
             assert client.answers.empty()
             client.reads.set()
             assert (await client.answer())["type"] == "result"
+
+    @pytest.mark.parametrize("error", [None, InvalidMedia("broken")])
+    async def test_nothing_of_a_frame_is_left_while_the_next_one_is_waited_for(
+        self, house: House, error: BallastError | None
+    ) -> None:
+        picture = bytes(100 * KIB)
+        references = sys.getrefcount(picture)
+        house.analysis.error = error
+        async with house.stream() as client:
+            client.messages.put_nowait(Message(picture, FakeLoan()))
+            await client.answer()
+            house.analysis.began.get_nowait()
+            house.analysis.seen.clear()
+            house.analysis.worked_on.clear()
+
+            await until(lambda: sys.getrefcount(picture) == references)
 
     async def test_nothing_is_held_while_memory_is_waited_for(
         self, house: House, budget: MemoryBudget, tmp_path: Path
