@@ -18,6 +18,7 @@
       x InvalidParameter        422 invalid_parameter
       x Locked                  423 locked
       x QueueFull               429 queue_full
+      x TooManyRequests         429 too_many_requests
       x ChecksumMismatch        460 checksum_mismatch
       x WorkerFailed            500 worker_failed
       x InternalError           500 internal_error
@@ -133,6 +134,10 @@ class Locked(BallastError):
 
 class QueueFull(BallastError):
     code, status, title = "queue_full", 429, "Queue full"
+
+
+class TooManyRequests(BallastError):
+    code, status, title = "too_many_requests", 429, "Too many requests"
 
 
 class ChecksumMismatch(BallastError):

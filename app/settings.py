@@ -150,6 +150,9 @@ class ServerSettings(Section):
     trusted_proxies: Names = Field(
         (), description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma separated."
     )
+    max_event_streams: int = Field(
+        64, ge=1, description="Answers of server-sent events at a time; one client may have a quarter of them."
+    )
     header_seconds: float = Field(10.0, gt=0, description="Time that the head of a request may take to come.")
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")
     url_secrets: Names = Field(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fastapi import Request
+from starlette.types import Message, Receive
 
 from app.domain.media import Chunk
 from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
@@ -56,6 +57,20 @@ async def incoming_file(request: Request, *, max_bytes: int, idle_seconds: float
     part = await file_part(body, content_type)
     at_most_bytes = None if declared_bytes is None else min(declared_bytes, max_bytes)
     return IncomingFile(request.query_params.get("name") or part.name, part.content_type, at_most_bytes, part.chunks)
+
+
+class Arrival:
+    """A request's messages on their way to who reads them; `whole` is set when the last of the body has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.whole = asyncio.Event()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body", False):  # as in a disconnect
+            self.whole.set()
+        return message
 
 
 def plain_body(request: Request, *, max_bytes: int, idle_seconds: float) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from app.domain.media import Chunk
 from app.domain.priority import Priority
@@ -41,48 +42,35 @@ class Picture(ABC):
         """Free what memory the picture holds until it is granted its bytes; its `data` may be empty until then."""
 
 
-class LivePicture(Picture):
-    """A frame of a stream, which accounts for its bytes: only the work on it is reserved here."""
+class Charge(Protocol):
+    """What a picture is charged with: a reservation, or a loan."""
 
-    def __init__(self, data: bytes, budget: MemoryBudget, customer: Customer) -> None:
-        self.data = data
-        self.customer = customer
-        self._budget = budget
-
-    async def put_aside(self) -> None:
-        """Keep it: a stream has one frame at work at a time."""
-
-    def granted(self, parts: Mapping[str, int], owner: str) -> AbstractAsyncContextManager[Reservation]:
-        return self.customer.reserve(self._budget, parts, owner)
+    def release(self) -> None: ...
 
 
-class ReceivedPicture(Picture):
-    """A picture that came as a request's body, held under its own reservation, or put aside on the disk."""
+class ChargedPicture(Picture):
+    """A picture that waits on the disk, without its charge, for what is not free at once."""
 
-    def __init__(self, data: bytes, reservation: Reservation, pictures: Pictures, customer: Customer) -> None:
+    def __init__(self, data: bytes, charge: Charge | None, pictures: Pictures, customer: Customer) -> None:
         self.data = data
         self.customer = customer
         self._size_bytes = len(data)
-        self._reservation = reservation
+        self._charge = charge
         self._pictures = pictures
         self._spool = AsyncExitStack()
         self._path: Path | None = None
 
     async def put_aside(self) -> None:
         """Write the picture to the disk and give its bytes back: nobody waits for others while holding any."""
-        if self._path is None:
+        if self._path is None and self._charge is not None:
             spooling = self._pictures.spooled(self.data, self.customer.client)
             self.data = b""
             self._path = (await self._spool.enter_async_context(spooling)).path
-            self._reservation.release()
+            self._charge.release()
 
     @asynccontextmanager
-    async def granted(self, parts: Mapping[str, int], owner: str) -> AsyncIterator[Reservation]:
-        """See `Picture.granted`. Where the bytes are not free at once, the picture waits on the disk."""
-        if self._path is None and self._reservation.grow(parts):
-            yield self._reservation
-            return
-        await self.put_aside()
+    async def _fetched(self, parts: Mapping[str, int], owner: str) -> AsyncIterator[Reservation]:
+        """Wait for the bytes of the work and of the picture, which is back from the disk for the block."""
         assert self._path is not None
         whole = {"picture": self._size_bytes, **parts}
         async with self._pictures.reserve(whole, owner, self.customer) as reservation:
@@ -93,6 +81,24 @@ class ReceivedPicture(Picture):
     async def aclose(self) -> None:
         """Remove what was put aside."""
         await self._spool.aclose()
+
+
+class ReceivedPicture(ChargedPicture):
+    """A picture that came as a request's body, held under its own reservation, or put aside on the disk."""
+
+    def __init__(self, data: bytes, reservation: Reservation, pictures: Pictures, customer: Customer) -> None:
+        super().__init__(data, reservation, pictures, customer)
+        self._reservation = reservation
+
+    @asynccontextmanager
+    async def granted(self, parts: Mapping[str, int], owner: str) -> AsyncIterator[Reservation]:
+        """See `Picture.granted`. Where the bytes are not free at once, the picture waits on the disk."""
+        if self._path is None and self._reservation.grow(parts):
+            yield self._reservation
+            return
+        await self.put_aside()
+        async with self._fetched(parts, owner) as reservation:
+            yield reservation
 
 
 class Pictures:
@@ -157,6 +163,9 @@ class Pictures:
         self, parts: Mapping[str, int], owner: str, customer: Customer
     ) -> AbstractAsyncContextManager[Reservation]:
         return customer.reserve(self._budget, parts, owner)
+
+    def try_reserve(self, parts: Mapping[str, int], owner: str, customer: Customer) -> Reservation | None:
+        return self._budget.try_reserve(parts, owner=owner, priority=customer.priority)
 
     @asynccontextmanager
     async def spooled(

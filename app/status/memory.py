@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
-from app.domain.pressure import PressureLevel
-from app.http.problems import GUARDED
-from app.http.state import opened
+from app.errors import Overloaded, TooManyRequests
+from app.http.problems import GUARDED, problem_responses
+from app.http.state import ClientDep, opened
 from app.memory.budget import BudgetStatistics
 from app.memory.governor import Governor
 from app.server.lifecycle import Lifecycle
@@ -54,10 +54,17 @@ async def advice(
     return status.advisor.advise(nbytes, width, height)
 
 
+async def _listener(status: StatusDep, client: ClientDep) -> AsyncIterator[None]:
+    with status.audience.admit(client):
+        yield
+
+
 @router.get(
     "/v1/memory/events",
     summary="Server-sent events: the present level at once, then each change",
     response_class=EventSourceResponse,
+    responses=problem_responses(TooManyRequests, Overloaded),
+    dependencies=[Depends(_listener, scope="request")],
 )
 async def events(status: StatusDep) -> AsyncIterator[LevelSchema]:
     async for level in levels(status.core.governor, status.core.lifecycle):
@@ -66,15 +73,19 @@ async def events(status: StatusDep) -> AsyncIterator[LevelSchema]:
 
 
 async def levels(governor: Governor, lifecycle: Lifecycle) -> AsyncGenerator[LevelSchema]:
-    """Give the present level, then the one after each change, until the service ends."""
-    changes: asyncio.Queue[PressureLevel | None] = asyncio.Queue()
-    unsubscribe = governor.subscribe(changes.put_nowait)
+    """Give the present level, then the one after each change, until the service ends.
+
+    Who takes one late is given the newest: nothing is kept for a listener that does not read.
+    """
+    changed = asyncio.Event()
+    unsubscribe = governor.subscribe(lambda _: changed.set())
     end = asyncio.create_task(lifecycle.drained())
-    end.add_done_callback(lambda _: changes.put_nowait(None))
+    end.add_done_callback(lambda _: changed.set())
     try:
-        yield _level(governor)
-        while await changes.get() is not None:
+        while not end.done():
+            changed.clear()
             yield _level(governor)
+            await changed.wait()
     finally:
         end.cancel()
         unsubscribe()

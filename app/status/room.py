@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core import Core
+from app.http.audience import Audience
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
 from app.vision.room import VisionRoom
@@ -18,7 +19,10 @@ class StatusRoom:
     media: MediaRoom
     vision: VisionRoom
     advisor: Advisor
+    audience: Audience
 
 
 async def open_status(core: Core, media: MediaRoom, vision: VisionRoom) -> StatusRoom:
-    return StatusRoom(core, media, vision, Advisor(core.governor, vision.analysis, vision.instances))
+    advisor = Advisor(core.governor, vision.analysis, vision.instances)
+    audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
+    return StatusRoom(core, media, vision, advisor, audience)

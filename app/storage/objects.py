@@ -188,14 +188,11 @@ class ObjectBucket:
 
 async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIterator[bytes]:
     """Give the bytes of a file. Once `cut` is set, there is no next piece."""
-    fd = await disk.run(os.open, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+    async with disk.opened(path, os.O_RDONLY | os.O_NOFOLLOW) as fd:
         offset = 0
         while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
             offset += len(piece)
             yield piece
-    finally:
-        os.close(fd)
 
 
 @contextmanager

@@ -58,14 +58,14 @@ class Spool:
         self._ended = True
         self._changed.set()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Give everything that is written, in order, until the end."""
+    async def pieces(self, piece_bytes: int = _PIECE_BYTES) -> AsyncIterator[bytes]:
+        """Give everything that is written, in order and so many bytes at a time, until the end."""
         offset = 0
         while True:
             self._changed.clear()
             if offset < self.size_bytes:
-                piece_bytes = min(_PIECE_BYTES, self.size_bytes - offset)
-                piece = await self._disk.run(os.pread, self._fd, piece_bytes, offset)
+                nbytes = min(piece_bytes, self.size_bytes - offset)
+                piece = await self._disk.run(os.pread, self._fd, nbytes, offset)
                 offset += len(piece)
                 yield piece
             elif self._ended:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -35,9 +38,28 @@ class DiskThreads:
         async with self._long:
             return await self.run(function, *args)
 
+    @asynccontextmanager
+    async def opened(self, path: Path, flags: int) -> AsyncIterator[int]:
+        """Give a descriptor for the block; it is closed afterwards, also where we are cancelled while it opens.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        fds: list[int] = []  # filled in the thread: a cancelled wait is not told what was opened
+        try:
+            await self.run(_open, path, flags | os.O_CLOEXEC, fds)
+            yield fds[0]
+        finally:
+            for fd in fds:
+                await self.run(os.close, fd)
+
     async def aclose(self) -> None:
         """Let the threads finish what they are doing, and end them."""
         await anyio.to_thread.run_sync(self._executor.shutdown)
+
+
+def _open(path: Path, flags: int, fds: list[int]) -> None:
+    fds.append(os.open(path, flags))
 
 
 async def finish(work: asyncio.Future[T] | Coroutine[Any, Any, T]) -> T:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.core import Core
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
-from app.http.body import plain_body
+from app.http.body import Arrival, plain_body
 from app.http.multipart import file_parts
-from app.http.problems import SCHEMA, problem_responses, validation_problem
+from app.http.problems import SCHEMA, problem_responses
 from app.http.state import ClientDep, opened
+from app.media.content import UntilSent
 from app.settings import UploadSettings
 from app.vision.batches import MAX_PICTURES, Batch, Batches, PictureSource, sent_picture
+from app.vision.media_list import listed_ids, receive_list
 from app.vision.params import batch_model, read_request
 from app.vision.route import VisionDep
 from app.vision.schema import BatchResultSchema
@@ -31,14 +33,13 @@ _EARLY_BYTES = 64 * KIB
 
 _MAX_LIST_BYTES = 4 * MIB
 
-
-class BatchOfMedia(BaseModel):
-    """Stored pictures, by their media ids."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    media: list[str] = Field(min_length=1, max_length=MAX_PICTURES)
-
+_LIST_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Stored pictures, by their media ids.",
+    "required": ["media"],
+    "properties": {"media": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_PICTURES}},
+    "additionalProperties": False,
+}
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -53,7 +54,7 @@ _BODY: dict[str, Any] = {
                     },
                 }
             },
-            "application/json": {"schema": BatchOfMedia.model_json_schema()},
+            "application/json": {"schema": _LIST_SCHEMA},
         },
     }
 }
@@ -83,13 +84,16 @@ def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
         core: Annotated[Core, Depends(opened("core"))],
         room: VisionDep,
         client: ClientDep,
+        until_sent: UntilSent,
     ) -> Response:
         asked = read_request(task, params, client)
-        sources = _sources(request, core.settings.upload, room.batches)
+        arrival = Arrival(request.receive)
+        sources = _sources(Request(request.scope, arrival.receive), core.settings.upload, room.batches, client)
+        until_sent.push_async_callback(sources.aclose)
         first = await anext(sources, None)
         if first is None:
             raise BadRequest("The form has no file.")
-        return BatchResponse(room.batches.open(asked), _joined(first, sources), core.lifecycle.drained)
+        return BatchResponse(room.batches.open(asked), _joined(first, sources), arrival, core.lifecycle.drained)
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
@@ -119,19 +123,21 @@ class BatchResponse(Response):
         self,
         batch: AbstractAsyncContextManager[Batch],
         sources: AsyncIterator[PictureSource],
+        arrival: Arrival,
         drained: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._batch = batch
         self._sources = sources
+        self._arrival = arrival
         self._drained = drained
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
+        del scope, receive
         async with self._batch as batch:
             work = asyncio.create_task(batch.run(self._sources), name="batch")
-            watch = asyncio.create_task(_watch(receive, batch, work), name="batch-watch")
+            watch = asyncio.create_task(_watch(self._arrival, work), name="batch-watch")
             drain = asyncio.create_task(self._drained(), name="batch-drain")
             drain.add_done_callback(lambda _: work.cancel())
             try:
@@ -148,10 +154,10 @@ class BatchResponse(Response):
                 await asyncio.gather(work, watch, drain, return_exceptions=True)
 
 
-async def _watch(receive: Receive, batch: Batch, work: asyncio.Task[None]) -> None:
+async def _watch(arrival: Arrival, work: asyncio.Task[None]) -> None:
     """End the work when the client goes away; while the request is read, reading it tells."""
-    await batch.all_taken.wait()
-    while (await receive())["type"] != "http.disconnect":
+    await arrival.whole.wait()
+    while (await arrival.receive())["type"] != "http.disconnect":
         pass
     work.cancel()
 
@@ -165,24 +171,20 @@ async def _send_lines(batch: Batch, send: Send) -> None:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _sources(request: Request, upload: UploadSettings, batches: Batches) -> AsyncIterator[PictureSource]:
+async def _sources(
+    request: Request, upload: UploadSettings, batches: Batches, client: str
+) -> AsyncGenerator[PictureSource]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() == "application/json":
-        for media_id in await _read_ids(
-            plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
-        ):
-            yield batches.stored_picture(media_id)
+        body = plain_body(request, max_bytes=_MAX_LIST_BYTES, idle_seconds=upload.idle_seconds)
+        async with batches.list(client) as entries:
+            await receive_list(body, entries, MAX_PICTURES)
+            async for media_id in listed_ids(entries):
+                yield batches.stored_picture(media_id)
     else:
         body = plain_body(request, max_bytes=upload.max_bytes, idle_seconds=upload.idle_seconds)
         async for part in file_parts(body, content_type, MAX_PICTURES):
             yield sent_picture(part.chunks)
-
-
-async def _read_ids(body: AsyncIterator[bytes]) -> list[str]:
-    try:
-        return BatchOfMedia.model_validate_json(b"".join([chunk async for chunk in body])).media
-    except ValidationError as error:
-        raise validation_problem(error.errors()) from None
 
 
 async def _joined(first: PictureSource, others: AsyncIterator[PictureSource]) -> AsyncIterator[PictureSource]:

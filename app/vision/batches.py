@@ -66,6 +66,10 @@ class Batches:
                 raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
             yield reader.chunks(0, size_bytes)
 
+    def list(self, client: str) -> AbstractAsyncContextManager[Spool]:
+        """Give a place on the disk for the ids of a batch, for the block."""
+        return open_spool("list", client, self._store.scratch, self._disk)
+
     @asynccontextmanager
     async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
         """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""

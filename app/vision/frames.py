@@ -1,42 +1,122 @@
-"""Frames of a stream on their way: read from messages, held one at a time."""
+"""Frames of a stream on their way: what is held for them, one at a time, and given back."""
 
 from __future__ import annotations
 
 import asyncio
-import binascii
-import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol, TypeAlias
 
-import pybase64
+from app.domain.units import KIB
+from app.errors import Overloaded
+from app.memory.reservation import Reservation
 
-from app.errors import BadRequest
+SMALL_BYTES = 64 * KIB
+"""Up to this size a frame is covered by what every open stream has reserved; a larger one is charged by itself."""
+
+STREAM_BYTES = 256 * KIB
+"""What an open stream has reserved: three small frames (in the slot, at work, coming in), and the texts around them."""
 
 
-@dataclass(frozen=True, slots=True)
+FrameId: TypeAlias = str | int | float | None
+"""A client's own name for a frame."""
+
+
+class Loan(Protocol):
+    """Bytes that are charged to somebody for as long as they are held."""
+
+    def release(self) -> None:
+        """Give them back; does nothing the second time."""
+
+
+class MessageLoan(Loan, Protocol):
+    """The bytes of a message, charged to its connection: until the next message is asked for, or once taken, until
+    they are released."""
+
+    def take(self) -> None: ...
+
+
+class StreamBuffers:
+    """What one stream has in the ledger: `STREAM_BYTES`, and what is lent beyond that."""
+
+    def __init__(self, reservation: Reservation) -> None:
+        self._reservation = reservation
+
+    def lend(self, nbytes: int) -> Loan:
+        """Charge bytes that the stream is about to hold.
+
+        Raises:
+            Overloaded: they are not free.
+        """
+        if not self._reservation.grow({"frames": nbytes}):
+            raise Overloaded("Memory is tight; send smaller frames.", retry_after_seconds=1)
+        return _BufferLoan(self._reservation, nbytes)
+
+
+class _BufferLoan:
+    def __init__(self, reservation: Reservation, nbytes: int) -> None:
+        self._reservation = reservation
+        self._nbytes = nbytes
+
+    def release(self) -> None:
+        nbytes, self._nbytes = self._nbytes, 0
+        if nbytes:
+            self._reservation.shrink({"frames": nbytes})
+
+
+@dataclass(slots=True)
 class Frame:
-    """`seq` counts the frames that one client sent, from 1; `id` is the client's own name for it."""
+    """`seq` counts the frames that one client sent, from 1; `id` is the client's own name for it.
+
+    `loan` is what a frame above `SMALL_BYTES` is charged with; `release` it, whatever became of the frame.
+    """
 
     seq: int
     picture: bytes
-    id: object = None
+    id: FrameId = None
+    loan: Loan | None = None
+
+    def take_picture(self) -> bytes:
+        """Return the picture, and hold it no longer: its loan is now the caller's concern as well."""
+        picture, self.picture = self.picture, b""
+        return picture
+
+    def release(self) -> None:
+        """Let the picture go, and give its bytes back."""
+        self.picture = b""
+        if self.loan is not None:
+            self.loan.release()
 
 
 @dataclass(slots=True)
 class NewestSlot:
-    """Holds one frame: the newest. `dropped` counts the older ones that a newer one replaced."""
+    """Holds one frame: the newest. `dropped` counts those that nobody looked at, as a newer one replaced them."""
 
     dropped: int = 0
     _frame: Frame | None = None
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, frame: Frame) -> bool:
-        """Put a frame in; return whether it replaced an older one."""
-        replaced = self._frame is not None
+        """Put a frame in; return whether it replaced an older one, which is released."""
+        replaced = self.is_filled
+        self.clear()
         self.dropped += replaced
         self._frame = frame
         self._filled.set()
         return replaced
+
+    def clear(self) -> None:
+        """Release the frame, if there is one."""
+        if self._frame is not None:
+            self.take().release()
+
+    @property
+    def is_filled(self) -> bool:
+        return self._frame is not None
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether there is a frame that is charged by itself."""
+        return self._frame is not None and self._frame.loan is not None
 
     async def filled(self) -> None:
         """Wait until there is a frame."""
@@ -48,40 +128,3 @@ class NewestSlot:
         frame, self._frame = self._frame, None
         self._filled.clear()
         return frame
-
-
-def parse_message(text: str) -> dict[str, Any]:
-    """Return the members of a text message.
-
-    Raises:
-        BadRequest: it is no JSON object.
-    """
-    try:
-        message = json.loads(text, parse_constant=_reject_constant)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        raise BadRequest("A text message is a JSON object.")
-    return message
-
-
-def picture_of(message: dict[str, Any]) -> bytes:
-    """Return the picture of a `{"type": "frame", "image": <base64 or data URL>}` message.
-
-    Raises:
-        BadRequest: there is no such text, or it is not base64.
-    """
-    text = message.get("image")
-    if not isinstance(text, str):
-        raise BadRequest("A frame message needs `image`: base64 or a data URL.")
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return pybase64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest("`image` is not base64.") from None
-
-
-def _reject_constant(name: str) -> None:
-    """NaN and Infinity are not JSON, and would come back to the client in an answer."""
-    raise ValueError(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from app.core import Core
 from app.domain.priority import Priority
@@ -19,8 +20,8 @@ from app.vision.analysis import Analysis
 from app.vision.batches import Batches
 from app.vision.models import Nursery
 from app.vision.remembered import RememberedResults
-from app.vision.session import Streams
 from app.vision.sizes import LearnedSizes
+from app.vision.streams import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
 from app.vision.zygote_account import ZygoteAccount
@@ -76,14 +77,15 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
     analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
-    patient = Pictures(governor.budget, store.scratch, disk, Priority.BATCH, BATCH_WAIT_SECONDS)
+    wait_seconds = settings.memory.wait_seconds
+    taken = partial(Pictures, governor.budget, store.scratch, disk)
     await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
-        pictures=Pictures(governor.budget, store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds),
-        batches=Batches(analysis, patient, store, disk, nursery.spec.limits.workers),
-        streams=Streams(analysis, governor, settings.vision),
+        pictures=taken(Priority.REQUEST, wait_seconds),
+        batches=Batches(analysis, taken(Priority.BATCH, BATCH_WAIT_SECONDS), store, disk, nursery.spec.limits.workers),
+        streams=Streams(analysis, governor, taken(Priority.LIVE, wait_seconds), settings.vision),
         instances=nursery.spec.limits.workers,
         body_idle_seconds=settings.upload.idle_seconds,
     )

@@ -1,4 +1,4 @@
-"""Streams of frames: each answer is for the newest frame, whatever the client's frame rate."""
+"""One stream of frames: each answer is for the newest frame, whatever the client's frame rate."""
 
 from __future__ import annotations
 
@@ -10,25 +10,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.domain.priority import Priority
-from app.domain.units import KIB
-from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge
-from app.media.pictures import LivePicture
+from app.errors import BadRequest, BallastError, Overloaded, PayloadTooLarge, TooManyRequests
+from app.media.live_picture import LivePicture
 from app.memory.customer import Customer
-from app.memory.governor import Governor
-from app.memory.reservation import Reservation
-from app.settings import VisionSettings
-from app.vision.analysis import Analysis, AnalysisRequest
-from app.vision.frames import Frame, NewestSlot, parse_message, picture_of
+from app.vision.analysis import AnalysisRequest
+from app.vision.frames import Frame, StreamBuffers
+from app.vision.intake import FrameIntake
+from app.vision.messages import Message, MessageRate, TextMessage, parse_message
 from app.vision.result import AnalysisResult
+from app.vision.stream_tools import StreamTools
 from app.vision.task import VisionTask
 
-CLOSE_TOO_LARGE, CLOSE_TRY_LATER, CLOSE_IDLE = 1009, 1013, 4408
-
-STREAM_BYTES = 256 * KIB
-"""What a stream holds with small frames; larger ones make it grow."""
-
-_HELD_FRAMES = 3
-"""The frame in the slot, the one that is analysed, and the one that is coming in."""
+CLOSE_POLICY, CLOSE_TOO_LARGE, CLOSE_IDLE = 1008, 1009, 4408
 
 _SMOOTHING = 0.2
 """Weight of the newest answer in the moving average that the advised frame rate is made of."""
@@ -37,7 +30,7 @@ _SMOOTHING = 0.2
 class Connection(Protocol):
     """A client, without HTTP."""
 
-    async def receive(self) -> bytes | str | None:
+    async def receive(self) -> Message | None:
         """Return the next message; None when the client has gone."""
 
     async def send(self, text: str) -> None: ...
@@ -67,58 +60,25 @@ class StreamRequest:
     client: str
 
 
-@dataclass(slots=True)
-class StreamCounters:
-    """Over all streams; `active` ones are open now."""
-
-    active: int = 0
-    frames: int = 0
-    dropped: int = 0
-    skipped: int = 0
-
-
-class Streams:
-    """Opens sessions, as many as the settings and memory allow, and counts them."""
-
-    def __init__(self, analysis: Analysis, governor: Governor, settings: VisionSettings) -> None:
-        self.counters = StreamCounters()
-        self.analysis = analysis
-        self.governor = governor
-        self.settings = settings
-
-    async def serve(self, connection: Connection, request: StreamRequest) -> None:
-        """Serve one client until it goes, is idle for too long, or sends a frame above the cap."""
-        is_full = self.counters.active >= self.settings.max_streams
-        parts = {"frames": STREAM_BYTES}
-        buffers = None if is_full else self.governor.budget.try_reserve(parts, owner="stream", priority=Priority.LIVE)
-        if buffers is None:
-            await connection.close(CLOSE_TRY_LATER, "too many streams are open" if is_full else "memory is tight")
-            return
-        self.counters.active += 1
-        try:
-            await StreamSession(self, request, connection, buffers).run()
-        finally:
-            self.counters.active -= 1
-            buffers.release()
-
-
 class StreamSession:
     """One client's stream: a reader that fills the slot, and a worker that empties it."""
 
-    def __init__(self, streams: Streams, request: StreamRequest, connection: Connection, buffers: Reservation) -> None:
-        self._streams = streams
+    def __init__(
+        self, tools: StreamTools, request: StreamRequest, connection: Connection, buffers: StreamBuffers
+    ) -> None:
+        self._tools = tools
         self._request = request
         self._connection = connection
-        self._buffers = buffers
         self._options = request.options
-        self._slot = NewestSlot()
-        self._tracker = streams.analysis.vision.trackers.open()
-        self._received = 0
+        self._intake = FrameIntake(buffers, tools.counters, tools.settings.max_bytes)
+        self._sending = asyncio.Lock()
+        self._rate = MessageRate()
+        self._tracker = tools.analysis.vision.trackers.open()
         self._taken = 0
         self._frame_seconds = 0.0
 
     async def run(self) -> None:
-        """Greet, then serve until the reader ends; nothing is left running after."""
+        """Greet, then serve until the reader ends; nothing is left running or held after."""
         worker = asyncio.create_task(self._work(), name="stream-worker")
         reader = asyncio.create_task(self._read(), name="stream-reader")
         try:
@@ -128,12 +88,13 @@ class StreamSession:
             worker.cancel()
             reader.cancel()
             await asyncio.gather(worker, reader, return_exceptions=True)
+            self._intake.slot.clear()
             self._tracker.close()
         for task in done:
             task.result()
 
     def _greeting(self) -> dict[str, object]:
-        settings = self._streams.settings
+        settings = self._tools.settings
         return {
             "type": "ready",
             "task": self._request.task.name,
@@ -144,84 +105,103 @@ class StreamSession:
 
     async def _read(self) -> None:
         while True:
+            async with self._sending:  # nothing is read while the client does not take what it is sent
+                pass
             try:
-                async with asyncio.timeout(self._streams.settings.stream_idle_seconds):
+                async with asyncio.timeout(self._tools.settings.stream_idle_seconds):
                     message = await self._connection.receive()
             except TimeoutError:
                 await self._connection.close(CLOSE_IDLE, "no message came for too long")
                 return
             if message is None:
                 return
-            try:
-                await self._take_message(message)
-            except PayloadTooLarge as error:
-                await self._connection.close(CLOSE_TOO_LARGE, error.detail)
+            failure = await self._take(message)
+            del message  # or it would be held until the next one has come
+            if failure is not None and not await self._goes_on_after(failure):
                 return
-            except BallastError as error:
-                await self._send_error(error, self._received)
 
-    async def _take_message(self, message: bytes | str) -> None:
-        if isinstance(message, bytes):
-            self._put(message)
-            return
-        members = parse_message(message)
-        match members.pop("type", None):
+    async def _take(self, message: Message) -> BallastError | None:
+        """Take a message in; return what is wrong with it."""
+        try:
+            if (seconds := self._rate.spend(len(message.data))) > 0:
+                await asyncio.sleep(seconds)
+            if isinstance(message.data, bytes):
+                self._intake.take(message.data, message.loan)
+            else:
+                await self._take_text(parse_message(message.data))
+        except BallastError as error:
+            return _bare(error)
+        return None
+
+    async def _goes_on_after(self, failure: BallastError) -> bool:
+        """Say what is wrong with a message, and end the stream where that is the end of it."""
+        if isinstance(failure, PayloadTooLarge):
+            await self._connection.close(CLOSE_TOO_LARGE, failure.detail)
+            return False
+        await self._send_error(failure, self._intake.received)
+        if isinstance(failure, TooManyRequests):
+            await self._connection.close(CLOSE_POLICY, failure.detail)
+            return False
+        return True
+
+    async def _take_text(self, message: TextMessage) -> None:
+        match message.members.pop("type", None):
             case "frame":
-                self._put(picture_of(members), members.get("id"))
+                self._intake.take_encoded(message.encoded(), message.id)
             case "configure":
-                self._options = self._request.configure(self._options, members)
+                self._options = self._request.configure(self._options, message.members)
             case "ping":
                 await self._send({"type": "pong"})
             case _:
                 raise BadRequest("A message has the type frame, configure or ping.")
 
-    def _put(self, picture: bytes, name: object = None) -> None:
-        max_bytes = self._streams.settings.max_bytes
-        if len(picture) > max_bytes:
-            raise PayloadTooLarge(f"a frame may have {max_bytes} bytes")
-        self._received += 1
-        self._streams.counters.frames += 1
-        missing_bytes = _HELD_FRAMES * len(picture) - self._buffers.reserved_bytes
-        if missing_bytes > 0 and not self._buffers.grow({"frames": missing_bytes}):
-            raise Overloaded("Memory is tight; send smaller frames.", retry_after_seconds=1)
-        self._streams.counters.dropped += self._slot.put(Frame(self._received, picture, name))
-
     async def _work(self) -> None:
         due = 0.0
         while True:
-            await self._slot.filled()
+            await self._intake.slot.filled()
             if (wait_seconds := due - time.monotonic()) > 0:
                 await asyncio.sleep(wait_seconds)
             began = time.monotonic()
             if self._options.max_fps is not None:
                 due = began + 1 / self._options.max_fps
-            await self._answer(self._slot.take())
+            await self._answer(self._intake.slot.take())
 
     async def _answer(self, frame: Frame) -> None:
         self._taken += 1
-        policy = self._streams.governor.policy
+        policy = self._tools.governor.policy
         if self._taken % policy.frame_stride != 0:
-            self._streams.counters.skipped += 1
+            frame.release()
+            self._tools.counters.skipped += 1
             await self._send({"type": "skipped", "seq": frame.seq, "reason": f"mode {policy.mode}"})
             return
         began = time.monotonic()
         try:
-            result = await self._analyze(frame)
+            result: AnalysisResult | BallastError = await self._analyze(frame)
         except BallastError as error:
-            await self._send_error(error, frame.seq)
-            if isinstance(error, Overloaded):  # the next frame would not fare better at once
-                await asyncio.sleep(min(error.retry_after_seconds or 1, 1))
+            result = _bare(error)
+        finally:
+            frame.release()  # before the client takes the answer: it need not do that soon
+        if isinstance(result, BallastError):
+            await self._send_error(result, frame.seq)
+            if isinstance(result, Overloaded):  # the next frame would not fare better at once
+                await asyncio.sleep(min(result.retry_after_seconds or 1, 1))
             return
         self._learn(time.monotonic() - began)
-        await self._connection.send(self._result(frame, result))
+        await self._send_text(self._result(frame, result))
 
     async def _analyze(self, frame: Frame) -> AnalysisResult:
-        task, client, governor = self._request.task, self._request.client, self._streams.governor
-        customer = Customer(Priority.LIVE, client, governor.settings.wait_seconds)
-        vision = self._streams.analysis.vision
+        task, client, tools = self._request.task, self._request.client, self._tools
+        customer = Customer(Priority.LIVE, client, tools.governor.settings.wait_seconds)
+        vision = tools.analysis.vision
         params = vision.resolve(task, self._options.params)
         asked = AnalysisRequest(task, params, client, tracker=self._tracker.current(vision.key(task, params)))
-        return await self._streams.analysis.analyze(asked, LivePicture(frame.picture, governor.budget, customer))
+        picture = LivePicture(frame.take_picture(), frame.loan, tools.pictures, customer, self._intake.make_room)
+        self._intake.at_work = picture
+        try:
+            return await tools.analysis.analyze(asked, picture)
+        finally:
+            self._intake.at_work = None
+            await picture.aclose()
 
     def _learn(self, seconds: float) -> None:
         if self._frame_seconds == 0:
@@ -230,12 +210,12 @@ class StreamSession:
 
     def _result(self, frame: Frame, result: AnalysisResult) -> str:
         named = {} if frame.id is None else {"id": frame.id}
-        members = {"seq": frame.seq, **named, "dropped": self._slot.dropped, "advice": self._advice()}
+        members = {"seq": frame.seq, **named, "dropped": self._intake.slot.dropped, "advice": self._advice()}
         return result.to_json(type="result", **members).decode()
 
     def _advice(self) -> dict[str, object]:
         """What would serve this client best: no more frames than are answered, no more pixels than are looked at."""
-        policy, box = self._streams.governor.policy, self._streams.analysis.box()
+        policy, box = self._tools.governor.policy, self._tools.analysis.box()
         return {
             "maxFps": round(max(1.0, policy.frame_stride / max(self._frame_seconds, 0.001)), 1),
             "maxWidth": box.width,
@@ -243,8 +223,18 @@ class StreamSession:
             "quality": 0.7 if policy.keeps_trackers else 0.6,
         }
 
-    async def _send(self, message: dict[str, object]) -> None:
-        await self._connection.send(json.dumps(message, separators=(",", ":")))
-
     async def _send_error(self, error: BallastError, seq: int) -> None:
         await self._send({"type": "error", "code": error.code, "detail": error.detail, "seq": seq, **error.extra})
+
+    async def _send(self, message: dict[str, object]) -> None:
+        await self._send_text(json.dumps(message, separators=(",", ":")))
+
+    async def _send_text(self, text: str) -> None:
+        async with self._sending:
+            await self._connection.send(text)
+
+
+def _bare(error: BallastError) -> BallastError:
+    """Return an error without the frames that it came through, in which there are pictures."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, create_model
 from starlette.websockets import WebSocketState
 
 from app.http.state import ClientDep
+from app.vision.messages import Message
 from app.vision.params import query_model, read_params
 from app.vision.route import VisionDep
 from app.vision.session import StreamOptions, StreamRequest
@@ -24,12 +25,12 @@ class WebSocketConnection:
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
 
-    async def receive(self) -> bytes | str | None:
+    async def receive(self) -> Message | None:
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
         data: bytes | str = message["bytes"] if message.get("bytes") is not None else message["text"]
-        return data
+        return Message(data, message.get("loan"))  # our own front charges large ones (`server.websocket`)
 
     async def send(self, text: str) -> None:
         if self._websocket.application_state is WebSocketState.CONNECTED:

@@ -18,7 +18,7 @@ from app.domain.units import GIB, MIB
 from app.errors import ModelMissing
 from app.imaging.encode import encode_png
 from app.main import create_app
-from app.media.pictures import LivePicture
+from app.media.live_picture import LivePicture
 from app.memory.customer import Customer
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.analysis import AnalysisRequest
@@ -54,7 +54,7 @@ def _settings(folder: Path, models: Path, **memory: Any) -> Settings:
 async def _analyze(
     house: House, task: type[VisionTask], picture: bytes, output: Output, **params: object
 ) -> AnalysisResult:
-    live = LivePicture(picture, house.core.governor.budget, Customer(Priority.REQUEST, "tester", 10))
+    live = LivePicture(picture, None, house.vision.pictures, Customer(Priority.REQUEST, "tester", 10))
     return await house.vision.analysis.analyze(AnalysisRequest(task, task.Params(**params), "tester", output), live)
 
 

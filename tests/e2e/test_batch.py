@@ -278,6 +278,21 @@ def test_a_client_that_hangs_up_in_order_leaves_nothing(server: RunningServer, b
     eventually(lambda: what_is_left(server) == [])
 
 
+def test_a_client_that_leaves_while_its_stored_pictures_wait_leaves_nothing(
+    server: RunningServer, client: httpx.Client
+) -> None:
+    media_id = client.post("/v1/media?inline=never", content=thumb()).raise_for_status().json()["id"]
+    body = json.dumps({"media": [media_id] * 2000}).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(head.encode() + body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert {"batch", "list"} <= server.memory()["tempFiles"]["bySource"].keys()
+
+    eventually(lambda: what_is_left(server) == [])
+
+
 def test_a_client_that_stops_in_the_middle_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with run_server(tmp_path, {"VISION__WORKERS": "1", "UPLOAD__IDLE_SECONDS": "2"}) as hasty:
         assert httpx.post(f"{hasty.url}/v1/vision/hands", content=thumb(), timeout=30).status_code == 200

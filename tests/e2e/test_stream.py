@@ -102,7 +102,7 @@ def test_a_frame_is_answered(stream: ClientConnection) -> None:
     AnalysisSchema.model_validate({name: value for name, value in result.items() if name not in of_stream})
 
 
-@pytest.mark.parametrize("name", ["frame-1", 17, None, {"a": [1]}, "é\u0000", 1.5, True])
+@pytest.mark.parametrize("name", ["frame-1", 17, None, "é\u0000", 1.5, "x" * 128])
 @pytest.mark.parametrize("prefix", ["", "data:image/jpeg;base64,"])
 def test_a_frame_as_text_is_answered_under_its_name(stream: ClientConnection, name: object, prefix: str) -> None:
     send(stream, type="frame", image=prefix + base64.b64encode(thumb()).decode(), id=name)
@@ -112,6 +112,29 @@ def test_a_frame_as_text_is_answered_under_its_name(stream: ClientConnection, na
     assert result["type"] == "result"
     assert result.get("id") == name
     assert len(result["detections"]) == 1
+
+
+@pytest.mark.parametrize("name", [{"a": [1]}, True, "x" * 129, "x" * 100_000])
+def test_a_name_that_is_no_number_and_no_short_text_is_an_error(stream: ClientConnection, name: object) -> None:
+    send(stream, type="frame", image=base64.b64encode(thumb()).decode(), id=name)
+
+    error = receive(stream)
+
+    assert (error["type"], error["code"]) == ("error", "bad_request")
+    assert barrier(stream) == []
+
+
+@pytest.mark.parametrize("message", [b"", "", '{"type": "ping"}'])
+def test_too_many_small_messages_are_told_and_end_the_stream(stream: ClientConnection, message: bytes | str) -> None:
+    with suppress(ConnectionClosed):
+        for _ in range(2000):
+            stream.send(message)
+
+    said: list[dict[str, Any]] = []
+    with suppress(ConnectionClosed):
+        said.extend(json.loads(text) for text in stream)
+    assert "too_many_requests" in [answer.get("code") for answer in said]
+    assert stream.close_code == 1008
 
 
 def test_frames_are_counted(stream: ClientConnection) -> None:

@@ -17,9 +17,8 @@ import pytest
 from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
-from app.media.pictures import LivePicture, Pictures, ReceivedPicture
+from app.media.pictures import Pictures, ReceivedPicture
 from app.memory.budget import MemoryBudget
-from app.memory.customer import Customer
 from app.storage.scratch import Scratch
 from app.storage.space import DiskSpace
 from app.storage.tempfiles import TempFiles
@@ -363,15 +362,3 @@ async def test_many_pictures_that_need_more_than_there_is_all_get_their_turn(hou
 
     assert answers == list(range(30))
     assert max(most) <= TOTAL_BYTES
-
-
-async def test_a_live_picture_reserves_only_the_work_and_is_never_put_aside(house: House) -> None:
-    picture = LivePicture(PICTURE, house.budget, Customer(Priority.LIVE, "me", 10))
-    await picture.put_aside()
-
-    async with picture.granted({"decode": DECODE_BYTES}, "vision:toes") as reservation:
-        assert house.budget.reserved_bytes == DECODE_BYTES
-        assert reservation.priority is Priority.LIVE
-
-    assert picture.data == PICTURE
-    assert house.on_disk == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ from app.domain.units import MIB
 from app.main import create_app
 from app.memory.governor import API_BYTES, Governor
 from app.server.lifecycle import Lifecycle
-from app.settings import MemorySettings, Settings, StorageSettings
+from app.settings import MemorySettings, ServerSettings, Settings, StorageSettings
 from app.status.memory import levels
 from app.status.schema import AdviceSchema, MemorySchema, ReclaimReportSchema
-from tests.e2e.server import eventually
+from tests.e2e.server import eventually, problem_of
 from tests.memory.gauges import LIMIT_BYTES, FakeGauge, make_governor
 from tests.serving import serve
 
 LOW, MODERATE, HIGH, CRITICAL = 0.1, 0.75, 0.84, 0.92
+LISTENERS = 16
 BUDGET_BYTES = int(0.85 * LIMIT_BYTES)
 
 
@@ -36,6 +37,7 @@ def gauge() -> FakeGauge:
 def port(tmp_path_factory: pytest.TempPathFactory, gauge: FakeGauge) -> Iterator[int]:
     settings = Settings(
         memory=MemorySettings(sample_seconds=0.02, fast_sample_seconds=0.02),
+        server=ServerSettings(max_event_streams=LISTENERS),
         storage=StorageSettings(root=tmp_path_factory.mktemp("memory"), allow_tmpfs=True, free_floor=0),
     )
     with serve(create_app(settings, gauge=gauge.as_gauge)) as port:
@@ -197,6 +199,29 @@ class TestEvents:
         with client.stream("GET", "/v1/memory/events") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             assert answer.headers["cache-control"] == "no-cache"
+
+    def test_one_client_has_only_so_many(self, client: httpx.Client) -> None:
+        with ExitStack() as listeners:
+            streams = [listeners.enter_context(listening(client)) for _ in range(LISTENERS // 4)]
+            assert [next(events)["level"] for events in streams] == ["LOW"] * (LISTENERS // 4)
+
+            refused = client.get("/v1/memory/events")
+
+        problem_of(refused, 429, "too_many_requests")
+        eventually(lambda: "events" not in owners(client))
+        with listening(client) as events:
+            assert next(events)["level"] == "LOW"
+
+    def test_each_is_charged_while_it_listens(self, client: httpx.Client) -> None:
+        with listening(client) as events:
+            next(events)
+            assert owners(client).count("events") == 1
+
+        eventually(lambda: "events" not in owners(client))
+
+
+def owners(client: httpx.Client) -> list[str]:
+    return [holder["owner"] for holder in client.get("/metrics/memory").json()["budget"]["holders"]]
 
 
 @contextmanager

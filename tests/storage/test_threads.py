@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 import pytest
 
 from app.storage.threads import DiskThreads
+from tests.leaks import open_descriptors
 
 
 @pytest.fixture
@@ -67,3 +70,24 @@ async def test_long_calls_leave_threads_for_short_ones(disk: DiskThreads) -> Non
 
     go_on.set()
     await asyncio.gather(*long_calls)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_descriptor_is_closed_though_the_opening_is_cancelled(
+    disk: DiskThreads, tmp_path: Path, turns: int
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+
+    async def hold() -> None:
+        async with disk.opened(path, os.O_RDONLY):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert str(path) not in open_descriptors().values()

@@ -33,12 +33,12 @@ class FakeStreams:
     async def serve(self, connection: Any, request: StreamRequest) -> None:
         self.given.append(request)
         while (message := await connection.receive()) is not None:
-            if message == "close":
+            if message.data == "close":
                 await connection.close(4408, "enough")
                 await connection.send("this goes nowhere")
                 await connection.close(1000, "nor this")
                 return
-            await connection.send(f"{type(message).__name__}:{len(message)}")
+            await connection.send(f"{type(message.data).__name__}:{len(message.data)}")
 
 
 class FakeVision:

@@ -17,7 +17,7 @@ from app.bootstrap import House, open_house
 from app.domain.priority import Priority
 from app.domain.units import GIB, MIB
 from app.errors import InvalidMedia, ModelMissing, NotFound
-from app.media.pictures import LivePicture
+from app.media.live_picture import LivePicture
 from app.memory.customer import Customer
 from app.settings import MemorySettings, ModelSettings, Settings, StorageSettings, VisionSettings
 from app.vision.analysis import AnalysisRequest
@@ -49,7 +49,7 @@ async def house(tmp_path: Path, models_folder: Path, leaks: Leaks) -> AsyncItera
 
 async def _analyze(house: House, task: str, picture: bytes, **params: object) -> AnalysisResult:
     kind = house.vision.vision.task(task)
-    live = LivePicture(picture, house.core.governor.budget, Customer(Priority.REQUEST, "tester", 10))
+    live = LivePicture(picture, None, house.vision.pictures, Customer(Priority.REQUEST, "tester", 10))
     return await house.vision.analysis.analyze(AnalysisRequest(kind, kind.Params(**params), "tester"), live)
 
 

@@ -15,12 +15,14 @@ from typing import Any, ClassVar, cast
 from app.domain.analysis_size import AnalysisSize
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.media.pictures import LivePicture
+from app.media.live_picture import LivePicture
+from app.media.pictures import Pictures
 from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.models.assets import ModelAssets
 from app.settings import MemorySettings, VisionSettings
+from app.storage.threads import DiskThreads
 from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.models import Nursery
@@ -36,6 +38,7 @@ from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from tests.memory.gauges import FakeGauge, make_governor
+from tests.storage.scratches import scratch_in
 from tests.workers.pools import until
 
 LOW, MODERATE, HIGH, CRITICAL = 0.1, 0.25, 0.35, 0.45
@@ -174,7 +177,9 @@ class ToyHouse:
         **params: Any,
     ) -> Reply:
         """Analyse one picture as `Analysis` does; see `ToyEngine` for what a picture may say."""
-        live = LivePicture(picture.encode(), self.governor.budget, Customer(priority, "me", 20))
+        disk = DiskThreads()  # nothing goes there: a small frame stays where it is
+        pictures = Pictures(self.governor.budget, scratch_in(Path("unused"), disk)[1], disk, priority, 20)
+        live = LivePicture(picture.encode(), None, pictures, Customer(priority, "me", 20))
         plan = AnalysisPlan(AnalysisSize(4, 3), 100, None, "decode-toy", MIB, MIB)
         key = self.key(task, **params)
         async with (
