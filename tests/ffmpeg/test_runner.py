@@ -46,7 +46,7 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def runner(ledger: Ledger) -> FFmpegRunner:
-    return FFmpegRunner(ledger)
+    return FFmpegRunner(ledger, "required")
 
 
 def limits(**changes: float) -> RunLimits:
