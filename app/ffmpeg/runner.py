@@ -162,7 +162,7 @@ class FFmpegRunner:
         return [
             *(sys.executable, "-I", "-S", "-B", str(caged.__file__)),
             *(f"parent={os.getpid()}", f"niceness={NICENESS}", f"score={OOM_SCORE_ADJ}"),
-            f"required={int(self._sandbox == 'required')}",
+            f"required={int(self._sandbox == 'required' and sys.platform.startswith('linux'))}",
             *(f"limit={name}:{value}" for name, value in most.items()),
             *(f"read={path}" for path in reads),
             *(f"execute={path}" for path in libraries.INTERPRETERS),

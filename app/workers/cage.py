@@ -40,7 +40,7 @@ def hide_from_others() -> bool:
 
     Its files in `/proc` belong to root from now on, and it leaves no core file. False where it cannot be done.
     """
-    return sys.platform.startswith("linux") and ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+    return sys.platform.startswith("linux") and bool(ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
 
 
 def drop_privileges() -> bool:

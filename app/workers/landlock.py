@@ -34,7 +34,8 @@ _SCOPED = 0b11
 
 def abi() -> int:
     """Return the version of Landlock that this kernel has, 0: none that can be used."""
-    return max(0, ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG)))
+    version: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
+    return max(0, version)
 
 
 class Rules:

@@ -112,9 +112,10 @@ def enter(parent_pid: int, terms: Terms) -> dict[str, Any]:
 def shortfall(report: dict[str, Any]) -> list[str]:
     """Return the parts for whose want a child must do no work, by what `enter` reported.
 
-    Of a kernel that has no Landlock, none is required: `ballast doctor` and the probe tell.
+    What the kernel does not have at all is not required: Landlock, and anything on other systems than Linux. `ballast
+    doctor` and the probe tell.
     """
-    if report["policy"] != "required":
+    if report["policy"] != "required" or not sys.platform.startswith("linux"):
         return []
     return [part for part in report["missing"] if part != "files" or landlock.abi() > 0]
 

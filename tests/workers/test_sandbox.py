@@ -12,21 +12,25 @@ import sys
 import pytest
 
 from app.domain.units import MIB
+from app.workers import landlock
 from app.workers.launcher import Launcher
-from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, outlook
+from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, OPEN_FILES, outlook
 from tests.workers.pools import answered, ask, open_pool
 
 _IO_URING_SETUP = 425
 _X32_SOCKET = 0x40000000 | 41
+_ENTER = """
+from app.workers.sandbox import Terms, enter, shortfall
+terms = Terms("required", 0, None, (), ())
+""".strip()
 
 
-async def test_a_child_can_make_unix_sockets_only(launcher: Launcher) -> None:
+async def test_a_child_can_make_no_socket_of_any_family(launcher: Launcher) -> None:
     async with open_pool(launcher) as pool:
         outcomes = (await answered(ask(pool, "sockets"))).head["outcomes"]
 
-    assert outcomes.pop("AF_UNIX") == "made"
     assert set(outcomes.values()) == {"EACCES"}
-    assert len(outcomes) == 5
+    assert len(outcomes) == 6
 
 
 async def test_a_child_has_no_io_uring_which_makes_sockets_too(launcher: Launcher) -> None:
@@ -51,7 +55,10 @@ async def test_the_report_tells_what_holds(launcher: Launcher, request: pytest.F
         report = pool.children[0].sandbox
 
     assert report == {
+        "policy": "required",
         "network": False,
+        "landlock": landlock.abi(),
+        "missing": [],
         "dataLimitBytes": 300 * MIB,
         "oomScoreAdj": OOM_SCORE_ADJ,
         "parentDeathSignal": True,
@@ -61,6 +68,7 @@ async def test_the_report_tells_what_holds(launcher: Launcher, request: pytest.F
     assert described["dataBytes"] == 300 * MIB
     assert described["oomScoreAdj"] == OOM_SCORE_ADJ
     assert described["coreBytes"] == 0
+    assert described["openFiles"] == OPEN_FILES
 
 
 async def test_the_score_of_the_api_is_not_touched() -> None:
@@ -79,7 +87,7 @@ async def test_a_child_leaves_the_processor_to_the_api(launcher: Launcher) -> No
 
 
 def test_the_outlook_tells_how_children_are_started() -> None:
-    assert outlook()["startMethod"] == "fork"  # every machine that the tests run on can do that
+    assert outlook("required")["startMethod"] == "fork"  # every machine that the tests run on can do that
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
@@ -87,7 +95,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
     no_parent = 2**22 + 1
 
     outcome = subprocess.run(
-        [sys.executable, "-c", f"from app.workers import sandbox; sandbox.enter({no_parent}, None, 0); print('lives')"],
+        [sys.executable, "-c", f"{_ENTER}\nenter({no_parent}, terms); print('lives')"],
         capture_output=True,
         text=True,
         timeout=20,
@@ -100,7 +108,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
 def test_a_call_may_grow_by_its_allowance_and_no_further_and_the_limit_is_as_before_after_it() -> None:
     program = """
 from app.domain.units import MIB
-from app.workers.sandbox import DataCage
+from app.workers.data_cage import DataCage
 cage = DataCage()
 outcomes = []
 for allowed in (32, 128):
@@ -121,13 +129,13 @@ print(*outcomes, sep=", ")
 
 def test_an_unknown_machine_is_reported_as_open() -> None:
     program = (
-        "import os, platform; platform.machine = lambda: 'riscv64'\n"
-        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None, 0)['network'])"
+        "import os, types; os.uname = lambda: types.SimpleNamespace(machine='riscv64')\n"
+        f"{_ENTER}\nreport = enter(os.getppid(), terms); print(report['network'], *shortfall(report), sep=', ')"
     )
 
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
 
-    assert outcome.stdout.strip() == "True"
+    assert outcome.stdout.strip() == "True, system calls"
 
 
 def _io_uring_here() -> str:
