@@ -26,11 +26,10 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def of_python() -> list[str]:
-    """Return where this interpreter finds its modules.
+    """Return where this interpreter finds its modules, and our own package.
 
-    The folder of the checkout is not among them, only the package itself: the storage root may lie in it.
+    What else is on its path, such as a checkout, is not among them: the storage root may lie in it.
     """
-    package = Path(app.__file__).parent
-    checkout = package.parent
-    folders = [path for path in sys.path if path and (Path(path) != checkout or checkout.name in _INSTALLED)]
-    return [*folders, str(package), os.path.join(sys.base_prefix, "lib")]  # noqa: PTH118 - a Path costs more than it
+    own = os.path.join(sys.base_prefix, "lib")  # noqa: PTH118 - in every child: a Path costs more than it
+    folders = [path for path in sys.path if path.startswith(own) or path.endswith(_INSTALLED)]
+    return [own, *folders, str(Path(app.__file__).parent)]

@@ -64,7 +64,7 @@ class Hijacker:
 
     def reads(self) -> Iterator[tuple[str, Attempt]]:
         """What belongs to the service, or to the machine."""
-        for path in (self.secret, *self.folders, Path("/etc/passwd"), Path.home()):
+        for path in (self.secret, *self.folders, Path("/etc/passwd"), Path("/var")):
             yield f"read {path}", lambda path=path: _read(path)  # type: ignore[misc]
         yield "read by a detour", lambda: _read(Path(f"/proc/self/root{self.secret}"))
         yield "read by openat2", lambda: _call("openat2", -100, os.fsencode(self.secret), bytes(24), 24)

@@ -106,7 +106,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 @pytest.fixture(scope="module")
 def taken_over(server: RunningServer) -> Iterator[dict[str, object]]:
     """What the hijacked child tells of its attempts, after a picture of somebody else was stored and analysed."""
-    with server.client(headers={"X-API-Key": KEY}) as client:
+    with server.client(headers={"Authorization": f"Bearer {KEY}"}) as client:
         assert client.post("/v1/media", content=png(64, 64)).status_code == 201
         assert client.post("/v1/vision/face-detection", content=png(64, 64)).status_code == 200
         sibling = server.only_child()
