@@ -1,7 +1,4 @@
-"""Settings: one frozen object, read once from `BALLAST_<SECTION>__<NAME>`; each room is given only its own section.
-
-What holds for every room has no section: `BALLAST_<NAME>`.
-"""
+"""Settings: one frozen object, read once from `BALLAST_<SECTION>__<NAME>`; each room is given only its own section."""
 
 from __future__ import annotations
 
@@ -195,10 +192,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
-    sandbox: SandboxPolicy = Field(
-        "required",
-        description="Whether children work (best-effort) where their sandbox has holes; the memory probe names them.",
-    )
+    sandbox: SandboxPolicy = Field("required", description="best-effort: children work though their sandbox has holes.")
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Settings:

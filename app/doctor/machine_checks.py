@@ -52,8 +52,8 @@ print(json.dumps({**report, "shortfall": shortfall(report)}))
 
 _SANDBOX_FIXES = {
     "system calls": "allow seccomp filters; until then give the service a network that has no way to the outside",
-    "files": "use a kernel with Landlock (Linux 5.13, `landlock` in /sys/kernel/security/lsm) and a container runtime that "
-    "lets its calls through; until then a child that is taken over can read what the user of the service can",
+    "files": "use a kernel with Landlock (Linux 5.13, `landlock` in /sys/kernel/security/lsm), and a container runtime "
+    "that lets its calls through; until then a child that is taken over can read what the user of the service can",
 }
 _OTHER_FIX = "run on Linux with /proc mounted"
 

@@ -13,6 +13,9 @@ _SECCOMP_MODE_FILTER = 2
 _SIGKILL = 9
 _CAPABILITY_VERSION_3 = 0x20080522
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+"""The C library; opened once, because that takes 0.1 ms in a process that was just forked."""
+
 
 class _CapabilityHeader(ctypes.Structure):
     """struct __user_cap_header_struct (linux/capability.h); pid 0: the calling thread."""
@@ -28,7 +31,7 @@ class _Program(ctypes.Structure):
 
 def die_with(parent: int) -> bool:
     """Have the kernel kill this process when its parent ends; False where it cannot."""
-    if not sys.platform.startswith("linux") or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
+    if not sys.platform.startswith("linux") or LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
         return False
     if os.getppid() != parent:  # it died before the signal was set
         os._exit(0)
@@ -40,18 +43,18 @@ def hide_from_others() -> bool:
 
     Its files in `/proc` belong to root from now on, and it leaves no core file. False where it cannot be done.
     """
-    return sys.platform.startswith("linux") and bool(ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+    return sys.platform.startswith("linux") and bool(LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
 
 
 def drop_privileges() -> bool:
     """Give up all capabilities (capset(2)): root without them is a user like others. False where that cannot be."""
     if not sys.platform.startswith("linux"):
         return False
-    libc, header = ctypes.CDLL(None), _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     found = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, twice
-    if libc.capget(ctypes.byref(header), found) == 0 and not any(found):
+    if LIBC.capget(ctypes.byref(header), found) == 0 and not any(found):
         return True
-    return bool(libc.capset(ctypes.byref(header), (ctypes.c_uint32 * 6)()) == 0)
+    return bool(LIBC.capset(ctypes.byref(header), (ctypes.c_uint32 * 6)()) == 0)
 
 
 def limit(**most: int) -> bool:
@@ -81,7 +84,6 @@ def filter_system_calls(code: bytes) -> bool:
     """Have the kernel check every system call by a BPF program from now on; False where it cannot."""
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    prctl = ctypes.CDLL(None).prctl
-    if prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+    if LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return False
-    return bool(prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    return bool(LIBC.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)

@@ -1,8 +1,8 @@
 """Enters the cage and becomes another program: FFmpeg's. Run by its path as a program of its own.
 
-`python -I -S -B caged.py`: it imports next to nothing, because each run waits for it. It writes no bytecode: that would be
-cut at the limit of what the program may write. Nothing runs between fork and exec in the service itself, and no tool is
-needed that the system may lack (prlimit, setpriv).
+`python -I -S -B caged.py`: it imports next to nothing, because each run waits for it. It writes no bytecode: that would
+be cut at the limit of what the program may write. Nothing runs between fork and exec in the service itself, and no tool
+is needed that the system may lack (prlimit, setpriv).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 | CHILD | after the fork, before its model is loaded | no process, no signal to others; opens nothing for writing |
 | PROGRAM | before FFmpeg's program replaces the starter | as CHILD, but execve(2): that start is still to come |
 
-Filters add up: a child that was forked is held by its zygote's as well. Imports next to nothing, as `caged.py` needs it.
+Filters add up: a child that was forked is held by its zygote's as well. Imports next to nothing: `caged.py` needs it.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import os
 import stat
 import struct
 
+from app.workers.cage import LIBC
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +36,7 @@ _SCOPED = 0b11
 
 def abi() -> int:
     """Return the version of Landlock that this kernel has, 0: none that can be used."""
-    version: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
+    version: int = LIBC.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
     return max(0, version)
 
 
@@ -47,7 +49,6 @@ class Rules:
         Raises:
             OSError: no rules can be made.
         """
-        self._libc = ctypes.CDLL(None, use_errno=True)
         self._handled = next(rights for since, rights in reversed(_ALL_BY_ABI.items()) if version >= since)
         tcp, scoped = _TCP if version >= 4 else 0, _SCOPED if version >= 6 else 0
         sizes = 8 if version < 4 else 16 if version < 6 else 24
@@ -76,7 +77,7 @@ class Rules:
             OSError: that is not possible.
         """
         try:
-            if self._libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
+            if LIBC.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) != 0:
                 raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
             self._call(_RESTRICT_SELF, ctypes.c_int(self._ruleset), ctypes.c_uint32(0))
         finally:
@@ -96,7 +97,7 @@ class Rules:
             os.close(descriptor)
 
     def _call(self, number: int, *arguments: object) -> int:
-        result: int = self._libc.syscall(number, *arguments)
+        result: int = LIBC.syscall(number, *arguments)
         if result < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))

@@ -31,5 +31,5 @@ def of_python() -> list[str]:
     What else is on its path, such as a checkout, is not among them: the storage root may lie in it.
     """
     own = os.path.join(sys.base_prefix, "lib")  # noqa: PTH118 - in every child: a Path costs more than it
-    folders = [path for path in sys.path if path.startswith(own) or path.endswith(_INSTALLED)]
+    folders = [path for path in sys.path if path.endswith(_INSTALLED)]  # the standard library is in `own`
     return [own, *folders, str(Path(app.__file__).parent)]

@@ -127,7 +127,7 @@ def enter_as_zygote(niceness: int) -> None:
     cage.set_oom_score(OOM_SCORE_ADJ - 100)  # below the children's: if the kernel takes the zygote, all of them go
     cage.drop_privileges()
     _filter(filters.ZYGOTE, may_write=False)
-    _compiled(filters.CHILD, may_write=False)  # once for all children
+    _compiled(os.uname().machine, filters.CHILD, False)  # once for all children
 
 
 def allow_processor_time(seconds: float) -> None:
@@ -157,7 +157,7 @@ def _limit(data_limit_bytes: int | None) -> bool:
 
 
 def _log_bytes() -> int:
-    """Return how long standard error is already, where it is a file: the limit is on the place, not on what is added."""
+    """Return how long standard error is already, where it is a file: the limit is on the position, not on a write."""
     found = os.fstat(sys.stderr.fileno())
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
@@ -179,11 +179,10 @@ def _confine_files(terms: Terms) -> int:
 
 
 def _filter(profile: str, *, may_write: bool) -> bool:
-    code = _compiled(profile, may_write)
+    code = _compiled(os.uname().machine, profile, may_write) if sys.platform.startswith("linux") else b""
     return bool(code) and cage.filter_system_calls(filters.bind(code, os.getpid()))
 
 
 @cache
-def _compiled(profile: str, may_write: bool) -> bytes:
-    known = sys.platform.startswith("linux")
-    return filters.compile_filter(os.uname().machine, profile, may_write=may_write) if known else b""
+def _compiled(machine: str, profile: str, may_write: bool) -> bytes:
+    return filters.compile_filter(machine, profile, may_write=may_write)

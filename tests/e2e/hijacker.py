@@ -1,6 +1,6 @@
 """What a child would try that a picture has taken over. Every attempt answers `refused: ERROR`, or what it got.
 
-It is copied into a copy of the application, and runs there inside the real cage; outside of it the tests run it, too, to
+It is copied into a copy of the application, and runs there inside the real cage; the tests run it outside of it, too, to
 see that the attempts are good ones. So it imports nothing but the standard library.
 """
 
@@ -102,7 +102,7 @@ class Hijacker:
         """A way out."""
         for family in ("AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_ALG"):
             kind = socket.SOCK_SEQPACKET if family == "AF_ALG" else socket.SOCK_DGRAM
-            yield f"network {family}", lambda f=family, k=kind: socket.socket(getattr(socket, f), k).close()  # type: ignore[misc]
+            yield f"network {family}", lambda f=family, k=kind: _make(getattr(socket, f), k)  # type: ignore[misc]
         yield "network pair", lambda: [end.close() for end in socket.socketpair()]
 
     def channel(self, descriptor: int) -> Iterator[tuple[str, Attempt]]:
@@ -156,6 +156,11 @@ def _call(name: str, *arguments: object) -> int:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return result
+
+
+def _make(family: int, kind: int) -> str:
+    socket.socket(family, kind).close()
+    return "a socket"
 
 
 def _fork() -> int:

@@ -14,11 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from app.workers import landlock
-from tests.e2e.hijacker import Hijacker
 from tests.e2e.server import RunningServer, run_server
 from tests.media_files import REPOSITORY
 from tests.samples import png

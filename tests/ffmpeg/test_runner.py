@@ -16,7 +16,6 @@ from app.ffmpeg.runner import FFmpegRunner, Outcome, RunLimits
 from app.memory.budget import MemoryBudget
 from app.memory.governor import EnrolledProcess
 from app.workers.sandbox import NICENESS
-from tests.workers.pools import until
 
 SHELL = Path("/bin/sh")
 PYTHON = Path(sys.executable).resolve()

@@ -6,18 +6,23 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from app.domain.units import MIB
+from app.errors import WorkerFailed
 from app.workers import landlock
+from app.workers.ending import Ending, ending_by_itself
 from app.workers.launcher import Launcher
 from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, OPEN_FILES, outlook
 from tests.workers.pools import answered, ask, open_pool
+from tests.workers.zygotes import PRELOADS, open_zygote
 
 _IO_URING_SETUP = 425
+STRANGE = f"{PRELOADS}.strange"
 _X32_SOCKET = 0x40000000 | 41
 _ENTER = """
 from app.workers.sandbox import Terms, enter, shortfall
@@ -88,6 +93,29 @@ async def test_a_child_leaves_the_processor_to_the_api(launcher: Launcher) -> No
 
 def test_the_outlook_tells_how_children_are_started() -> None:
     assert outlook("required")["startMethod"] == "fork"  # every machine that the tests run on can do that
+
+
+async def test_a_child_that_cannot_enter_its_cage_does_no_work() -> None:
+    async with open_zygote(STRANGE) as (zygote, _), open_pool(zygote, log_level="error") as pool:
+        with pytest.raises(WorkerFailed, match="sandbox"):
+            await answered(ask(pool, "echo"))
+
+
+async def test_where_holes_are_allowed_it_works_and_tells_them() -> None:
+    async with open_zygote(STRANGE) as (zygote, _), open_pool(zygote, sandbox="best-effort") as pool:
+        await answered(ask(pool, "echo"))
+        report = pool.children[0].sandbox
+
+    assert (report["policy"], report["network"], report["missing"]) == ("best-effort", True, ["system calls"])
+
+
+def test_a_call_that_outlasts_its_time_on_all_processors_is_ended_by_the_kernel() -> None:
+    program = "from app.workers.sandbox import allow_processor_time\nallow_processor_time(0)\nwhile True: pass"
+
+    outcome = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+
+    assert outcome.returncode == -signal.SIGXCPU
+    assert ending_by_itself(outcome.returncode) is Ending.DEADLINE
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
