@@ -103,7 +103,7 @@ class Hijacker:
         for family in ("AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_ALG"):
             kind = socket.SOCK_SEQPACKET if family == "AF_ALG" else socket.SOCK_DGRAM
             yield f"network {family}", lambda f=family, k=kind: _make(getattr(socket, f), k)  # type: ignore[misc]
-        yield "network pair", lambda: [end.close() for end in socket.socketpair()]
+        yield "network pair", lambda: socket.socketpair()[0].fileno()
 
     def channel(self, descriptor: int) -> Iterator[tuple[str, Attempt]]:
         """Another use of the one socket that it has."""
