@@ -53,7 +53,7 @@ def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
     gc.collect()
     gc.freeze()
     channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
-    _serve(channel, _CallServer(channel, handler, footprint))
+    _serve(channel, _CallServer(channel, handler, footprint, opening.head["processors"]))
 
 
 def _confine(channel: BlockingChannel, opening: Head, parent_pid: int) -> dict[str, Any]:
@@ -123,10 +123,11 @@ class _Backlog:
 
 
 class _CallServer:
-    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint) -> None:
+    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint, processors: int) -> None:
         self._channel = channel
         self._handler = handler
         self._footprint = footprint
+        self._processors = processors
 
     def run(self, backlog: _Backlog) -> None:
         while True:
@@ -141,7 +142,7 @@ class _CallServer:
     def _reply(self, call: Message) -> None:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
-        sandbox.allow_processor_time(call.head.pop("deadlineSeconds"))
+        sandbox.allow_processor_time(call.head.pop("deadlineSeconds") * self._processors)
         with self._footprint.measure() as measurement:
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}

@@ -1,6 +1,6 @@
 """The cage a child puts itself into before it touches any input.
 
-What it may call is in `filters.py`, what it may open in `landlock.py` (docs/decisions/0004-sandbox.md, 0026).
+What it may call is in `filters.py`, what it may open in `landlock.py` (docs/decisions/0004-sandbox.md, 0025).
 """
 
 from __future__ import annotations
@@ -131,12 +131,11 @@ def enter_as_zygote(niceness: int) -> None:
 
 
 def allow_processor_time(seconds: float) -> None:
-    """Have the kernel end this process (SIGXCPU) when it has worked on for so long on all processors that it may use.
+    """Have the kernel end this process (SIGXCPU) when it has used so much more processor time.
 
     It is the deadline of a call where the service itself cannot keep it.
     """
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    soft = math.ceil(time.process_time() + seconds * processors) + 1
+    soft = math.ceil(time.process_time() + seconds) + 1
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
@@ -149,7 +148,7 @@ def step_back(niceness: int) -> None:
 
 def _limit(data_limit_bytes: int | None) -> bool:
     # RLIMIT_DATA follows anonymous memory; RLIMIT_AS would need 2-3 times as much (libraries are mapped too).
-    # No RLIMIT_NPROC: it counts the threads of the user, those of other containers too (docs/decisions/0026).
+    # No RLIMIT_NPROC: it counts the threads of the user, those of other containers too (docs/decisions/0025).
     limits = {"core": 0, "nofile": OPEN_FILES, "fsize": _FILE_BYTES + _log_bytes()}
     if data_limit_bytes is not None:
         limits["data"] = data_limit_bytes

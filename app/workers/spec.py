@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.sandbox import SandboxPolicy
+from app.memory.cpus import available_cpus
 from app.workers.sandbox import niceness_of_children
 
 
@@ -52,5 +53,6 @@ class WorkerSpec:
             "reads": [str(path.absolute()) for path in self.reads],
             "writes": [str(path.absolute()) for path in self.writes],
             "niceness": niceness_of_children(),
+            "processors": available_cpus(),
             "logLevel": self.log_level,
         }

@@ -1,7 +1,7 @@
 """What a child would try that a picture has taken over. Every attempt answers `refused: ERROR`, or what it got.
 
-It is copied into a copy of the application, and runs there inside the real cage; the tests run it outside of it, too, to
-see that the attempts are good ones. So it imports nothing but the standard library.
+It is copied into a copy of the application, and runs there inside the real cage; the tests run it outside of it, too,
+to see that the attempts are good ones. So it imports nothing but the standard library.
 """
 
 from __future__ import annotations
