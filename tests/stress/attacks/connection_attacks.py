@@ -10,6 +10,15 @@ from tests.stress.attacks.wire import ZEROS, Target
 _PHOTO_BYTES = 100_000
 
 
+@attack("a quiet client", "no attack, to compare with: one connection, `GET /health/live` once a second", 1)
+async def ask_now_and_then(target: Target) -> None:
+    async with target.connect() as wire:
+        while True:
+            await wire.send(target.head("GET", "/health/live"))
+            await wire.answer()
+            await asyncio.sleep(1)
+
+
 @attack("idle connections", "600 connections, not a byte on any", 600)
 async def stay_silent(target: Target) -> None:
     async with target.connect() as wire:

@@ -73,7 +73,7 @@ class Outcome:
             found.append("no photo is answered afterwards")
         if not self.is_back:
             found.append(f"{self.kept_bytes / 1e6:.0f} MB kept")
-        found += [f"left: {one}" for one in self.left]
+        found += [f"left: {one} ({count})" for one, count in Counter(self.left).items()]
         found += [f"{name} ({count})" for name, count in self.tally.items() if _is_harm(name)]
         found += [f"logged: {message} ({count})" for message, count in self.logged.items()]
         if not self.tally.get("connections"):
