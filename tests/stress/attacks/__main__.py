@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ HEADER = (
 
 def main() -> None:
     arguments = _arguments()
+    for number in (signal.SIGTERM, signal.SIGINT):  # a run that is cut leaves nothing behind
+        signal.signal(number, signal.default_int_handler)
     chosen = _chosen(arguments.names)
     lines = arguments.lines
     done = _read(lines)

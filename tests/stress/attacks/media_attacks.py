@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.samples import form, png
+from tests.samples import form, mp4, png
 from tests.stress.attacks.registry import attack
 from tests.stress.attacks.wire import Target, Wire
 
 _TUS = "Tus-Resumable: 1.0.0"
 _JOINED_PARTS = 500
+_METADATA = "Upload-Metadata: filename " + "YWFh" * 900
 _PIECE = "Content-Type: application/offset+octet-stream"
 
 
@@ -18,7 +19,7 @@ async def _created(target: Target, wire: Wire, *lines: str) -> None:
 
 async def make_a_part(target: Target) -> None:
     """Upload one small part, and keep the path of it."""
-    body = b"part"
+    body = mp4(28)  # what is joined is a video by its first bytes
     async with target.connect() as wire:
         lines = (_TUS, _PIECE, "Upload-Concat: partial", f"Upload-Length: {len(body)}", f"Content-Length: {len(body)}")
         await wire.send(target.head("POST", "/v1/uploads", *lines) + body)
@@ -50,7 +51,7 @@ async def upload_wrong(target: Target) -> None:
 async def create_large(target: Target) -> None:
     async with target.connect() as wire:
         while True:
-            await _created(target, wire, "Upload-Length: 9000000000", "Upload-Metadata: filename " + "YQ==" * 900)
+            await _created(target, wire, "Upload-Length: 9000000000", _METADATA)
 
 
 @attack("tus creations of deferred length", "20 connections, uploads whose length is to come later", 20)
@@ -60,7 +61,7 @@ async def create_deferred(target: Target) -> None:
             await _created(target, wire, "Upload-Defer-Length: 1")
 
 
-@attack("concat joins", "4 connections, one part of 4 bytes joined 500 times by name", 4, prepare=make_a_part)
+@attack("concat joins", "4 connections, one part of 28 bytes joined 500 times by name", 4, prepare=make_a_part)
 async def join_one_part(target: Target) -> None:
     async with target.connect() as wire:
         while True:
