@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+_IPV6_PREFIX = 64
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -45,6 +47,19 @@ class Proxies:
             if not self.trusts(client):
                 break
         return client
+
+
+def network_of(host: str) -> str:
+    """Return an address in one spelling; of IPv6 the network, of which one machine has all 2**64 (RFC 4291, 2.5.1)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), _IPV6_PREFIX), strict=False))
 
 
 def _address(entry: str) -> str | None:

@@ -135,8 +135,11 @@ def _finish(reader: _Reader) -> Head:
         keeps_alive=reader.version != "1.0" and reader.keeps_alive,
     )
     upgrade = b""
+    hosts = 0
     for name, value in reader.headers:
         match name:
+            case b"host":
+                hosts += 1
             case b"content-length":
                 head.content_length = _length(value)
             case b"transfer-encoding":
@@ -149,6 +152,8 @@ def _finish(reader: _Reader) -> Head:
                 upgrade = value.strip().lower()
     if head.is_chunked and (head.content_length is not None or reader.version == "1.0"):
         raise BadHead(400, "The body has two framings.")
+    if hosts > 1:
+        raise BadHead(400, "The request names two hosts.")  # RFC 9112, section 3.2
     # Only a GET without a body can become a WebSocket (RFC 6455, section 4.1).
     is_upgrade = upgrade == b"websocket" and reader.upgrades
     head.upgrades_to_websocket = is_upgrade and head.method == "GET" and not head.has_body

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.server.accounts import Accounts
 from app.server.connection import Connection
+from app.server.forwarded import network_of
 
 MAX_OVERFLOW = 32
 """Connections beyond the cap that may be open at a time: probes, and those that are being refused."""
@@ -26,7 +27,7 @@ class Slots:
 
     def admit(self, connection: Connection) -> bool:
         """Open the account of a new connection, in a slot or in overflow; False: neither."""
-        address = connection.client[0]
+        address = network_of(connection.client[0])
         account = self._accounts.open(address) if self._taken < self._total else None
         if account is not None:
             self._taken += 1

@@ -50,6 +50,7 @@ def test_a_connection_is_kept_as_the_version_says(line: bytes, fields: bytes, ke
         b"A: b\r\n c\r\nd\x00: e\r\n",
         b"A : b\r\n",
         b": b\r\n",
+        b"Host: a\r\nHost: b\r\n",
     ],
 )
 def test_a_framing_that_can_be_read_in_two_ways_is_refused(fields: bytes) -> None:
