@@ -1,7 +1,10 @@
 # Two stages: the first has pip and a package index at hand, the last only what runs. Every RUN is a script that .ci/run
 # runs too. Build: docker build --tag ballast .
 
-FROM python:3.13-slim-bookworm AS build
+# By name, so that it builds anywhere. To be sure of the same bytes, give it with its digest: docs/operations.md, "Install".
+ARG BASE=python:3.13-slim-bookworm
+
+FROM ${BASE} AS build
 
 WORKDIR /opt/ballast
 COPY requirements requirements
@@ -13,7 +16,7 @@ COPY static static
 RUN scripts/image/install.sh
 
 
-FROM python:3.13-slim-bookworm
+FROM ${BASE}
 
 WORKDIR /opt/ballast
 COPY scripts scripts

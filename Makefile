@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON_IN_VENV := .venv/bin/python
 BENCHMARKS ?=
 
-.PHONY: help setup setup-dev run test check fmt bench stress lock clean
+.PHONY: help setup setup-dev run test check fmt bench stress schemathesis audit sbom lock clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,15 @@ bench: setup-dev ## Run the benchmarks (BENCHMARKS="footprint stream" for some, 
 
 stress: setup-dev ## Heavy load in a real memory cgroup
 	@$(PYTHON_IN_VENV) -m pytest -m stress $(ARGS)
+
+schemathesis: setup-dev ## Ask a service everything that /openapi.json says, and much that it forbids
+	@scripts/schemathesis.sh
+
+audit: ## Look for known vulnerabilities of what the service runs with
+	@scripts/audit.sh
+
+sbom: setup ## Write sbom.json: what the service is made of (CycloneDX)
+	@$(PYTHON_IN_VENV) -m scripts.sbom >sbom.json && echo "sbom.json is written"
 
 lock: ## Compile requirements/*.txt from pyproject.toml (UPGRADE=1 for newer versions)
 	@scripts/lock.sh

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.bootstrap import Overrides, open_house
 from app.http import problems
-from app.http.guards import KeyGuard, OriginGuard, RequestContext
+from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
 from app.media import routes as media
 from app.server.linger import LingeringClose
@@ -65,6 +65,8 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in `status/page`
+        redoc_url=None,
     )
     problems.install(app)
     for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order
@@ -76,10 +78,8 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers. The last one added is the first to see a request."""
-    open_prefixes = ["/health/", *page.OPEN_PREFIXES]
-    if settings.server.loopback:
-        open_prefixes.append("/metrics")
-    app.add_middleware(KeyGuard, settings=settings.server, open_prefixes=open_prefixes, open_paths=page.OPEN_PATHS)
+    doors = OpenDoors(page.OPEN_PREFIXES, frozenset(page.OPEN_PATHS))
+    app.add_middleware(KeyGuard, settings=settings.server, doors=doors)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.server.origins,
@@ -88,6 +88,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         expose_headers=EXPOSED_HEADERS,
         max_age=600,
     )
-    app.add_middleware(OriginGuard, settings=settings.server)
+    app.add_middleware(OriginGuard, settings=settings.server, doors=doors)
     app.add_middleware(RequestContext)
     app.add_middleware(LingeringClose)

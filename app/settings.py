@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -64,6 +64,7 @@ class MemorySettings(Section):
     cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
+    client_share: float = Field(0.5, gt=0, le=1, description="Share of these places that one client may have.")
     recycle_share: float = Field(
         0.0, ge=0, le=1, description="API resident memory over limit at which the API drains and exits 75; 0: never."
     )
@@ -136,12 +137,21 @@ class ServerSettings(Section):
     )
     auth: Literal["on", "off"] = Field("on", description="off: listen on any address without keys.")
     hosts: Names = Field(
-        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no keys are set."
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names that are answered where no key is needed."
     )
     origins: Names = Field((), description="Origins allowed besides our own, comma separated.")
-    max_connections: int = Field(512, ge=8, description="Connections held at a time.")
+    max_connections: int | None = Field(
+        None, ge=8, description="Connections held at a time; unset: as many as their share of the memory has room for."
+    )
     max_event_streams: int = Field(
         64, ge=1, description="Answers of server-sent events at a time; one client may have a quarter of them."
+    )
+    connection_share: float = Field(
+        0.1, gt=0, le=0.5, description="Part of the limit that all connections may hold; one address has half of it."
+    )
+    min_rate: int = Field(1024, ge=0, description="Bytes a second at which an answer is read, at least.")
+    trusted_proxies: Names = Field(
+        (), description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma separated."
     )
     header_seconds: float = Field(10.0, gt=0, description="Time that the head of a request may take to come.")
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")
@@ -162,6 +172,13 @@ class ServerSettings(Section):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network, strict=False)
+        return networks
 
     @model_validator(mode="after")
     def _open_listeners_need_keys(self) -> ServerSettings:

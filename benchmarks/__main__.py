@@ -28,10 +28,12 @@ SHORT: dict[str, list[str]] = {
     "ledger": [],
     "burst": ["--short"],
     "multipart": ["--short"],
+    "idle": ["--short"],
+    "ratios": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 
-COMPARING = ("footprint", "roundtrip", "vision", "upload", "mixed", "children")
+COMPARING = ("footprint", "roundtrip", "vision", "upload", "mixed", "children", "idle", "ratios")
 """Those that take `--against`."""
 
 

@@ -12,9 +12,9 @@ import statistics
 import time
 
 from app.domain.priority import Priority
-from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
+from app.memory.wait_policy import WaitPolicy
 
 _MIB = 1024 * 1024
 _SAMPLES = 2000

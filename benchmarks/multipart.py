@@ -5,7 +5,7 @@
 Ours (`app/http/multipart.py`, on python-multipart), python-multipart with callbacks that only count, and `multipart`
 (defnull's PushMultipartParser) where it is installed: `python -m pip install multipart==2.0.1`. The first three bodies
 are one file of 8 MiB; the last two are what an attacker would send: the boundary with one more byte behind it (which no
-file may contain: RFC 2046, section 5.1.1), and empty fields.
+file may contain: RFC 2046, section 5.1.1), and empty fields. A parser that refuses one is measured up to there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from python_multipart.multipart import MultipartParser
 
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest
-from app.http.multipart import MAX_HEADER_BYTES, MAX_PART_HEADERS, file_parts
+from app.http.multipart import file_parts
+from app.http.parts import MAX_HEADER_BYTES, MAX_PART_HEADERS
 from benchmarks.table import MB, print_heading, print_table, span
 
 BOUNDARY = b"----WebKitFormBoundaryx7Yq3Fq9bKZ0aB1c"
@@ -101,10 +102,8 @@ def _ours(pieces: Pieces) -> None:
             async for _ in part.chunks:
                 pass
 
-    try:
+    with suppress(BadRequest):  # it refuses more empty fields than a form may have
         asyncio.run(read())
-    except BadRequest as error:
-        raise SystemExit(f"ours refuses a form: {error}") from error
 
 
 def _python_multipart(pieces: Pieces) -> None:

@@ -33,8 +33,24 @@ def peak_bytes(pid: int) -> int:
     Raises:
         ProcessEnded: see there.
     """
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
+    return _status_bytes(pid, "VmHWM:")
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Return the resident memory that a process has of its own: no files, nothing shared (RssAnon of proc(5)).
+
+    Raises:
+        ProcessEnded: see there.
+    """
+    return _status_bytes(pid, "RssAnon:")
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        lines = []
+    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith(name)]
     if not sizes:
         raise ProcessEnded(f"the process {pid} has ended")
     return sizes[0]

@@ -17,6 +17,8 @@ import app
 from soak.cgroup import MemoryGroup
 from soak.http import LOST, HttpClient
 
+OUR_TREE = Path(app.__file__).resolve().parents[1]
+
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _KEPT_SECTIONS = ("BALLAST_MODELS__", "BALLAST_VISION__", "BALLAST_IMAGE__", "BALLAST_MEMORY__", "BALLAST_LOG__")
@@ -27,11 +29,12 @@ class ServiceFault(Exception):
 
 
 class Service:
-    """A running service."""
+    """A running service; `probe_port` is 0 where the settings ask for none."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.pid = process.pid
         self.port = 0
+        self.probe_port = 0
         self.log = log
         self._process = process
 
@@ -81,7 +84,8 @@ class Service:
 
     async def _ready(self) -> bool:
         if not self.port:
-            self.port = next((line["port"] for line in self.log_lines() if "port" in line), 0)
+            ports = {line["message"].partition(" ")[0]: line["port"] for line in self.log_lines() if "port" in line}
+            self.port, self.probe_port = ports.get("listening", 0), ports.get("probes", 0)
             return False
         client = HttpClient(self.port, timeout_seconds=5)
         try:
@@ -94,17 +98,23 @@ class Service:
 
 @asynccontextmanager
 async def run_service(
-    folder: Path, group: MemoryGroup | None, settings: Mapping[str, str], *, log_name: str = "service.log"
+    folder: Path,
+    group: MemoryGroup | None,
+    settings: Mapping[str, str],
+    *,
+    log_name: str = "service.log",
+    tree: Path = OUR_TREE,
 ) -> AsyncIterator[Service]:
     """Start the service with its storage and its log below `folder`, lend it when it is ready, and stop it.
 
+    `tree` is the work tree whose service it is, with the Python of its own environment where it is another than ours.
     `settings` are `BALLAST_*` variables; of those around us the ones that say where things listen and are kept are not
     handed on.
 
     Raises:
         ServiceFault: it did not start.
     """
-    service = _start(folder / log_name, group, _environment(folder, settings))
+    service = _start(folder / log_name, group, _environment(folder, settings, tree), tree)
     try:
         await service.wait_ready()
         yield service
@@ -112,8 +122,8 @@ async def run_service(
         await service.stop()
 
 
-def _start(log: Path, group: MemoryGroup | None, environment: Mapping[str, str]) -> Service:
-    command = [sys.executable, "-m", "app", "serve"]
+def _start(log: Path, group: MemoryGroup | None, environment: Mapping[str, str], tree: Path) -> Service:
+    command = [_python_of(tree), "-m", "app", "serve"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             group.joining(command) if group is not None else command,
@@ -121,19 +131,25 @@ def _start(log: Path, group: MemoryGroup | None, environment: Mapping[str, str])
             stdout=output,
             stderr=output,
             env=environment,
+            cwd=None if tree == OUR_TREE else tree,  # where Python looks first, and where the models are
             start_new_session=True,  # Ctrl-C is for us: we stop it in order
         )
     return Service(process, log)
 
 
-def _environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
+def _python_of(tree: Path) -> str:
+    own = tree / ".venv" / "bin" / "python"
+    return str(own) if tree != OUR_TREE and own.exists() else sys.executable
+
+
+def _environment(folder: Path, settings: Mapping[str, str], tree: Path) -> dict[str, str]:
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("BALLAST_") or name.startswith(_KEPT_SECTIONS)
     }
     inherited.pop("BALLAST_MEMORY__LIMIT", None)
-    paths = [str(Path(app.__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(tree), os.environ.get("PYTHONPATH", "")]
     own = {
         "BALLAST_SERVER__PORT": "0",
         "BALLAST_STORAGE__ROOT": str(folder / "var"),

@@ -12,7 +12,8 @@ from starlette.types import Message, Receive
 
 from app.domain.media import Chunk
 from app.errors import PayloadTooLarge, RequestTimeout, UnsupportedMedia
-from app.http.multipart import FRAMING_BYTES, file_part
+from app.http.multipart import file_part
+from app.http.parts import FRAMING_BYTES
 
 MIN_BYTES_PER_SECOND = 1024
 """The lowest rate at which a body may come, on average over the time for which it may pause."""

@@ -66,6 +66,6 @@ def _parse_date(value: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a number, such as the zone's, that no C integer holds
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

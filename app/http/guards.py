@@ -6,9 +6,10 @@ import asyncio
 import hmac
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -24,13 +25,16 @@ from app.settings import ServerSettings
 CLIENT_KEY = "ballast.client"
 """Where the scope says which key a request came with (its number, not the key)."""
 
+EXPIRES_KEY = "ballast.expires"
+"""Where the scope of a request with a signed URL says when that expires (seconds since 1970)."""
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class _Signer(Protocol):
-    def check(self, path: str, expires: str, signature: str) -> None:
-        """Raise Forbidden where the signature is not ours, or has expired."""
+    def check(self, path: str, parameters: Sequence[tuple[str, str]]) -> int:
+        """Return when the URL expires; raise Forbidden where its signature is not ours, or it has."""
 
 
 class _Signing(Protocol):
@@ -106,23 +110,42 @@ class _Answer:
             await problem_response(error)(scope, receive, self.send)
 
 
-class OriginGuard:
-    """Refuses foreign Hosts (DNS rebinding) and foreign Origins (cross-site requests) before any work."""
+@dataclass(frozen=True, slots=True)
+class OpenDoors:
+    """What is answered without a key where keys are set: these paths, paths with these prefixes, and probes."""
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    prefixes: tuple[str, ...] = ()
+    paths: frozenset[str] = frozenset()
+
+    def are_open_to(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return is_probe(scope) or path in self.paths or path.startswith(self.prefixes)
+
+
+class OriginGuard:
+    """Refuses foreign Hosts (DNS rebinding) and foreign Origins (cross-site requests) before any work.
+
+    A page whose name was bound to our address after it was loaded is of our origin for the browser, but still sends its
+    own name as Host. The name counts wherever nothing else is asked for: a key, or a signature, no such page has.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ServerSettings, doors: OpenDoors) -> None:
         self._app = app
-        self._hosts = None if settings.api_keys else frozenset(host.lower() for host in settings.hosts)
+        self._has_keys = bool(settings.api_keys)
+        self._doors = doors
+        self._hosts = frozenset(host.lower() for host in settings.hosts)
         self._origins = frozenset(settings.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and not is_probe(scope):
             headers = Headers(scope=scope)
-            self._check_host(headers)
+            if not self._has_keys or self._doors.are_open_to(scope):
+                self._check_host(headers)
             self._check_origin(scope, headers)
         await self._app(scope, receive, send)
 
     def _check_host(self, headers: Headers) -> None:
-        if self._hosts is not None and _host_name(headers.get("host", "")) not in self._hosts:
+        if _host_name(headers.get("host", "")) not in self._hosts:
             raise Forbidden("This Host name is not answered. BALLAST_SERVER__HOSTS lists those that are.")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
@@ -135,22 +158,15 @@ class OriginGuard:
 
 
 class KeyGuard:
-    """Asks for a key where keys are set, except for paths, and prefixes of paths, that are open to all."""
+    """Asks for a key where keys are set, except at the open doors."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        settings: ServerSettings,
-        open_prefixes: Iterable[str],
-        open_paths: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, doors: OpenDoors) -> None:
         self._app = app
         self._keys = tuple(key.encode() for key in settings.api_keys)
-        self._open_prefixes = tuple(open_prefixes)
-        self._open_paths = frozenset(open_paths)
+        self._doors = doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._keys and scope["type"] in ("http", "websocket") and not self._is_open(scope):
+        if self._keys and scope["type"] in ("http", "websocket") and not self._doors.are_open_to(scope):
             try:
                 self._check(scope)
             except BallastError as error:
@@ -159,24 +175,21 @@ class KeyGuard:
                 return
         await self._app(scope, receive, send)
 
-    def _is_open(self, scope: Scope) -> bool:
-        path = scope["path"]
-        return is_probe(scope) or path in self._open_paths or path.startswith(self._open_prefixes)
-
     def _check(self, scope: Scope) -> None:
-        query = parse_qs(scope["query_string"].decode("latin-1"))
-        if "sig" in query and "authorization" not in Headers(scope=scope) and scope.get("method") in ("GET", "HEAD"):
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)  # as Starlette reads it
+        is_signed = any(name == "sig" for name, _ in query) and "authorization" not in Headers(scope=scope)
+        if is_signed and scope.get("method") in ("GET", "HEAD"):
             _check_signature(scope, query)
         else:
             self._check_key(scope, query)
 
-    def _check_key(self, scope: Scope, query: dict[str, list[str]]) -> None:
+    def _check_key(self, scope: Scope, query: list[tuple[str, str]]) -> None:
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = ""
         given = key.strip().encode("latin-1")  # the bytes as they were sent
         if not key and scope["type"] == "websocket":
-            given = query.get("key", [""])[0].encode()
+            given = next((value for name, value in query if name == "key"), "").encode()
         # Every key is compared, in constant time, so that the time tells nothing about which one came close.
         matches = [hmac.compare_digest(given, known) for known in self._keys]
         if True not in matches:
@@ -184,11 +197,11 @@ class KeyGuard:
         scope[CLIENT_KEY] = f"key:{matches.index(True)}"
 
 
-def _check_signature(scope: Scope, query: dict[str, list[str]]) -> None:
+def _check_signature(scope: Scope, query: list[tuple[str, str]]) -> None:
     media: _Signing = scope["state"]["media"]
     if media.signer is None:
         raise Forbidden("Signed URLs are not in use.")
-    media.signer.check(scope["path"], query.get("expires", [""])[0], query["sig"][0])
+    scope[EXPIRES_KEY] = media.signer.check(scope["path"], query)
 
 
 def _host_name(host: str) -> str:

@@ -7,7 +7,7 @@ of the chunks in which they arrived. Fields that are not files are passed over, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,21 +15,21 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.domain.media import Chunk
-from app.domain.units import KIB
 from app.errors import BadRequest
+from app.http.parts import (
+    FRAMING_BYTES,
+    MAX_FIELD_BYTES,
+    MAX_HEADER_BYTES,
+    MAX_PART_HEADERS,
+    ManyFiles,
+    OneFile,
+    PartHead,
+    PartRule,
+)
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_PARTS = 16  # of a form with one file
-MAX_PART_HEADERS = 8
-MAX_HEADER_BYTES = 4 * KIB
-MAX_FIELD_BYTES = 64 * KIB  # of all fields that are not files together
-
-FRAMING_BYTES = MAX_PARTS * MAX_PART_HEADERS * MAX_HEADER_BYTES + MAX_FIELD_BYTES
-"""The most that a form with one file may have besides the file itself."""
-
-_FILE_FIELD = b"file"
 _PLAIN_ENCODINGS = frozenset({b"binary", b"8bit", b"7bit"})
 
 
@@ -51,11 +51,11 @@ async def file_part(body: AsyncIterator[bytes], content_type: str) -> FilePart:
         BadRequest: not a form, a broken one, or one that ends too early; no part named `file` or a second one; too many
             or too large parts or part headers.
     """
-    form = _Form(body, content_type, _OneFile())
+    form = _Form(body, content_type, OneFile())
     part = await form.next()
     if part is None:
         raise BadRequest("The form has no part named `file`.")
-    assert isinstance(part, _Begin)
+    assert isinstance(part, PartHead)
     return FilePart(part.name, part.content_type, _chunks_to_the_end(form))
 
 
@@ -65,84 +65,38 @@ async def file_parts(body: AsyncIterator[bytes], content_type: str, max_files: i
     The `chunks` of one must be read to the end before the next is asked for.
 
     Raises (also while chunks are read):
-        BadRequest: not a form, a broken one, or one that ends too early; more than `max_files` files, or too much
-            besides.
+        BadRequest: not a form, a broken one, or one that ends too early; more than `max_files` files, or too many parts
+            or bytes besides.
     """
-    form = _Form(body, content_type, _ManyFiles(max_files))
+    form = _Form(body, content_type, ManyFiles(max_files))
     while (event := await form.next()) is not None:
-        if isinstance(event, _Begin):
+        if isinstance(event, PartHead):
             yield FilePart(event.name, event.content_type, _chunks(form))
 
 
 async def _chunks(form: _Form) -> AsyncIterator[Chunk]:
     while not isinstance(event := await form.next(), _End | None):
-        assert not isinstance(event, _Begin)
+        assert not isinstance(event, PartHead)
         yield event
 
 
 async def _chunks_to_the_end(form: _Form) -> AsyncIterator[Chunk]:
     while (event := await form.next()) is not None:
-        if not isinstance(event, _Begin | _End):
+        if not isinstance(event, PartHead | _End):
             yield event
-
-
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    """A part begins; this is what its headers say."""
-
-    field: bytes
-    name: str | None
-    content_type: str | None
 
 
 class _End:
     """The end of a part."""
 
 
-_Event: TypeAlias = _Begin | _End | Chunk
-_Rule: TypeAlias = Callable[[_Begin], bool]
-"""Whether a part is a file. Raises BadRequest where it is one too many."""
-
-
-class _OneFile:
-    """A form of few parts, one of which is named `file`."""
-
-    def __init__(self) -> None:
-        self._parts = 0
-        self._found = False
-
-    def __call__(self, part: _Begin) -> bool:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise BadRequest(f"The form has more than {MAX_PARTS} parts.")
-        if part.field != _FILE_FIELD:
-            return False
-        if self._found:
-            raise BadRequest("The form has a second part named `file`; send one at a time.")
-        self._found = True
-        return True
-
-
-class _ManyFiles:
-    """Every part with a file name is a file; so is one named `file` (`curl -F 'file=<a.jpg'` sends no file name)."""
-
-    def __init__(self, max_files: int) -> None:
-        self._max_files = max_files
-        self._files = 0
-
-    def __call__(self, part: _Begin) -> bool:
-        if part.name is None and part.field != _FILE_FIELD:
-            return False
-        self._files += 1
-        if self._files > self._max_files:
-            raise BadRequest(f"The form has more than {self._max_files} files.")
-        return True
+_Event: TypeAlias = PartHead | _End | Chunk
 
 
 class _Form:
     """Turns the parser's callbacks into events: each file begins, gives its bytes, and ends."""
 
-    def __init__(self, body: AsyncIterator[bytes], content_type: str, rule: _Rule) -> None:
+    def __init__(self, body: AsyncIterator[bytes], content_type: str, rule: PartRule) -> None:
         self._body = body
         self._is_file = rule
         self._parser = _build_parser(
@@ -159,6 +113,8 @@ class _Form:
         )
         self._events: deque[_Event] = deque()
         self._field_bytes = 0
+        self._framing_bytes = 0  # all that is no file: boundaries, headers, fields, and what stands around the parts
+        self._framing_limit = FRAMING_BYTES
         self._in_file = False
         self._ended = False
         self._broken: BadRequest | None = None
@@ -181,12 +137,18 @@ class _Form:
                     raise BadRequest("The form ended before its last boundary.")
                 return None
             try:
-                self._parser.write(data)
+                self._feed(data)
             except FormParserError:
                 self._broken = BadRequest("The form is broken: its parts do not follow the announced boundary.")
             except BadRequest as error:
                 self._broken = error
         return self._events.popleft()
+
+    def _feed(self, data: bytes) -> None:
+        self._framing_bytes += len(data)  # and less what turns out to be a file's
+        self._parser.write(data)
+        if self._framing_bytes > self._framing_limit:
+            raise BadRequest(f"The form has more than {self._framing_limit} bytes besides its files.")
 
     def _add_header_name(self, data: bytes, start: int, end: int) -> None:
         self._header_name += data[start:end]
@@ -205,16 +167,18 @@ class _Form:
         if disposition != b"form-data":
             raise BadRequest("A part of the form has no `Content-Disposition: form-data`.")
         name, content_type = options.get(b"filename"), headers.get(b"content-type")
-        part = _Begin(options.get(b"name", b""), _text_of(name), _text_of(content_type))
+        part = PartHead(options.get(b"name", b""), _text_of(name), _text_of(content_type))
         self._in_file = self._is_file(part)
         if not self._in_file:
             return
         if headers.get(b"content-transfer-encoding", b"binary").strip().lower() not in _PLAIN_ENCODINGS:
             raise BadRequest("A file is encoded; send its bytes as they are (RFC 7578, section 4.7).")
+        self._framing_limit += MAX_HEADER_BYTES
         self._events.append(part)
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
+            self._framing_bytes -= end - start
             self._events.append(data if end - start == len(data) else memoryview(data)[start:end])
             return
         self._field_bytes += end - start

@@ -57,7 +57,7 @@ def _describe_headers(status: str, response: dict[str, Any]) -> None:
 
 
 def _describe_sequence(response: dict[str, Any]) -> None:
-    """Say what is in a stream of events as 3.1 can: an array of its items (`itemSchema` came with 3.2)."""
+    """Say what is in a stream of events as 3.1 can: `schema` is that of each event (`itemSchema` came with 3.2)."""
     for content in response.get("content", {}).values():
         if "itemSchema" in content:
-            content["schema"] = {"type": "array", "items": content.pop("itemSchema")}
+            content["schema"] = content.pop("itemSchema")

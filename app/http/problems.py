@@ -9,8 +9,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app import log
 from app.errors import (
@@ -115,8 +117,18 @@ async def _answer_validation_error(_request: Request, error: Exception) -> Respo
     return problem_response(validation_problem(error.errors()))
 
 
-async def _answer_http_exception(_request: Request, error: Exception) -> Response:
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
     known: dict[int, type[BallastError]] = {404: NotFound, 405: MethodNotAllowed, 413: PayloadTooLarge}
     cls = known.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
-    return problem_response(cls(f"{error.detail}."), dict(error.headers or {}))
+    return problem_response(cls(f"{error.detail}."), headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return what an address takes (RFC 9110, section 10.2.1), by all its routes; Starlette would name the first's."""
+    routes = iter_route_contexts(request.app.routes)
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in matching for method in route.methods or ()})

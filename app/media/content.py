@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.responses import Response, StreamingResponse
 
+from app.domain.disposition import CACHE_CONTROL, content_disposition
 from app.domain.media import MediaItem
 from app.errors import RangeNotSatisfiable
 from app.http.conditions import Validators
-from app.http.disposition import content_disposition
 from app.http.problems import problem_response
 from app.http.ranges import ByteRange, parse_range
-from app.storage.backend import MediaReader
+from app.storage.backend import LinkTerms, MediaReader
 
 # Stored bytes come from strangers: nothing in them may run as a page of this server.
 _SECURITY = {
@@ -23,7 +23,7 @@ _SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
     ),
-    "Cache-Control": "private, no-cache",
+    "Cache-Control": CACHE_CONTROL,
 }
 
 
@@ -39,6 +39,19 @@ UntilSent = Annotated[AsyncExitStack, Depends(_until_sent, scope="request")]
 def validators(item: MediaItem) -> Validators:
     """Return the entity tag of an item (the digest where there is one, else the id) and its time."""
     return Validators(f'"{item.sha256 or item.id}"', item.created_at)
+
+
+def link_terms(item: MediaItem, expires_at: int | None, now: float) -> LinkTerms | None:
+    """Return what a link to the bytes elsewhere has to keep: our fields, and the end of the signed URL if it was one.
+
+    `expires_at` and `now` are seconds since 1970. None: the URL ends too soon for a link.
+    """
+    seconds = None if expires_at is None else int(expires_at - now)
+    if seconds is not None and seconds < 1:
+        return None
+    disposition = content_disposition(item.content_type, item.name)
+    fields = {"Content-Type": item.content_type, "Content-Disposition": disposition, "Cache-Control": CACHE_CONTROL}
+    return LinkTerms(fields, seconds)
 
 
 def content_response(request: Request, reader: MediaReader) -> Response:

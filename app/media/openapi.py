@@ -22,6 +22,8 @@ from app.errors import (
     UnsupportedMedia,
 )
 from app.http.problems import problem_responses
+from app.media.assembly import CHECKSUMS
+from app.media.tus_headers import MAX_METADATA_CHARACTERS, MAX_NUMBER
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
@@ -51,6 +53,23 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Content-Type-Options": ("string", "`nosniff`: the content type is what it says."),
 }
 """Type and meaning of each header that the routes read or write themselves."""
+
+_SIZE = {"minimum": 0, "maximum": MAX_NUMBER}
+_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+
+_BOUNDS: dict[str, dict[str, Any]] = {
+    "Tus-Resumable": {"enum": ["1.0.0"]},
+    "Upload-Checksum": {"pattern": f"^(?:{'|'.join(CHECKSUMS)}) {_BASE64}$"},
+    "Upload-Concat": {"pattern": "^(?:partial|final; ?[!-~]+(?: [!-~]+)*)$"},
+    "Upload-Defer-Length": {"enum": ["1"]},
+    "Upload-Length": _SIZE,
+    "Upload-Metadata": {
+        "pattern": f"^(?:[!-+\\--~]+(?: {_BASE64})?(?:,[!-+\\--~]+(?: {_BASE64})?)*)?$",
+        "maxLength": MAX_METADATA_CHARACTERS,
+    },
+    "Upload-Offset": _SIZE,
+}
+"""What the values of these headers are held to (`tus_headers`)."""
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 
@@ -90,7 +109,10 @@ def tus_request(*required: str, optional: Iterable[str] = (), body: dict[str, An
 
 
 def _headers(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    return {name: {"description": _HEADERS[name][1], "schema": {"type": _HEADERS[name][0]}} for name in names}
+    return {
+        name: {"description": _HEADERS[name][1], "schema": {"type": _HEADERS[name][0], **_BOUNDS.get(name, {})}}
+        for name in names
+    }
 
 
 RECEIVING = (BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, QueueFull, Overloaded, StorageFull)

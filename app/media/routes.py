@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -21,16 +22,18 @@ from app.errors import (
     StorageUnavailable,
 )
 from app.http.body import incoming_file
+from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import ClientDep, opened
 from app.media import tus
-from app.media.content import UntilSent, content_response
+from app.media.content import UntilSent, content_response, link_terms
 from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.media.transfers import DOWNLOAD, UPLOAD
+from app.storage.ids import CURSOR_PATTERN
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
 
@@ -104,7 +107,7 @@ async def create_media(
 async def list_media(
     media: MediaDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64, description="`nextCursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
 ) -> dict[str, Any]:
     """List items, newest first, as references."""
@@ -144,10 +147,8 @@ async def read_content(
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
     if request.method == "GET":
-        if redirect or media.store.redirects:
-            link = await media.store.link(await media.store.get(media_id))
-            if link is not None:
-                return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
+        if (redirect or media.store.redirects) and (link := await _link(request, media_id, media)) is not None:
+            return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     response = content_response(request, await until_sent.enter_async_context(media.store.reader(media_id)))
     response.headers.update(receipt_headers(media.transfers.receipt(DOWNLOAD)))
@@ -159,6 +160,13 @@ async def delete_media(media_id: str, media: MediaDep) -> Response:
     """Delete an item, unless somebody is reading it or a job needs it."""
     await media.store.delete(media_id)
     return Response(status_code=204)
+
+
+async def _link(request: Request, media_id: str, media: MediaRoom) -> str | None:
+    """Return where the store gives the bytes without us, for no longer than the request's own URL is good."""
+    item = await media.store.get(media_id)
+    terms = link_terms(item, request.scope.get(EXPIRES_KEY), time.time())
+    return None if terms is None else await media.store.link(item, terms)
 
 
 def _json(body: SizedBody, status: int, headers: Mapping[str, str]) -> Response:

@@ -1,7 +1,7 @@
 """Signed URLs: `?expires&sig` lets whoever has the URL see one item until a time, without a key.
 
 So `<img>`, `<video>` and EventSource, which send no key, work where keys are set. The signature is HMAC-SHA256 over the
-item's path and the time; it is valid for GET and HEAD of the item's bytes (and of a job's events) and for nothing else.
+path, every other parameter and the time; it is valid for GET and HEAD of this address as it stands and nothing else.
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlencode
 
 from app.errors import Forbidden
 
 _MIN_SECRET_CHARACTERS = 32
-_SUBJECT = re.compile(r"(/v1/media/[a-z0-9]+)/(?:content|image)|(/v1/jobs/[A-Za-z0-9-]+)/events")
-_EXPIRES = re.compile(r"[0-9]{1,12}")
+_SIGNED = re.compile(r"/v1/media/[a-z0-9]+/(?:content|image)|/v1/jobs/[A-Za-z0-9-]+/events")
+_CONTENT = re.compile(r"(/v1/media/[a-z0-9]+)/content")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_EXPIRES, _SIGNATURE = "expires", "sig"
+
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+"""Parameters of a query in their order, decoded."""
 
 
 class UrlSigner:
@@ -33,7 +40,7 @@ class UrlSigner:
         self._lifetime_seconds = lifetime_seconds
         self._clock = clock
 
-    def sign(self, path: str) -> str:
+    def sign(self, path: str, parameters: Pairs = ()) -> str:
         """Return `path` with its query, valid for the lifetime and up to a tenth of it more.
 
         The time is rounded, so that an item keeps its URL for a while and a browser finds it in its cache.
@@ -41,27 +48,40 @@ class UrlSigner:
         Raises:
             ValueError: URLs of this kind are not signed.
         """
+        if _SIGNED.fullmatch(path) is None:
+            raise ValueError(f"{path} is not a URL that is signed")
         step = max(1, int(self._lifetime_seconds / 10))
         expires = str((int(self._clock() + self._lifetime_seconds) // step + 1) * step)
-        return f"{path}?expires={expires}&sig={_signature(self._secrets[0], _subject(path), expires)}"
+        signature = _signature(self._secrets[0], _message(path, parameters, expires))
+        return f"{path}?{urlencode([*parameters, (_EXPIRES, expires), (_SIGNATURE, signature)])}"
 
-    def check(self, path: str, expires: str, signature: str) -> None:
-        """Make sure that a signature was made here, for this item, and has not expired.
+    def check(self, path: str, parameters: Pairs) -> int:
+        """Make sure that this address, with all its parameters, was signed here and has not expired.
+
+        Returns the time at which it does (seconds since 1970).
 
         Raises:
-            Forbidden: it is not.
+            Forbidden: it was not, or it has.
         """
-        try:
-            subject = _subject(path)
-        except ValueError:
-            raise Forbidden("A signed URL is valid for the bytes of its item only.") from None
-        given = signature.encode()
+        if _SIGNED.fullmatch(path) is None:
+            raise Forbidden("A signed URL is valid for the bytes of its item only.")
+        others = [(name, value) for name, value in parameters if name not in (_EXPIRES, _SIGNATURE)]
+        expires, given = _only(parameters, _EXPIRES), _only(parameters, _SIGNATURE)
+        messages = [_message(path, others, expires)]
+        if not others and (item := _CONTENT.fullmatch(path)) is not None:
+            # As it was signed before parameters were: what was handed out then stays good until it expires.
+            messages.append(f"{item[1]}\n{expires}")
         # Every secret is tried, in constant time, so that the time does not tell which one came close.
-        matches = [hmac.compare_digest(given, _signature(one, subject, expires).encode()) for one in self._secrets]
-        if True not in matches or _EXPIRES.fullmatch(expires) is None:
+        matches = [
+            hmac.compare_digest(given.encode(), _signature(secret, message).encode())
+            for secret in self._secrets
+            for message in messages
+        ]
+        if True not in matches or _NUMBER.fullmatch(expires) is None:
             raise Forbidden("The signature of this URL is not valid.")
         if int(expires) <= self._clock():
             raise Forbidden("This URL has expired. Ask for the item again to get a new one.")
+        return int(expires)
 
 
 def read_secret(path: Path) -> str:
@@ -87,13 +107,18 @@ def read_secret(path: Path) -> str:
     return secret
 
 
-def _subject(path: str) -> str:
-    match = _SUBJECT.fullmatch(path)
-    if match is None:
-        raise ValueError(f"{path} is not a URL that is signed")
-    return match[1] or match[2]
+def _message(path: str, parameters: Pairs, expires: str) -> str:
+    """Return what is signed. Names are sorted; parameters of one name keep their order, because the last one counts."""
+    query = urlencode(sorted(parameters, key=lambda pair: pair[0]))
+    return f"2\n{path}\n{query}\n{expires}"
 
 
-def _signature(secret: bytes, subject: str, expires: str) -> str:
-    digest = hmac.digest(secret, f"{subject}\n{expires}".encode(), hashlib.sha256)
+def _only(parameters: Pairs, name: str) -> str:
+    """Return the value of a parameter; empty, which is never valid, where it is not there exactly once."""
+    values = [value for key, value in parameters if key == name]
+    return values[0] if len(values) == 1 else ""
+
+
+def _signature(secret: bytes, message: str) -> str:
+    digest = hmac.digest(secret, message.encode(), hashlib.sha256)
     return urlsafe_b64encode(digest).decode().rstrip("=")

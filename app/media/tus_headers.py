@@ -24,6 +24,9 @@ MAX_NAME_CHARACTERS = 512
 MAX_PARTS = 128
 """Clients take 2 to 10; so many are named within a head of 32 KiB by URLs of up to 250 characters."""
 
+MAX_NUMBER = 10**18 - 1
+"""The largest size or offset that is read; no file system has larger files."""
+
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _FINAL = "final;"
 

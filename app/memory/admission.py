@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from app.domain.priority import Priority
 from app.errors import BallastError
@@ -14,21 +13,8 @@ from app.memory.ledger import Holder, Ledger
 from app.memory.queue import WaitingLine
 from app.memory.refusal import Refusals
 from app.memory.shortage import Shortage
+from app.memory.wait_policy import WaitPolicy
 from app.memory.waiter import Waiter
-
-
-@dataclass(frozen=True, slots=True)
-class WaitPolicy:
-    """At most `max_waiting` wait, each for at most `wait_seconds` unless it says otherwise.
-
-    `weights` are the shares of LIVE, REQUEST and BATCH in the bytes granted while all of them wait; for
-    `overtake_seconds` see `backfill`.
-    """
-
-    max_waiting: int = 256
-    wait_seconds: float = 10.0
-    weights: tuple[float, float, float] = (70, 25, 5)
-    overtake_seconds: float = 2.0
 
 
 class Admission:
@@ -226,8 +212,11 @@ class Admission:
             self.dispatch()
 
     def _cut_line(self, newcomer: Waiter) -> None:
-        """Keep the number of those who wait within its bound."""
-        if self.waiting > self.policy.max_waiting:
+        """Keep the number of those who wait within its bounds: of the newcomer's client, and of all."""
+        own = self.line.count_of(newcomer.client) + sum(one.client == newcomer.client for one in self.aboard)
+        if own > self.policy.client_places:
+            self._dismiss(self.line.least_of(newcomer), self.refusals.queue_full)
+        elif self.waiting > self.policy.max_waiting:
             aboard = sum((one.client, one.priority) == (newcomer.client, newcomer.priority) for one in self.aboard)
             self._dismiss(self.line.to_drop(newcomer, aboard), self.refusals.queue_full)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from app.domain.priority import Priority
-from app.memory.admission import Admission, WaitPolicy
+from app.memory.admission import Admission
 from app.memory.convoy import Convoy, Load
 from app.memory.ledger import Holder, Ledger
 from app.memory.reservation import PendingReservation, Reservation
+from app.memory.wait_policy import WaitPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.enrolled import EnrolledProcess, EnrolledProcesses
 from app.memory.forecast import Forecast
@@ -21,6 +20,7 @@ from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.snapshots import SnapshotWriter, summarise
 from app.memory.trim import MemoryTrimmer
+from app.memory.wait_policy import WaitPolicy
 from app.rounds import go_round
 from app.settings import MemorySettings
 
@@ -66,7 +66,7 @@ class Governor:
         self.budget = MemoryBudget(
             self._total_bytes,
             working_set=lambda: self.sample.working_set_bytes,
-            waiting=WaitPolicy(settings.max_waiting, settings.wait_seconds),
+            waiting=WaitPolicy(settings.max_waiting, settings.wait_seconds, client_share=settings.client_share),
             on_shortage=self._reclaim,
         )
         self.last_oom = black_box.read(self.sample.oom_kills)

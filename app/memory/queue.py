@@ -152,6 +152,17 @@ class WaitingLine(Generic[W]):
         own = len(self._lines[newcomer.priority].clients.get(newcomer.client, ())) + elsewhere
         return longest[-1] if len(longest) > own else newcomer
 
+    def count_of(self, client: str) -> int:
+        """Return how many of a client wait, over all classes."""
+        return sum(len(line.clients.get(client, ())) for line in self._lines.values())
+
+    def least_of(self, newcomer: W) -> W:
+        """Return who leaves where the newcomer's client has too many: its last waiter of a lower class, or itself."""
+        for priority in sorted(self._lines, reverse=True):
+            if priority > newcomer.priority and (queue := self._lines[priority].clients.get(newcomer.client)):
+                return queue[-1]
+        return newcomer
+
     def waiters(self, priority: Priority) -> list[W]:
         return [waiter for queue in self._lines[priority].clients.values() for waiter in queue]
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
+import uvloop
 from fastapi import FastAPI
 
-from app.domain.units import KIB
 from app.memory.allocator import keep_transfer_buffers
-from app.server.connections import CappedHttp, Slots
+from app.rounds import go_round
+from app.server.front import Front
+from app.server.fronts import Core, Fronts
 from app.server.lifecycle import Lifecycle
 from app.server.probes import ProbesOnly
-from app.server.protocols import BoundedWebSocket
 from app.server.uvicorn_parts import Config
 from app.server.uvicorn_parts import Server as UvicornServer
 from app.settings import Settings
@@ -28,8 +28,8 @@ logger = logging.getLogger("ballast.server")
 
 STALL_SECONDS = 30
 
-_PROBE_CONNECTIONS = 32
-_OTHER_FILES = 256
+_LOOK_SECONDS = 0.5
+"""How often paused connections are asked whether their client is still there."""
 
 
 class Server:
@@ -48,35 +48,46 @@ class Server:
         Raises:
             Exception: whatever the lifespan raises.
         """
-        server = self._settings.server
-        _allow_files(server.max_connections)
         keep_transfer_buffers()
-        main = _Main("listening", _config(self._app, self._settings, server.port, server.max_connections))
-        with asyncio.Runner(loop_factory=main.config.get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             try:
-                runner.run(self._serve(main))
+                return runner.run(self._serve())
             except SystemExit as refusal:  # how uvicorn says that it could not bind
                 return int(refusal.code or 1)
+
+    async def _serve(self) -> int:
+        server = self._settings.server
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(self._app.router.lifespan_context(self._app))
+            state: dict[str, Any] = dict(opened or {})
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            fronts = Fronts(state, self._settings, stack)
+            listeners = [fronts.open(self._app)]
+            main = _Main("listening", _config(self._app, self._settings, server.port, listeners[0]), state)
+            if server.probe_port is not None:
+                listeners.append(fronts.open_for_probes(ProbesOnly(self._app)))
+                config = _config(self._app, self._settings, server.probe_port, listeners[1])
+                listener = config.bind_socket()  # here, so that a port in use ends the start in order
+                tasks.create_task(_Listener("probes", config, state).follow(main, listener))
+            looks = {"a look for clients that have gone": partial(_find_gone, listeners)}
+            looking = tasks.create_task(go_round(looks, lambda: _LOOK_SECONDS, logger))
+            await main.serve()
+            looking.cancel()
         return main.exit_code
 
-    async def _serve(self, main: _Main) -> None:
-        async with self._app.router.lifespan_context(self._app) as state, asyncio.TaskGroup() as tasks:
-            main.state = dict(state or {})
-            if self._settings.server.probe_port is not None:
-                probe_port = self._settings.server.probe_port
-                config = _config(ProbesOnly(self._app), self._settings, probe_port, _PROBE_CONNECTIONS)
-                listener = config.bind_socket()  # here, so that a port in use ends the start in order
-                tasks.create_task(_Listener("probes", config).follow(main, listener))
-            await main.serve()
+
+def _find_gone(fronts: list[Front]) -> None:
+    for front in fronts:
+        front.find_gone()
 
 
 class _Listener(UvicornServer):
     """One uvicorn server that logs its address and hands `state` to every request."""
 
-    def __init__(self, name: str, config: Config) -> None:
+    def __init__(self, name: str, config: Config, state: dict[str, Any]) -> None:
         super().__init__(config)
         self._name = name
-        self.state: dict[str, Any] = {}
+        self.state = state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self.lifespan.state = self.state
@@ -102,20 +113,12 @@ class _Listener(UvicornServer):
 
     async def follow(self, main: _Main, listener: socket.socket) -> None:
         """Serve for as long as `main` does, which handles the signals."""
-        self.state = main.state
         serving = asyncio.create_task(self._serve([listener]))
         draining = asyncio.create_task(main.lifecycle.drained())
         await asyncio.wait((serving, draining), return_when=asyncio.FIRST_COMPLETED)
         draining.cancel()
         self.should_exit = True
         await serving
-
-
-class _Living(Protocol):
-    """What this server uses of the state under `core`."""
-
-    @property
-    def lifecycle(self) -> Lifecycle: ...
 
 
 class _Main(_Listener):
@@ -125,7 +128,7 @@ class _Main(_Listener):
 
     @property
     def lifecycle(self) -> Lifecycle:
-        core: _Living = self.state["core"]
+        core: Core = self.state["core"]
         return core.lifecycle
 
     async def on_tick(self, counter: int) -> bool:
@@ -147,33 +150,17 @@ def _drop_stalled(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
 
 
-def _allow_files(connections: int) -> None:
-    """Raise the limit of open files where that many connections, with a file for each, could reach it."""
-    wanted = 2 * connections + _OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            logger.warning("%d files may be open: lower BALLAST_SERVER__MAX_CONNECTIONS or raise ulimit -n", allowed)
-
-
-def _config(app: Any, settings: Settings, port: int, connections: int) -> Config:
-    slots = Slots(connections, settings.server.header_seconds)
+def _config(app: FastAPI, settings: Settings, port: int, front: Front) -> Config:
     return Config(
         app,
         host=settings.server.host,
         port=port,
         lifespan="off",
-        loop="uvloop",
-        http=cast("type[asyncio.Protocol]", partial(CappedHttp, slots)),
-        ws=BoundedWebSocket,
-        # A frame may come as base64, which is a third longer, in a JSON message.
-        ws_max_size=settings.vision.max_bytes * 4 // 3 + 64 * KIB,
-        ws_per_message_deflate=False,  # pictures do not compress; saves 41 KiB a connection
+        loop="none",
+        http=cast("type[asyncio.Protocol]", front.connection),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(settings.server.drain_seconds)),
     )

@@ -23,10 +23,8 @@ def _lay_out() -> None:
 _lay_out()
 
 from uvicorn.config import Config  # noqa: E402
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: E402
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # noqa: E402
 from uvicorn.server import Server, ServerState  # noqa: E402
 
 vars(sys.modules["uvicorn"]).setdefault("Config", Config)  # its own parts ask the package for that
 
-__all__ = ["Config", "HttpToolsProtocol", "Server", "ServerState", "WebSocketsSansIOProtocol"]
+__all__ = ["Config", "Server", "ServerState"]

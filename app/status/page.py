@@ -1,4 +1,7 @@
-"""`/` and `/static/*`: the page and the browser kit. They need no key: they are nothing but code."""
+"""`/` and `/static/*`: the page and the browser kit, and `/docs`: a page that shows `/openapi.json`.
+
+All of it is ours, from our own files. The first two need no key: they are nothing but code.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +70,14 @@ def build_router(folder: Path = STATIC_FOLDER) -> APIRouter:
     async def page(request: Request) -> Response:
         return _answer(request, files.get("index.html"))
 
+    async def docs(request: Request) -> Response:
+        return _answer(request, files.get("docs.html"))
+
     async def static(request: Request) -> Response:
         return _answer(request, files.get(request.path_params["name"]))
 
     router.add_route("/", page, methods=["GET"], include_in_schema=False)
+    router.add_route("/docs", docs, methods=["GET"], include_in_schema=False)
     router.add_route("/static/{name:path}", static, methods=["GET"], include_in_schema=False)
     return router
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,16 @@ from app.storage.threads import DiskThreads
 
 CHUNK_BYTES = 1024 * 1024
 """How much a reader gives at a time: large enough to reach nginx on one connection (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTerms:
+    """What a link has to keep: `most_seconds` is how long it may be valid (at least 1; None: as long as the store
+    likes), `headers` the fields of our own answer that the other one should have too.
+    """
+
+    headers: Mapping[str, str]
+    most_seconds: int | None = None
 
 
 class MediaReader(ABC):
@@ -76,7 +87,7 @@ class Backend(ABC):
         """Return the absolute path of the item on this machine, None where there is none."""
         return None
 
-    async def link(self, item: MediaItem) -> str | None:  # noqa: ARG002 - for stores that have links
+    async def link(self, item: MediaItem, wanted: LinkTerms) -> str | None:  # noqa: ARG002 - for stores that have links
         """Return a URL with which a client gets the bytes from elsewhere for a while; None: this store has none."""
         return None
 

@@ -24,6 +24,9 @@ _TAIL = f"[{_ALPHABET}]{{{_TIME_CHARACTERS + _RANDOM_CHARACTERS}}}"
 _ID = re.compile(f"[{''.join(_KINDS)}]{_TAIL}")
 _CURSOR = re.compile(_TAIL)
 
+CURSOR_PATTERN = f"^{_TAIL}$"
+"""What the cursor of a page looks like, for those who describe it."""
+
 
 def new_id(kind: MediaKind, at: datetime) -> str:
     """Make the id of an item that is committed at the time `at`."""
@@ -62,6 +65,15 @@ def created_at(media_id: str) -> datetime:
 def bucket_of(media_id: str) -> str:
     """Return the name of the folder that an id belongs to: one for 9.5 hours, newest first."""
     return media_id[1 : 1 + _BUCKET_CHARACTERS]
+
+
+def path_of(media_id: str, extension: str) -> str:
+    """Return where a file of an item is, below the root of the store: this follows from its id alone.
+
+    Raises:
+        NotFound: it is not one of our ids.
+    """
+    return f"media/{kind_of(media_id)}/{bucket_of(media_id)}/{media_id}{extension}"
 
 
 def cursor_after(media_id: str) -> str:

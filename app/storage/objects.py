@@ -14,12 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
+from app.domain.disposition import CACHE_CONTROL, content_disposition
 from app.domain.media import MediaItem
 from app.domain.units import KIB, MIB
 from app.errors import StorageUnavailable
@@ -86,7 +86,11 @@ class ObjectBucket:
         Raises:
             OSError: the file cannot be read.
         """
-        attributes = {"Content-Type": item.content_type, "Content-Disposition": _disposition(item.name)}
+        attributes = {
+            "Content-Type": item.content_type,
+            "Content-Disposition": content_disposition(item.content_type, item.name),
+            "Cache-Control": CACHE_CONTROL,
+        }
         if item.size_bytes <= PART_BYTES:
             async with self._small:
                 data = await self._disk.run(path.read_bytes)
@@ -189,11 +193,6 @@ async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIte
         while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
             offset += len(piece)
             yield piece
-
-
-def _disposition(name: str) -> str:
-    """Return the header for a link that is opened in a browser (RFC 6266, RFC 8187)."""
-    return f"inline; filename*=UTF-8''{quote(name, safe='')}"
 
 
 @contextmanager

@@ -209,7 +209,7 @@ class MediaStore(Backend):
         items = []
         for media_id, data in zip(media_ids, await self._read_metadata(media_ids), strict=True):
             try:
-                items += [] if data is None else [metadata.decode(data)]
+                items += [] if data is None else [metadata.decode(media_id, data)]
             except ValueError as error:
                 logger.error("the metadata of a media item is broken", extra={"mediaId": media_id, "error": str(error)})
         return items

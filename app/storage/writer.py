@@ -47,7 +47,7 @@ class FinishedFile:
             kind=media_type.kind,
             size_bytes=self.size_bytes,
             sha256=self.sha256,
-            path=f"media/{media_type.kind}/{ids.bucket_of(media_id)}/{media_id}{media_type.extension}",
+            path=ids.path_of(media_id, media_type.extension),
             created_at=created_at,
             details=self.details,
         )

@@ -38,6 +38,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("multipart", "| boundary and a byte "),
         ("vision", "| throughput over that of the bare processes "),
         ("children", "| memory of pose back after its end "),
+        ("ratios", "| round trip of a photo, 1/s "),
     ],
 )
 def test_a_short_run_prints_its_table_and_leaves_nothing_behind(name: str, row: str) -> None:

@@ -111,9 +111,36 @@ def test_a_body_without_a_key_is_refused_before_it_is_read(keyed: RunningServer)
     assert status == 401
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/startup", "/metrics/memory"])
-def test_probes_on_loopback_need_no_key(stranger: httpx.Client, path: str) -> None:
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/startup"])
+def test_health_needs_no_key(stranger: httpx.Client, path: str) -> None:
     assert stranger.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/memory"])
+def test_metrics_need_a_key_where_keys_are_set_on_loopback_too(stranger: httpx.Client, path: str) -> None:
+    problem_of(stranger.get(path), 401, "unauthorized")
+    assert stranger.get(path, headers=bearer(KEYS[1])).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/memory"])
+def test_metrics_need_no_key_where_none_are_set(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 403), ("/static/js/page.js", 403), ("/static/none", 403), ("/health/live", 200), ("/health/ready", 200)],
+)
+def test_under_a_foreign_name_nothing_but_health_is_open_where_keys_are_set(
+    stranger: httpx.Client, path: str, status: int
+) -> None:
+    assert stranger.get(path, headers={"Host": "evil.example"}).status_code == status
+
+
+def test_whoever_has_a_key_may_call_us_by_any_name(stranger: httpx.Client) -> None:
+    answer = stranger.get("/v1/limits", headers={"Host": "media.example.org", **bearer(KEYS[0])})
+
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(

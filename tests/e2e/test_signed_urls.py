@@ -50,6 +50,8 @@ def test_without_a_signature_or_with_a_bad_one_there_is_nothing(server: RunningS
     problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}?{query}"), 403, "forbidden")
     problem_of(httpx.delete(f"{server.url}/v1/media/{item['id']}?{query}"), 401, "unauthorized")
     problem_of(httpx.post(f"{server.url}{path}?{query}"), 401, "unauthorized")
+    for more in ("redirect=true", "inline=auto", "sig=x", "expires=1", "="):
+        problem_of(httpx.get(f"{server.url}{path}?{query}&{more}"), 403, "forbidden")
 
 
 def test_the_list_hands_out_signed_urls_too(server: RunningServer) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from app.errors import PreconditionFailed
@@ -10,6 +12,7 @@ from app.http.conditions import Validators
 
 SAME = "Fri, 20 Nov 2026 05:00:00 GMT"
 BEFORE = "Fri, 20 Nov 2026 04:59:59 GMT"
+AFTER = "Fri, 20 Nov 2026 05:00:01 GMT"
 VALIDATORS = Validators('"abc"', datetime(2026, 11, 20, 5, 0, 0, 999, tzinfo=UTC))
 
 
@@ -26,6 +29,9 @@ VALIDATORS = Validators('"abc"', datetime(2026, 11, 20, 5, 0, 0, 999, tzinfo=UTC
         ({"if-modified-since": SAME}, True),
         ({"if-modified-since": BEFORE}, False),
         ({"if-modified-since": "not a date"}, False),
+        ({"if-modified-since": f"{AFTER[:-3]}+99999999999999999999"}, False),
+        ({"if-unmodified-since": f"{BEFORE[:-3]}+99999999999999999999"}, False),
+        ({"if-unmodified-since": f"Fri, 20 Nov {'9' * 5000} 04:59:59 GMT"}, False),
         ({"if-match": '"abc"'}, False),
         ({"if-match": "*"}, False),
         ({"if-unmodified-since": SAME}, False),
@@ -33,6 +39,16 @@ VALIDATORS = Validators('"abc"', datetime(2026, 11, 20, 5, 0, 0, 999, tzinfo=UTC
 )
 def test_a_client_that_has_the_content_is_told_so(headers: dict[str, str], expected: bool) -> None:
     assert VALIDATORS.not_modified(Headers(headers)) is expected
+
+
+@given(
+    date=st.text(st.characters(max_codepoint=255), max_size=60)
+    | st.tuples(st.integers(), st.integers(), st.integers(), st.integers(), st.integers()).map(
+        lambda n: f"Fri, {n[0]} Nov {n[1]} {n[2]}:{n[3]}:00 {n[4]:+}"
+    )
+)
+def test_no_date_breaks_it(date: str) -> None:
+    assert VALIDATORS.not_modified(Headers({"if-modified-since": date})) in (True, False)
 
 
 @pytest.mark.parametrize("headers", [{"if-match": '"x"'}, {"if-match": 'W/"abc"'}, {"if-unmodified-since": BEFORE}])

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from app import log
 from app.errors import BallastError, Forbidden, InvalidMedia, Unauthorized
-from app.http.guards import KeyGuard, OriginGuard, RequestContext
+from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
+from app.http.state import client_of
 from app.server.probes import ProbesOnly
 from app.settings import ServerSettings
 
@@ -207,9 +208,12 @@ async def passes(layer: Callable[..., Any], scope: Scope, reached: Reached) -> b
     return bool(reached.scopes)
 
 
+DOORS = OpenDoors(("/static/",), frozenset({"/"}))
+
+
 async def origin_passes(scope: Scope, **settings: Any) -> bool:
     reached = Reached()
-    return await passes(OriginGuard(reached, ServerSettings(**settings)), scope, reached)
+    return await passes(OriginGuard(reached, ServerSettings(**settings), DOORS), scope, reached)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8000", "127.0.0.1:80", "[::1]", "[::1]:8000", " localhost "])
@@ -224,8 +228,22 @@ async def test_other_names_are_refused(host: str) -> None:
     assert not await origin_passes(scope_of(host=host))
 
 
-async def test_with_keys_any_name_is_answered() -> None:
+async def test_with_keys_any_name_is_answered_where_a_key_is_asked_for() -> None:
     assert await origin_passes(scope_of(host="media.example"), api_keys="k")
+    assert await origin_passes(scope_of(host="media.example", path="/metrics/memory"), api_keys="k")
+
+
+@pytest.mark.parametrize("path", ["/", "/static/js/page.js"])
+async def test_with_keys_what_needs_none_is_answered_under_our_names_only(path: str) -> None:
+    assert not await origin_passes(scope_of(host="evil.example", path=path), api_keys="k")
+    assert not await origin_passes(scope_of(host="", path=path), api_keys="k")
+    assert await origin_passes(scope_of(host="localhost:8000", path=path), api_keys="k")
+    assert await origin_passes(scope_of(host="media.example", path=path), api_keys="k", hosts="media.example")
+
+
+@pytest.mark.parametrize("keys", ["", "k"])
+async def test_health_is_answered_under_any_name_with_keys_or_without(keys: str) -> None:
+    assert await origin_passes(scope_of(host="10.0.0.7", path="/health/ready"), api_keys=keys)
 
 
 async def test_health_and_the_probe_listener_are_answered_under_any_name() -> None:
@@ -292,9 +310,48 @@ async def test_a_preflight_of_a_foreign_origin_is_refused() -> None:
 KEYS = "first, second"
 
 
-async def key_passes(scope: Scope, keys: str = KEYS, open_prefixes: tuple[str, ...] = ("/health/",)) -> bool:
+async def key_passes(scope: Scope, keys: str = KEYS, doors: OpenDoors = DOORS) -> bool:
     reached = Reached()
-    return await passes(KeyGuard(reached, ServerSettings(api_keys=keys), open_prefixes), scope, reached)
+    return await passes(KeyGuard(reached, ServerSettings(api_keys=keys), doors), scope, reached)
+
+
+async def client_with(**headers: str) -> str:
+    """Return whom the ledger knows a request with these headers as."""
+    reached = Reached()
+    scope = {**scope_of(**headers), "client": ("192.0.2.7", 1234)}
+    await call(KeyGuard(reached, ServerSettings(api_keys=KEYS), DOORS), scope)
+    return await client_of(HTTPConnection(reached.scopes[0]))
+
+
+@pytest.mark.parametrize("field", ["Bearer second", "bearer second", "BEARER  second ", "bEARER second"])
+async def test_a_client_is_its_key_however_that_is_spelled(field: str) -> None:
+    assert await client_with(authorization=field) == "key:1"
+
+
+async def test_a_client_with_a_key_that_is_not_asked_for_is_its_address() -> None:
+    scope = {**scope_of(path="/", authorization="Bearer anything"), "client": ("192.0.2.7", 1234)}
+    reached = Reached()
+
+    await call(KeyGuard(reached, ServerSettings(api_keys=KEYS), DOORS), scope)
+    await call(KeyGuard(reached, ServerSettings(), DOORS), scope)
+
+    assert [await client_of(HTTPConnection(one)) for one in reached.scopes] == ["192.0.2.7", "192.0.2.7"]
+
+
+@pytest.mark.parametrize(
+    ("host", "client"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("2001:DB8::1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+        ("::1", "::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+async def test_an_address_is_one_client_however_it_is_spelled(host: str, client: str) -> None:
+    assert await client_of(HTTPConnection({**scope_of(), "client": (host, 1)})) == client
 
 
 @pytest.mark.parametrize("field", ["Bearer first", "bearer second", "Bearer  first ", "BEARER first"])
@@ -351,6 +408,7 @@ async def test_no_query_breaks_it(query: bytes) -> None:
 
 async def test_open_paths_need_no_key() -> None:
     assert await key_passes(scope_of(path="/health/ready"))
-    assert await key_passes(scope_of(path="/metrics/memory"), open_prefixes=("/metrics",))
+    assert await key_passes(scope_of(path="/"))
+    assert await key_passes(scope_of(path="/static/x.js"))
     assert await key_passes(await by_the_probe_listener(scope_of(path="/metrics/memory")))
     assert not await key_passes(scope_of(path="/metrics/memory"))

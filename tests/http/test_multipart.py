@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadRequest
-from app.http.multipart import MAX_FIELD_BYTES, MAX_PART_HEADERS, MAX_PARTS, FilePart, file_part, file_parts
+from app.http.multipart import FilePart, file_part, file_parts
+from app.http.parts import FRAMING_BYTES, MAX_FIELD_BYTES, MAX_PART_HEADERS, MAX_PARTS
 from tests.samples import form
 
 TYPE = "multipart/form-data; boundary=b0undary"
@@ -116,6 +117,38 @@ async def test_a_broken_form_is_a_bad_request(read_form: Reader, body: bytes, si
 async def test_a_wrong_content_type_is_a_bad_request(read_form: Reader, content_type: str, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         await read_form(form(("file", b"x")), 1000, content_type)
+
+
+@both
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda body: b"\r\n" * FRAMING_BYTES + body,
+        lambda body: body + b"\r\n" * FRAMING_BYTES,
+        lambda body: body + b"x" * (2 * FRAMING_BYTES),
+    ],
+    ids=["before", "after", "junk after"],
+)
+async def test_what_stands_around_the_parts_is_bounded(read_form: Reader, around: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(BadRequest, match="besides its files"):
+        await read_form(around(form(("file", b"x"))), 65536)
+
+
+@both
+async def test_a_body_that_never_begins_its_form_is_read_no_further_than_a_form_may_have_besides(
+    read_form: Reader,
+) -> None:
+    given: list[int] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        while True:
+            given.append(65536)
+            yield b"\r\n" * 32768
+
+    with pytest.raises(BadRequest):
+        await (file_part(body(), TYPE) if read_form is file_of else anext(file_parts(body(), TYPE, MAX_FILES)))
+
+    assert sum(given) <= FRAMING_BYTES + 65536
 
 
 @both
@@ -269,6 +302,47 @@ async def test_exactly_as_many_files_as_allowed_are_taken() -> None:
     assert await files_of(body, max_files=3) == [b"x"] * 3
     with pytest.raises(BadRequest, match="more than 2 files"):
         await files_of(body, max_files=2)
+
+
+@pytest.mark.parametrize("name", ["field", ""])
+async def test_parts_that_are_no_files_count_too_however_empty_they_are(name: str) -> None:
+    allowed = form(*((name, b"") for _ in range(MAX_PARTS + 2)), ("file", b"x"), ("file", b"y"))
+    more = form(*((name, b"") for _ in range(MAX_PARTS + 3)), ("file", b"x"), ("file", b"y"))
+
+    assert await files_of(allowed, max_files=4) == [b"x", b"y"]
+    with pytest.raises(BadRequest, match=f"more than {MAX_PARTS + 4} parts"):
+        await files_of(more, max_files=4)
+
+
+async def test_empty_fields_without_end_are_read_no_further_than_a_form_may_have_besides() -> None:
+    field = form(("field", b"")).removesuffix(b"--b0undary--\r\n")
+    body = field * (2 * FRAMING_BYTES // len(field))
+    given: list[int] = []
+
+    async def counted() -> AsyncIterator[bytes]:
+        async for piece in pieces(body, 4096):
+            given.append(len(piece))
+            yield piece
+
+    with pytest.raises(BadRequest, match="besides its files"):
+        await anext(file_parts(counted(), TYPE, 100_000))
+
+    assert sum(given) <= FRAMING_BYTES + 4096
+
+
+async def test_each_file_brings_room_for_its_own_headers() -> None:
+    count = FRAMING_BYTES // 3000
+    body = form(*(("file", b"x") for _ in range(count)), filename="n" * 3500)
+
+    assert len(body) > FRAMING_BYTES
+    assert await files_of(body, 65536, max_files=count) == [b"x"] * count
+
+
+async def test_the_bytes_of_files_are_not_counted_as_what_stands_around_them() -> None:
+    data = b"x" * (3 * FRAMING_BYTES)
+
+    assert await files_of(form(("file", data), ("file", data)), 65536) == [data, data]
+    assert await file_of(form(("file", data)), 65536) == data
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 10_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def test_bodies_are_described_raw_and_as_a_form(document: dict[str, Any]) -> Non
         form = body["content"]["multipart/form-data"]["schema"]
         assert body["required"] is True
         assert list(form["properties"]) == ["file"]
-        assert form.get("required") == (None if path.endswith("/batch") else ["file"])
+        assert form["required"] == ["file"], path
         assert body["content"].keys() - {"multipart/form-data"}
 
 
@@ -188,6 +189,36 @@ def test_a_line_of_a_batch_is_a_result_or_a_problem(document: dict[str, Any]) ->
     assert (list(content), lines["type"]) == (["application/x-ndjson"], "array")
     assert members.keys() >= {"index", "task", "detections"}
     assert problem["properties"].keys() >= {"index", "code", "detail"}
+
+
+def test_the_events_of_a_stream_are_described_one_by_one(document: dict[str, Any]) -> None:
+    content = dict(operations(document))["get", "/v1/memory/events"]["responses"]["200"]["content"]
+
+    assert "data" in content["text/event-stream"]["schema"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("Tus-Resumable", ["1.0.0"], ["", "1.0.1"]),
+        ("Upload-Defer-Length", ["1"], ["0", ""]),
+        ("Upload-Checksum", ["sha1 Lve95gjOVATpfV8EL5X4nxwjKHE="], ["", "sha1", "crc32 AAAA", "sha1 A"]),
+        ("Upload-Concat", ["partial", "final;/v1/uploads/a /v1/uploads/b"], ["", "final;", "other"]),
+        ("Upload-Metadata", ["", "filename YQ==,is_large", "a YQ==,b-c YWI="], ["a YQ", "a,,b", "\u00e9 YQ=="]),
+    ],
+)
+def test_the_headers_of_tus_are_described_as_they_are_read(
+    document: dict[str, Any], name: str, good: list[str], bad: list[str]
+) -> None:
+    parameters = dict(operations(document))["post", "/v1/uploads"]["parameters"]
+    schema = next(one["schema"] for one in parameters if one["name"] == name)
+
+    assert [value for value in good if not is_taken(schema, value)] == []
+    assert [value for value in bad if is_taken(schema, value)] == []
+
+
+def is_taken(schema: dict[str, Any], value: str) -> bool:
+    return value in schema.get("enum", [value]) and re.search(schema.get("pattern", ""), value) is not None
 
 
 def test_the_receipt_of_an_analysis_is_described(document: dict[str, Any]) -> None:

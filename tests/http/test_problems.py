@@ -53,6 +53,10 @@ def build_app() -> FastAPI:
     async def point(point: Annotated[Point, Body()]) -> Point:
         return point
 
+    @app.delete("/point")
+    async def no_point() -> None:
+        return
+
     app.add_middleware(RequestContext)
     return app
 
@@ -190,3 +194,9 @@ async def test_what_is_not_there_and_what_is_not_offered_are_problems(client: ht
     problem(nothing, 404, "not_found")
     problem(wrong_method, 405, "method_not_allowed")
     assert wrong_method.headers["allow"] == "GET"
+
+
+async def test_a_wrong_method_is_told_all_that_the_address_takes(client: httpx.AsyncClient) -> None:
+    answers = [await client.request(method, "/point") for method in ("PUT", "OPTIONS", "GET")]
+
+    assert [(answer.status_code, answer.headers["allow"]) for answer in answers] == [(405, "DELETE, POST")] * 3

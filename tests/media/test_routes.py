@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.http.multipart import FRAMING_BYTES
+from app.http.parts import FRAMING_BYTES
 from app.main import create_app
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.settings import MemorySettings, Settings, StorageSettings, UploadSettings

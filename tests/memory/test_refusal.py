@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from app.domain.priority import Priority
 from app.errors import MemoryExceedsLimit, Overloaded, QueueFull
 from tests.memory.virtual_time import settle, virtual
 from tests.memory.work import Work, make_budget
@@ -111,8 +112,64 @@ async def test_a_full_line_is_429() -> None:
 
 
 @virtual
+async def test_a_client_has_half_of_the_places_at_most() -> None:
+    budget = make_budget(100, max_waiting=5)
+    greedy = [Work(budget, 100, client="greedy") for _ in range(6)]
+    modest = [Work(budget, 100, client=name) for name in ("one", "two")]
+
+    await settle()
+
+    assert [work.is_waiting for work in greedy] == [False, True, True, True, False, False]
+    assert [type(work.error) for work in greedy[4:]] == [QueueFull, QueueFull]
+    assert all(work.is_waiting for work in modest)
+    assert budget.statistics().waiting_by_client == {"greedy": 3, "one": 1, "two": 1}
+
+
+@virtual
+async def test_a_client_that_gave_up_a_place_may_wait_again() -> None:
+    budget = make_budget(100, max_waiting=2)
+    running, waiting = Work(budget, 100, client="a"), Work(budget, 100, client="a")
+    await settle()
+    waiting.task.cancel()
+    await settle()
+
+    again = Work(budget, 100, client="a")
+    await settle()
+
+    assert running.is_running
+    assert again.is_waiting
+
+
+@virtual
+async def test_a_client_with_too_many_gives_up_its_least_urgent_one() -> None:
+    budget = make_budget(100, max_waiting=4)
+    Work(budget, 100, client="a")
+    batch = [Work(budget, 100, Priority.BATCH, client="a") for _ in range(2)]
+    await settle()
+
+    live, request = Work(budget, 100, Priority.LIVE, client="a"), Work(budget, 100, client="a")
+    late = Work(budget, 100, Priority.BATCH, client="a")
+    await settle()
+
+    assert [type(work.error) for work in (*batch, late)] == [QueueFull] * 3
+    assert live.is_waiting
+    assert request.is_waiting
+
+
+@virtual
+async def test_a_lone_place_is_anybodys() -> None:
+    budget = make_budget(100, max_waiting=1)
+    Work(budget, 100, client="a")
+
+    waiting = Work(budget, 100, client="a")
+    await settle()
+
+    assert waiting.is_waiting
+
+
+@virtual
 async def test_a_client_that_fills_the_line_makes_room_for_others() -> None:
-    budget = make_budget(100, max_waiting=3)
+    budget = make_budget(100, max_waiting=3, client_share=1)
     greedy = [Work(budget, 100, client="greedy") for _ in range(4)]
     await settle()
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from app.domain.priority import Priority
 from app.errors import BallastError
-from app.memory.admission import WaitPolicy
 from app.memory.budget import MemoryBudget
 from app.memory.convoy import Convoy
 from app.memory.reservation import Reservation
+from app.memory.wait_policy import WaitPolicy
 
 _numbers = itertools.count()
 
@@ -33,13 +33,14 @@ def make_budget(
     max_waiting: int = 256,
     wait_seconds: float = 10.0,
     overtake_seconds: float = 2.0,
+    client_share: float = 0.5,
     on_shortage: Callable[[int], None] | None = None,
 ) -> MemoryBudget:
     """Return a budget on the clock of the running loop; its working set is empty unless given."""
     return MemoryBudget(
         total_bytes,
         working_set=working_set or WorkingSet(),
-        waiting=WaitPolicy(max_waiting, wait_seconds, overtake_seconds=overtake_seconds),
+        waiting=WaitPolicy(max_waiting, wait_seconds, overtake_seconds=overtake_seconds, client_share=client_share),
         on_shortage=on_shortage,
         clock=asyncio.get_running_loop().time,
     )

@@ -43,6 +43,7 @@ def test_the_page_needs_no_key_and_what_it_shows_does(client: httpx.Client) -> N
     ("path", "content_type"),
     [
         ("/", "text/html; charset=utf-8"),
+        ("/static/docs.html", "text/html; charset=utf-8"),
         ("/static/js/ballast.js", "text/javascript; charset=utf-8"),
         ("/static/css/base.css", "text/css; charset=utf-8"),
         ("/static/favicon.svg", "image/svg+xml"),
@@ -80,22 +81,64 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere(client: htt
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
 
 
-def test_a_strange_host_gets_nothing_into_the_policy(port: int) -> None:
+def test_a_strange_host_gets_nothing_into_the_policy() -> None:
+    """Behind the guards there is none; the policy does not rely on them."""
     request = b"GET / HTTP/1.1\r\nHost: x; script-src *\r\nConnection: close\r\n\r\n"
 
-    status, body = exchange(port, request)
-    answer = httpx.get(f"http://127.0.0.1:{port}/", headers={"Host": "x;y"})
+    with serve(_page_of(STATIC_FOLDER)) as port:
+        status, body = exchange(port, request)
+        answer = httpx.get(f"http://127.0.0.1:{port}/", headers={"Host": "x;y"})
 
     assert status in (200, 400), body
-    assert "x;y" not in answer.headers.get("content-security-policy", "")
+    assert "'self'" in answer.headers["content-security-policy"]
+    assert "x;y" not in answer.headers["content-security-policy"]
 
 
-def test_nothing_is_inline_in_the_page() -> None:
-    page = (STATIC_FOLDER / "index.html").read_text()
+@pytest.mark.parametrize("path", ["/", "/static/js/page.js"])
+def test_a_foreign_name_gets_no_page_although_it_needs_no_key(client: httpx.Client, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("name", ["index.html", "docs.html"])
+def test_nothing_is_inline_in_the_page(name: str) -> None:
+    page = (STATIC_FOLDER / name).read_text()
 
     assert re.search(r"<script(?![^>]*\ssrc=)", page) is None
     assert re.search(r"\son\w+=|\sstyle=|<style", page) is None
     assert "http" not in page
+
+
+def test_the_description_is_shown_from_our_own_files_only(client: httpx.Client) -> None:
+    key = {"Authorization": "Bearer a-key-1f2e"}
+
+    answer = client.get("/docs", headers=key)
+
+    loaded = re.findall(r'(?:href|src)="([^"]*)"', answer.text)
+    policy = answer.headers["content-security-policy"]
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.content == (STATIC_FOLDER / "docs.html").read_bytes()
+    assert "script-src 'self'; style-src 'self'" in policy
+    assert [path for path in loaded if client.get(path, headers=key).status_code != 200 and path != "#main"] == []
+
+
+def test_the_description_needs_the_key_and_the_page_that_shows_it_asks_for_it(client: httpx.Client) -> None:
+    assert client.get("/docs").status_code == 401
+    assert client.get("/openapi.json").status_code == 401
+    assert client.get("/static/docs.html").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/redoc", "/docs/oauth2-redirect", "/docs/"])
+def test_there_are_no_other_pages_of_the_description(client: httpx.Client, path: str) -> None:
+    answer = client.get(path, headers={"Authorization": "Bearer a-key-1f2e"})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", ["docs.html", "css/docs.css", "js/docs.js", "js/ui/operations.js", "js/ui/schema.js"])
+def test_no_file_of_the_description_names_another_machine(name: str) -> None:
+    assert re.findall(r"//[a-z0-9-]+\.[a-z]{2,}", (STATIC_FOLDER / name).read_text()) == []
 
 
 def test_a_file_that_has_not_changed_is_not_sent_again(client: httpx.Client) -> None:

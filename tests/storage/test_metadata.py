@@ -44,13 +44,13 @@ DOCUMENT = {
 
 def test_an_item_is_written_in_the_form_that_earlier_versions_read() -> None:
     assert json.loads(metadata.encode(ITEM)) == DOCUMENT
-    assert metadata.decode(metadata.encode(ITEM)) == ITEM
+    assert metadata.decode(ITEM.id, metadata.encode(ITEM)) == ITEM
 
 
 def test_a_file_from_before_the_rotation_was_kept_is_read() -> None:
     old = {key: value for key, value in DOCUMENT.items() if key != "rotation"}
 
-    assert metadata.decode(json.dumps(old).encode()) == ITEM
+    assert metadata.decode(ITEM.id, json.dumps(old).encode()) == ITEM
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,33 @@ def test_a_file_from_before_the_rotation_was_kept_is_read() -> None:
 )
 def test_what_is_broken_is_a_value_error(broken: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        metadata.decode(broken)
+        metadata.decode(ITEM.id, broken)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../../state/url_secret",
+        "media/video/0jzy/../../../state/url_secret.mp4",
+        "media/video/0jzy/v0jzy2m8k3f1qw9e7r5t6z.mp4",
+        "media/image/0jzy/v0jzy2m8k3f1qw9e7r5t6y.mp4",
+        "media/video/0jzy/v0jzy2m8k3f1qw9e7r5t6y.json",
+        "media/video/0jzy/v0jzy2m8k3f1qw9e7r5t6y.mp4\n",
+        "media/video/0jzy/v0jzy2m8k3f1qw9e7r5t6y.mp4/x.mp4",
+        "media/video/0jzy/v0jzy2m8k3f1qw9e7r5t6y",
+        "",
+        7,
+    ],
+)
+def test_metadata_cannot_name_other_bytes_than_those_of_its_id(path: object) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        metadata.decode(ITEM.id, json.dumps({**DOCUMENT, "path": path}).encode())
+
+
+def test_metadata_of_one_item_is_not_taken_for_that_of_another() -> None:
+    with pytest.raises(ValueError, match="another item"):
+        metadata.decode(ITEM.id[:-1] + "z", metadata.encode(ITEM))
 
 
 def test_the_state_of_an_upload_that_an_earlier_version_wrote_is_read() -> None:

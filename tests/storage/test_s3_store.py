@@ -9,16 +9,19 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from app.domain.disposition import content_disposition
 from app.domain.media import MediaDetails, MediaItem, MediaKind
 from app.domain.media_types import MP4
 from app.domain.units import MIB
 from app.errors import NotFound, PayloadTooLarge, StorageUnavailable
 from app.main import create_app
 from app.settings import MemorySettings
+from app.storage.backend import LinkTerms
 from app.storage.backends.s3 import S3Settings, S3Store, connect
 from app.storage.discovery import complete_settings
 from app.storage.filesystem import UnusableRoot
@@ -72,7 +75,7 @@ async def test_a_link_gives_the_bytes_without_us(store: S3Store) -> None:
     data = mp4(100_000)
     item = await put(store, data, "döner; filename=x.mp4")
 
-    link = await store.link(item)
+    link = await store.link(item, LinkTerms({}))
     assert link is not None
     async with httpx.AsyncClient() as client:
         whole = await client.get(link)
@@ -81,16 +84,44 @@ async def test_a_link_gives_the_bytes_without_us(store: S3Store) -> None:
 
     assert whole.content == data
     assert whole.headers["Content-Type"] == "video/mp4"
-    assert whole.headers["Content-Disposition"] == "inline; filename*=UTF-8''d%C3%B6ner%3B%20filename%3Dx.mp4"
+    assert whole.headers["Content-Disposition"] == content_disposition(item.content_type, item.name)
+    assert whole.headers["Cache-Control"] == "private, no-cache"
     assert (part.status_code, part.content) == (206, data[10:20])
     assert forged.status_code == 403
+
+
+async def test_a_link_answers_with_the_fields_that_are_wanted_and_no_others_can_be_put_in(store: S3Store) -> None:
+    item = await put(store, mp4(100))
+    fields = {"Content-Type": "video/x-ours", "Content-Disposition": 'attachment; filename="a b+c&d=e.mp4"'}
+
+    link = await store.link(item, LinkTerms({**fields, "Cache-Control": "no-store", "Content-Security-Policy": "x"}))
+    assert link is not None
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(link)
+        changed = await client.get(link.replace("video%2Fx-ours", "text%2Fhtml"))
+
+    assert answer.status_code == 200
+    assert {name: answer.headers[name] for name in fields} == fields
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Content-Security-Policy" not in answer.headers
+    assert changed.status_code == 403
+
+
+@pytest.mark.parametrize(("most_seconds", "seconds"), [(None, 60), (59, 59), (1, 1), (3600, 60)])
+async def test_a_link_lives_no_longer_than_it_may(store: S3Store, most_seconds: int | None, seconds: int) -> None:
+    item = await put(store, mp4(100))
+
+    link = await store.link(item, LinkTerms({}, most_seconds))
+
+    assert link is not None
+    assert f"X-Amz-Expires={seconds}&" in link
 
 
 async def test_a_link_names_the_address_that_clients_reach(s3: S3Server, tmp_path: Path, disk: DiskThreads) -> None:
     settings = s3.settings(tmp_path / "root", s3_public_endpoint="https://media.example.org")
 
     async with opened(settings, disk) as store:
-        link = await store.link(await put(store, mp4(100)))
+        link = await store.link(await put(store, mp4(100)), LinkTerms({}))
 
     assert link is not None
     assert link.startswith(f"https://media.example.org/{s3.bucket}/{settings.s3_prefix}/media/video/")
@@ -265,8 +296,11 @@ async def test_a_store_that_goes_away_is_unavailable_and_nothing_is_left(
 _TRANSFERS = """
 import asyncio, os, re, sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+from app.domain.disposition import content_disposition
 from app.domain.media import MediaDetails
 from app.domain.media_types import MP4
+from app.storage.backend import LinkTerms
 from app.storage.backends.s3 import S3Settings, S3Store
 from app.storage.threads import DiskThreads
 
@@ -404,3 +438,34 @@ def test_a_back_end_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> No
     assert outcome.returncode == 2
     assert "tape" in outcome.stderr
     assert "local, s3" in outcome.stderr
+
+
+def test_a_signed_url_is_sent_on_for_no_longer_than_it_is_good_itself(s3: S3Server, tmp_path: Path) -> None:
+    storage = s3.settings(tmp_path / "root", s3_link_seconds=3600, s3_redirect=True)
+    settings = complete_settings().model_validate(
+        {
+            "memory": MemorySettings(limit=8 << 30),
+            "storage": storage.model_dump(),
+            "server": {"api_keys": "a-key", "url_seconds": 100},
+        }
+    )
+    with serve(create_app(settings)) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        key = {"Authorization": "Bearer a-key"}
+        item = client.post("/v1/media?inline=never&name=a.png", content=png(), headers=key).json()
+        signed = client.get(item["url"])
+        keyed = client.get(f"/v1/media/{item['id']}/content", headers=key)
+        ours = client.head(item["url"])
+        theirs = httpx.get(signed.headers["Location"])
+        changed = client.get(item["url"] + "&redirect=true")
+
+    assert (signed.status_code, keyed.status_code, changed.status_code) == (307, 307, 403)
+    assert signed.headers["Cache-Control"] == "no-store"
+    assert 1 <= _link_seconds(signed.headers["Location"]) <= 110
+    assert _link_seconds(keyed.headers["Location"]) == 3600
+    assert theirs.content == png()
+    for name in ("Content-Type", "Content-Disposition", "Cache-Control"):
+        assert theirs.headers[name] == ours.headers[name]
+
+
+def _link_seconds(link: str) -> int:
+    return int(parse_qs(urlsplit(link).query)["X-Amz-Expires"][0])

@@ -26,9 +26,10 @@ from app.domain.media import MediaItem, MediaKind
 from app.errors import BallastError
 from app.settings import StorageSettings
 from app.storage import metadata
-from app.storage.backend import CHUNK_BYTES, MediaReader
+from app.storage.backend import CHUNK_BYTES, LinkTerms, MediaReader
 from app.storage.filesystem import UnusableRoot
 from app.storage.objectindex import ObjectIndex
+from app.storage.presigned import with_headers
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 
@@ -91,8 +92,12 @@ class S3Store(MediaStore):
         await super().aclose()
         self._open_bucket = None
 
-    async def link(self, item: MediaItem) -> str | None:
-        return await self._bucket.link(item.path, self._s3.s3_link_seconds)
+    async def link(self, item: MediaItem, wanted: LinkTerms) -> str | None:
+        seconds = min(self._s3.s3_link_seconds, wanted.most_seconds or self._s3.s3_link_seconds)
+        url = await self._bucket.link(item.path, seconds)
+        if not self._s3.s3_access_key:
+            return url  # the machine's role: no key to sign with is known here; the object was put with the same fields
+        return with_headers(url, wanted.headers, self._s3.s3_secret_key.get_secret_value())
 
     async def sweep(self) -> int:
         removed = [await self._index.sweep(item) for kind in MediaKind async for item in self._index.items(kind)]

@@ -1,8 +1,11 @@
-"""Content-Disposition (RFC 6266): whether a browser shows or saves stored bytes, and under which name."""
+"""What a browser may do with stored bytes: show or save them, under which name (RFC 6266), and keep them or not."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
+
+CACHE_CONTROL = "private, no-cache"
+"""Stored bytes are one client's, and asked for again each time: an item may be deleted (RFC 9111, section 5.2.2)."""
 
 _SAFE_INLINE = frozenset(
     {"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "video/mp4", "video/webm", "video/ogg"}

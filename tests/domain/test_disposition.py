@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.disposition import content_disposition
+from app.domain.disposition import content_disposition
 
 
 @pytest.mark.parametrize(

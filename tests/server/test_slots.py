@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server.connections import MAX_OVERFLOW
+from app.server.slots import MAX_OVERFLOW
 from tests.e2e.server import RunningServer, eventually, run_server
 from tests.server.refusals import KEY, STREAM, UPGRADE, refusal
 from tests.serving import read_answer

@@ -1,0 +1,348 @@
+"""One connection: it reads no more than somebody asked for, and one slice.
+
+Bytes come 16 KiB at a time into a buffer that all connections share. What nobody asked for is kept, at most one slice
+of it; then reading is paused, and TCP holds the client. So one request at a time is parsed, and what follows it costs
+its sender. A body is pulled: `receive` of the application reads it, large ones straight into the pieces that are
+handed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from app.domain.units import KIB, MIB
+from app.errors import BadRequest, Overloaded
+from app.server.accounts import Account
+from app.server.head import MAX_HEAD_BYTES, BadHead, Head, find_end, parse_head
+from app.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from app.server.front import Front
+
+SLICE_BYTES = 16 * KIB
+"""What is read at a time, and kept of what nobody asked for."""
+
+KEEP_ALIVE_SECONDS = 5.0
+"""How long an idle connection waits for its next request (uvicorn's and Node's default)."""
+
+WRITE_BUFFER_BYTES = 64 * KIB
+"""How much of an answer may wait in the transport; the kernel's buffer comes on top."""
+
+_LINGER_SECONDS = 0.5
+_LINGER_BYTES = 8 * MIB
+"""For how long, and for how much, what still comes after a refusal is discarded."""
+
+
+class Exchange(Protocol):
+    """What is going on on a connection: a request and its answer, or a WebSocket."""
+
+    def lost(self) -> None:
+        """The client has gone."""
+
+    def shutdown(self) -> None:
+        """The service ends: no further request is taken."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A client's connection. `front` is what all of a listener's have in common."""
+
+    __slots__ = (
+        "_direct", "_direct_bytes", "_discarded", "_head_bytes", "_is_idle", "_is_paused", "_searched", "_timer",
+        "_turn", "_turn_at", "_unread", "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front",
+        "is_admitted", "is_lost", "is_overflow", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+    account: Account  # once it is admitted
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+        self.client: tuple[str, int] = ("", 0)
+        self.is_admitted = False
+        self.exchange: Exchange | None = None
+        self.is_lost = False
+        self.is_overflow = False
+        self._unread = bytearray()
+        self._searched = 0  # of the head that is coming
+        self._head_bytes = 0  # charged for a large head
+        self._direct: memoryview | None = None  # what is to be filled
+        self._direct_bytes = 0
+        self._wanted = 1  # how much of it, before its reader is woken
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_paused = False
+        self._is_idle = False
+        self._turn_at = 0.0
+        self._turn: asyncio.TimerHandle | None = None  # its head is read then
+        self._discarded: int | None = None  # None: what comes is not discarded
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        peer = transport.get_extra_info("peername")
+        self.client = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+        self.transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
+        if self.front.admit(self):
+            self._await_head(self.front.bounds.header_seconds)
+        else:
+            self.transport.abort()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return self.front.buffer if self._direct is None else self._direct[self._direct_bytes :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._direct is not None:
+            self._direct_bytes += nbytes
+            if self._direct_bytes >= self._wanted:
+                self._pause()
+                self._wake()
+        elif self._discarded is not None:
+            self._discarded += nbytes
+            if self._discarded > _LINGER_BYTES:
+                self.transport.abort()
+        else:
+            self._unread += self.front.buffer[:nbytes]
+            if self.exchange is None and self._turn is None:
+                self._begin_head()
+                self._read_head_in_turn()
+            else:
+                if len(self._unread) >= SLICE_BYTES:
+                    self._pause()
+                self._wake()
+
+    def eof_received(self) -> None:
+        self._go()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._go()
+        self._stop_timer()
+        self.front.forget(self)
+
+    def pause_writing(self) -> None:
+        if self._writable is None:
+            self._writable = self.front.loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+
+    # What an exchange calls.
+
+    @property
+    def is_closing(self) -> bool:
+        return self.is_lost or self.transport.is_closing()
+
+    @property
+    def unread_bytes(self) -> int:
+        """What came and was not asked for."""
+        return len(self._unread)
+
+    async def read(self) -> bytes:
+        """Return what came, as soon as anything does: little more than a slice; b"": the client has gone."""
+        if not self._unread:
+            await self._wait()
+        data, self._unread = bytes(self._unread), bytearray()
+        self._resume()
+        return data
+
+    async def read_exactly(self, nbytes: int) -> bytes:
+        """Return so many bytes, less than a slice; b"": the client has gone."""
+        while len(self._unread) < nbytes:
+            await self._wait()
+            if self.is_lost:
+                return b""
+        data = bytes(self._unread[:nbytes])
+        del self._unread[:nbytes]
+        return data
+
+    async def fill(self, view: memoryview, least: int) -> int:
+        """Read straight into a view until `least` of its bytes are there; return how many are, 0: the client has gone.
+
+        What was read before comes first.
+        """
+        came = min(len(self._unread), len(view))
+        view[:came] = self._unread[:came]
+        del self._unread[:came]
+        if came >= least:
+            return came
+        self._direct, self._direct_bytes, self._wanted = view, came, least
+        try:
+            await self._wait()
+            return 0 if self.is_lost else self._direct_bytes
+        finally:
+            self._direct = None
+
+    def unread(self, data: bytes) -> None:
+        """Put back what was read and not used."""
+        self._unread[:0] = data
+
+    async def take_turn(self) -> None:
+        """Wait for this connection's next turn, if the loop is late: before what costs more than a slice of bytes."""
+        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
+        if wait_seconds:
+            await asyncio.sleep(wait_seconds)
+        self._turn_at = self.front.loop.time()
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closing:
+            self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until little of what was written waits in the transport; cut a client that takes it too slowly."""
+        while self._writable is not None and not self.is_lost:
+            bounds, before = self.front.bounds, self.transport.get_write_buffer_size()
+            done, _ = await asyncio.wait((self._writable,), timeout=bounds.pace_seconds)
+            sent = before - self.transport.get_write_buffer_size()
+            if not done and sent < bounds.min_rate * bounds.pace_seconds:
+                self.cut()
+
+    def finish(self, keeps_alive: bool) -> None:
+        """The exchange is over: close, or go on with the next request."""
+        self.exchange = None
+        self._give_head()
+        if self._discarded is not None:
+            return  # it lingers
+        if self.is_closing or not keeps_alive:
+            self.close()
+        elif self._unread:
+            self._await_head(self.front.bounds.header_seconds)
+            self._read_head_in_turn()
+        else:
+            self._is_idle = True
+            self._await_head(KEEP_ALIVE_SECONDS)
+            self._resume()
+
+    def shutdown(self) -> None:
+        """End as soon as what is going on is answered (uvicorn calls this)."""
+        if self.exchange is None:
+            self.close()
+        else:
+            self.exchange.shutdown()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer what cannot be handed to the application, and close."""
+        self.write(refusal.raw())
+        self.linger()
+
+    def linger(self) -> None:
+        """Discard what still comes for a moment, so that the client reads what it was told, and close."""
+        self._stop_timer()
+        self._discarded = 0
+        self._unread = bytearray()
+        self._resume()
+        self._timer = self.front.loop.call_later(_LINGER_SECONDS, self.close)
+
+    def cut(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+        self._go()
+
+    def close(self) -> None:
+        """Close when what was written is sent."""
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    # Its own.
+
+    def _read_head_in_turn(self) -> None:
+        """Read the head when this connection has its turn."""
+        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
+        if wait_seconds:
+            self._turn = self.front.loop.call_later(wait_seconds, self._read_head)
+        else:
+            self._read_head()
+
+    def _read_head(self) -> None:
+        self._turn = None
+        if self.exchange is not None or self._discarded is not None or self.is_closing:
+            return
+        self._resume()
+        try:
+            end = find_end(self._unread, self._searched)
+            self._searched = 0 if end else len(self._unread)
+            if end:
+                data = bytes(self._unread[:end])
+                del self._unread[:end]
+                self._begin(parse_head(data))
+            elif len(self._unread) > SLICE_BYTES and not self._head_bytes:
+                self._charge_head()
+        except BadHead as error:
+            self.refuse(Refusal(BadRequest(error.detail), error.status))
+
+    def _begin_head(self) -> None:
+        """The first bytes of a request on an idle connection: from now on its head has its own time."""
+        if self._is_idle:
+            self._is_idle = False
+            self._await_head(self.front.bounds.header_seconds)
+
+    def _begin(self, head: Head) -> None:
+        self._stop_timer()
+        self._turn_at = self.front.loop.time()
+        if len(self._unread) >= SLICE_BYTES:
+            self._pause()
+        self.exchange = self.front.begin(self, head)
+
+    def _charge_head(self) -> None:
+        """Charge a head that is larger than what each connection is charged for."""
+        if self.account.take(MAX_HEAD_BYTES):
+            self._head_bytes = MAX_HEAD_BYTES
+        else:
+            self.refuse(Refusal(Overloaded("Memory is tight; send smaller heads.", retry_after_seconds=2)))
+
+    def _give_head(self) -> None:
+        if self._head_bytes:
+            self.account.give(self._head_bytes)
+            self._head_bytes = 0
+
+    def _await_head(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.front.loop.call_later(seconds, self.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _wait(self) -> None:
+        """Wait until something came, or the client has gone."""
+        if self.is_lost:
+            return
+        self._waiter = self.front.loop.create_future()
+        self._resume()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _pause(self) -> None:
+        if not self._is_paused and not self.is_closing:
+            self._is_paused = True
+            self.transport.pause_reading()
+            self.front.watch(self)
+
+    def _resume(self) -> None:
+        if self._is_paused and not self.is_closing:
+            self._is_paused = False
+            self.transport.resume_reading()
+            self.front.unwatch(self)
+
+    def _go(self) -> None:
+        """The client has gone: tell whoever waits."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self._unread = bytearray()
+        self._wake()
+        self.resume_writing()
+        if self.exchange is not None:
+            self.exchange.lost()

@@ -1,0 +1,164 @@
+"""What all connections of one listener have in common: who is let in, and what answers them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import Overloaded
+from app.server.connection import SLICE_BYTES, Connection, Exchange
+from app.server.exchange import HttpExchange
+from app.server.forwarded import Proxies
+from app.server.head import Head
+from app.server.linger import LingeringClose
+from app.server.pace import Pace
+from app.server.probes import PROBE_PATHS
+from app.server.refusal import Refusal
+from app.server.slots import Slots
+from app.server.uvicorn_parts import ServerState
+from app.server.websocket import WebSocketExchange
+
+_RETRY_SECONDS = 2
+_ESTABLISHED = 1  # tcp_states.h
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a listener's connections may do.
+
+    The head of a request has `header_seconds`; a client reads `min_rate` bytes a second at least, over
+    `pace_seconds`; a WebSocket message has `message_bytes` at most.
+    """
+
+    header_seconds: float
+    min_rate: int
+    message_bytes: int
+    pace_seconds: float = 20.0
+
+
+class Front:
+    """Lets connections in, and hands their requests to the application."""
+
+    def __init__(self, app: ASGIApp, slots: Slots, bounds: Bounds, proxies: Proxies, state: Mapping[str, Any]) -> None:
+        """`state` is what each request finds in its own."""
+        self.buffer = memoryview(bytearray(SLICE_BYTES))
+        self.bounds = bounds
+        self._app = app
+        self._overflow_app: ASGIApp = LingeringClose(_ProbesOrRefusal(app), total_seconds=2.0, idle_seconds=0.5)
+        self._slots = slots
+        self._proxies = proxies
+        self._state = state
+        self._server_state = ServerState()
+        self._paused: set[Connection] = set()
+        self.loop = asyncio.get_running_loop()
+        self.pace = Pace(self.loop, lambda: bool(self._server_state.connections))
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        return self._server_state.default_headers
+
+    def connection(self, server_state: ServerState, **_uvicorn: Any) -> Connection:
+        """Return the protocol of a new connection (uvicorn's `http` class is called like this)."""
+        self._server_state = server_state
+        return Connection(self)
+
+    def admit(self, connection: Connection) -> bool:
+        """Give a new connection a slot; False: there is none, not even in overflow."""
+        self._server_state.connections.add(connection)  # type: ignore[arg-type] # what is used of them is `shutdown`
+        self.pace.watch()
+        return self._slots.admit(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Take back what a connection held that is closed."""
+        self._server_state.connections.discard(connection)
+        self._paused.discard(connection)
+        self._slots.remove(connection)
+
+    def begin(self, connection: Connection, head: Head) -> Exchange:
+        """Hand a request to the application."""
+        if head.upgrades_to_websocket:
+            scope = self._scope(connection, head, "websocket")
+            return WebSocketExchange(
+                connection, head, self._overflow_app if connection.is_overflow else self._app, scope
+            )
+        scope = self._scope(connection, head, "http")
+        return HttpExchange(connection, head, self._overflow_app if connection.is_overflow else self._app, scope)
+
+    def watch(self, connection: Connection) -> None:
+        """Reading is paused: the loop does not see that the client goes."""
+        self._paused.add(connection)
+
+    def unwatch(self, connection: Connection) -> None:
+        self._paused.discard(connection)
+
+    def find_gone(self) -> None:
+        """Tell paused connections whose client has gone; call it now and then."""
+        for connection in tuple(self._paused):
+            if not _is_established(connection.transport):
+                self._paused.discard(connection)
+                connection.cut()
+
+    def _scope(self, connection: Connection, head: Head, kind: str) -> dict[str, Any]:
+        transport = connection.transport
+        server = transport.get_extra_info("sockname")
+        peer, port = connection.client
+        is_http = kind == "http"
+        scope: dict[str, Any] = {
+            "type": kind,
+            "asgi": {"version": "3.0", "spec_version": "2.3" if is_http else "2.4"},
+            "http_version": head.http_version,
+            "scheme": "http" if is_http else "ws",
+            "server": (str(server[0]), int(server[1])) if isinstance(server, tuple) else None,
+            "client": (self._proxies.client_of(peer, head.headers), port),
+            "root_path": "",
+            "path": head.path,
+            "raw_path": head.raw_path,
+            "query_string": head.query_string,
+            "headers": head.headers,
+            "state": dict(self._state),
+        }
+        if is_http:
+            scope["method"] = head.method
+        else:
+            scope["extensions"] = {"websocket.http.response": {}}
+        return scope
+
+
+def _is_established(transport: asyncio.Transport) -> bool:
+    """Whether the kernel has neither a FIN nor a reset of the client (tcp_info's first byte; where there is one)."""
+    peer = transport.get_extra_info("socket")
+    if transport.is_closing() or peer is None or not hasattr(socket, "TCP_INFO"):
+        return True
+    try:
+        state: bytes = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    except OSError:
+        return True  # no TCP socket
+    return state[0] == _ESTABLISHED
+
+
+class _ProbesOrRefusal:
+    """Answers probes, and anything else with 503; the connection is closed after either."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
+            await self._app(scope, receive, _closing(send))
+        else:
+            error = Overloaded("Too many connections are open.", retry_after_seconds=_RETRY_SECONDS)
+            await Refusal(error)(scope, receive, send)
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return closing
