@@ -144,15 +144,15 @@ class ServerSettings(Section):
     max_connections: int | None = Field(
         None, ge=8, description="Connections held at a time; unset: as many as their share of the memory has room for."
     )
+    max_event_streams: int = Field(
+        64, ge=1, description="Answers of server-sent events at a time; one client may have a quarter of them."
+    )
     connection_share: float = Field(
         0.1, gt=0, le=0.5, description="Part of the limit that all connections may hold; one address has half of it."
     )
     min_rate: int = Field(1024, ge=0, description="Bytes a second at which an answer is read, at least.")
     trusted_proxies: Names = Field(
         (), description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma separated."
-    )
-    max_event_streams: int = Field(
-        64, ge=1, description="Answers of server-sent events at a time; one client may have a quarter of them."
     )
     header_seconds: float = Field(10.0, gt=0, description="Time that the head of a request may take to come.")
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")

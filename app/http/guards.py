@@ -63,7 +63,7 @@ class RequestContext:
         except (ClientDisconnect, WebSocketDisconnect):
             pass  # nobody is left to be answered
         except asyncio.CancelledError:
-            # The server shuts down and waits no longer; without an answer of ours it would give one without an id.
+            # The client has gone, or the server shuts down: without an answer of ours it would give one without an id.
             if not answer.started:
                 await answer.fail(Overloaded("The service is shutting down."), scope, receive)
             raise
