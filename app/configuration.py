@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from app.command import CommandRefused
-from app.settings import Settings, section_variables
+from app.settings import Settings, section_names, section_variables
 from app.storage.discovery import complete_settings
 
 
@@ -28,4 +28,5 @@ def read_settings() -> Settings:
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     variable = "BALLAST_" + "__".join(str(part).upper() for part in location)
     text = message.removeprefix("Value error, ")
-    return f"{variable}: {text}" if len(location) > 1 else text
+    names_one = len(location) > 1 or variable not in section_names()
+    return f"{variable}: {text}" if location and names_one else text

@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.domain.sandbox import SandboxPolicy
 from app.domain.units import GIB, KIB, MIB
 
 _UNITS = {"": 1, "B": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
@@ -191,6 +192,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
+    sandbox: SandboxPolicy = Field("required", description="best-effort: children work though their sandbox has holes.")
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Settings:
@@ -219,10 +221,15 @@ def secret_variables(settings: type[Settings]) -> frozenset[str]:
 def _fields(settings: type[Settings]) -> Iterator[tuple[str, FieldInfo]]:
     for section, field in settings.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, Section)
+        if not _is_section(model):
+            yield f"BALLAST_{section}".upper(), field
+            continue
         for name, inner in model.model_fields.items():
             yield f"BALLAST_{section}__{name}".upper(), inner
+
+
+def _is_section(annotation: object) -> TypeGuard[type[Section]]:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
 
 
 def unknown_variables(settings: type[Settings]) -> list[str]:
@@ -233,5 +240,10 @@ def unknown_variables(settings: type[Settings]) -> list[str]:
 
 def section_variables() -> list[str]:
     """Return the variables of the environment that would set a whole section, which cannot be written as text."""
-    sections = {f"BALLAST_{section}".upper() for section in Settings.model_fields}
-    return sorted(name for name in os.environ if name.upper() in sections)
+    return sorted(name for name in os.environ if name.upper() in section_names())
+
+
+def section_names() -> frozenset[str]:
+    """Return what the variables of each section begin with."""
+    fields = Settings.model_fields.items()
+    return frozenset(f"BALLAST_{name}".upper() for name, field in fields if _is_section(field.annotation))

@@ -43,7 +43,12 @@ def test_an_open_listener_with_keys_or_on_purpose_is_accepted(name: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BALLAST_SERVER__PORT", "many"), ("BALLAST_MEMORY__LIMIT", "lots"), ("BALLAST_SERVER__PROT", "8001")],
+    [
+        ("BALLAST_SERVER__PORT", "many"),
+        ("BALLAST_MEMORY__LIMIT", "lots"),
+        ("BALLAST_SERVER__PROT", "8001"),
+        ("BALLAST_SANDBOX", "perhaps"),
+    ],
 )
 def test_a_wrong_variable_is_named_in_one_line(name: str, value: str) -> None:
     outcome = _check(**{name: value}, BALLAST_SERVER__API_KEYS="hush-hush")

@@ -47,7 +47,7 @@ def _settings(settings: Settings) -> list[dict[str, Any]]:
 
 def _value(effective: dict[str, Any], variable: str, secret: bool) -> Any:
     section, _, name = variable.removeprefix("BALLAST_").lower().partition("__")
-    value = effective[section][name]
+    value = effective[section][name] if name else effective[section]
     if not secret or not value:
         return value
     return "set" if isinstance(value, str) else f"{len(value)} set"
