@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Prober:
             raise UnsupportedMedia("Only videos and audio files are probed.")
         options = ["-hide_banner", "-v", "error", "-threads", "1", "-show_entries", _ENTRIES, "-of", "json=compact=1"]
         arguments = [*options, *guarded_input(path, demuxer)]
-        outcome = await self._runner.run(self._ffprobe, arguments, _LIMITS, holder)
+        outcome = await self._runner.run(self._ffprobe, arguments, replace(_LIMITS, reads=(path,)), holder)
         if outcome.exit_code != 0:
             if "exceeds specified max pixel count" in outcome.stderr:
                 raise _too_many_pixels()

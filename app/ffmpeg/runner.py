@@ -1,7 +1,8 @@
 """FFmpeg's programs as children: the one place besides `workers` that starts processes.
 
-They run in the same cage as our own children (`workers/cage.py`): no network, limits of data, CPU time and file size,
-first to be killed by the kernel, dead when the service dies (docs/decisions/0018-probing.md).
+They run in the same cage as our own children (`workers/caged.py`): no network, no further process, no file but those
+they are for, limits of data, CPU time and file size, first to be killed by the kernel, dead when the service dies
+(docs/decisions/0018-probing.md).
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from typing import Protocol
 
 import anyio
 
+from app.domain.sandbox import SandboxPolicy
 from app.domain.units import KIB, MIB
 from app.errors import ProcessingTimeout, WorkerFailed
 from app.memory.cpus import available_cpus
 from app.memory.governor import EnrolledProcess
 from app.memory.reservation import Reservation
-from app.workers import cage, sandbox
+from app.workers import caged, libraries
+from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, OPEN_FILES
 
 ROLE = "ffmpeg"
 
@@ -50,12 +53,18 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """What one run may take. `file_bytes` is the size of the largest file it may write."""
+    """What one run may take.
+
+    `file_bytes` is the size of the largest file it may write. It can open libraries, what is in `reads`, and what is in
+    `writes` (for writing too): files or folders.
+    """
 
     data_bytes: int
     deadline_seconds: float
     output_bytes: int = MIB
     file_bytes: int = 0
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +111,9 @@ class FFmpegRunner:
     They die with the thread that starts them, the event loop's: it must live as long as the service.
     """
 
-    def __init__(self, ledger: ProcessLedger) -> None:
+    def __init__(self, ledger: ProcessLedger, sandbox: SandboxPolicy) -> None:
         self._ledger = ledger
+        self._sandbox = sandbox
 
     async def run(
         self, program: Path, arguments: Sequence[str], limits: RunLimits, holder: Reservation | None = None
@@ -118,7 +128,8 @@ class FFmpegRunner:
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *_caged(program, arguments, limits),
+                *self._starter(limits, program),
+                *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -138,13 +149,26 @@ class FFmpegRunner:
             await _end(process)
             self._ledger.dismiss(process.pid)
 
-
-def _caged(program: Path, arguments: Sequence[str], limits: RunLimits) -> list[str]:
-    cpu_seconds = int(limits.deadline_seconds * available_cpus()) + 1
-    ranks = (sandbox.OOM_SCORE_ADJ, sandbox.NICENESS)
-    numbers = (os.getpid(), limits.data_bytes, cpu_seconds, limits.file_bytes, *ranks)
-    network = sandbox.network_filter().hex() or "-"
-    return [sys.executable, "-I", "-S", str(cage.__file__), *map(str, numbers), network, str(program), *arguments]
+    def _starter(self, limits: RunLimits, program: Path) -> list[str]:
+        """Return the command that enters the cage and becomes the program (`caged.Order`)."""
+        most = {
+            "core": 0,
+            "cpu": int(limits.deadline_seconds * available_cpus()) + 1,
+            "fsize": limits.file_bytes,
+            "nofile": OPEN_FILES,
+            "data": limits.data_bytes,
+        }
+        reads = [*libraries.SYSTEM, str(program.parent.parent / "lib"), *map(str, limits.reads)]
+        return [
+            *(sys.executable, "-I", "-S", "-B", str(caged.__file__)),
+            *(f"parent={os.getpid()}", f"niceness={NICENESS}", f"score={OOM_SCORE_ADJ}"),
+            f"required={int(self._sandbox == 'required' and sys.platform.startswith('linux'))}",
+            *(f"limit={name}:{value}" for name, value in most.items()),
+            *(f"read={path}" for path in reads),
+            *(f"execute={path}" for path in libraries.INTERPRETERS),
+            *(f"write={path}" for path in limits.writes),
+            *("--", str(program)),
+        ]
 
 
 async def _outcome(process: asyncio.subprocess.Process, output_bytes: int) -> Outcome:

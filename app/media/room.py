@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.core import Core
+from app.domain.sandbox import SandboxPolicy
 from app.ffmpeg.probe import Prober
 from app.ffmpeg.runner import FFmpegRunner, find_tools
 from app.media.delivery import Delivery
@@ -38,7 +39,7 @@ class MediaRoom:
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
-    uploads = Uploads(store, settings.upload, _build_details(governor).inspect)
+    uploads = Uploads(store, settings.upload, _build_details(governor, settings.sandbox).inspect)
     transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
     resumable = Resumable(await _open_staging(core), store, uploads, transfers, UploadLocks())
     signer = _build_signer(settings)
@@ -48,11 +49,11 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     return MediaRoom(store, transfers, uploads, resumable, delivery, signer)
 
 
-def _build_details(governor: Governor) -> Details:
+def _build_details(governor: Governor, sandbox: SandboxPolicy) -> Details:
     ffprobe = find_tools().ffprobe
     if ffprobe is None:
         logger.warning("ffprobe is not installed: videos are stored without their size and duration")
-    prober = Prober(ffprobe, FFmpegRunner(governor)) if ffprobe is not None else None
+    prober = Prober(ffprobe, FFmpegRunner(governor, sandbox)) if ffprobe is not None else None
     return Details(prober, governor.budget, governor.reclaim)
 
 

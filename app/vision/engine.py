@@ -15,7 +15,7 @@ from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedPicture, Resampling,
 from app.vision.plan import Output, Rendering
 from app.vision.task import Found, Model, VisionTask, vision_tasks
 from app.workers.channel import Head
-from app.workers.sandbox import DataCage
+from app.workers.data_cage import DataCage
 
 _SLACK_BYTES = 24 * MIB
 """What decoders map beside the pictures: stacks of their threads (8 MiB each), arenas, tables."""

@@ -54,7 +54,7 @@ class Models:
         self._clock = clock
         self._models: dict[ModelKey, ServedModel] = {}
         self._gone = ChildCounters()
-        self._sandbox = outlook()
+        self._sandbox = outlook(nursery.spec.sandbox)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(tuple(self._models.values()))
@@ -102,7 +102,7 @@ class Models:
         if model is None:
             model = self._models[key] = ServedModel(key, self._clock)
             nursery = self.nursery
-            spec = replace(nursery.spec, options=key.as_options())
+            spec = replace(nursery.spec, options=key.as_options(), reads=(*nursery.spec.reads, key.asset))
             model.pool = WorkerPool(spec, _Instances(self, model), nursery.surroundings)
         return model
 
@@ -213,8 +213,9 @@ class Models:
             self._gone = self._gone.plus([model.pool])
 
     def _note_sandbox(self, sandbox: dict[str, Any]) -> None:
-        if sandbox.get("network") and not self._sandbox["network"]:
-            logger.warning("children can reach the network: seccomp is not possible here")
+        known = self._sandbox["missing"] if self._sandbox["observed"] else []
+        if sandbox["missing"] and sandbox["missing"] != known:
+            logger.warning("the sandbox of children has holes", extra={"missing": sandbox["missing"]})
         self._sandbox = sandbox
 
 

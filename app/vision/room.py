@@ -93,6 +93,7 @@ def _child_spec(settings: Settings) -> WorkerSpec:
     return WorkerSpec(
         role=ROLE,
         entry="app.vision.engine:build",
+        sandbox=settings.sandbox,
         limits=PoolLimits(
             workers=settings.vision.workers or available_cpus(),
             idle_seconds=settings.vision.idle_seconds,

@@ -16,7 +16,7 @@ from app import log
 from app.errors import BallastError, WorkerFailed
 from app.workers import sandbox
 from app.workers.channel import BlockingChannel, Head, Message
-from app.workers.footprint import measure, resident_bytes
+from app.workers.footprint import Footprint, resident_bytes
 from app.workers.stderr import keep_own_stderr
 
 logger = logging.getLogger("ballast.child")
@@ -45,14 +45,26 @@ def run(descriptor: int, parent_pid: int) -> None:
 
 
 def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
-    held = sandbox.enter(parent_pid, opening.head["dataLimitBytes"], opening.head["niceness"])
     log.configure(opening.head["logLevel"], keep_own_stderr())
+    footprint = Footprint()
+    held = _confine(channel, opening.head, parent_pid)
     handler = _build(channel, opening.head["entry"], opening.head["options"])
     # What start-up made lives forever: the collector need not look at it again.
     gc.collect()
     gc.freeze()
     channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
-    _serve(channel, handler)
+    _serve(channel, _CallServer(channel, handler, footprint, opening.head["processors"]))
+
+
+def _confine(channel: BlockingChannel, opening: Head, parent_pid: int) -> dict[str, Any]:
+    """Enter the sandbox; where it has a hole that must not be, say so, and exit."""
+    package = importlib.import_module(opening["entry"].partition(".")[0])  # found now: its folder cannot be read later
+    held = sandbox.enter(parent_pid, sandbox.Terms.read(opening, package.__path__))
+    if missing := sandbox.shortfall(held):
+        logger.error("the sandbox has holes, so no work is done (BALLAST_SANDBOX)", extra={"missing": missing})
+        channel.send(_refusal(WorkerFailed("The worker cannot enter its sandbox: see `ballast doctor`.")))
+        os._exit(0)
+    return held
 
 
 def _build(channel: BlockingChannel, entry: str, options: dict[str, Any]) -> Handler:
@@ -68,10 +80,9 @@ def _build(channel: BlockingChannel, entry: str, options: dict[str, Any]) -> Han
     os._exit(0)
 
 
-def _serve(channel: BlockingChannel, handler: Handler) -> None:
+def _serve(channel: BlockingChannel, server: _CallServer) -> None:
     """Read what comes on this thread, so that a call sent ahead can be recalled, and work on another."""
     backlog = _Backlog()
-    server = _CallServer(channel, handler)
     threading.Thread(target=server.run, args=(backlog,), name="calls", daemon=True).start()
     while (message := channel.receive()) is not None:
         if "recall" not in message.head:
@@ -112,9 +123,11 @@ class _Backlog:
 
 
 class _CallServer:
-    def __init__(self, channel: BlockingChannel, handler: Handler) -> None:
+    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint, processors: int) -> None:
         self._channel = channel
         self._handler = handler
+        self._footprint = footprint
+        self._processors = processors
 
     def run(self, backlog: _Backlog) -> None:
         while True:
@@ -129,7 +142,8 @@ class _CallServer:
     def _reply(self, call: Message) -> None:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
-        with measure() as measurement:
+        sandbox.allow_processor_time(call.head.pop("deadlineSeconds") * self._processors)
+        with self._footprint.measure() as measurement:
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()

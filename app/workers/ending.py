@@ -15,7 +15,7 @@ class Ending(Enum):
     RELEASED = auto()
     """It was let go."""
     DEADLINE = auto()
-    """A call took too long, and it was killed."""
+    """A call took too long, and it was killed, by us or for its processor time."""
     KILLED = auto()
     """The governor, the kernel or a person killed it, or its zygote died."""
     MEMORY = auto()
@@ -36,6 +36,8 @@ class WorkerGone(Exception):
 
 def ending_by_itself(exit_code: int) -> Ending:
     """Return how a child ended that nobody here ended, by the exit code as `subprocess` gives it."""
+    if exit_code == -signal.SIGXCPU:
+        return Ending.DEADLINE
     return Ending.KILLED if -exit_code in _FROM_OUTSIDE else Ending.CRASH
 
 

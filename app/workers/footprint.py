@@ -28,18 +28,33 @@ class Measurement:
         return {"peakBytes": self.peak_bytes, "residentBytes": self.resident_bytes}
 
 
-@contextlib.contextmanager
-def measure() -> Iterator[Measurement]:
-    """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
-    measurement = Measurement()
-    _reset_peak()
-    start_bytes = resident_bytes()
-    try:
-        yield measurement
-    finally:
-        measurement.resident_bytes, peak_bytes = read_status(b"VmRSS:", b"VmHWM:")
-        if peak_bytes:
-            measurement.peak_bytes = max(0, peak_bytes - start_bytes)
+class Footprint:
+    """Measures this process. It is made before the cage is entered: a child can open nothing for writing later."""
+
+    def __init__(self) -> None:
+        self._clear_refs: int | None = None
+        with contextlib.suppress(OSError):
+            self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY)
+
+    def close(self) -> None:
+        """Close what it opened; it measures no peaks any more."""
+        if self._clear_refs is not None:
+            os.close(self._clear_refs)
+            self._clear_refs = None
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[Measurement]:
+        """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
+        measurement = Measurement()
+        if self._clear_refs is not None:
+            os.write(self._clear_refs, b"5")
+        start_bytes = resident_bytes()
+        try:
+            yield measurement
+        finally:
+            measurement.resident_bytes, peak_bytes = read_status(b"VmRSS:", b"VmHWM:")
+            if peak_bytes and self._clear_refs is not None:
+                measurement.peak_bytes = max(0, peak_bytes - start_bytes)
 
 
 def resident_bytes() -> int:
@@ -53,15 +68,6 @@ def read_status(*names: bytes) -> list[int]:
     status = _read("/proc/self/status")
     rests = (status.partition(name)[2] for name in names)
     return [int(rest.split(None, 1)[0]) * KIB if rest else 0 for rest in rests]
-
-
-def _reset_peak() -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open("/proc/self/clear_refs", os.O_WRONLY)
-        try:
-            os.write(descriptor, b"5")
-        finally:
-            os.close(descriptor)
 
 
 def _read(path: str) -> bytes:

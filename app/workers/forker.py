@@ -19,7 +19,6 @@ import json
 import logging
 import os
 import random
-import resource
 import select
 import signal
 import socket
@@ -34,9 +33,6 @@ from app.workers.forking import MESSAGE_BYTES, thread_count
 from app.workers.stderr import keep_own_stderr
 
 logger = logging.getLogger("ballast.zygote")
-
-OOM_SCORE_ADJ = sandbox.OOM_SCORE_ADJ - 100
-"""Below the children's: if the kernel takes the zygote, all of them go."""
 
 
 def run(descriptor: int, parent_pid: int) -> NoReturn:
@@ -54,11 +50,8 @@ def run(descriptor: int, parent_pid: int) -> NoReturn:
 def _prepare(opening: dict[str, Any], parent_pid: int) -> list[str]:
     """Enter the cage, import what children need, and freeze it. Return the modules that cannot be imported."""
     cage.die_with(parent_pid)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sandbox.step_back(opening["niceness"])
-    cage.set_oom_score(OOM_SCORE_ADJ)
-    sandbox.forbid_network()
     log.configure(opening["logLevel"], keep_own_stderr())
+    sandbox.enter_as_zygote(opening["niceness"])
     missing = [name for name in opening["preload"] if not _is_imported(name)]
     gc.collect()
     gc.freeze()  # a collection in a child would write to every object, and so copy what is shared

@@ -144,7 +144,8 @@ class WorkerProcess:
         self.idle_since = None
         call.give(self._clock())
         self._begin()
-        self._protocol.send({**call.message.head, "call": number}, call.message.payload)
+        head = {**call.message.head, "call": number, "deadlineSeconds": call.deadline_seconds}
+        self._protocol.send(head, call.message.payload)
 
     def recall(self, wanted: Call | None = None) -> None:
         """Ask for a call back that was sent ahead, the last one or `wanted`; unless begun, it ends as recalled."""

@@ -1,38 +1,28 @@
-"""The cage a child puts itself into before it touches any input: no network, a data limit, first to be killed.
+"""The cage a child puts itself into before it touches any input.
 
-Sources: seccomp(2), prctl(2), proc(5); the filter was tried with mediapipe 1.2.2 (docs/decisions/0004-sandbox.md).
+What it may call is in `filters.py`, what it may open in `landlock.py` (docs/decisions/0004-sandbox.md, 0025).
 """
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
-import platform
 import resource
 import signal
-import struct
+import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from app.workers import cage
-from app.workers.footprint import read_status
+from app.domain.sandbox import SandboxPolicy
+from app.domain.units import GIB
+from app.workers import cage, filters, landlock, libraries
 from app.workers.forking import fork_obstacle
-
-# Classic BPF: codes of the three instructions used, and seccomp's return values.
-_LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_JUMP_GREATER_EQUAL = 0x35
-_ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
-_EACCES, _ENOSYS = 13, 38
-_AF_UNIX = 1
-# Offsets in struct seccomp_data.
-_NR, _ARCH, _FIRST_ARGUMENT = 0, 4, 16
-_X32_BIT = 0x40000000
-
-_IO_URING_SETUP = 425
-_ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
-"""Audit architecture and number of socket(2) by machine (linux/audit.h, the syscall tables)."""
-
+from app.workers.system_calls import ARCHITECTURES
 
 OOM_SCORE_ADJ = 900
 """Well above the API's 0: the kernel takes a child first. Raising one's own score needs no privilege."""
@@ -40,12 +30,46 @@ OOM_SCORE_ADJ = 900
 NICENESS = 5
 """A third of the API's weight: the API answers, and hands out the next call, when it has to (docs/decisions/0020)."""
 
+OPEN_FILES = 128
+"""A child has 6 descriptors, and opens a file at a time."""
 
-def outlook() -> dict[str, object]:
+_FILE_BYTES = GIB
+"""The largest file it may write: none but what it was passed, and standard error where that is a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is agreed for one child: `reads` and `writes` are files and folders beside the libraries."""
+
+    policy: SandboxPolicy
+    niceness: int
+    data_limit_bytes: int | None
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, opening: dict[str, Any], package: Iterable[str]) -> Terms:
+        """Read the opening message of a child (`WorkerSpec.opening`) whose handler is in this package."""
+        return cls(
+            policy=opening["sandbox"],
+            niceness=opening["niceness"],
+            data_limit_bytes=opening["dataLimitBytes"],
+            reads=(*opening["reads"], *package),
+            writes=tuple(opening["writes"]),
+        )
+
+
+def outlook(policy: SandboxPolicy) -> dict[str, object]:
     """Return what the cage can be expected to do on this machine, and how children are started, before any is."""
-    known = sys.platform.startswith("linux") and platform.machine() in _ARCHITECTURES
+    known = sys.platform.startswith("linux") and os.uname().machine in ARCHITECTURES
+    has_filters = known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()
+    version = landlock.abi() if known else 0
+    held = {"system calls": has_filters, "files": version > 0}
     return {
-        "network": not (known and Path("/proc/sys/kernel/seccomp/actions_avail").exists()),
+        "policy": policy,
+        "network": not has_filters,
+        "landlock": version,
+        "missing": [part for part, holds in held.items() if not holds],
         "startMethod": "fork" if fork_obstacle() is None else "exec",
         "observed": False,
     }
@@ -56,47 +80,64 @@ def niceness_of_children() -> int:
     return min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
-def enter(parent_pid: int, data_limit_bytes: int | None, niceness: int) -> dict[str, object]:
+def enter(parent_pid: int, terms: Terms) -> dict[str, Any]:
     """Put this process into the cage; what the platform lacks is reported, not raised.
 
-    Call it first thing, on the main thread, before any other thread is there: a seccomp filter covers the calling
-    thread and what it starts later. Return which parts hold, as the memory probe shows them: `network` is whether the
-    network can still be reached.
+    Call it on the main thread, before any other thread is there: filters and rules cover the calling thread and what it
+    starts later. Return what holds, as the memory probe shows it: `network` is whether the network can be reached,
+    `missing` names the parts that do not hold.
     """
-    step_back(niceness)
+    step_back(terms.niceness)
+    held = {
+        "death with the service": cage.die_with(parent_pid),
+        "OOM score": cage.set_oom_score(OOM_SCORE_ADJ),
+        "resource limits": _limit(terms.data_limit_bytes),
+        "privileges": cage.drop_privileges(),
+    }
+    version = _confine_files(terms)
+    held["files"] = version > 0
+    held["system calls"] = _filter(filters.CHILD, may_write=bool(terms.writes))
     return {
-        "parentDeathSignal": cage.die_with(parent_pid),
-        "oomScoreAdj": OOM_SCORE_ADJ if cage.set_oom_score(OOM_SCORE_ADJ) else None,
-        "dataLimitBytes": _limit_data(data_limit_bytes),
-        "network": not forbid_network(),
+        "policy": terms.policy,
+        "network": not held["system calls"],
+        "landlock": max(0, version),
+        "missing": [part for part, holds in held.items() if not holds],
+        "parentDeathSignal": held["death with the service"],
+        "oomScoreAdj": OOM_SCORE_ADJ if held["OOM score"] else None,
+        "dataLimitBytes": terms.data_limit_bytes if held["resource limits"] else None,
         "observed": True,
     }
 
 
-class DataCage:
-    """Holds the data of this process to what a call was granted: the soft limit of RLIMIT_DATA.
+def shortfall(report: dict[str, Any]) -> list[str]:
+    """Return the parts for whose want a child must do no work, by what `enter` reported.
 
-    Without `/proc` nothing is limited.
+    What the kernel does not have at all is not required: Landlock, and anything on other systems than Linux. `ballast
+    doctor` and the probe tell.
     """
+    if report["policy"] != "required" or not sys.platform.startswith("linux"):
+        return []
+    return [part for part in report["missing"] if part != "files" or landlock.abi() > 0]
 
-    def __init__(self) -> None:
-        self._soft, self._hard = resource.getrlimit(resource.RLIMIT_DATA)
 
-    @contextlib.contextmanager
-    def allowance(self, nbytes: int) -> Iterator[None]:
-        """Let the process grow by `nbytes` of data at most, for the block; what needs more gets a MemoryError."""
-        # VmData is what RLIMIT_DATA is compared with; `statm` says a little less.
-        if present_bytes := read_status(b"VmData:")[0]:
-            self._limit(present_bytes + nbytes)
-        try:
-            yield
-        finally:
-            self._limit(self._soft)
+def enter_as_zygote(niceness: int) -> None:
+    """Put this process into what its children inherit, and what does not keep it from forking them."""
+    step_back(niceness)
+    cage.limit(core=0)
+    cage.set_oom_score(OOM_SCORE_ADJ - 100)  # below the children's: if the kernel takes the zygote, all of them go
+    cage.drop_privileges()
+    _filter(filters.ZYGOTE, may_write=False)
+    _compiled(os.uname().machine, filters.CHILD, False)  # once for all children
 
-    def _limit(self, wanted: int) -> None:
-        if self._hard != resource.RLIM_INFINITY:
-            wanted = self._hard if wanted == resource.RLIM_INFINITY else min(wanted, self._hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted, self._hard))
+
+def allow_processor_time(seconds: float) -> None:
+    """Have the kernel end this process (SIGXCPU) when it has used so much more processor time.
+
+    It is the deadline of a call where the service itself cannot keep it.
+    """
+    soft = math.ceil(time.process_time() + seconds) + 1
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def step_back(niceness: int) -> None:
@@ -105,45 +146,42 @@ def step_back(niceness: int) -> None:
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # so that it may log to a terminal whose process group it is not in
 
 
-def _limit_data(limit_bytes: int | None) -> int | None:
+def _limit(data_limit_bytes: int | None) -> bool:
     # RLIMIT_DATA follows anonymous memory; RLIMIT_AS would need 2-3 times as much (libraries are mapped too).
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
-            return limit_bytes
-    return None
+    # No RLIMIT_NPROC: it counts the threads of the user, those of other containers too (docs/decisions/0025).
+    limits = {"core": 0, "nofile": OPEN_FILES, "fsize": _FILE_BYTES + _log_bytes()}
+    if data_limit_bytes is not None:
+        limits["data"] = data_limit_bytes
+    return cage.limit(**limits)
 
 
-def network_filter() -> bytes:
-    """Return the BPF program that forbids the network, nothing where the machine is not known.
-
-    Each step is (code, jump if true, jump if false, value).
-    """
-    known = _ARCHITECTURES.get(platform.machine())
-    if known is None or not sys.platform.startswith("linux"):
-        return b""
-    architecture, socket_number = known
-    steps = [
-        (_LOAD, 0, 0, _ARCH),
-        (_JUMP_EQUAL, 1, 0, architecture),
-        (_RETURN, 0, 0, _KILL_PROCESS),
-        (_LOAD, 0, 0, _NR),
-        (_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT),
-        (_RETURN, 0, 0, _ERRNO | _ENOSYS),
-        (_JUMP_EQUAL, 0, 1, _IO_URING_SETUP),
-        (_RETURN, 0, 0, _ERRNO | _ENOSYS),
-        (_JUMP_EQUAL, 1, 0, socket_number),
-        (_RETURN, 0, 0, _ALLOW),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT),
-        (_JUMP_EQUAL, 0, 1, _AF_UNIX),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _ERRNO | _EACCES),
-    ]
-    return b"".join(struct.pack("HBBI", *step) for step in steps)
+def _log_bytes() -> int:
+    """Return how long standard error is already, where it is a file: the limit is on the position, not on a write."""
+    found = os.fstat(sys.stderr.fileno())
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-def forbid_network() -> bool:
-    """Let socket(2) make Unix sockets only, and io_uring (which makes sockets too) none. True where it holds."""
-    code = network_filter()
-    return bool(code) and cage.filter_system_calls(code)
+def _confine_files(terms: Terms) -> int:
+    """Let libraries and what was agreed be opened only. Return the version of Landlock that does it, 0: none does."""
+    if not (version := landlock.abi() if sys.platform.startswith("linux") else 0):
+        return 0
+    try:
+        # Kept open for good: the rule is on this very inode, and the kernel would make another when it needs room.
+        os.open("/proc/self", os.O_PATH)
+        rules = landlock.Rules(version)
+        rules.read([*libraries.SYSTEM, *libraries.of_python(), *terms.reads])
+        rules.change(terms.writes)
+        rules.restrict()
+    except OSError:
+        return 0
+    return version
+
+
+def _filter(profile: str, *, may_write: bool) -> bool:
+    code = _compiled(os.uname().machine, profile, may_write) if sys.platform.startswith("linux") else b""
+    return bool(code) and cage.filter_system_calls(filters.bind(code, os.getpid()))
+
+
+@cache
+def _compiled(machine: str, profile: str, may_write: bool) -> bytes:
+    return filters.compile_filter(machine, profile, may_write=may_write)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from app.domain.sandbox import SandboxPolicy
+from app.memory.cpus import available_cpus
 from app.workers.sandbox import niceness_of_children
 
 
@@ -24,15 +27,19 @@ class WorkerSpec:
 
     `entry` is `module:function`; the function gets `options`, loads what the child is for and returns a handler
     (`workers.child.Handler`). A child works on one call at a time; a busy one gets `ahead` further calls, so that it
-    need not wait for us when it has answered: on two cores 8 % more pictures a second.
+    need not wait for us when it has answered: on two cores 8 % more pictures a second. It can open nothing but
+    libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders.
     """
 
     role: str
     entry: str
+    sandbox: SandboxPolicy = "required"
     options: dict[str, Any] = field(default_factory=dict)
     limits: PoolLimits = field(default_factory=PoolLimits)
     ahead: int = 0
     data_limit_bytes: int | None = None
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
     start_seconds: float = 30.0
     log_level: str = "info"
 
@@ -41,7 +48,11 @@ class WorkerSpec:
         return {
             "entry": self.entry,
             "options": self.options,
+            "sandbox": self.sandbox,
             "dataLimitBytes": self.data_limit_bytes,
+            "reads": [str(path.absolute()) for path in self.reads],
+            "writes": [str(path.absolute()) for path in self.writes],
             "niceness": niceness_of_children(),
+            "processors": available_cpus(),
             "logLevel": self.log_level,
         }

@@ -58,7 +58,7 @@ def ledger() -> PeakLedger:
 
 @pytest.fixture
 def prober(ledger: PeakLedger) -> Prober:
-    return Prober(tool("ffprobe"), FFmpegRunner(ledger))
+    return Prober(tool("ffprobe"), FFmpegRunner(ledger, "required"))
 
 
 def written(folder: Path, data: bytes, name: str = "upload-0") -> Path:

@@ -16,10 +16,9 @@ from app.ffmpeg.runner import FFmpegRunner, Outcome, RunLimits
 from app.memory.budget import MemoryBudget
 from app.memory.governor import EnrolledProcess
 from app.workers.sandbox import NICENESS
-from tests.workers.pools import until
 
 SHELL = Path("/bin/sh")
-PYTHON = Path(sys.executable)
+PYTHON = Path(sys.executable).resolve()
 
 
 class Ledger:
@@ -46,14 +45,15 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 def runner(ledger: Ledger) -> FFmpegRunner:
-    return FFmpegRunner(ledger)
+    return FFmpegRunner(ledger, "required")
 
 
-def limits(**changes: float) -> RunLimits:
-    return RunLimits(**{"data_bytes": 200 * MIB, "deadline_seconds": 20.0, **changes})  # type: ignore[arg-type]
+def limits(**changes: object) -> RunLimits:
+    own = {"data_bytes": 200 * MIB, "deadline_seconds": 20.0, "reads": (Path(sys.base_prefix),)}
+    return RunLimits(**{**own, **changes})  # type: ignore[arg-type]
 
 
-async def run_python(runner: FFmpegRunner, code: str, **changes: float) -> Outcome:
+async def run_python(runner: FFmpegRunner, code: str, **changes: object) -> Outcome:
     return await runner.run(PYTHON, ["-I", "-S", "-c", code], limits(**changes))
 
 
@@ -93,7 +93,7 @@ async def test_it_does_the_work_of_the_class_that_its_bytes_were_reserved_for(
 
 
 async def test_the_governor_can_kill_it(runner: FFmpegRunner, ledger: Ledger) -> None:
-    task = asyncio.create_task(runner.run(SHELL, ["-c", "sleep 60"], limits()))
+    task = asyncio.create_task(run_python(runner, "import time; time.sleep(60)"))
     await ledger.enrolled.wait()
     kill = ledger.seen[0].kill
 
@@ -104,20 +104,58 @@ async def test_the_governor_can_kill_it(runner: FFmpegRunner, ledger: Ledger) ->
     assert outcome.exit_code == -signal.SIGKILL
 
 
-async def test_at_the_deadline_it_goes_with_all_that_it_started(runner: FFmpegRunner, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    script = f"sleep 60 & echo $$ $! > {pids}; wait"
-
+async def test_at_the_deadline_it_goes(runner: FFmpegRunner, ledger: Ledger) -> None:
     with pytest.raises(ProcessingTimeout):
-        await runner.run(SHELL, ["-c", script], limits(deadline_seconds=3.0, file_bytes=1000))
+        await run_python(runner, "import time; time.sleep(60)", deadline_seconds=1.0)
 
-    started = [int(pid) for pid in pids.read_text().split()]
-    assert len(started) == 2
-    await until(lambda: not any(alive(pid) for pid in started))
+    assert not alive(ledger.seen[0].pid)
+
+
+async def test_it_can_start_nothing(runner: FFmpegRunner) -> None:
+    """Not a process beside it, and nothing in its place but itself."""
+    code = """
+import os
+for attempt in (os.fork, lambda: os.execv("/bin/sh", ["sh", "-c", "echo started"])):
+    try:
+        print(attempt())
+    except PermissionError as error:
+        print("refused")
+"""
+
+    outcome = await run_python(runner, code)
+
+    assert outcome.stdout == b"refused\nrefused\n"
+
+
+async def test_threads_it_may_start(runner: FFmpegRunner) -> None:
+    code = "import _thread; lock = _thread.allocate_lock(); lock.acquire(); "
+    code += "_thread.start_new_thread(lock.release, ()); print(lock.acquire(timeout=10))"
+
+    outcome = await run_python(runner, code)
+
+    assert outcome.stdout == b"True\n"
+
+
+async def test_it_reads_what_it_is_for_and_nothing_else_of_ours(runner: FFmpegRunner, tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.write_text("own")
+    other.write_text("other")
+    code = f"""
+for path in ({str(own)!r}, {str(other)!r}, "/proc/{os.getpid()}/environ"):
+    try:
+        print(open(path).read())
+    except PermissionError:
+        print("refused")
+"""
+
+    outcome = await run_python(runner, code, reads=(Path(sys.base_prefix), own))
+
+    assert outcome.stdout == b"own\nrefused\nrefused\n"
 
 
 async def test_a_cancelled_run_leaves_nothing(runner: FFmpegRunner, ledger: Ledger) -> None:
-    task = asyncio.create_task(runner.run(SHELL, ["-c", "yes"], limits(output_bytes=1 << 40)))
+    code = "while True: print('y' * 1000)"
+    task = asyncio.create_task(run_python(runner, code, output_bytes=1 << 40))
     await ledger.enrolled.wait()
 
     task.cancel()
@@ -130,7 +168,7 @@ async def test_a_cancelled_run_leaves_nothing(runner: FFmpegRunner, ledger: Ledg
 
 async def test_too_much_output_is_its_end(runner: FFmpegRunner, ledger: Ledger) -> None:
     with pytest.raises(WorkerFailed):
-        await runner.run(SHELL, ["-c", "yes"], limits(output_bytes=100_000))
+        await run_python(runner, "while True: print('y' * 1000)", output_bytes=100_000)
 
     assert not alive(ledger.seen[0].pid)
 
@@ -153,7 +191,9 @@ async def test_no_descriptor_but_the_pipes_is_passed_on(runner: FFmpegRunner) ->
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
 
-    outcome = await runner.run(Path("/bin/ls"), ["/proc/self/fd"], limits())
+    code = "import os; print(*sorted(os.listdir('/proc/self/fd')))"
+
+    outcome = await run_python(runner, code)
     os.close(reader)
     os.close(writer)
 
@@ -177,19 +217,23 @@ async def test_its_memory_is_held_down(runner: FFmpegRunner) -> None:
 
 
 async def test_it_can_write_no_file_unless_it_may(runner: FFmpegRunner, tmp_path: Path) -> None:
-    path = tmp_path / "file"
+    path, elsewhere = tmp_path / "out" / "file", tmp_path / "file"
+    path.parent.mkdir()
+    script = f"echo more than nothing > {path}"
+    writes = (path.parent,)
 
-    refused = await runner.run(SHELL, ["-c", f"echo more than nothing > {path}"], limits())
-    size_refused = path.stat().st_size
-    allowed = await runner.run(SHELL, ["-c", f"echo more than nothing > {path}"], limits(file_bytes=1000))
+    refused = await runner.run(SHELL, ["-c", script], limits(file_bytes=1000))
+    too_large = await runner.run(SHELL, ["-c", script], limits(writes=writes, file_bytes=4))
+    allowed = await runner.run(SHELL, ["-c", script], limits(writes=writes, file_bytes=1000))
+    astray = await runner.run(SHELL, ["-c", f"echo x > {elsewhere}"], limits(writes=writes, file_bytes=1000))
 
-    assert refused.exit_code != 0
-    assert size_refused == 0
-    assert allowed.exit_code == 0
+    assert (refused.exit_code, too_large.exit_code, allowed.exit_code, astray.exit_code) == (2, 1, 0, 2)
+    assert path.read_text() == "more than nothing\n"
+    assert not elsewhere.exists()
 
 
 async def test_the_kernel_takes_it_first(runner: FFmpegRunner) -> None:
-    outcome = await runner.run(SHELL, ["-c", "cat /proc/self/oom_score_adj"], limits())
+    outcome = await run_python(runner, "print(open('/proc/self/oom_score_adj').read())")
 
     assert int(outcome.stdout) >= 900
 

@@ -35,7 +35,7 @@ class House:
         self.budget = MemoryBudget(budget_bytes, working_set=lambda: 0)
         self.reclaim = ReclaimRegistry()
         self.reserved: list[int] = []
-        prober = Prober(ffprobe, FFmpegRunner(self)) if ffprobe is not None else None
+        prober = Prober(ffprobe, FFmpegRunner(self, "required")) if ffprobe is not None else None
         self.details = Details(prober, self.budget, self.reclaim)
 
     def enroll(self, process: EnrolledProcess) -> None:

@@ -99,7 +99,7 @@ class Engines:
 
     async def _call(self, key: ModelKey, head: Head, picture: bytes) -> Reply:
         if key not in self.pools:
-            spec = replace(self._spec, options=key.as_options())
+            spec = replace(self._spec, options=key.as_options(), reads=(key.asset,))
             self.pools[key] = WorkerPool(spec, FreeAccount(), self._surroundings)
         pool = self.pools[key]
         if not pool.size:

@@ -222,6 +222,7 @@ async def open_toys(
         entry="tests.vision.toy_engine:build",
         limits=PoolLimits(workers=workers, idle_seconds=idle_seconds),
         log_level="error",
+        writes=(folder,),
     )
     zygote = ZygoteAccount(governor)
     nursery = Nursery(spec, Surroundings.around(PlainLauncher()), LearnedSizes(folder / "sizes.json"), zygote)

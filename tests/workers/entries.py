@@ -131,6 +131,7 @@ class Probe:
             "handled": [number for number in signal.valid_signals() if callable(signal.getsignal(number))],
             "niceness": os.getpriority(os.PRIO_PROCESS, 0),
             "coreBytes": resource.getrlimit(resource.RLIMIT_CORE)[0],
+            "openFiles": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             "dataBytes": resource.getrlimit(resource.RLIMIT_DATA)[0],
         }, b""
 

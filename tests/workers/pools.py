@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,8 +25,9 @@ PATIENCE_SECONDS = 10.0
 
 
 def probe_spec(**changes: Any) -> WorkerSpec:
-    """Return the spec of a child with `entries.Probe`; `changes` replace its fields."""
-    return dataclasses.replace(WorkerSpec(role="test", entry="tests.workers.entries:build"), **changes)
+    """Return the spec of a child with `entries.Probe`, which tells the tests by files; `changes` replace its fields."""
+    spec = WorkerSpec(role="test", entry="tests.workers.entries:build", writes=(Path(tempfile.gettempdir()),))
+    return dataclasses.replace(spec, **changes)
 
 
 @asynccontextmanager

@@ -6,27 +6,36 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from app.domain.units import MIB
+from app.errors import WorkerFailed
+from app.workers import landlock
+from app.workers.ending import Ending, ending_by_itself
 from app.workers.launcher import Launcher
-from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, outlook
+from app.workers.sandbox import NICENESS, OOM_SCORE_ADJ, OPEN_FILES, outlook
 from tests.workers.pools import answered, ask, open_pool
+from tests.workers.zygotes import PRELOADS, open_zygote
 
 _IO_URING_SETUP = 425
+STRANGE = f"{PRELOADS}.strange"
 _X32_SOCKET = 0x40000000 | 41
+_ENTER = """
+from app.workers.sandbox import Terms, enter, shortfall
+terms = Terms("required", 0, None, (), ())
+""".strip()
 
 
-async def test_a_child_can_make_unix_sockets_only(launcher: Launcher) -> None:
+async def test_a_child_can_make_no_socket_of_any_family(launcher: Launcher) -> None:
     async with open_pool(launcher) as pool:
         outcomes = (await answered(ask(pool, "sockets"))).head["outcomes"]
 
-    assert outcomes.pop("AF_UNIX") == "made"
     assert set(outcomes.values()) == {"EACCES"}
-    assert len(outcomes) == 5
+    assert len(outcomes) == 6
 
 
 async def test_a_child_has_no_io_uring_which_makes_sockets_too(launcher: Launcher) -> None:
@@ -51,7 +60,10 @@ async def test_the_report_tells_what_holds(launcher: Launcher, request: pytest.F
         report = pool.children[0].sandbox
 
     assert report == {
+        "policy": "required",
         "network": False,
+        "landlock": landlock.abi(),
+        "missing": [],
         "dataLimitBytes": 300 * MIB,
         "oomScoreAdj": OOM_SCORE_ADJ,
         "parentDeathSignal": True,
@@ -61,6 +73,7 @@ async def test_the_report_tells_what_holds(launcher: Launcher, request: pytest.F
     assert described["dataBytes"] == 300 * MIB
     assert described["oomScoreAdj"] == OOM_SCORE_ADJ
     assert described["coreBytes"] == 0
+    assert described["openFiles"] == OPEN_FILES
 
 
 async def test_the_score_of_the_api_is_not_touched() -> None:
@@ -79,7 +92,30 @@ async def test_a_child_leaves_the_processor_to_the_api(launcher: Launcher) -> No
 
 
 def test_the_outlook_tells_how_children_are_started() -> None:
-    assert outlook()["startMethod"] == "fork"  # every machine that the tests run on can do that
+    assert outlook("required")["startMethod"] == "fork"  # every machine that the tests run on can do that
+
+
+async def test_a_child_that_cannot_enter_its_cage_does_no_work() -> None:
+    async with open_zygote(STRANGE) as (zygote, _), open_pool(zygote, log_level="error") as pool:
+        with pytest.raises(WorkerFailed, match="sandbox"):
+            await answered(ask(pool, "echo"))
+
+
+async def test_where_holes_are_allowed_it_works_and_tells_them() -> None:
+    async with open_zygote(STRANGE) as (zygote, _), open_pool(zygote, sandbox="best-effort") as pool:
+        await answered(ask(pool, "echo"))
+        report = pool.children[0].sandbox
+
+    assert (report["policy"], report["network"], report["missing"]) == ("best-effort", True, ["system calls"])
+
+
+def test_a_call_that_outlasts_its_processor_time_is_ended_by_the_kernel() -> None:
+    program = "from app.workers.sandbox import allow_processor_time\nallow_processor_time(0)\nwhile True: pass"
+
+    outcome = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+
+    assert outcome.returncode == -signal.SIGXCPU
+    assert ending_by_itself(outcome.returncode) is Ending.DEADLINE
 
 
 def test_a_process_whose_parent_is_gone_already_ends() -> None:
@@ -87,7 +123,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
     no_parent = 2**22 + 1
 
     outcome = subprocess.run(
-        [sys.executable, "-c", f"from app.workers import sandbox; sandbox.enter({no_parent}, None, 0); print('lives')"],
+        [sys.executable, "-c", f"{_ENTER}\nenter({no_parent}, terms); print('lives')"],
         capture_output=True,
         text=True,
         timeout=20,
@@ -100,7 +136,7 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
 def test_a_call_may_grow_by_its_allowance_and_no_further_and_the_limit_is_as_before_after_it() -> None:
     program = """
 from app.domain.units import MIB
-from app.workers.sandbox import DataCage
+from app.workers.data_cage import DataCage
 cage = DataCage()
 outcomes = []
 for allowed in (32, 128):
@@ -121,13 +157,13 @@ print(*outcomes, sep=", ")
 
 def test_an_unknown_machine_is_reported_as_open() -> None:
     program = (
-        "import os, platform; platform.machine = lambda: 'riscv64'\n"
-        "from app.workers import sandbox; print(sandbox.enter(os.getppid(), None, 0)['network'])"
+        "import os, types; os.uname = lambda: types.SimpleNamespace(machine='riscv64')\n"
+        f"{_ENTER}\nreport = enter(os.getppid(), terms); print(report['network'], *shortfall(report), sep=', ')"
     )
 
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
 
-    assert outcome.stdout.strip() == "True"
+    assert outcome.stdout.strip() == "True, system calls"
 
 
 def _io_uring_here() -> str:
