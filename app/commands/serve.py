@@ -18,6 +18,9 @@ class Serve(Command):
     def run(self, options: Namespace) -> int:
         """Serve until a signal comes."""
         from app import log
+        from app.workers.cage import hide_from_others
+
+        hide_from_others()  # first of all: the keys in our environment are read next
         from app.configuration import read_settings
         from app.settings import unknown_variables
 
