@@ -17,6 +17,7 @@ from typing import Any
 
 import app
 from app.domain.check import Check, failed, passed, warned
+from app.domain.sandbox import SandboxPolicy
 
 _SETUP = "run `make setup`"
 _LEAST_PYTHON = (3, 11)
@@ -43,10 +44,18 @@ LIBRARIES = {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
 """What libmediapipe.so loads at its first image or task, and the Debian packages that have it."""
 
 _ENTER_SANDBOX = """
-import json, os
-from app.workers.sandbox import enter, niceness_of_children
-print(json.dumps(enter(os.getppid(), None, niceness_of_children())))
+import json, os, sys
+from app.workers.sandbox import Terms, enter, niceness_of_children, shortfall
+report = enter(os.getppid(), Terms(sys.argv[1], niceness_of_children(), 1 << 30, (), ()))
+print(json.dumps({**report, "shortfall": shortfall(report)}))
 """
+
+_SANDBOX_FIXES = {
+    "system calls": "allow seccomp filters; until then give the service a network that has no way to the outside",
+    "files": "use a kernel with Landlock (Linux 5.13, `landlock` in /sys/kernel/security/lsm), and a container runtime "
+    "that lets its calls through; until then a child that is taken over can read what the user of the service can",
+}
+_OTHER_FIX = "run on Linux with /proc mounted"
 
 _FORK_CHILD = """
 import asyncio, json, socket
@@ -75,7 +84,6 @@ def check_machine() -> Iterator[Check]:
         yield check_library(library, package)
     for tool in ("ffmpeg", "ffprobe"):
         yield check_tool(tool)
-    yield check_sandbox()
     yield check_zygote()
 
 
@@ -125,19 +133,26 @@ def check_tool(tool: str) -> Check:
     return passed(tool, f"{parts[2] if len(parts) > 2 else 'unknown version'} ({path})")
 
 
-def check_sandbox() -> Check:
+def check_sandbox(policy: SandboxPolicy) -> Check:
     """Let a child enter the sandbox and report which parts of it work on this machine."""
     try:
-        report = _report(_ENTER_SANDBOX)
+        report = _report(_ENTER_SANDBOX, policy)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return failed("sandbox", f"a child could not enter it: {error}", "no child can start like this; " + _SETUP)
-    if report["network"]:
-        fix = "allow seccomp filters, or run the service in a network that has no way to the outside"
-        return warned("sandbox", "seccomp filters are not available: children can reach the network", fix)
-    if not report["parentDeathSignal"] or report["oomScoreAdj"] is None:
-        fix = "run on Linux with /proc mounted: otherwise a child may outlive the service, or not be killed first"
-        return warned("sandbox", "children have no network, but the rest of the sandbox does not work", fix)
-    return passed("sandbox", "children have no network, die with the service, and are killed first")
+    return judge_sandbox(report)
+
+
+def judge_sandbox(report: dict[str, Any]) -> Check:
+    """Judge what a child reported of its sandbox (`workers.sandbox.enter`), and for want of what it would not work."""
+    missing = report["missing"]
+    if not missing:
+        found = "children have no network, open libraries and models only, die with the service, and are killed first"
+        return passed("sandbox", f"{found} (Landlock ABI {report['landlock']})")
+    fix = "; ".join({_SANDBOX_FIXES.get(part, _OTHER_FIX): None for part in missing})
+    found = f"does not hold: {', '.join(missing)}"
+    if report["shortfall"]:
+        return failed("sandbox", f"no child works, because it {found}", f"{fix}; or set BALLAST_SANDBOX=best-effort")
+    return warned("sandbox", found, fix)
 
 
 def check_zygote() -> Check:
@@ -157,7 +172,7 @@ def check_start(method: str, obstacle: str | None) -> Check:
     return passed("zygote", "children are forked from a process that has the libraries loaded")
 
 
-def _report(program: str) -> dict[str, Any]:
+def _report(program: str, *arguments: str) -> dict[str, Any]:
     """Run a program of ours in another process, and return what it prints as JSON.
 
     Raises:
@@ -165,7 +180,7 @@ def _report(program: str) -> dict[str, Any]:
         ValueError: it prints something else.
     """
     answer = subprocess.run(
-        [sys.executable, "-P", "-c", program],
+        [sys.executable, "-P", "-c", program, *arguments],
         capture_output=True,
         text=True,
         timeout=_TOOL_SECONDS,

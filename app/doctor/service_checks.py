@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.command import CommandRefused
 from app.configuration import read_settings
+from app.doctor.machine_checks import check_sandbox
 from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
@@ -37,6 +38,7 @@ def check_service() -> Iterator[Check]:
         yield failed("settings", "; ".join(refused.sentences), fix)
         return
     yield check_variables(unknown_variables(type(settings)))
+    yield check_sandbox(settings.sandbox)
     yield from check_models(ModelAssets(settings.models.dir))
     yield from check_storage(settings.storage)
     yield from check_backend(settings.storage)

@@ -17,6 +17,7 @@ from app.doctor.machine_checks import (
     check_start,
     check_tool,
     check_zygote,
+    judge_sandbox,
 )
 from app.doctor.service_checks import (
     check_backend,
@@ -93,11 +94,22 @@ def test_ffmpeg_is_asked_for_its_version(
 
 
 def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:
-    check = check_sandbox()
+    check = check_sandbox("required")
 
     score = Path("/proc/self/oom_score_adj").read_text()
     assert check.status in (Status.OK, Status.WARN)
     assert int(score) < 900
+
+
+def test_a_sandbox_with_holes_fails_where_it_is_required_and_is_warned_of_elsewhere() -> None:
+    report = {"missing": ["files", "system calls"], "landlock": 0, "shortfall": ["system calls"]}
+
+    required, best_effort = judge_sandbox(report), judge_sandbox({**report, "shortfall": []})
+
+    assert (required.status, best_effort.status) == (Status.FAIL, Status.WARN)
+    assert "BALLAST_SANDBOX=best-effort" in required.fix
+    assert "Landlock" in best_effort.fix
+    assert "seccomp" in best_effort.fix
 
 
 def test_a_child_is_really_forked() -> None:
