@@ -118,9 +118,10 @@ def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> N
     section = _contract().partition("### `GET /metrics/memory`")[2].partition("### ")[0]
     listed = {name for span in re.findall(r"`([^`]*)`", section) for name in re.findall(r'^\w+$|(?<=")\w+(?=")', span)}
     values = {"api", "zygote", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical"}
-    values |= {"counter", "inferred", "fork", "exec"}
+    values |= {"counter", "inferred", "fork", "exec", "required"}
     of_the_sandbox = {
-        "network", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal", "startMethod", "obstacle",
+        "policy", "network", "landlock", "missing", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal",
+        "startMethod", "obstacle",
     }  # fmt: skip
 
     members = {name for name in listed if not name.isupper()} - values - of_the_sandbox
