@@ -57,7 +57,7 @@ class Hijacker:
     def looks(self) -> Iterator[tuple[str, Attempt]]:
         """Into the memory and the environment of other processes."""
         for pid in (self.api, *self.others):
-            for name in ("environ", "mem", "maps", "fd", "cwd/.", "root/etc/passwd", "cmdline"):
+            for name in ("environ", "mem", "maps", "fd", "fd/0", "cwd/.", "root/etc/passwd", "cmdline"):
                 yield f"look /proc/{pid}/{name}", lambda path=Path(f"/proc/{pid}/{name}"): _read(path)  # type: ignore[misc]
             yield f"look ptrace {pid}", lambda pid=pid: _call("ptrace", _PTRACE_ATTACH, pid, 0, 0)  # type: ignore[misc]
             yield f"look process_vm_readv {pid}", lambda pid=pid: _call("process_vm_readv", pid, 0, 0, 0, 0, 0)  # type: ignore[misc]

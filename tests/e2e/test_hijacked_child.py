@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("mediapipe") is None, reason="mediapipe is not installed"),
 ]
 
+_REFUSALS = {f"refused: {name}" for name in ("EPERM", "EACCES", "ENOSYS")}
 KEY = "the-key-of-the-service"
 
 _HIJACKED = '''"""Hijacked: does what somebody else wants."""
@@ -122,10 +123,13 @@ def outcomes(taken_over: dict[str, object]) -> dict[str, str]:
 
 
 def got(outcomes: dict[str, str], group: str) -> dict[str, str]:
-    """Return the attempts of one group that were not refused; there must be some."""
+    """Return the attempts of one group that the cage did not refuse; there must be attempts.
+
+    Another error (bad arguments, no such process) would come from the call itself: it was let through.
+    """
     tried = {name: outcome for name, outcome in outcomes.items() if name.startswith(group + " ")}
     assert tried, outcomes
-    return {name: outcome for name, outcome in tried.items() if not outcome.startswith("refused")}
+    return {name: outcome for name, outcome in tried.items() if outcome not in _REFUSALS}
 
 
 @pytest.mark.parametrize("group", ["write", "signal", "network", "channel", "process", "kernel"])
@@ -150,8 +154,10 @@ def test_it_cannot_look_into_the_service_whatever_the_kernel_has(
         name: outcome for name, outcome in outcomes.items() if name.startswith(f"look /proc/{server.process.pid}/")
     }
 
-    assert tried
-    assert [name for name, outcome in tried.items() if outcome.startswith("got") and "cmdline" not in name] == []
+    assert len(tried) == 8
+    # The command line is everybody's to see, and the numbers of descriptors are their owner's, which for root is root.
+    harmless = {f"look /proc/{server.process.pid}/{name}" for name in ("cmdline", "fd")}
+    assert {name for name, outcome in tried.items() if outcome not in _REFUSALS} <= harmless
 
 
 def test_there_is_no_secret_in_its_environment(taken_over: dict[str, object]) -> None:
