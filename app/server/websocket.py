@@ -78,7 +78,9 @@ class WebSocketExchange:
     async def send(self, message: Message) -> None:
         await self._connection.drain()
         if self._connection.is_lost:
-            raise OSError("the client has gone")  # what Starlette expects
+            if self._is_open:
+                raise OSError("the client has gone")  # what Starlette expects, but of `accept`
+            return
         match message["type"]:
             case "websocket.accept" if not self._is_open:
                 self._accept(message)
