@@ -114,6 +114,8 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_MEMORY__LIMIT": ("300M", 300 * MIB),
         "BALLAST_UPLOAD__DIGEST": ("none", "none"),
         "BALLAST_SERVER__AUTH": ("off", "off"),
+        "BALLAST_SERVER__MAX_CONNECTIONS": ("700", 700),
+        "BALLAST_SERVER__TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
         "BALLAST_LOG__LEVEL": ("debug", "debug"),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
     }
