@@ -153,7 +153,7 @@ class Eviction:
     def _is_due(self, model: ServedModel, is_for_call: bool) -> bool:
         """Whether it is to give way to a call of another model that is there, or to a load."""
         is_wanted = is_for_call or any(other.is_waiting for other in self._models if other is not model)
-        is_standstill = not any(other.is_used or other.is_live or other.is_loading for other in self._models)
+        is_standstill = not any(other.is_used or other.is_loading for other in self._models)
         if is_standstill and (is_wanted or model.is_awaited):
             return True
         if not self._is_turn_over or model.loaded_at > self._clock() - TURN_SECONDS:
