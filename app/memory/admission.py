@@ -37,8 +37,13 @@ class Admission:
         self.granted_total = 0
         self.cancelled_total = 0
         self.leaked_total = 0
-        self._shortage = Shortage(self._missing_bytes, on_shortage) if on_shortage else None
+        self._shortage = None if on_shortage is None else Shortage(self._missing_bytes, on_shortage)
         self._is_dispatch_scheduled = False
+
+    @property
+    def next(self) -> Waiter | None:
+        """Who is next, if anybody waits whose class is open."""
+        return self.backfill.head or self.line.head()
 
     @property
     def waiting(self) -> int:
@@ -110,7 +115,7 @@ class Admission:
 
     def dispatch(self) -> None:
         """Grant whatever may be granted now."""
-        while (waiter := self.backfill.head or self.line.head()) is not None:
+        while (waiter := self.next) is not None:
             if waiter.nbytes > self.ledger.free_bytes and not waiter.future.done():
                 if self.backfill.head is None:
                     self.backfill.begin(waiter, self.line.finish_tag(waiter))

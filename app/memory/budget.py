@@ -90,14 +90,14 @@ class MemoryBudget:
     @property
     def missing_bytes(self) -> int | None:
         """What the waiter who is next lacks; None where nobody waits whose class is open."""
-        head = self._admission.backfill.head or self._admission.line.head()
-        return None if head is None else max(0, head.nbytes - self.free_bytes)
+        waiter = self._admission.next
+        return None if waiter is None else max(0, waiter.nbytes - self.free_bytes)
 
     @property
     def next_lease(self) -> Hashable | None:
         """The lease of the waiter who is next; None where nobody waits, or several wait for one grant."""
-        head = self._admission.backfill.head or self._admission.line.head()
-        return None if head is None else head.holder.lease
+        waiter = self._admission.next
+        return None if waiter is None else waiter.holder.lease
 
     def notify_waiting(self, listener: Callable[[], None]) -> None:
         """Have a listener called each time that the waiter who is next is found to lack bytes; it must be quick."""

@@ -152,17 +152,16 @@ class Eviction:
 
     def _is_due(self, model: ServedModel, is_for_call: bool) -> bool:
         """Whether it is to give way to a call of another model that is there, or to a load."""
-        if not any(other.is_used or other.is_live or other.is_loading for other in self._models):
-            return True  # everybody waits
+        is_wanted = is_for_call or any(other.is_waiting for other in self._models if other is not model)
+        is_standstill = not any(other.is_used or other.is_loading for other in self._models)
+        if is_standstill and (is_wanted or model.is_awaited):
+            return True
         if not self._is_turn_over or model.loaded_at > self._clock() - TURN_SECONDS:
             return False
-        is_for_load = any(other.is_waiting for other in self._models if other is not model)
-        return is_for_call or is_for_load or not (model.is_used or model.is_live)
+        return is_wanted or not (model.is_used or model.is_live)
 
     async def _reclaim(self, wanted_bytes: int | None) -> int:
         """Free idle children; what is not needed by anybody in particular may rest a little first."""
-        if wanted_bytes is not None:
-            self._wanted.set()  # where idle ones are not enough, others have their turn
         leaving = self.make_room(wanted_bytes, _REST_SECONDS if wanted_bytes is None else self._rest_seconds)
         nbytes = sum(account.reserved_bytes for account in leaving)
         await asyncio.gather(*(account.closed.wait() for account in leaving))

@@ -204,6 +204,23 @@ async def test_a_tracker_gives_way_to_a_call_that_has_waited_for_a_turn(house: T
     taken.release()
 
 
+async def test_an_idle_model_is_not_taken_at_once_for_what_is_no_vision(house: ToyHouse) -> None:
+    await house.analyze(Noses)
+    taken = house.fill(0)
+    pending = house.governor.budget.reserve({"buffers": MIB}, owner="upload", priority=Priority.REQUEST)
+    waiting = asyncio.create_task(pending.__aenter__())
+    await until(lambda: house.governor.budget.missing_bytes is not None)
+    house.vision.eviction.look()
+    within_its_turn = house.loaded
+    house.clock.now += 2 * TURN_SECONDS
+    await waiting
+
+    assert within_its_turn == ["model:noses"]
+    assert house.loaded == []
+    await pending.__aexit__(None, None, None)
+    taken.release()
+
+
 async def test_room_is_looked_for_again_when_a_call_begins_to_wait(house: ToyHouse) -> None:
     for task in (Noses, Feet):
         await house.analyze(task)
