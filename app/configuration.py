@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from app.command import CommandRefused
-from app.settings import Settings, section_names, section_variables
+from app.settings import Settings
+from app.settings.variables import section_names, section_variables
 from app.storage.discovery import complete_settings
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.units import GIB, MIB
-from app.settings import environment_names
+from app.settings.variables import environment_names
 from app.storage.discovery import complete_settings
 
 HEAD = """# Settings

@@ -14,7 +14,8 @@ from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 from app.domain.pressure import PressureLevel, ProcessingMode
 from app.errors import BallastError
 from app.main import EXPOSED_HEADERS, create_app
-from app.settings import Settings, environment_names
+from app.settings import Settings
+from app.settings.variables import environment_names
 from app.status.metrics import render
 from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.domain.units import GIB, KIB, MIB
-from app.settings import ServerSettings, Settings, environment_names, parse_bytes, unknown_variables
+from app.settings import ServerSettings, Settings
+from app.settings.values import parse_bytes
+from app.settings.variables import environment_names, unknown_variables
 from app.storage.discovery import complete_settings
 from tests.media_files import REPOSITORY
 

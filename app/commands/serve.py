@@ -22,7 +22,7 @@ class Serve(Command):
 
         hide_from_others()  # first of all: the keys in our environment are read next
         from app.configuration import read_settings
-        from app.settings import unknown_variables
+        from app.settings.variables import unknown_variables
 
         settings = read_settings()
         if options.check:

@@ -103,7 +103,7 @@ def _progress(plan: SoakPlan, tally: Tally, seen: Watched) -> str:
 
 
 def _size(text: str) -> int:
-    from app.settings import parse_bytes
+    from app.settings.values import parse_bytes
 
     try:
         size = parse_bytes(text)

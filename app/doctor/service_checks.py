@@ -13,7 +13,8 @@ from app.domain.check import Check, failed, passed, warned
 from app.domain.units import MIB
 from app.memory.limit import LimitSource, MemoryLimit, find_limit
 from app.models.assets import FileState, ModelAssets
-from app.settings import StorageSettings, unknown_variables
+from app.settings import StorageSettings
+from app.settings.variables import unknown_variables
 from app.storage.discovery import find_backend
 from app.storage.filesystem import UnusableRoot, file_system_type, free_bytes, nearest_existing, refuse_memory
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 
 from app.http.problems import GUARDED
 from app.http.state import opened
-from app.settings import Settings, environment_names, secret_variables
+from app.settings import Settings
+from app.settings.variables import environment_names, secret_variables
 from app.status.room import StatusRoom
 
 router = APIRouter(prefix="/v1", tags=["operations"], responses=GUARDED)

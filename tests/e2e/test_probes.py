@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.settings import environment_names
+from app.settings.variables import environment_names
 from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
 from app.vision.schema import AnalysisSchema, TasksSchema

@@ -17,7 +17,7 @@ from app.domain.check import Check, Status
 from app.domain.media import MediaDetails
 from app.domain.media_types import MP4
 from app.errors import NotFound
-from app.settings import environment_names, secret_variables, unknown_variables
+from app.settings.variables import environment_names, secret_variables, unknown_variables
 from app.storage.discovery import complete_settings, find_backend
 from app.storage.threads import DiskThreads
 from tests.samples import mp4

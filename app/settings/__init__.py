@@ -1,0 +1,64 @@
+"""Settings: one frozen object, read once from `BALLAST_<SECTION>__<NAME>`; each room is given only its own section."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.domain.sandbox import SandboxPolicy
+from app.settings.sections import (
+    ImageSettings,
+    LogSettings,
+    MemorySettings,
+    ModelSettings,
+    StorageSettings,
+    UploadSettings,
+    VisionSettings,
+)
+from app.settings.server import ServerSettings
+
+__all__ = [
+    "ImageSettings",
+    "LogSettings",
+    "MemorySettings",
+    "ModelSettings",
+    "ServerSettings",
+    "Settings",
+    "StorageSettings",
+    "UploadSettings",
+    "VisionSettings",
+]
+
+
+class Settings(BaseSettings):
+    """All settings of one service, but for what storage back ends add (`app.storage.discovery.complete_settings`).
+
+    Raises:
+        pydantic.ValidationError: a value is wrong, or two contradict each other.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BALLAST_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    memory: MemorySettings = MemorySettings()
+    storage: StorageSettings = StorageSettings()
+    upload: UploadSettings = UploadSettings()
+    image: ImageSettings = ImageSettings()
+    vision: VisionSettings = VisionSettings()
+    models: ModelSettings = ModelSettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
+    sandbox: SandboxPolicy = Field("required", description="best-effort: children work though their sandbox has holes.")
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Settings:
+        if self.upload.inline_max_bytes > self.upload.max_bytes:
+            raise ValueError("upload.inline_max_bytes is above upload.max_bytes")
+        if self.memory.limit is not None and self.upload.inline_max_bytes > self.memory.limit:
+            raise ValueError("BALLAST_UPLOAD__INLINE_MAX_BYTES is above BALLAST_MEMORY__LIMIT")
+        return self

@@ -1,0 +1,98 @@
+"""What each room is given: its own section, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from app.domain.units import GIB, MIB
+from app.settings.values import Bytes, Seconds, Section, Share
+
+
+class MemorySettings(Section):
+    limit: Bytes | None = Field(
+        None, gt=0, description="The memory limit of the whole process tree; unset: the cgroup's."
+    )
+    budget_share: Share = Field(0.85, description="The part of the limit that may be reserved.")
+    moderate_share: Share = Field(0.70, description="Working set over limit from which the level is MODERATE.")
+    high_share: Share = Field(0.80, description="Working set over limit from which the level is HIGH.")
+    critical_share: Share = Field(0.90, description="Working set over limit from which the level is CRITICAL.")
+    kill_share: Share = Field(0.95, description="Working set over limit at which a child is killed, an idle one first.")
+    hysteresis_share: float = Field(0.03, ge=0, lt=0.2, description="How far below a threshold a level is left.")
+    host_low: Bytes = Field(500 * MIB, description="Available memory of the host below which the level is HIGH.")
+    host_critical: Bytes = Field(200 * MIB, description="Available memory of the host below which it is CRITICAL.")
+    psi_some: float = Field(20.0, gt=0, le=100, description="PSI some avg10 (percent) that raises the level to HIGH.")
+    sample_seconds: float = Field(1.0, gt=0, description="Sampling period at LOW.")
+    fast_sample_seconds: float = Field(0.25, gt=0, description="Sampling period above LOW.")
+    detail_seconds: float = Field(10.0, gt=0, description="Period of the expensive samples (USS).")
+    cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
+    wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
+    max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
+    client_share: float = Field(0.5, gt=0, le=1, description="Share of these places that one client may have.")
+    recycle_share: float = Field(
+        0.0, ge=0, le=1, description="API resident memory over limit at which the API drains and exits 75; 0: never."
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_rise(self) -> MemorySettings:
+        if not self.moderate_share < self.high_share < self.critical_share < self.kill_share:
+            raise ValueError("the shares must rise: moderate < high < critical < kill")
+        if self.host_critical > self.host_low:
+            raise ValueError("host_critical is above host_low")
+        return self
+
+
+class StorageSettings(Section):
+    """What every storage back end has. A back end adds its own settings in its file (`app.storage.discovery`)."""
+
+    root: Path = Field(Path("var"), description="Where media, temporary files and state are kept.")
+    quota: Bytes | None = Field(None, description="Bytes that stored media and temporary files may take in all.")
+    free_floor: Bytes = Field(256 * MIB, description="Free space of the file system that is never touched.")
+    client_share: Share = Field(
+        0.25, description="The part that one client may take of the room for spools, promises and resumable uploads."
+    )
+    ttl_seconds: Seconds = Field(0, description="Age at which a media item is removed; 0: never.")
+    fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
+    shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
+    allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
+    backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")
+
+
+class UploadSettings(Section):
+    max_bytes: Bytes = Field(10 * GIB, description="Size of the largest upload.")
+    inline_max_bytes: Bytes = Field(50 * MIB, description="Size up to which an answer carries the bytes themselves.")
+    idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
+    digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
+    expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
+    begin_seconds: float = Field(
+        600.0, gt=0, description="Time in which the first byte of a resumable upload must come, or it is removed."
+    )
+    max_resumable: int = Field(1000, ge=1, description="Resumable uploads that may be unfinished at a time.")
+
+
+class ImageSettings(Section):
+    max_pixels: int = Field(50_000_000, gt=0, description="Decoded pixels x frames of one picture.")
+
+
+class VisionSettings(Section):
+    max_bytes: Bytes = Field(5 * MIB, description="Size of the largest picture or frame.")
+    max_width: int = Field(640, ge=64, le=4096, description="Width at which pictures are analysed.")
+    max_height: int = Field(480, ge=64, le=4096, description="Height at which pictures are analysed.")
+    idle_seconds: float = Field(300.0, gt=0, description="Idle time after which a model is unloaded.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Pictures of a task at a time; unset: one a core, within the quota."
+    )
+    deadline_seconds: float = Field(10.0, gt=0, description="Time after which an analysis is given up.")
+    load_seconds: float = Field(30.0, gt=0, description="Time that starting a worker and loading a model may take.")
+    stream_idle_seconds: float = Field(60.0, gt=0, description="Time without a message after which a stream closes.")
+    max_streams: int = Field(64, ge=1, description="Streams that may be open at a time.")
+
+
+class ModelSettings(Section):
+    dir: Path = Field(Path("models"), description="Where the model bundles are.")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line that is logged.")
