@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         redirect_slashes=False,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in `status/page`
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,  # what methods of generated clients are called
     )
     problems.install(app)
     for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order

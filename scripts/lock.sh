@@ -22,9 +22,10 @@ upgrade=()
 compile pyproject.toml --extra s3 --extra vision --output-file requirements/run.txt
 compile --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 compile --group tools --output-file requirements/tools.txt
+compile --group clients --output-file requirements/clients.txt
 
 if grep -nE 'https?://|--(extra-)?index|--find-links' requirements/*.txt; then
     echo "lock: a requirements file names where a package is fetched from (see above)" >&2
     exit 1
 fi
-echo "requirements/run.txt, dev.txt and tools.txt are compiled; requirements/mediapipe.txt is kept by hand"
+echo "requirements/run.txt, dev.txt, tools.txt and clients.txt are compiled; requirements/mediapipe.txt is kept by hand"

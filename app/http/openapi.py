@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.errors import PROBLEM_TYPE
 from app.http import problems
+from app.http.component_schemas import name_schemas
 
 _REQUEST_ID = {"description": "The request's own id, or a new one.", "schema": {"type": "string"}}
 _RETRY_AFTER = {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}
@@ -35,7 +36,11 @@ class Document:
             document["security"] = [{"key": []}, {}]
             for status, response in _responses(document):
                 _describe_headers(status, response)
-                _describe_sequence(response)
+                _describe_sequences(response)
+                _put_json_first(response)
+            for parameter in _parameters(document):
+                _simplify(parameter["schema"])
+            name_schemas(document)
             self._document = document
         return self._document
 
@@ -56,8 +61,42 @@ def _describe_headers(status: str, response: dict[str, Any]) -> None:
     response["headers"] = response.get("headers", {}) | headers
 
 
-def _describe_sequence(response: dict[str, Any]) -> None:
-    """Say what is in a stream of events as 3.1 can: `schema` is that of each event (`itemSchema` came with 3.2)."""
-    for content in response.get("content", {}).values():
-        if "itemSchema" in content:
-            content["schema"] = content.pop("itemSchema")
+def _describe_sequences(response: dict[str, Any]) -> None:
+    """Describe events and lines as the text that they are, and by `contentSchema` what is in it.
+
+    3.1 has no `itemSchema`, which came with 3.2, and an array is nothing that a generated client could read them as.
+    """
+    for media_type, content in response.get("content", {}).items():
+        if media_type == "text/event-stream":
+            text = {"type": "string"}  # told event by event
+        elif media_type == "application/x-ndjson":
+            text = {"type": "string", "format": "binary"}
+        else:
+            continue
+        schema = content.pop("itemSchema", None) or content.pop("schema")
+        content["schema"] = {**text, "contentMediaType": media_type, "contentSchema": schema}
+
+
+def _put_json_first(response: dict[str, Any]) -> None:
+    """Name JSON first of the types of an answer: of several forms generators take the first for what comes."""
+    if "application/json" in (content := response.get("content", {})):
+        response["content"] = {"application/json": content["application/json"]} | content
+
+
+def _parameters(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in document["paths"].values():
+        for operation in item.values():
+            yield from operation.get("parameters", ())
+
+
+def _simplify(schema: dict[str, Any]) -> None:
+    """Leave out of a parameter's schema what is not so, or said twice.
+
+    A query string has no null: what may be left out is what it is where it is there. The parameter itself has the
+    description already.
+    """
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        del schema["anyOf"]
+        schema.update(choices[0])
+    schema.pop("description", None)

@@ -45,6 +45,18 @@ SCHEMA: dict[str, Any] = {
         "requestId": {"type": "string"},
     },
     "additionalProperties": True,
+    "examples": [
+        {
+            "type": "urn:ballast:problem:overloaded",
+            "title": "Overloaded",
+            "status": 503,
+            "detail": "There is no memory for this now.",
+            "code": "overloaded",
+            "requestId": "3e8b7d0f52c14b6c9b1f0a7d4c2e6f81",
+            "neededBytes": 92274688,
+            "freeBytes": 20971520,
+        }
+    ],
 }
 
 

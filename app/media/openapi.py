@@ -21,6 +21,7 @@ from app.errors import (
     StorageFull,
     UnsupportedMedia,
 )
+from app.http.bodies import BYTES, stored_bytes
 from app.http.problems import problem_responses
 from app.media.assembly import CHECKSUMS
 from app.media.tus_headers import MAX_METADATA_CHARACTERS, MAX_NUMBER
@@ -58,10 +59,10 @@ _SIZE = {"minimum": 0, "maximum": MAX_NUMBER}
 _BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
 _BOUNDS: dict[str, dict[str, Any]] = {
-    "Tus-Resumable": {"enum": ["1.0.0"]},
+    "Tus-Resumable": {"pattern": "^1\\.0\\.0$", "examples": ["1.0.0"]},
     "Upload-Checksum": {"pattern": f"^(?:{'|'.join(CHECKSUMS)}) {_BASE64}$"},
     "Upload-Concat": {"pattern": "^(?:partial|final; ?[!-~]+(?: [!-~]+)*)$"},
-    "Upload-Defer-Length": {"enum": ["1"]},
+    "Upload-Defer-Length": {"pattern": "^1$", "examples": ["1"]},
     "Upload-Length": _SIZE,
     "Upload-Metadata": {
         "pattern": f"^(?:[!-+\\--~]+(?: {_BASE64})?(?:,[!-+\\--~]+(?: {_BASE64})?)*)?$",
@@ -71,8 +72,6 @@ _BOUNDS: dict[str, dict[str, Any]] = {
 }
 """What the values of these headers are held to (`tus_headers`)."""
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
-
 
 def answer(description: str, *headers: str) -> dict[str, Any]:
     """Return the description of an answer with these headers."""
@@ -81,7 +80,7 @@ def answer(description: str, *headers: str) -> dict[str, Any]:
 
 def bytes_answer(description: str, *headers: str) -> dict[str, Any]:
     """Return the description of an answer that is stored bytes, with these headers."""
-    return {**answer(description, *headers), "content": {"*/*": _BYTES}}
+    return {**answer(description, *headers), "content": stored_bytes()}
 
 
 def problems(*errors: type[BallastError], headers: Iterable[str]) -> Responses:
@@ -118,21 +117,7 @@ def _headers(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 RECEIVING = (BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, QueueFull, Overloaded, StorageFull)
 """What may go wrong with bytes that are sent to be stored."""
 
-UPLOAD_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "One file: as a form with one part named `file`, or as it is.",
-        "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _BYTES["schema"]}}
-            },
-            "*/*": _BYTES,
-        },
-    }
-}
-"""The two forms of an upload, for `openapi_extra`: the routes read the body themselves."""
-
-_PIECE_BODY = {"required": True, "content": {"application/offset+octet-stream": _BYTES}}
+_PIECE_BODY = {"required": True, "content": {"application/offset+octet-stream": BYTES}}
 
 CREATION = tus_request(
     optional=("Upload-Length", "Upload-Defer-Length", "Upload-Metadata", "Upload-Concat", "Upload-Checksum"),

@@ -21,6 +21,7 @@ from app.errors import (
     RangeNotSatisfiable,
     StorageUnavailable,
 )
+from app.http.bodies import file_body
 from app.http.body import incoming_file
 from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
@@ -29,9 +30,9 @@ from app.http.state import ClientDep, opened
 from app.media import tus
 from app.media.content import UntilSent, content_response, link_terms
 from app.media.delivery import Inline, Shape, SizedBody
-from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_answer, problems
+from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
-from app.media.schema import ClipAnswer, MediaAnswer, MediaList
+from app.media.schema import MediaList, StoredMedia
 from app.media.transfers import DOWNLOAD, UPLOAD
 from app.storage.ids import CURSOR_PATTERN
 
@@ -75,8 +76,8 @@ class UploadQuery(BaseModel):
 @router.post(
     "",
     status_code=201,
-    response_model=MediaAnswer | ClipAnswer,
-    openapi_extra=UPLOAD_BODY,
+    response_model=StoredMedia,
+    openapi_extra=file_body("One file"),
     responses={
         201: answer("The item, with its bytes where they are few.", "Location", "Ballast-Memory"),
         **problem_responses(*RECEIVING, InvalidParameter, StorageUnavailable),
@@ -117,7 +118,7 @@ async def list_media(
 
 @router.get(
     "/{media_id}",
-    response_model=MediaAnswer | ClipAnswer,
+    response_model=StoredMedia,
     responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
 )
 async def read_media(
@@ -136,7 +137,9 @@ async def read_media(
 
 
 @router.get("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
-@router.head("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
+@router.head(
+    "/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES, operation_id="head_content"
+)
 async def read_content(
     request: Request,
     media_id: str,

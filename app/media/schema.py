@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, PlainSerializer, RootModel, WithJsonSchema
 
 from app.domain.media import MediaKind
 from app.http.schema import Schema
@@ -20,8 +20,32 @@ Moment: TypeAlias = Annotated[
 ]
 
 
+_EXAMPLE: dict[str, JsonValue] = {
+    "id": "vydqn8zq6tc7jtx9nmsfe6",
+    "timestampKey": "1768383000123-jtx9nmsfe6.mp4",
+    "name": "holiday.mp4",
+    "contentType": "video/mp4",
+    "kind": "video",
+    "sizeBytes": 104857600,
+    "sha256": None,
+    "width": 1920,
+    "height": 1080,
+    "durationSeconds": 62.4,
+    "frameRate": 29.97,
+    "rotation": 0,
+    "largeFile": True,
+    "path": "media/video/ydqn/vydqn8zq6tc7jtx9nmsfe6.mp4",
+    "url": "/v1/media/vydqn8zq6tc7jtx9nmsfe6/content",
+    "createdAt": "2026-01-14T09:30:00.123Z",
+    "expiresAt": None,
+    "buffer": None,
+}
+
+
 class MediaItemSchema(Schema):
     """One media item. Null: not known, or not there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     id: str
     timestamp_key: str = Field(description="A name that sorts by the time of the upload.")
@@ -53,6 +77,8 @@ class MediaItemSchema(Schema):
 
 
 class MediaAnswer(MediaItemSchema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"success": True, **_EXAMPLE}]})
+
     success: Literal[True]
 
 
@@ -61,6 +87,10 @@ class ClipAnswer(Schema):
 
     success: Literal[True]
     clip: MediaItemSchema
+
+
+class StoredMedia(RootModel[MediaAnswer | ClipAnswer]):
+    """The item in the shape that was asked for (`shape`)."""
 
 
 class MediaList(Schema):

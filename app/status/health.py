@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from app.domain.pressure import PressureLevel
 from app.http.state import opened
 from app.status.room import StatusRoom
+from app.status.service_schema import HealthSchema, ReadinessSchema
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -17,21 +18,21 @@ StatusDep = Annotated[StatusRoom, Depends(opened("status"))]
 
 
 @router.get("/live", summary="Whether the event loop runs")
-async def live() -> dict[str, str]:
-    return {"status": "live"}
+async def live() -> HealthSchema:
+    return HealthSchema(status="live")
 
 
 @router.get("/startup", summary="Whether the service has started")
-async def startup(status: StatusDep) -> dict[str, str]:
+async def startup(status: StatusDep) -> HealthSchema:
     del status  # it is there: the start is over
-    return {"status": "started"}
+    return HealthSchema(status="started")
 
 
 @router.get(
     "/ready",
     summary="Whether new work is welcome",
-    response_model=None,
-    responses={503: {"description": "Not now; `reasons` says why."}},
+    response_model=ReadinessSchema,
+    responses={503: {"model": ReadinessSchema, "description": "Not now; `reasons` says why."}},
 )
 async def ready(status: StatusDep) -> JSONResponse:
     reasons = list(status.vision.vision.troubles())

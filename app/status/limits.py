@@ -11,37 +11,38 @@ from app.http.state import opened
 from app.settings import Settings
 from app.settings.variables import environment_names, secret_variables
 from app.status.room import StatusRoom
+from app.status.service_schema import DerivedSchema, LimitsSchema, SettingSchema
 
 router = APIRouter(prefix="/v1", tags=["operations"], responses=GUARDED)
 
 
 @router.get("/limits", summary="Every setting with its default and effective value, and the limits derived from them")
-async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> dict[str, Any]:
+async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> LimitsSchema:
     core, governor = status.core, status.core.governor
-    return {
-        "settings": _settings(core.settings),
-        "derived": {
-            "limitBytes": governor.sample.limit_bytes,
-            "limitSource": governor.sample.limit_source,
-            "budgetBytes": governor.budget.total_bytes,
-            "largestGrantBytes": governor.budget.limit_bytes,
-            "visionWorkers": status.vision.instances,
-            "maxFrameBytes": core.settings.vision.max_bytes,
-        },
-    }
+    return LimitsSchema(
+        settings=_settings(core.settings),
+        derived=DerivedSchema(
+            limit_bytes=governor.sample.limit_bytes,
+            limit_source=governor.sample.limit_source,
+            budget_bytes=governor.budget.total_bytes,
+            largest_grant_bytes=governor.budget.limit_bytes,
+            vision_workers=status.vision.instances,
+            max_frame_bytes=core.settings.vision.max_bytes,
+        ),
+    )
 
 
-def _settings(settings: Settings) -> list[dict[str, Any]]:
+def _settings(settings: Settings) -> list[SettingSchema]:
     """Return name, description, default and value of each setting; of secrets only that they are set."""
     effective = settings.model_dump(mode="json")
     secrets = secret_variables(type(settings))
     return [
-        {
-            "name": variable,
-            "description": description,
-            "default": _plain(default),
-            "value": _value(effective, variable, variable in secrets),
-        }
+        SettingSchema(
+            name=variable,
+            description=description,
+            default=_plain(default),
+            value=_value(effective, variable, variable in secrets),
+        )
         for variable, description, default in environment_names(type(settings))
     ]
 

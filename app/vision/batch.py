@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.core import Core
 from app.domain.units import KIB, MIB
 from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
+from app.http.bodies import files_body
 from app.http.body import Arrival, plain_body
 from app.http.multipart import file_parts
 from app.http.problems import SCHEMA, problem_responses
@@ -34,6 +35,7 @@ _EARLY_BYTES = 64 * KIB
 _MAX_LIST_BYTES = 4 * MIB
 
 _LIST_SCHEMA: dict[str, Any] = {
+    "title": "MediaIds",
     "type": "object",
     "description": "Stored pictures, by their media ids.",
     "required": ["media"],
@@ -41,28 +43,12 @@ _LIST_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
-                    },
-                }
-            },
-            "application/json": {"schema": _LIST_SCHEMA},
-        },
-    }
-}
-
 _PROBLEM_LINE = {
     **SCHEMA,
+    "title": "ProblemLine",
     "required": ["index", *SCHEMA["required"]],
     "properties": {"index": {"type": ["integer", "null"]}, **SCHEMA["properties"]},
+    "examples": [{"index": 7, **example} for example in SCHEMA["examples"]],
 }
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -106,7 +92,7 @@ def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
         status_code=200,
         response_class=BatchResponse,
         responses=_RESPONSES,
-        openapi_extra=_BODY,
+        openapi_extra=files_body("The pictures as files, or stored ones by their ids.", _LIST_SCHEMA),
     )
 
 

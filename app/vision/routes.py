@@ -23,6 +23,7 @@ from app.errors import (
     UnsupportedMedia,
     WorkerFailed,
 )
+from app.http.bodies import BYTES, file_body
 from app.http.body import incoming_file
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import HEADER, receipt_headers
@@ -31,25 +32,9 @@ from app.vision.batch import add_batch
 from app.vision.params import answer_model, described, read_request
 from app.vision.plan import Output
 from app.vision.route import ShortRoute, VisionDep
-from app.vision.schema import AnalysisSchema, TaskSchema, TasksSchema
+from app.vision.schema import AnalysisSchema, TaskSchema, TaskListSchema
 from app.vision.stream import add_stream
 from app.vision.task import VisionTask, vision_tasks
-
-_PICTURE_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-        },
-    }
-}
 
 _PROBLEMS = problem_responses(
     BadRequest,
@@ -83,15 +68,20 @@ def build_router() -> APIRouter:
         _add_task(router, task)
         add_batch(router, task)
     router.add_api_route(
-        "", _list_tasks, methods=["GET"], response_model=TasksSchema, summary="The tasks and the state of their models"
+        "",
+        _list_tasks,
+        methods=["GET"],
+        name="list_tasks",
+        response_model=TaskListSchema,
+        summary="The tasks and the state of their models",
     )
     router.add_api_route("/{task}", _unknown_task, methods=["POST"], include_in_schema=False)
     add_stream(router, tasks)
     return router
 
 
-async def _list_tasks(room: VisionDep) -> TasksSchema:
-    return TasksSchema(
+async def _list_tasks(room: VisionDep) -> TaskListSchema:
+    return TaskListSchema(
         tasks=[
             TaskSchema(
                 name=status.task,
@@ -131,7 +121,7 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
         summary=f"Find {task.summary}",
         response_class=Response,
         responses={200: _answers(task), **_PROBLEMS},
-        openapi_extra=_PICTURE_BODY,
+        openapi_extra=file_body("One picture"),
         route_class_override=ShortRoute,
     )
 
@@ -139,7 +129,7 @@ def _add_task(router: APIRouter, task: type[VisionTask]) -> None:
 def _answers(task: type[VisionTask]) -> dict[str, Any]:
     """Return the description of a 200: JSON and, by `annotate` and `as`, pictures."""
     outputs = [Output.PICTURE, Output.MASK] if task.has_mask else [Output.PICTURE]
-    pictures = {output.content_type: {"schema": {"type": "string", "format": "binary"}} for output in outputs}
+    pictures = {output.content_type: BYTES for output in outputs}
     description = (
         "What was found; with `annotate=true` the picture with a drawing of it, in its own size but at most 1920 "
         "pixels wide and high."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ConfigDict, JsonValue
+
 from app.domain.pressure import ProcessingMode
 from app.http.schema import Schema
 
@@ -57,11 +59,32 @@ class TimingSchema(Schema):
     inference_seconds: float
 
 
+_EXAMPLE: dict[str, JsonValue] = {
+    "task": "face-detection",
+    "model": "face_detector.task",
+    "width": 1280,
+    "height": 720,
+    "analyzedWidth": 640,
+    "analyzedHeight": 360,
+    "mode": "FULL_QUALITY",
+    "detections": [
+        {
+            "landmarks": [{"x": 0.41, "y": 0.32, "z": 0.0}, {"x": 0.48, "y": 0.31, "z": 0.0}],
+            "box": {"x": 0.36, "y": 0.2, "width": 0.18, "height": 0.31},
+            "score": 0.94,
+        }
+    ],
+    "timing": {"queuedSeconds": 0.0, "decodeSeconds": 0.004, "inferenceSeconds": 0.011},
+}
+
+
 class AnalysisSchema(Schema):
     """What was found in one picture, by which model and in which processing mode.
 
     `reduced` is there where memory allowed only a smaller analysis size, `cached` where it was found before.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     task: str
     model: str
@@ -79,6 +102,8 @@ class AnalysisSchema(Schema):
 class BatchResultSchema(AnalysisSchema):
     """What was found in one picture of many; `index` counts from 0, in the order in which they were sent."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"index": 7, **_EXAMPLE}]})
+
     index: int
 
 
@@ -93,5 +118,5 @@ class TaskSchema(Schema):
     parameters: dict[str, object]
 
 
-class TasksSchema(Schema):
+class TaskListSchema(Schema):
     tasks: list[TaskSchema]

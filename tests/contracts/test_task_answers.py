@@ -205,7 +205,7 @@ def test_the_forms_of_its_answer_stand_in_the_description(task: type[VisionTask]
 
     forms = {"application/json", "image/jpeg"} | ({"image/png"} if task.has_mask else set())
     assert content.keys() == forms
-    assert content["application/json"]["schema"]["$ref"].endswith("/AnalysisSchema")
+    assert content["application/json"]["schema"]["$ref"].endswith("/Analysis")
 
 
 @pytest.mark.model

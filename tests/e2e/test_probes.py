@@ -13,7 +13,7 @@ import pytest
 from app.settings.variables import environment_names
 from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
-from app.vision.schema import AnalysisSchema, TasksSchema
+from app.vision.schema import AnalysisSchema, TaskListSchema
 from tests.e2e.pictures import thumb
 from tests.e2e.server import RunningServer, eventually, run_server
 
@@ -118,7 +118,7 @@ def test_samples_go_on(server: RunningServer) -> None:
 def test_hot_answers_keep_to_their_schemas(client: httpx.Client) -> None:
     for task in ("hands", "gestures"):
         AnalysisSchema.model_validate_json(client.post(f"/v1/vision/{task}?cache=false", content=thumb()).content)
-    TasksSchema.model_validate_json(client.get("/v1/vision").content)
+    TaskListSchema.model_validate_json(client.get("/v1/vision").content)
     MemorySchema.model_validate_json(client.get("/metrics/memory").content)
 
 

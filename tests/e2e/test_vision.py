@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.vision.schema import AnalysisSchema, TasksSchema
+from app.vision.schema import AnalysisSchema, TaskListSchema
 from tests.e2e.pictures import saved, thumb, thumb_variants, turned_thumb
 from tests.e2e.server import RunningServer, eventually, problem_of, run_server
 from tests.media_files import PHOTO_NAMES, photo
@@ -55,7 +55,7 @@ def is_near(found: tuple[float, float], expected: tuple[float, float]) -> bool:
 
 def states(client: httpx.Client) -> dict[str, str]:
     answer = client.get("/v1/vision")
-    tasks = TasksSchema.model_validate_json(answer.content).tasks
+    tasks = TaskListSchema.model_validate_json(answer.content).tasks
     return {task.name: task.state for task in tasks}
 
 

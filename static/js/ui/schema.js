@@ -42,7 +42,8 @@ function childrenOf(shape) {
     { label: required.has(name) ? name : `${name}?`, schema, note: /** @type {any} */ (schema).description ?? '' }));
   const choices = (shape.anyOf ?? shape.oneOf ?? shape.allOf ?? []).map((/** @type {any} */ schema) => ({ label: '', schema, note: '' }));
   const items = shape.items ? [{ label: 'items', schema: shape.items, note: '' }] : [];
-  return [...members, ...choices, ...items];
+  const content = shape.contentSchema ? [{ label: 'each', schema: shape.contentSchema.items ?? shape.contentSchema, note: '' }] : [];
+  return [...members, ...choices, ...items, ...content];
 }
 
 /** @param {any} description @param {{label: string, schema: any, note: string}} line */
