@@ -1,7 +1,7 @@
 """How bodies of files are described: the form, and the bytes as they are.
 
-Generators of clients know `multipart/form-data` and `application/octet-stream`; of several forms some take the first, and
-a range of types such as `image/*` is nothing that they can send.
+Generators of clients know `multipart/form-data` and `application/octet-stream`; of several forms some take the first,
+and a range of types such as `image/*` is nothing that they can send.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def file_body(what: str) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "description": f"{what}: as a form with one part named `file`, or the bytes themselves with any Content-Type.",
+            "description": f"{what}: a form with one part named `file`, or the bytes as they are, with any Content-Type.",
             "content": {"multipart/form-data": {"schema": _FILE_FORM}, "application/octet-stream": BYTES},
         }
     }

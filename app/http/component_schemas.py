@@ -12,7 +12,17 @@ from typing import Any
 
 _SUFFIX = "Schema"
 _PREFIX = "#/components/schemas/"
-_NAMED = ("properties", "patternProperties", "$defs", "schemas", "headers", "content", "responses", "paths", "callbacks")
+_NAMED = (
+    "properties",
+    "patternProperties",
+    "$defs",
+    "schemas",
+    "headers",
+    "content",
+    "responses",
+    "paths",
+    "callbacks",
+)
 """Members whose own members are names, not words of OpenAPI or JSON Schema."""
 
 _VERBATIM = ("example", "examples", "default", "enum", "const")
@@ -61,7 +71,7 @@ def _is_titled_object(node: dict[str, Any]) -> bool:
 
 
 def _nodes(*roots: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give each dictionary that is a word of OpenAPI or a schema, from the outside in; not maps of names, nor values."""
+    """Give each dictionary that is an object of OpenAPI or a schema, from the outside in; no map of names, no value."""
     for root in roots:
         yield from _below(root, named=False)
 

@@ -133,10 +133,19 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(_allowed_methods(request))
-    known: dict[int, type[BallastError]] = {404: NotFound, 405: MethodNotAllowed, 413: PayloadTooLarge}
+        methods = _allowed_methods(request)
+        headers["Allow"] = ", ".join(methods)
+        return problem_response(MethodNotAllowed(_instead(request.method, methods)), headers)
+    known: dict[int, type[BallastError]] = {404: NotFound, 413: PayloadTooLarge}
     cls = known.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
     return problem_response(cls(f"{error.detail}."), headers)
+
+
+def _instead(method: str, methods: list[str]) -> str:
+    """Return what to use at an address that does not take `method`: people send files with `curl -T`, which is PUT."""
+    if method == "PUT" and "POST" in methods:
+        return "Send the same body with POST (curl: `--data-binary @FILE` instead of `-T FILE`)."
+    return f"{method} is not for this address; use {' or '.join(methods)}."
 
 
 def _allowed_methods(request: Request) -> list[str]:

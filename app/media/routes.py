@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
@@ -34,7 +34,7 @@ from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, proble
 from app.media.room import MediaRoom
 from app.media.schema import MediaList, StoredMedia
 from app.media.transfers import DOWNLOAD, UPLOAD
-from app.storage.ids import CURSOR_PATTERN
+from app.storage.ids import CURSOR_PATTERN, is_id
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
 
@@ -73,15 +73,18 @@ class UploadQuery(BaseModel):
     name: NameQuery = None
 
 
+_STORED_RESPONSES: Responses = {
+    201: answer("The item, with its bytes where they are few.", "Location", "Ballast-Memory"),
+    **problem_responses(*RECEIVING, InvalidParameter, StorageUnavailable),
+}
+
+
 @router.post(
     "",
     status_code=201,
     response_model=StoredMedia,
     openapi_extra=file_body("One file"),
-    responses={
-        201: answer("The item, with its bytes where they are few.", "Location", "Ballast-Memory"),
-        **problem_responses(*RECEIVING, InvalidParameter, StorageUnavailable),
-    },
+    responses=_STORED_RESPONSES,
 )
 async def create_media(
     request: Request,
@@ -102,6 +105,46 @@ async def create_media(
     body = await until_sent.enter_async_context(media.delivery.answer(item, query.inline, query.shape))
     receipt = receipt_headers(media.transfers.receipt(UPLOAD))
     return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})
+
+
+@router.put(
+    "",
+    status_code=201,
+    response_model=StoredMedia,
+    openapi_extra=file_body("One file"),
+    responses=_STORED_RESPONSES,
+)
+async def put_media(
+    request: Request,
+    query: Annotated[UploadQuery, Query()],
+    media: MediaDep,
+    client: ClientDep,
+    until_sent: UntilSent,
+) -> Response:
+    """The same as POST, for `curl -T FILE`: each time a new item is made."""
+    return await create_media(request, query, media, client, until_sent)
+
+
+@router.put(
+    "/{media_id}",
+    status_code=201,
+    response_model=StoredMedia,
+    openapi_extra=file_body("One file"),
+    responses={**_STORED_RESPONSES, **problem_responses(NotFound, Conflict)},
+)
+async def put_named_media(
+    request: Request,
+    name: Annotated[str, Path(alias="media_id", max_length=1024, description="The file's name, not an id.")],
+    query: Annotated[UploadQuery, Query()],
+    media: MediaDep,
+    client: ClientDep,
+    until_sent: UntilSent,
+) -> Response:
+    """The same under a name, as `curl -T FILE` sends it to an address that ends with a slash. No item is replaced."""
+    if is_id(name):
+        await media.store.get(name)
+        raise Conflict("An item cannot be replaced: POST stores a new one.")
+    return await create_media(request, query.model_copy(update={"name": query.name or name}), media, client, until_sent)
 
 
 @router.get("", response_model=MediaList, responses=problem_responses(InvalidParameter, StorageUnavailable))
@@ -137,9 +180,7 @@ async def read_media(
 
 
 @router.get("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
-@router.head(
-    "/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES, operation_id="head_content"
-)
+@router.head("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES, operation_id="head_content")
 async def read_content(
     request: Request,
     media_id: str,

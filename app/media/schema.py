@@ -20,25 +20,25 @@ Moment: TypeAlias = Annotated[
 ]
 
 
-_EXAMPLE: dict[str, JsonValue] = {
+_EXAMPLE: dict[str, JsonValue] = {  # no null in it: FastAPI would leave it out
     "id": "vydqn8zq6tc7jtx9nmsfe6",
     "timestampKey": "1768383000123-jtx9nmsfe6.mp4",
-    "name": "holiday.mp4",
+    "name": "clip.mp4",
     "contentType": "video/mp4",
     "kind": "video",
-    "sizeBytes": 104857600,
-    "sha256": None,
+    "sizeBytes": 24,
+    "sha256": "3bee83cd93579b8504f6102a3ea57af43d230bdfefd60acc239c198aebb2136d",
     "width": 1920,
     "height": 1080,
     "durationSeconds": 62.4,
     "frameRate": 29.97,
     "rotation": 0,
-    "largeFile": True,
+    "largeFile": False,
     "path": "media/video/ydqn/vydqn8zq6tc7jtx9nmsfe6.mp4",
     "url": "/v1/media/vydqn8zq6tc7jtx9nmsfe6/content",
     "createdAt": "2026-01-14T09:30:00.123Z",
-    "expiresAt": None,
-    "buffer": None,
+    "expiresAt": "2026-02-14T09:30:00.123Z",
+    "buffer": "AAAAGGZ0eXBtcDQyAAAAAG1wNDJpc29t",
 }
 
 

@@ -32,7 +32,7 @@ from app.vision.batch import add_batch
 from app.vision.params import answer_model, described, read_request
 from app.vision.plan import Output
 from app.vision.route import ShortRoute, VisionDep
-from app.vision.schema import AnalysisSchema, TaskSchema, TaskListSchema
+from app.vision.schema import AnalysisSchema, TaskListSchema, TaskSchema
 from app.vision.stream import add_stream
 from app.vision.task import VisionTask, vision_tasks
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.main import create_app
@@ -41,6 +42,27 @@ def responses(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], str, 
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
             yield name, status, response
+
+
+def shape(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema itself, or what it refers to."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return document["components"]["schemas"][name] if name else schema
+
+
+def examples(node: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Give each schema that has examples or a default, with each of them."""
+    if isinstance(node, dict):
+        values = list(node["examples"]) if isinstance(node.get("examples"), list) else []
+        if "default" in node and not isinstance(node["default"], dict):  # else it is a member of that name
+            values.append(node["default"])
+        for value in values:
+            yield node, value
+        for value in node.values():
+            yield from examples(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from examples(value)
 
 
 def references(node: Any) -> Iterator[str]:
@@ -98,11 +120,44 @@ def test_bodies_are_described_raw_and_as_a_form(document: dict[str, Any]) -> Non
 
     assert bodies.keys() >= {("post", "/v1/media"), *(("post", f"/v1/vision/{task}") for task in vision_tasks())}
     for (_, path), body in bodies.items():
-        form = body["content"]["multipart/form-data"]["schema"]
+        form = shape(document, body["content"]["multipart/form-data"]["schema"])
         assert body["required"] is True
         assert list(form["properties"]) == ["file"]
         assert form["required"] == ["file"], path
         assert body["content"].keys() - {"multipart/form-data"}
+
+
+def test_of_the_forms_of_a_body_generators_know_all(document: dict[str, Any]) -> None:
+    """A range such as `image/*` is nothing that a client can send; tus asks for a type of its own."""
+    known = {"multipart/form-data", "application/octet-stream", "application/json", "application/offset+octet-stream"}
+
+    forms = {
+        form for _, operation in operations(document) for form in operation.get("requestBody", {}).get("content", {})
+    }
+
+    assert forms == known
+
+
+def test_json_is_the_first_form_of_an_answer(document: dict[str, Any]) -> None:
+    forms = [list(response["content"]) for *_, response in responses(document) if "content" in response]
+
+    assert [form for form in forms if "application/json" in form[1:]] == []
+
+
+def test_examples_and_defaults_are_valid(document: dict[str, Any]) -> None:
+    found = list(examples({"paths": document["paths"], "components": document["components"]}))
+    components = {"components": document["components"]}
+
+    wrong = [
+        (value, error.message)
+        for schema, value in found
+        for error in Draft202012Validator({**schema, **components}).iter_errors(value)
+    ]
+
+    assert wrong == []
+    assert {"Problem", "MediaItem", "MediaAnswer", "Analysis", "BatchResult"} <= {
+        name for name, schema in document["components"]["schemas"].items() if "examples" in schema
+    }
 
 
 def test_nothing_that_only_answers_takes_a_body(document: dict[str, Any]) -> None:
@@ -152,6 +207,12 @@ def test_who_may_not_is_described_everywhere_but_for_health(document: dict[str, 
     assert silent == []
 
 
+def test_what_a_query_may_leave_out_is_not_null(document: dict[str, Any]) -> None:
+    schemas = [one["schema"] for _, operation in operations(document) for one in operation.get("parameters", ())]
+
+    assert [schema for schema in schemas if {"type": "null"} in schema.get("anyOf", ())] == []
+
+
 def test_keys_are_a_security_scheme(document: dict[str, Any]) -> None:
     schemes = document["components"].get("securitySchemes", {}).values()
 
@@ -183,18 +244,20 @@ def test_a_problem_that_says_when_to_come_back_is_described_so(document: dict[st
 def test_a_line_of_a_batch_is_a_result_or_a_problem(document: dict[str, Any]) -> None:
     content = dict(operations(document))["post", "/v1/vision/hands/batch"]["responses"]["200"]["content"]
 
-    lines = content["application/x-ndjson"]["schema"]
-    result, problem = lines["items"]["anyOf"]
-    members = document["components"]["schemas"][result["$ref"].rpartition("/")[2]]["properties"]
-    assert (list(content), lines["type"]) == (["application/x-ndjson"], "array")
-    assert members.keys() >= {"index", "task", "detections"}
-    assert problem["properties"].keys() >= {"index", "code", "detail"}
+    text = content["application/x-ndjson"]["schema"]
+    lines = text["contentSchema"]
+    result, problem = (shape(document, one)["properties"] for one in lines["items"]["anyOf"])
+    assert (list(content), text["type"], lines["type"]) == (["application/x-ndjson"], "string", "array")
+    assert result.keys() >= {"index", "task", "detections"}
+    assert problem.keys() >= {"index", "code", "detail"}
 
 
 def test_the_events_of_a_stream_are_described_one_by_one(document: dict[str, Any]) -> None:
     content = dict(operations(document))["get", "/v1/memory/events"]["responses"]["200"]["content"]
 
-    assert "data" in content["text/event-stream"]["schema"]["properties"]
+    text = content["text/event-stream"]["schema"]
+    assert text["type"] == "string"
+    assert "data" in text["contentSchema"]["properties"]
 
 
 @pytest.mark.parametrize(
