@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from app.domain.units import GIB, KIB, MIB
 from app.settings import ServerSettings, Settings
+from app.settings.planned import PLANNED
 from app.settings.values import parse_bytes
-from app.settings.variables import environment_names, unknown_variables
+from app.settings.variables import environment_names, unread_variables
 from app.storage.discovery import complete_settings
 from tests.media_files import REPOSITORY
 
@@ -119,6 +120,7 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_SERVER__MAX_CONNECTIONS": ("700", 700),
         "BALLAST_SERVER__TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
         "BALLAST_LOG__LEVEL": ("debug", "debug"),
+        "BALLAST_SERVER__ORIGINS": ("https://one.example, null", ("https://one.example", "null")),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
     }
     if name in special:
@@ -208,13 +210,30 @@ def test_keys_do_not_stand_in_what_may_be_logged() -> None:
     assert "hush-hush" not in f"{settings!r} {settings}"
 
 
-def test_unknown_variables_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unread_variables_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BALLAST_SERVR__PORT", "1")
     monkeypatch.setenv("BALLAST_PORT", "1")
     monkeypatch.setenv("BALLAST_SERVER__PORT", "8001")
     monkeypatch.setenv("UNBALLAST_X", "1")
 
-    assert unknown_variables(complete_settings()) == ["BALLAST_PORT", "BALLAST_SERVR__PORT"]
+    assert unread_variables(complete_settings()) == [
+        "no setting reads BALLAST_PORT: a typing error?",
+        "no setting reads BALLAST_SERVR__PORT: a typing error?",
+    ]
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_a_setting_of_the_contract_is_known_before_its_capability_is_there(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name in {variable for variable, _, _ in SETTINGS}:
+        pytest.skip("it is read by now")
+    monkeypatch.setenv(name, "1")
+
+    complete_settings()()
+    (sentence,) = unread_variables(complete_settings())
+
+    assert sentence == f"{name} is not read: this version has no {PLANNED[name]}"
 
 
 def test_the_settings_page_is_what_its_script_prints() -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from app.command import Command, CommandRefused
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 
 class Serve(Command):
@@ -22,10 +26,12 @@ class Serve(Command):
 
         hide_from_others()  # first of all: the keys in our environment are read next
         from app.configuration import read_settings
-        from app.settings.variables import unknown_variables
 
         settings = read_settings()
+        warnings = _warnings(settings)
         if options.check:
+            for warning in warnings:
+                print(f"ballast: warning: {warning}")
             return 0
         from app.main import create_app
         from app.server.listeners import Server
@@ -33,11 +39,25 @@ class Serve(Command):
 
         log.configure(settings.log.level)
         logger = logging.getLogger("ballast")
-        for name in unknown_variables(type(settings)):
-            logger.warning("no setting reads %s: a typing error?", name)
-        if "null" in settings.server.origins:
-            logger.warning("the Origin `null` is allowed: every sandboxed page and local file has it")
+        for warning in warnings:
+            logger.warning(warning)
         try:
             return Server(create_app(settings), settings).run()
         except UnusableRoot as error:
             raise CommandRefused(str(error)) from error
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Return what is odd about the settings, here.
+
+    Raises:
+        CommandRefused: they contradict themselves, or do not go with this machine.
+    """
+    from app.contradictions import find_contradictions
+    from app.memory.limit import find_limit
+    from app.settings.variables import unread_variables
+
+    found = list(find_contradictions(settings, find_limit(settings.memory.limit)))
+    if refused := [one.sentence for one in found if one.refused]:
+        raise CommandRefused(*refused)
+    return [*(one.sentence for one in found), *unread_variables(type(settings))]

@@ -1,4 +1,4 @@
-"""The machine as `ballast doctor` sees it: Python, packages, system libraries, FFmpeg, and the sandbox of children."""
+"""The machine as `ballast doctor` sees it: Python, packages, system libraries, FFmpeg, and how children are started."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from typing import Any
 
 import app
 from app.domain.check import Check, failed, passed, warned
-from app.domain.sandbox import SandboxPolicy
 
-_SETUP = "run `make setup`"
+SETUP = "run `make setup`"
 _LEAST_PYTHON = (3, 11)
 _TOOL_SECONDS = 20.0
 
@@ -42,20 +41,6 @@ VISION_PACKAGES = {"mediapipe": "mediapipe", "numpy": "numpy", "pillow": "PIL", 
 
 LIBRARIES = {"libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
 """What libmediapipe.so loads at its first image or task, and the Debian packages that have it."""
-
-_ENTER_SANDBOX = """
-import json, os, sys
-from app.workers.sandbox import Terms, enter, niceness_of_children, shortfall
-report = enter(os.getppid(), Terms(sys.argv[1], niceness_of_children(), 1 << 30, (), ()))
-print(json.dumps({**report, "shortfall": shortfall(report)}))
-"""
-
-_SANDBOX_FIXES = {
-    "system calls": "allow seccomp filters; until then give the service a network that has no way to the outside",
-    "files": "use a kernel with Landlock (Linux 5.13, `landlock` in /sys/kernel/security/lsm), and a container runtime "
-    "that lets its calls through; until then a child that is taken over can read what the user of the service can",
-}
-_OTHER_FIX = "run on Linux with /proc mounted"
 
 _FORK_CHILD = """
 import asyncio, json, socket
@@ -98,7 +83,7 @@ def check_packages(name: str, modules: dict[str, str]) -> Check:
     """Look for packages by distribution and module name without importing them."""
     missing = [package for package, module in modules.items() if importlib.util.find_spec(module) is None]
     if missing:
-        return failed(name, f"missing: {', '.join(missing)}", _SETUP)
+        return failed(name, f"missing: {', '.join(missing)}", SETUP)
     return passed(name, ", ".join(f"{package} {_version(package)}" for package in modules))
 
 
@@ -133,34 +118,12 @@ def check_tool(tool: str) -> Check:
     return passed(tool, f"{parts[2] if len(parts) > 2 else 'unknown version'} ({path})")
 
 
-def check_sandbox(policy: SandboxPolicy) -> Check:
-    """Let a child enter the sandbox and report which parts of it work on this machine."""
-    try:
-        report = _report(_ENTER_SANDBOX, policy)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return failed("sandbox", f"a child could not enter it: {error}", "no child can start like this; " + _SETUP)
-    return judge_sandbox(report)
-
-
-def judge_sandbox(report: dict[str, Any]) -> Check:
-    """Judge what a child reported of its sandbox (`workers.sandbox.enter`), and for want of what it would not work."""
-    missing = report["missing"]
-    if not missing:
-        found = "children have no network, open libraries and models only, die with the service, and are killed first"
-        return passed("sandbox", f"{found} (Landlock ABI {report['landlock']})")
-    fix = "; ".join({_SANDBOX_FIXES.get(part, _OTHER_FIX): None for part in missing})
-    found = f"does not hold: {', '.join(missing)}"
-    if report["shortfall"]:
-        return failed("sandbox", f"no child works, because it {found}", f"{fix}; or set BALLAST_SANDBOX=best-effort")
-    return warned("sandbox", found, fix)
-
-
 def check_zygote() -> Check:
     """Fork a child from a zygote, and let both go."""
     try:
-        report = _report(_FORK_CHILD)
+        report = report_of(_FORK_CHILD)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return failed("zygote", f"a child could not be started: {error}", "no child can start like this; " + _SETUP)
+        return failed("zygote", f"a child could not be started: {error}", "no child can start like this; " + SETUP)
     return check_start(report["startMethod"], report["obstacle"])
 
 
@@ -172,7 +135,7 @@ def check_start(method: str, obstacle: str | None) -> Check:
     return passed("zygote", "children are forked from a process that has the libraries loaded")
 
 
-def _report(program: str, *arguments: str) -> dict[str, Any]:
+def report_of(program: str, *arguments: str) -> dict[str, Any]:
     """Run a program of ours in another process, and return what it prints as JSON.
 
     Raises:

@@ -32,7 +32,7 @@ def file_body(what: str) -> dict[str, Any]:
     return {
         "requestBody": {
             "required": True,
-            "description": f"{what}: a form with one part named `file`, or the bytes as they are, with any Content-Type.",
+            "description": f"{what}: a form with one part named `file`, or the bytes as they are (any Content-Type).",
             "content": {"multipart/form-data": {"schema": _FILE_FORM}, "application/octet-stream": BYTES},
         }
     }

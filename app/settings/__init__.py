@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.domain.sandbox import SandboxPolicy
+from app.settings.planned import without_planned
 from app.settings.sections import (
     ImageSettings,
     LogSettings,
@@ -55,10 +58,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     sandbox: SandboxPolicy = Field("required", description="best-effort: children work though their sandbox has holes.")
 
-    @model_validator(mode="after")
-    def _sizes_fit(self) -> Settings:
-        if self.upload.inline_max_bytes > self.upload.max_bytes:
-            raise ValueError("upload.inline_max_bytes is above upload.max_bytes")
-        if self.memory.limit is not None and self.upload.inline_max_bytes > self.memory.limit:
-            raise ValueError("BALLAST_UPLOAD__INLINE_MAX_BYTES is above BALLAST_MEMORY__LIMIT")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _contract_is_known(cls, values: Any) -> Any:
+        return without_planned(cls, values)

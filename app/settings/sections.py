@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from app.domain.units import GIB, MIB
-from app.settings.values import Bytes, Seconds, Section, Share
+from app.settings.values import Bytes, Seconds, Section, Share, parse_bytes
 
 
 class MemorySettings(Section):
@@ -37,10 +39,18 @@ class MemorySettings(Section):
 
     @model_validator(mode="after")
     def _thresholds_rise(self) -> MemorySettings:
-        if not self.moderate_share < self.high_share < self.critical_share < self.kill_share:
-            raise ValueError("the shares must rise: moderate < high < critical < kill")
+        for lower, higher in pairwise(("moderate_share", "high_share", "critical_share", "kill_share")):
+            if getattr(self, lower) >= getattr(self, higher):
+                raise ValueError(
+                    f"BALLAST_MEMORY__{higher.upper()} ({getattr(self, higher):g}) is not above "
+                    f"BALLAST_MEMORY__{lower.upper()} ({getattr(self, lower):g}): the shares must rise, "
+                    "moderate < high < critical < kill"
+                )
         if self.host_critical > self.host_low:
-            raise ValueError("host_critical is above host_low")
+            raise ValueError(
+                f"BALLAST_MEMORY__HOST_CRITICAL ({self.host_critical} bytes) is above "
+                f"BALLAST_MEMORY__HOST_LOW ({self.host_low} bytes)"
+            )
         return self
 
 
@@ -60,9 +70,14 @@ class StorageSettings(Section):
     backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")
 
 
+_INLINE_BYTES = 50 * MIB
+
+
 class UploadSettings(Section):
     max_bytes: Bytes = Field(10 * GIB, description="Size of the largest upload.")
-    inline_max_bytes: Bytes = Field(50 * MIB, description="Size up to which an answer carries the bytes themselves.")
+    inline_max_bytes: Bytes = Field(
+        _INLINE_BYTES, description="Size up to which an answer carries the bytes themselves."
+    )
     idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
     digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
     expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
@@ -70,6 +85,27 @@ class UploadSettings(Section):
         600.0, gt=0, description="Time in which the first byte of a resumable upload must come, or it is removed."
     )
     max_resumable: int = Field(1000, ge=1, description="Resumable uploads that may be unfinished at a time.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_gives_way(cls, values: Any) -> Any:
+        """Only who asks for it contradicts: with smaller uploads than the default inline limit, all are inline."""
+        if not isinstance(values, dict) or values.get("inline_max_bytes", _INLINE_BYTES) != _INLINE_BYTES:
+            return values
+        with suppress(ValueError):  # it is refused below
+            max_bytes = parse_bytes(values.get("max_bytes"))
+            if isinstance(max_bytes, int) and 0 <= max_bytes < _INLINE_BYTES:
+                return {**values, "inline_max_bytes": max_bytes}
+        return values
+
+    @model_validator(mode="after")
+    def _inline_limit_fits(self) -> UploadSettings:
+        if self.inline_max_bytes > self.max_bytes:
+            raise ValueError(
+                f"BALLAST_UPLOAD__INLINE_MAX_BYTES ({self.inline_max_bytes} bytes) is above "
+                f"BALLAST_UPLOAD__MAX_BYTES ({self.max_bytes} bytes)"
+            )
+        return self
 
 
 class ImageSettings(Section):

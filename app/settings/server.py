@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from app.settings.values import Names, Seconds, Section
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#]*")
+"""RFC 6454, section 6.2; `app://-` and `file://` are those of Electron's pages."""
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.%]+\]")
 
 
 class ServerSettings(Section):
@@ -61,6 +67,35 @@ class ServerSettings(Section):
         for network in networks:
             ipaddress.ip_network(network, strict=False)
         return networks
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if "*" in origin:
+                raise ValueError(
+                    f"`{origin}` would let every web page use the service of who visits it: name the origins, such as "
+                    "https://app.example"
+                )
+            if origin != "null" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"`{origin}` is no origin, which is scheme://host or scheme://host:port, without a path"
+                )
+        return origins
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"`{host}` is no name of a host: write each name, without scheme, port or wildcard")
+        return hosts
+
+    @model_validator(mode="after")
+    def _listeners_differ(self) -> ServerSettings:
+        if self.probe_port and self.probe_port == self.port:
+            raise ValueError(f"BALLAST_SERVER__PROBE_PORT is {self.port}, as BALLAST_SERVER__PORT: choose another")
+        return self
 
     @model_validator(mode="after")
     def _open_listeners_need_keys(self) -> ServerSettings:

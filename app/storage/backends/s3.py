@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib.util
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -19,16 +18,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import anyio
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from app.domain.check import Check, failed, passed
+from app.domain.check import Check
 from app.domain.media import MediaItem, MediaKind
 from app.errors import BallastError
 from app.settings import StorageSettings
 from app.storage import metadata
 from app.storage.backend import CHUNK_BYTES, LinkTerms, MediaReader
 from app.storage.filesystem import UnusableRoot
+from app.storage.objectfaults import explain
 from app.storage.objectindex import ObjectIndex
+from app.storage.objecttrial import check_bucket
 from app.storage.presigned import with_headers
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
@@ -59,10 +60,21 @@ class S3Settings(StorageSettings):
     s3_redirect: bool = Field(False, description="Downloads are always sent to the object store (as ?redirect=true).")
     s3_link_seconds: int = Field(3600, gt=0, le=604800, description="How long a link to the object store is valid.")
 
+    @field_validator("s3_endpoint", "s3_public_endpoint")
+    @classmethod
+    def _s3_endpoints_are_addresses(cls, endpoint: str) -> str:
+        address = urlsplit(endpoint)
+        if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
+            raise ValueError(f"`{endpoint}` is not the URL of a server, which is http://host:port or https://host")
+        return endpoint
+
     @model_validator(mode="after")
-    def _s3_bucket_is_named(self) -> S3Settings:
+    def _s3_is_complete(self) -> S3Settings:
         if self.backend == "s3" and not self.s3_bucket:
             raise ValueError("the back end s3 needs a bucket: set BALLAST_STORAGE__S3_BUCKET")
+        if self.backend == "s3" and bool(self.s3_access_key) != bool(self.s3_secret_key):
+            there, absent = ("ACCESS", "SECRET") if self.s3_access_key else ("SECRET", "ACCESS")
+            raise ValueError(f"BALLAST_STORAGE__S3_{there}_KEY is set, but BALLAST_STORAGE__S3_{absent}_KEY is not")
         return self
 
 
@@ -81,12 +93,9 @@ class S3Store(MediaStore):
 
     @classmethod
     def checks(cls, settings: StorageSettings) -> Iterable[Check]:
-        """Look for what an object store needs here; whether it answers is told at the start of the service."""
+        """Put, get, list and delete an object, as the service will."""
         assert isinstance(settings, S3Settings)
-        if importlib.util.find_spec("obstore") is None:
-            yield failed("object store", "the package obstore is not installed", "run `pip install 'ballast[s3]'`")
-        else:
-            yield passed("object store", f"bucket {settings.s3_bucket} at {settings.s3_endpoint or 'Amazon'}")
+        yield asyncio.run(check_bucket(lambda disk: connect(settings, disk), settings.s3_bucket, _address(settings)))
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -118,8 +127,7 @@ class S3Store(MediaStore):
         try:
             found = await asyncio.gather(*(self._survey_kind(kind) for kind in MediaKind))
         except (BallastError, FileNotFoundError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())[:400]
-            raise UnusableRoot(f"the bucket {self._s3.s3_bucket} cannot be used: {reason}") from error
+            raise UnusableRoot(explain(error, self._s3.s3_bucket, _address(self._s3))) from error
         return sum(items for items, _ in found), sum(stored_bytes for _, stored_bytes in found)
 
     async def _survey_kind(self, kind: MediaKind) -> tuple[int, int]:
@@ -195,6 +203,10 @@ class ObjectReader(MediaReader):
         return self._bucket.chunks(self.item.path, offset, length, chunk_bytes)
 
 
+def _address(settings: S3Settings) -> str:
+    return settings.s3_endpoint or f"Amazon, {settings.s3_region}"
+
+
 def connect(settings: S3Settings, disk: DiskThreads) -> ObjectBucket:
     """Make what talks to the bucket; it is not reached yet.
 
@@ -210,15 +222,12 @@ def connect(settings: S3Settings, disk: DiskThreads) -> ObjectBucket:
         public = settings.s3_public_endpoint
         return ObjectBucket(client, _client(settings, public) if public else client, disk)
     except Exception as error:  # the library has many for a wrong URL, region or prefix
-        raise UnusableRoot(f"the settings of the object store are not valid: {error}") from error
+        raise UnusableRoot(f"BALLAST_STORAGE__S3_*: the object store cannot be used with them: {error}") from error
 
 
 def _client(settings: S3Settings, endpoint: str) -> S3Client:
     from obstore.store import S3Store as S3Client
 
-    address = urlsplit(endpoint)
-    if endpoint and (address.scheme not in ("http", "https") or not address.hostname):
-        raise ValueError(f"{endpoint!r} is not the URL of a server (http://host:port)")
     config: S3Config = {"region": settings.s3_region}
     if endpoint:
         config["endpoint"] = endpoint
