@@ -14,8 +14,8 @@ from app.models.assets import ModelAssets
 from app.settings import Settings
 
 LEAST_LIMIT_BYTES = 64 * MIB
-"""Below, nothing is served: the API process takes 46 MiB, and at 48 MiB and less the level is CRITICAL from the start. At
-64 MiB uploads and downloads work (measured, with `BALLAST_MEMORY__LIMIT` and one photo of 53,635 bytes)."""
+"""Below, nothing is served: the API process takes 46 MiB, and at 48 MiB and less the level is CRITICAL from the start.
+At 64 MiB uploads and downloads work (measured, with `BALLAST_MEMORY__LIMIT` and one photo of 53,635 bytes)."""
 
 VISION_LIMIT_BYTES = 200 * MIB
 """The API (46 MiB), the zygote and one child (some 80 MiB), inside the 0.85 that may be reserved: `ballast soak --limit

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from app.domain.units import GIB, KIB, MIB
-from app.settings import ServerSettings, Settings
+from app.settings import ServerSettings, Settings, UploadSettings
 from app.settings.planned import PLANNED
 from app.settings.values import parse_bytes
 from app.settings.variables import environment_names, unread_variables
@@ -26,6 +26,18 @@ SETTINGS = list(environment_names(complete_settings()))
 
 _FACTORS = {"": 1, "B": 1, "K": KIB, "M": MIB, "G": GIB, "T": 1024 * GIB}
 _SUFFIXES = ["", "B", "iB", "b", "ib"]
+
+NAMES = [
+    "MEMORY__LIMIT", "STORAGE__ROOT", "STORAGE__QUOTA", "STORAGE__TTL_SECONDS", "STORAGE__FSYNC",
+    "STORAGE__SHARED_PATHS", "UPLOAD__DIGEST", "UPLOAD__MAX_BYTES", "UPLOAD__INLINE_MAX_BYTES",
+    "UPLOAD__IDLE_SECONDS", "IMAGE__MAX_BYTES", "IMAGE__MAX_PIXELS", "IMAGE__PRESETS", "VISION__MAX_BYTES",
+    "VISION__MAX_WIDTH", "VISION__MAX_HEIGHT", "VISION__IDLE_SECONDS", "VISION__WORKERS", "MODELS__DIR",
+    "SERVER__HOST", "SERVER__PORT", "SERVER__API_KEYS", "SERVER__AUTH", "SERVER__ORIGINS", "SERVER__HOSTS",
+    "SERVER__PROBE_PORT", "SERVER__MAX_CONNECTIONS", "JOBS__DATABASE_URL", "JOBS__RUN", "JOBS__MAX_QUEUED",
+    "JOBS__KEEP_SECONDS", "JOBS__WEBHOOK_SECRET", "JOBS__WEBHOOK_PRIVATE", "VIDEO__MAX_SECONDS", "VIDEO__MAX_PIXELS",
+    "VIDEO__MAX_FPS",
+]  # fmt: skip
+"""All settings that the wire contract names."""
 
 CONTRACT = {
     "BALLAST_MEMORY__LIMIT": None,
@@ -89,6 +101,11 @@ def test_the_contract_holds(name: str, default: object) -> None:
     assert {variable: value for variable, _, value in SETTINGS}[name] == default
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_of_the_contract_is_known(name: str) -> None:
+    assert f"BALLAST_{name}" in {*PLANNED, *(variable for variable, _, _ in SETTINGS)}
+
+
 @pytest.mark.parametrize(("name", "description"), [(name, text) for name, text, _ in SETTINGS])
 def test_every_setting_is_described_by_a_sentence(name: str, description: str) -> None:
     assert len(description) >= 15, name
@@ -121,6 +138,8 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_SERVER__TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
         "BALLAST_LOG__LEVEL": ("debug", "debug"),
         "BALLAST_SERVER__ORIGINS": ("https://one.example, null", ("https://one.example", "null")),
+        "BALLAST_STORAGE__S3_ENDPOINT": ("http://store:9000", "http://store:9000"),
+        "BALLAST_STORAGE__S3_PUBLIC_ENDPOINT": ("https://store", "https://store"),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
     }
     if name in special:
@@ -155,6 +174,13 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         ("server", {"port": 70_000}),
         ("server", {"host": "0.0.0.0"}),
         ("server", {"host": "example.org"}),
+        ("server", {"origins": "*"}),
+        ("server", {"origins": "https://*.example.org"}),
+        ("server", {"origins": "localhost:3000"}),
+        ("server", {"origins": "https://example.org/"}),
+        ("server", {"hosts": "*"}),
+        ("server", {"hosts": "https://example.org"}),
+        ("server", {"port": 8000, "probe_port": 8000}),
         ("log", {"level": "loud"}),
         ("memory", {"no_such_setting": 1}),
     ],
@@ -168,6 +194,16 @@ def test_one_setting_of_a_section_leaves_the_others_at_their_defaults(monkeypatc
     monkeypatch.setenv("BALLAST_MEMORY__LIMIT", "300M")
 
     assert Settings().memory == Settings().memory.model_copy(update={"limit": 300 * MIB})
+
+
+@pytest.mark.parametrize("origin", ["null", "http://localhost:3000", "https://app.example", "app://-", "file://"])
+def test_an_origin_of_a_page_or_an_application_may_be_listed(origin: str) -> None:
+    assert ServerSettings(origins=(origin,)).origins == (origin,)
+
+
+@pytest.mark.parametrize(("most", "inline"), [("1M", MIB), (60 * MIB, 50 * MIB), ("50M", 50 * MIB)])
+def test_smaller_uploads_than_the_default_inline_limit_are_all_inline(most: object, inline: int) -> None:
+    assert UploadSettings.model_validate({"max_bytes": most}).inline_max_bytes == inline
 
 
 def test_settings_cannot_be_changed() -> None:

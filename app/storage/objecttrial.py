@@ -48,6 +48,8 @@ async def try_bucket(bucket: ObjectBucket) -> None:
         StorageUnavailable: the store refuses, or does not answer.
         OSError: what is read, or listed, is not what was put.
     """
+    async for _ in bucket.list(_FOLDER):  # first: some stores make a bucket that is not there at the first put
+        break
     key, data = f"{_FOLDER}/{secrets.token_hex(8)}", secrets.token_bytes(64)
     await bucket.put_json(key, data)
     try:

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.__main__ import main
+from app.contradictions import Contradiction
 from app.doctor.machine_checks import (
     check_library,
     check_packages,
     check_python,
-    check_sandbox,
     check_start,
     check_tool,
     check_zygote,
-    judge_sandbox,
 )
+from app.doctor.sandbox_check import check_sandbox, judge_sandbox
 from app.doctor.service_checks import (
-    check_backend,
     check_group_kill,
     check_memory_limit,
+    check_memory_use,
     check_models,
-    check_storage,
-    check_variables,
+    check_settings,
+    judge_memory_use,
 )
+from app.doctor.storage_checks import check_backend, check_storage
 from app.domain.check import Status
 from app.domain.units import GIB, MIB
 from app.memory.cgroup import Cgroup
-from app.memory.limit import MemoryLimit
+from app.memory.gauge import MemorySample
+from app.memory.limit import MemoryLimit, find_limit
 from app.models.assets import ModelAssets, load_manifest
 from app.settings import StorageSettings
+from tests.storage.s3_server import S3Server
 
 
 def run(*arguments: str) -> int:
@@ -99,10 +105,20 @@ def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:
     score = Path("/proc/self/oom_score_adj").read_text()
     assert check.status in (Status.OK, Status.WARN)
     assert int(score) < 900
+    if check.status is Status.OK:
+        assert "what it tried was refused" in check.found
+
+
+def test_a_sandbox_that_lets_something_through_fails_whatever_it_says_of_itself() -> None:
+    check = judge_sandbox({"missing": [], "landlock": 5, "shortfall": [], "escapes": ["open a socket"]})
+
+    assert check.status is Status.FAIL
+    assert "open a socket" in check.found
+    assert check.fix
 
 
 def test_a_sandbox_with_holes_fails_where_it_is_required_and_is_warned_of_elsewhere() -> None:
-    report = {"missing": ["files", "system calls"], "landlock": 0, "shortfall": ["system calls"]}
+    report = {"missing": ["files", "system calls"], "landlock": 0, "shortfall": ["system calls"], "escapes": []}
 
     required, best_effort = judge_sandbox(report), judge_sandbox({**report, "shortfall": []})
 
@@ -173,16 +189,52 @@ def test_a_back_end_that_is_not_there_fails() -> None:
     assert "only local, s3" in check.found
 
 
-def test_a_bucket_is_told_of_with_its_address(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_disk_is_written_to_synced_and_left_as_it_was(tmp_path: Path) -> None:
+    root, *_ = check_storage(StorageSettings(root=tmp_path, free_floor=1))
+
+    assert root.status is Status.OK
+    assert "written, synced, renamed and read" in root.found
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_does_not_sync_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+    root, *_ = check_storage(StorageSettings(root=tmp_path, free_floor=1))
+
+    assert root.status is Status.FAIL
+    assert "syncing a file: Input/output error" in root.found
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bucket_is_really_asked(s3: S3Server, tmp_path: Path) -> None:
+    (check,) = check_backend(s3.settings(tmp_path / "root", "doctor"))
+
+    assert (check.name, check.status) == ("object store", Status.OK)
+    assert f"bucket {s3.bucket} at {s3.endpoint}" in check.found
+    assert s3.files("doctor") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"s3_bucket": "films"}, "BALLAST_STORAGE__S3_BUCKET"),
+        ({"s3_access_key": "nobody"}, "BALLAST_STORAGE__S3_ACCESS_KEY"),
+        ({"s3_secret_key": "wrong-secret"}, "BALLAST_STORAGE__S3_SECRET_KEY"),
+        ({"s3_endpoint": "http://127.0.0.1:9"}, "BALLAST_STORAGE__S3_ENDPOINT"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_fails_by_the_setting_that_is_wrong(
+    s3: S3Server, tmp_path: Path, wrong: dict[str, str], words: str
 ) -> None:
-    monkeypatch.setenv("BALLAST_STORAGE__BACKEND", "s3")
-    monkeypatch.setenv("BALLAST_STORAGE__S3_BUCKET", "films")
+    (check,) = check_backend(s3.settings(tmp_path / "root", **wrong))
 
-    run("--json")
-
-    found = {check["name"]: check["found"] for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert found["object store"] == "bucket films at Amazon"
+    assert check.status is Status.FAIL
+    assert words in check.found
+    assert "wrong-secret" not in check.found
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no tmpfs at hand")
@@ -200,6 +252,7 @@ def test_a_storage_root_in_memory_is_told_of(allowed: bool, status: Status) -> N
         (MemoryLimit(512 * MIB, "cgroup2", 8 * GIB), Status.OK),
         (MemoryLimit(512 * MIB, "setting", 8 * GIB), Status.OK),
         (MemoryLimit(100 * MIB, "setting", 8 * GIB), Status.WARN),
+        (MemoryLimit(32 * MIB, "setting", 8 * GIB), Status.FAIL),
         (MemoryLimit(4 * GIB, "physical", 8 * GIB), Status.WARN),
     ],
 )
@@ -219,9 +272,49 @@ def test_a_kernel_that_would_kill_the_whole_group_is_told_of(tmp_path: Path, tex
     assert check_group_kill(limit).status is status
 
 
-def test_a_misspelt_variable_is_told_of() -> None:
-    assert check_variables([]).status is Status.OK
-    assert "BALLAST_MEMRY__LIMIT" in check_variables(["BALLAST_MEMRY__LIMIT"]).found
+@pytest.mark.parametrize(
+    ("used_bytes", "available_bytes", "status"),
+    [
+        (50 * MIB, 4 * GIB, Status.OK),
+        (50 * MIB, None, Status.OK),
+        (250 * MIB, 4 * GIB, Status.FAIL),
+        (50 * MIB, 40 * MIB, Status.FAIL),
+    ],
+)
+def test_a_limit_that_others_have_used_up_fails(used_bytes: int, available_bytes: int | None, status: Status) -> None:
+    sample = MemorySample(
+        working_set_bytes=used_bytes,
+        limit_bytes=300 * MIB,
+        limit_source="cgroup2",
+        host_available_bytes=available_bytes,
+        psi=None,
+        oom_kills=0,
+        oom_group=False,
+        processes=(),
+        sampled_at=datetime.now(UTC),
+        monotonic_seconds=0.0,
+    )
+
+    check = judge_memory_use(sample)
+
+    assert check.status is status
+    assert f"{used_bytes // MIB} MiB of 300" in check.found
+
+
+def test_the_memory_in_use_is_measured() -> None:
+    check = check_memory_use(find_limit(None))
+
+    assert (check.name, check.status) == ("memory in use", Status.OK)
+
+
+def test_what_is_odd_about_the_settings_is_told_of() -> None:
+    unread, refused, warned = check_settings(
+        ["a typing error?"], [Contradiction("bad", True), Contradiction("odd", False)]
+    )
+
+    assert [check.status for check in check_settings([], [])] == [Status.OK]
+    assert (unread.status, refused.status, warned.status) == (Status.WARN, Status.FAIL, Status.WARN)
+    assert (unread.found, refused.found, warned.found) == ("a typing error?", "bad", "odd")
 
 
 def test_refused_settings_fail_and_the_exit_code_is_1(

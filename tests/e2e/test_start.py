@@ -23,8 +23,23 @@ SHARED_MEMORY = Path("/dev/shm")
         ({"SERVER__HOST": "0.0.0.0", "SERVER__API_KEYS": " , "}, ["BALLAST_SERVER__API_KEYS"]),
         ({"SERVER__PORT": "eighty"}, ["BALLAST_SERVER__PORT"]),
         ({"MEMORY__LIMIT": "lots"}, ["BALLAST_MEMORY__LIMIT", "300M"]),
-        ({"UPLOAD__MAX_BYTES": "1M"}, ["inline_max_bytes"]),
-        ({"MEMORY__HIGH_SHARE": "0.5"}, ["moderate < high"]),
+        (
+            {"UPLOAD__MAX_BYTES": "1M", "UPLOAD__INLINE_MAX_BYTES": "2M"},
+            ["BALLAST_UPLOAD__INLINE_MAX_BYTES", "BALLAST_UPLOAD__MAX_BYTES"],
+        ),
+        ({"MEMORY__HIGH_SHARE": "0.5"}, ["BALLAST_MEMORY__HIGH_SHARE (0.5)", "moderate < high"]),
+        ({"MEMORY__HOST_LOW": "100M"}, ["BALLAST_MEMORY__HOST_CRITICAL", "BALLAST_MEMORY__HOST_LOW"]),
+        ({"MEMORY__LIMIT": "32M"}, ["the memory limit (32 MiB, from BALLAST_MEMORY__LIMIT) is too small", "64 MiB"]),
+        ({"MEMORY__LIMIT": "300M", "UPLOAD__INLINE_MAX_BYTES": "1G"}, ["BALLAST_UPLOAD__INLINE_MAX_BYTES", "300 MiB"]),
+        ({"MEMORY__LIMIT": "300M", "MEMORY__CACHE": "400M"}, ["BALLAST_MEMORY__CACHE", "300 MiB"]),
+        ({"SERVER__ORIGINS": "*"}, ["BALLAST_SERVER__ORIGINS", "every web page", "https://app.example"]),
+        ({"SERVER__ORIGINS": "https://app.example/path"}, ["BALLAST_SERVER__ORIGINS", "without a path"]),
+        ({"SERVER__HOSTS": "*"}, ["BALLAST_SERVER__HOSTS"]),
+        ({"SERVER__PORT": "8000", "SERVER__PROBE_PORT": "8000"}, ["BALLAST_SERVER__PROBE_PORT"]),
+        (
+            {"STORAGE__BACKEND": "s3", "STORAGE__S3_BUCKET": "b", "STORAGE__S3_ENDPOINT": "minio:9000"},
+            ["BALLAST_STORAGE__S3_ENDPOINT", "http://host:port"],
+        ),
         ({"SERVER": "garbage"}, ["BALLAST_SERVER"]),
         ({"SERVER__PROT": "8000"}, ["BALLAST_SERVER__PROT"]),
     ],
@@ -119,6 +134,29 @@ def test_metrics_need_a_key_where_others_can_reach_them(tmp_path: Path) -> None:
 def test_it_ends_in_order_at_ctrl_c_too(tmp_path: Path) -> None:
     with run_server(tmp_path) as server:
         server.stop(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"SERVER__API_KEYS": "k"}, ["BALLAST_SERVER__API_KEYS", "one character"]),
+        ({"MODELS__DIR": "nowhere"}, ["BALLAST_MODELS__DIR", "ballast models"]),
+        ({"MEMORY__LIMIT": "150M"}, ["150 MiB", "vision"]),
+        ({"JOBS__RUN": "false"}, ["BALLAST_JOBS__RUN", "no jobs"]),
+    ],
+)
+def test_what_costs_a_feature_or_a_safeguard_is_warned_of_in_one_line(
+    tmp_path: Path, settings: dict[str, str], words: list[str]
+) -> None:
+    with run_server(tmp_path, settings) as server:
+        warnings = [line["message"] for line in server.log_lines() if line["level"] == "warning"]
+
+    assert len([warning for warning in warnings if all(word in warning for word in words)]) == 1
+
+
+def test_smaller_uploads_than_the_default_inline_limit_are_no_contradiction(tmp_path: Path) -> None:
+    with run_server(tmp_path, {"UPLOAD__MAX_BYTES": "1M"}) as server:
+        assert httpx.get(f"{server.url}/health/ready").status_code == 200
 
 
 def test_an_unknown_section_is_warned_of(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 import app.storage.backends
 from app.command import CommandRefused
 from app.configuration import read_settings
-from app.doctor.service_checks import check_backend
+from app.doctor.storage_checks import check_backend
 from app.domain.check import Check, Status
 from app.domain.media import MediaDetails
 from app.domain.media_types import MP4
 from app.errors import NotFound
-from app.settings.variables import environment_names, secret_variables, unknown_variables
+from app.settings.variables import environment_names, secret_variables, unread_variables
 from app.storage.discovery import complete_settings, find_backend
 from app.storage.threads import DiskThreads
 from tests.samples import mp4
@@ -130,7 +130,7 @@ def test_its_settings_are_in_every_list_and_read_from_the_environment() -> None:
     assert names["BALLAST_STORAGE__SHELF_BOARD"] == ("Board of the shelf.", "top")
     assert "BALLAST_STORAGE__SHELF_KEY" in secret_variables(type(settings))
     assert {"BALLAST_STORAGE__S3_BUCKET", "BALLAST_STORAGE__ROOT"} <= names.keys()
-    assert not [name for name in unknown_variables(complete_settings()) if "SHELF" in name]
+    assert not [name for name in unread_variables(complete_settings()) if "SHELF" in name]
 
 
 def test_a_misspelt_setting_of_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

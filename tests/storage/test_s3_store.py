@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from app.domain.disposition import content_disposition
 from app.domain.media import MediaDetails, MediaItem, MediaKind
@@ -195,12 +196,15 @@ async def test_a_wrong_key_is_told_at_the_start(s3: S3Server, tmp_path: Path, di
 
 
 @pytest.mark.parametrize("endpoint", ["no url", "ftp://127.0.0.1"])
-async def test_an_endpoint_that_is_no_address_is_told_at_the_start(
-    s3: S3Server, tmp_path: Path, disk: DiskThreads, endpoint: str
-) -> None:
-    with pytest.raises(UnusableRoot):
-        async with opened(s3.settings(tmp_path / "root", s3_endpoint=endpoint), disk):
-            pass
+def test_an_endpoint_that_is_no_address_is_told_at_the_start(s3: S3Server, tmp_path: Path, endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="s3_endpoint"):
+        s3.settings(tmp_path / "root", s3_endpoint=endpoint)
+
+
+@pytest.mark.parametrize("absent", ["s3_access_key", "s3_secret_key"])
+def test_half_a_key_is_told_at_the_start(s3: S3Server, tmp_path: Path, absent: str) -> None:
+    with pytest.raises(ValidationError, match=f"BALLAST_STORAGE__{absent.upper()} is not"):
+        s3.settings(tmp_path / "root", **{absent: ""})
 
 
 async def test_what_would_take_too_many_parts_is_refused_at_the_start(store: S3Store) -> None:
