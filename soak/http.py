@@ -143,3 +143,9 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         await reader.readexactly(2)
     while await reader.readuntil(b"\r\n") != b"\r\n":  # trailers
         pass
+
+
+def pause_seconds(answer: Answer) -> float:
+    """Return for how long an answer says to wait."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isdigit() else 1.0

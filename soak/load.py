@@ -7,16 +7,16 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from app.domain.units import GIB, KIB
-from soak.http import LOST, Answer, HttpClient
-from soak.pictures import Picture, Pictures
+from app.domain.units import KIB
+from soak.http import LOST, Answer, HttpClient, pause_seconds
+from soak.pictures import Pictures
+from soak.plan import SoakPlan
 from soak.tally import Tally
 
 _ATTEMPTS = 5
@@ -25,46 +25,33 @@ _LIVE_PERIOD_SECONDS = 0.05
 _RECONNECT_SECONDS = 1.0
 _UPLOAD_SECONDS = 1800.0
 _UPLOAD_PIECE_BYTES = 256 * KIB
+_MASKS = ("segmentation",)
+"""Tasks that answer a picture, unless JSON is asked for."""
+
 _UPLOAD_HEAD = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
 """What an MP4 file begins with (ISO/IEC 14496-12); the rest of the upload is noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class SoakPlan:
-    """The load, all of it at once, on a service that is held to `limit_bytes`.
-
-    `photos` pictures are analysed, `in_flight` at a time; with `minutes` as many as there is time for. Beside them
-    `streams` WebSockets send `frames_per_second` frames each, and one upload of `upload_bytes` comes in.
-    """
-
-    limit_bytes: int
-    photos: int = 1000
-    minutes: float | None = None
-    photos_folder: Path | None = None
-    in_flight: int = 4
-    streams: int = 4
-    frames_per_second: float = 30.0
-    upload_bytes: int = GIB
-    task: str = "hands"
 
 
 class Load:
     """All generators of one soak, on one event loop."""
 
-    def __init__(self, plan: SoakPlan, port: int, pictures: Pictures, tally: Tally) -> None:
+    def __init__(self, plan: SoakPlan, tasks: Sequence[str], port: int, pictures: Pictures, tally: Tally) -> None:
+        """`tasks` are those of the service that the plan means."""
         self._plan = plan
+        self._tasks = tasks
         self._port = port
         self._pictures = pictures
         self._tally = tally
         self._numbers = itertools.count()
 
-    async def run(self) -> None:
-        """Drive everything at once, until the photos are done and the upload is in."""
+    async def run(self, *others: Coroutine[Any, Any, None]) -> None:
+        """Drive everything at once, `others` too, until the photos are done and the upload is in."""
         tally, plan = self._tally, self._plan
         tally.started = time.monotonic()
         async with asyncio.TaskGroup() as lasting:
             beside = [lasting.create_task(self._probe_live()), lasting.create_task(self._watch_self())]
             beside += [lasting.create_task(self._stream(number)) for number in range(plan.streams)]
+            beside += [lasting.create_task(other) for other in others]
             async with asyncio.TaskGroup() as ending:
                 for _ in range(plan.in_flight):
                     ending.create_task(self._send_photos())
@@ -83,14 +70,16 @@ class Load:
         client = HttpClient(self._port)
         try:
             while self._wants_more(number := next(self._numbers)):
-                await self._send_photo(client, self._pictures.photos[number % len(self._pictures.photos)])
+                await self._send_photo(client, number)
         finally:
             client.close()
 
-    async def _send_photo(self, client: HttpClient, picture: Picture) -> None:
-        """Have one photo analysed, asking again when the service says so."""
-        tally = self._tally
-        head = client.head("POST", f"/v1/vision/{self._plan.task}?cache=false", len(picture.data), picture.content_type)
+    async def _send_photo(self, client: HttpClient, number: int) -> None:
+        """Have the photo of this number analysed, asking again when the service says so."""
+        tally, task = self._tally, self._tasks[number % len(self._tasks)]
+        picture = self._pictures.photos[number // len(self._tasks) % len(self._pictures.photos)]
+        path = f"/v1/vision/{task}?cache=false" + ("&as=json" if task in _MASKS else "")
+        head = client.head("POST", path, len(picture.data), picture.content_type)
         for attempt in range(_ATTEMPTS):
             began = time.monotonic()
             try:
@@ -100,13 +89,13 @@ class Load:
                 await asyncio.sleep(_RECONNECT_SECONDS)
                 continue
             tally.photo_seconds.append(time.monotonic() - began)
-            self._count_photo(answer, first=attempt == 0)
+            self._count_photo(answer, task, first=attempt == 0)
             if answer.status != 503:
                 break
-            await asyncio.sleep(min(_pause_seconds(answer), _LONGEST_PAUSE_SECONDS))
+            await asyncio.sleep(min(pause_seconds(answer), _LONGEST_PAUSE_SECONDS))
         tally.photos_done += 1
 
-    def _count_photo(self, answer: Answer, *, first: bool) -> None:
+    def _count_photo(self, answer: Answer, task: str, *, first: bool) -> None:
         tally = self._tally
         report = answer.json()
         name = "200" if answer.status == 200 else f"{answer.status} {report.get('code')}"
@@ -114,12 +103,14 @@ class Load:
         if answer.status == 200:
             tally.first_try += first
             tally.photo_modes[report["mode"]] += 1
+            tally.photo_tasks[task] += 1
         elif answer.status != 503 or "retry-after" not in answer.headers:
-            tally.wrong_answers[f"{name}: {report.get('detail')}"] += 1
+            tally.wrong_answers[f"{task}: {name}: {report.get('detail')}"] += 1
 
     async def _stream(self, number: int) -> None:
         """Keep one stream going; one that the service closes is counted as lost and opened again."""
-        address = f"ws://127.0.0.1:{self._port}/v1/vision/{self._plan.task}/stream"
+        task = self._tasks[number % len(self._tasks)]
+        address = f"ws://127.0.0.1:{self._port}/v1/vision/{task}/stream"
         while True:
             try:
                 async with connect(address, compression=None, max_size=None, close_timeout=2) as connection:
@@ -209,11 +200,6 @@ class Load:
             due = time.monotonic() + _LIVE_PERIOD_SECONDS
             await asyncio.sleep(_LIVE_PERIOD_SECONDS)
             self._tally.own_seconds.append(max(0.0, time.monotonic() - due))
-
-
-def _pause_seconds(answer: Answer) -> float:
-    text = answer.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else 1.0
 
 
 async def send_file(writer: asyncio.StreamWriter, size: int, count: Callable[[int], None]) -> None:

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,11 @@ from app.settings import Settings
 from soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
 from soak.cold import drop_from_cache, program_folders
 from soak.http import HttpClient
-from soak.load import Load, SoakPlan
-from soak.pictures import Pictures, read_pictures
+from soak.images import ImageLoad
+from soak.load import Load
+from soak.offer import chosen_tasks, read_offer, untried
+from soak.pictures import read_pictures
+from soak.plan import SoakPlan
 from soak.service import Service, run_service
 from soak.tally import Tally
 from soak.verdict import Row, Verdict, judge
@@ -53,6 +56,7 @@ async def run_soak(plan: SoakPlan, settings: Settings, show: Progress) -> Outcom
 
     Raises:
         NoPictures: the folder of photos has none.
+        UnknownTask: the service does not have a task.
         ServiceFault: the service did not start.
     """
     pictures = read_pictures(plan.photos_folder, settings.vision.max_bytes)
@@ -63,7 +67,13 @@ async def run_soak(plan: SoakPlan, settings: Settings, show: Progress) -> Outcom
         if group is not None:
             await asyncio.to_thread(drop_from_cache, program_folders(settings.models.dir))
         async with run_service(folder, group, own_limit) as service:
-            tally, seen, left = await _drive(plan, service, group, pictures, show)
+            offer = await read_offer(service.port)
+            tasks = chosen_tasks(plan, offer)
+            load = Load(plan, tasks, service.port, pictures, tally := Tally())
+            images = [ImageLoad(service.port, pictures, tally) for _ in range(plan.images if offer.images else 0)]
+            driven = load.run(*(image.run() for image in images))
+            seen, left = await _drive(driven, tally, service, group, show)
+            remarks.append(f"not tried: {', '.join(untried(plan, offer, tasks))}")
             ending = await _stop(service)
             if group is not None:
                 seen.oom_kills = group.oom_kills()
@@ -75,12 +85,11 @@ async def run_soak(plan: SoakPlan, settings: Settings, show: Progress) -> Outcom
 
 
 async def _drive(
-    plan: SoakPlan, service: Service, group: MemoryGroup | None, pictures: Pictures, show: Progress
-) -> tuple[Tally, Watched, list[str]]:
+    load: Coroutine[Any, Any, None], tally: Tally, service: Service, group: MemoryGroup | None, show: Progress
+) -> tuple[Watched, list[str]]:
     """Load the service while it is watched, then wait until it has given everything back."""
-    tally = Tally()
     watch = Watch(service, group, tally)
-    loading = asyncio.create_task(Load(plan, service.port, pictures, tally).run())
+    loading = asyncio.create_task(load)
     beside = [
         asyncio.create_task(watch.run()),
         asyncio.create_task(_draw(show, tally, watch.seen)),
@@ -96,7 +105,7 @@ async def _drive(
         await asyncio.gather(loading, *beside, return_exceptions=True)
         watch.close()
     tally.ended = tally.ended or time.monotonic()
-    return tally, watch.seen, await _left_behind(service)
+    return watch.seen, await _left_behind(service)
 
 
 async def _end_with(service: Service, loading: asyncio.Task[None]) -> None:

@@ -18,8 +18,11 @@ class Tally:
     first_try: int = 0
     photo_answers: Counter[str] = field(default_factory=Counter)
     photo_modes: Counter[str] = field(default_factory=Counter)
+    photo_tasks: Counter[str] = field(default_factory=Counter)
     photo_seconds: list[float] = field(default_factory=list)
     wrong_answers: Counter[str] = field(default_factory=Counter)
+    image_answers: Counter[str] = field(default_factory=Counter)
+    image_seconds: list[float] = field(default_factory=list)
     frames_sent: int = 0
     frame_answers: Counter[str] = field(default_factory=Counter)
     frame_modes: Counter[str] = field(default_factory=Counter)

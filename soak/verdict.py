@@ -143,7 +143,11 @@ def _answer_rows(tally: Tally) -> Iterator[Row]:
     share = tally.first_try / tally.photos_done if tally.photos_done else 0.0
     yield Row("photos", f"{tally.photos_done} in {tally.elapsed_seconds:.0f} s, {_counts(tally.photo_answers)}")
     yield Row("200 on the first try", f"{share:.1%}", f">= {FIRST_TRY_SHARE:.0%}", share >= FIRST_TRY_SHARE)
+    if len(tally.photo_tasks) > 1:
+        yield Row("photos by task", _counts(tally.photo_tasks))
     yield Row("modes of photos", _counts(tally.photo_modes))
+    if tally.image_answers:
+        yield Row("images", f"{tally.image_answers.total()}, {_counts(tally.image_answers)}")
     yield Row("frames", f"{tally.frames_sent} sent, {_counts(tally.frame_answers)}")
     yield Row("modes of frames", _counts(tally.frame_modes))
     yield _counted("other answers", [f"{count} x {name}" for name, count in tally.wrong_answers.most_common()])
@@ -156,6 +160,8 @@ def _answer_rows(tally: Tally) -> Iterator[Row]:
 
 def _time_rows(tally: Tally) -> Iterator[Row]:
     yield Row("photo p50/p95/p99", _percentiles(tally.photo_seconds))
+    if tally.image_seconds:
+        yield Row("image p50/p95/p99", _percentiles(tally.image_seconds))
     yield Row("frame lag p50/p95/p99", _percentiles(tally.frame_seconds))
     live = percentile(tally.live_seconds, 0.99)
     found = f"{_percentiles(tally.live_seconds)}, max {max(tally.live_seconds, default=0) * 1000:.0f}"

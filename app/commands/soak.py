@@ -12,7 +12,7 @@ from app.domain.units import GIB, MIB
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from soak.load import SoakPlan
+    from soak.plan import SoakPlan
     from soak.runner import Outcome
     from soak.tally import Tally
     from soak.watch import Watched
@@ -31,6 +31,8 @@ class Soak(Command):
         add("--photos", type=Path, metavar="DIR", help="JPEG, PNG and WebP files to send (default: a grey one)")
         add("--plot", type=Path, metavar="FILE", help="write an SVG of memory over time")
         add("--count", type=int, default=1000, help="photos to send (default: 1000)")
+        add("--tasks", type=_tasks, default=("hands",), help="vision tasks, with commas, or `all` (default: hands)")
+        add("--images", type=int, default=1, help="pictures at a time that are transformed, where that is offered")
         add("--streams", type=int, default=4, help="WebSocket streams at 30 frames a second (default: 4)")
         add("--upload", type=_size, default=GIB, help="size of the upload beside them; 0: none (default: 1G)")
         add("--log", type=Path, metavar="FILE", help="keep the log of the service")
@@ -43,6 +45,7 @@ class Soak(Command):
 
         from app.configuration import read_settings
         from app.terminal import ProgressLine
+        from soak.offer import UnknownTask
         from soak.pictures import NoPictures
         from soak.runner import run_soak
         from soak.service import ServiceFault
@@ -51,7 +54,7 @@ class Soak(Command):
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 outcome = runner.run(run_soak(plan, settings, lambda *seen: line.show(_progress(plan, *seen))))
-        except (NoPictures, ServiceFault) as error:
+        except (NoPictures, ServiceFault, UnknownTask) as error:
             raise CommandRefused(str(error)) from error
         except KeyboardInterrupt:  # everything is stopped and removed by now
             return INTERRUPTED
@@ -62,7 +65,7 @@ class Soak(Command):
 
 
 def _plan(options: Namespace) -> SoakPlan:
-    from soak.load import SoakPlan
+    from soak.plan import SoakPlan
 
     return SoakPlan(
         options.limit,
@@ -70,6 +73,8 @@ def _plan(options: Namespace) -> SoakPlan:
         minutes=options.minutes,
         photos_folder=options.photos,
         streams=options.streams,
+        tasks=options.tasks,
+        images=options.images,
         upload_bytes=options.upload,
     )
 
@@ -100,6 +105,10 @@ def _progress(plan: SoakPlan, tally: Tally, seen: Watched) -> str:
         f"{plan.upload_bytes / MIB:.0f} MiB  frames {tally.frame_answers['result']}/{tally.frames_sent}  "
         f"lost {len(tally.lost)}"
     )
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _size(text: str) -> int:

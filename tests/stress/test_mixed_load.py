@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from app.domain.units import GIB, MIB
 from app.memory.cgroup import find_cgroup
 from app.settings import Settings
 from soak.cgroup import MemoryGroup
-from soak.load import SoakPlan
+from soak.plan import SoakPlan
 from soak.runner import run_soak
 from soak.tally import Tally
 from soak.verdict import Verdict, render
@@ -32,6 +33,18 @@ async def test_a_short_mixed_load_stays_within_300_mib(folder: Path) -> None:
     verdict = await _run(SHORT, folder)
 
     assert not _missed(verdict) - _TIMES, render(verdict)
+
+
+@pytest.mark.usefixtures("group")
+async def test_several_tasks_in_turn_stay_within_300_mib_and_what_was_not_tried_is_named(folder: Path) -> None:
+    verdict = await _run(replace(SHORT, photos=60, tasks=("hands", "face-detection"), upload_bytes=MIB), folder)
+
+    assert not _missed(verdict) - _TIMES, render(verdict)
+    assert sorted(verdict.row("photos by task").found.split(", ")) == ["face-detection: 30", "hands: 30"]
+    (left,) = [remark for remark in verdict.remarks if remark.startswith("not tried: ")]
+    assert "jobs" in left
+    assert "pose" in left
+    assert "hands" not in left
 
 
 @pytest.mark.stress
