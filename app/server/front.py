@@ -11,10 +11,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import Overloaded
-from app.server.connection import SLICE_BYTES, Connection, Exchange
+from app.server.connection import Connection, Exchange
 from app.server.exchange import HttpExchange
 from app.server.forwarded import Proxies
 from app.server.head import Head
+from app.server.inlet import SLICE_BYTES
 from app.server.linger import LingeringClose
 from app.server.pace import Pace
 from app.server.probes import PROBE_PATHS

@@ -8,7 +8,7 @@ import time
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from app.server.connection import SLICE_BYTES
+from app.server.inlet import SLICE_BYTES
 from app.server.pace import TURN_SECONDS, Pace
 from tests.server.fronts import answer, open_front, read_answers
 
@@ -60,7 +60,7 @@ async def test_requests_in_one_go_are_answered_in_order_and_bounded_though_they_
         most = 0
         for _ in range(count - 1):
             await read_answers(reader, 1)
-            most = max(most, connection.unread_bytes)  # type: ignore[union-attr]
+            most = max(most, len(connection.inlet.unread))  # type: ignore[union-attr]
 
     assert paths == [f"/{number}" for number in range(count)]
     assert most <= 2 * SLICE_BYTES
