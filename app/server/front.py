@@ -70,6 +70,7 @@ class Front:
 
     def admit(self, connection: Connection) -> bool:
         """Give a new connection a slot; False: there is none, not even in overflow."""
+        connection.customer = self._proxies.customer_of(*connection.client)
         self._server_state.connections.add(connection)  # type: ignore[arg-type] # what is used of them is `shutdown`
         self.pace.watch()
         return self._slots.admit(connection)
