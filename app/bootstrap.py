@@ -24,8 +24,10 @@ from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
+from app.server.access import AccessLog
 from app.server.lifecycle import Lifecycle
 from app.server.recycling import Recycler
+from app.server.traffic import Traffic
 from app.settings import Settings, StorageSettings
 from app.status.room import StatusRoom, open_status
 from app.storage.discovery import find_backend
@@ -83,7 +85,8 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     cache = _build_cache(settings, limit, governor)
     stack.callback(cache.close)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
-    core = Core(settings, limit, Lifecycle(), governor, cache, disk, store, tasks)
+    traffic = Traffic(AccessLog() if settings.log.access else None)
+    core = Core(settings, limit, Lifecycle(), traffic, governor, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)
     for work in (governor.run, recycler.run):
         await stack.enter_async_context(core.background(work))

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from app import log
 from app.errors import BallastError, Forbidden, NotFound, Overloaded, Unauthorized
 from app.http.problems import problem_response, unexpected
+from app.server.access import REQUEST_ID_KEY
 from app.server.probes import is_probe
 from app.settings import ServerSettings
 
@@ -57,6 +58,7 @@ class RequestContext:
         sent_id = Headers(scope=scope).get("x-request-id", "")
         request_id = sent_id if _SANE_ID.fullmatch(sent_id) else uuid.uuid4().hex
         token = log.request_id.set(request_id)
+        scope[REQUEST_ID_KEY] = request_id
         answer = _Answer(send, request_id)
         try:
             await self._app(scope, receive, answer.send)

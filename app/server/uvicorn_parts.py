@@ -23,8 +23,8 @@ def _lay_out() -> None:
 _lay_out()
 
 from uvicorn.config import Config  # noqa: E402
-from uvicorn.server import Server, ServerState  # noqa: E402
+from uvicorn.server import ServerState  # noqa: E402
 
 vars(sys.modules["uvicorn"]).setdefault("Config", Config)  # its own parts ask the package for that
 
-__all__ = ["Config", "Server", "ServerState"]
+__all__ = ["ServerState"]

@@ -96,3 +96,4 @@ class ModelSettings(Section):
 
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line that is logged.")
+    access: bool = Field(False, description="Log a line for each request.")

@@ -37,7 +37,7 @@ async def ready(status: StatusDep) -> JSONResponse:
     reasons = list(status.vision.vision.troubles())
     if status.core.governor.level >= PressureLevel.CRITICAL:
         reasons += [f"memory is critical: {reason}" for reason in status.core.governor.reasons]
-    if status.core.lifecycle.draining:
+    if status.core.lifecycle.leaving:
         reasons.append("the service is shutting down")
     if reasons:
         return JSONResponse({"status": "not ready", "reasons": reasons}, 503)
