@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
-from app.domain.units import MIB
+from app.domain.units import KIB
+from app.errors import QueueFull
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 
 
@@ -21,21 +23,29 @@ class Transfer:
     nbytes: int
 
 
-UPLOAD = Transfer("upload", 3 * MIB)
-"""What the server and the writer hold of an upload, and the pieces of the answer that brings it back."""
+UPLOAD = Transfer("upload", 512 * KIB)
+"""What the writer holds of an upload, and the pieces of the answer that brings it back. What the connection reads and
+writes is charged to its own account."""
 
-DOWNLOAD = Transfer("download", 2 * MIB)
-"""The piece that is read ahead, and what the socket has not taken yet."""
+DOWNLOAD = Transfer("download", 512 * KIB)
+"""The piece that is read ahead; what the socket has not taken yet is charged to the connection's account."""
+
+_RETRY_SECONDS = 2
 
 
 class Transfers:
     """Admits uploads and downloads."""
 
     def __init__(
-        self, budget: MemoryBudget, mode: Callable[[], ProcessingMode], ended: Callable[[], None] = lambda: None
+        self,
+        budget: MemoryBudget,
+        unfinished: Allowance,
+        mode: Callable[[], ProcessingMode],
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         """`ended` is called after the last byte of each transfer: a good moment to return memory."""
         self._budget = budget
+        self._unfinished = unfinished
         self._mode = mode
         self._ended = ended
 
@@ -48,11 +58,17 @@ class Transfers:
         """Reserve what a transfer holds for the block, which ends after its last byte.
 
         Raises:
+            QueueFull: all transfers together, or those of this client, hold as much as they may.
             BallastError: see `MemoryBudget.reserve`.
         """
+        if not self._unfinished.take(client, transfer.nbytes):
+            raise QueueFull("Too many transfers are under way at a time.", retry_after_seconds=_RETRY_SECONDS)
         parts = {"buffers": transfer.nbytes}
-        async with self._budget.reserve(parts, owner=transfer.owner, priority=Priority.REQUEST, client=client):
-            try:
-                yield
-            finally:
-                self._ended()
+        try:
+            async with self._budget.reserve(parts, owner=transfer.owner, priority=Priority.REQUEST, client=client):
+                try:
+                    yield
+                finally:
+                    self._ended()
+        finally:
+            self._unfinished.give(client, transfer.nbytes)

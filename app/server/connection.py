@@ -51,9 +51,9 @@ class Connection(asyncio.BufferedProtocol):
     """A client's connection. `front` is what all of a listener's have in common."""
 
     __slots__ = (
-        "_discarded", "_head_bytes", "_searched", "_timer", "_turn", "_turn_at", "_writable", "account", "client",
-        "exchange", "front", "inlet", "is_admitted", "is_lost", "is_overflow", "received_bytes", "sent_bytes",
-        "transport",
+        "_awaits_turn", "_discarded", "_head_bytes", "_searched", "_timer", "_turn_at", "_writable", "account",
+        "client", "customer", "exchange", "front", "inlet", "is_admitted", "is_lost", "is_overflow", "received_bytes",
+        "sent_bytes", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -62,6 +62,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, front: Front) -> None:
         self.front = front
         self.client: tuple[str, int] = ("", 0)
+        self.customer = ""  # who shares turns with whom
         self.is_admitted = False
         self.exchange: Exchange | None = None
         self.is_lost = False
@@ -73,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._turn_at = 0.0
-        self._turn: asyncio.TimerHandle | None = None  # its head is read then
+        self._awaits_turn = False  # its head is read then
         self._discarded: int | None = None  # None: what comes is not discarded
 
     # What the transport calls.
@@ -103,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
                 self.transport.abort()
             return
         inlet.keep(nbytes)
-        if self.exchange is None and self._turn is None:
+        if self.exchange is None and not self._awaits_turn:
             self._begin_head()
             self._read_head_in_turn()
         else:
@@ -136,9 +137,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def take_turn(self) -> None:
         """Wait for this connection's next turn, if the loop is late: before what costs more than a slice of bytes."""
-        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
-        if wait_seconds:
-            await asyncio.sleep(wait_seconds)
+        await self.front.pace.take_turn(self.customer, self._turn_at)
         self._turn_at = self.front.loop.time()
 
     def write(self, data: bytes) -> None:
@@ -207,14 +206,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head_in_turn(self) -> None:
         """Read the head when this connection has its turn."""
-        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
-        if wait_seconds:
-            self._turn = self.front.loop.call_later(wait_seconds, self._read_head)
-        else:
-            self._read_head()
+        self._awaits_turn = True
+        self.front.pace.turn(self.customer, self._turn_at, self._read_head)
 
     def _read_head(self) -> None:
-        self._turn = None
+        self._awaits_turn = False
         if self.exchange is not None or self._discarded is not None or self.is_closing:
             return
         self.inlet.resume()

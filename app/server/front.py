@@ -8,18 +8,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from app.errors import Overloaded
 from app.server.connection import Connection, Exchange
 from app.server.exchange import HttpExchange
 from app.server.forwarded import Proxies
 from app.server.head import Head
 from app.server.inlet import SLICE_BYTES
 from app.server.linger import LingeringClose
+from app.server.overflow import ProbesOrRefusal
 from app.server.pace import Pace
-from app.server.probes import PROBE_PATHS
-from app.server.refusal import Refusal
 from app.server.slots import Slots
 from app.server.traffic import Traffic
 from app.server.uvicorn_parts import ServerState
@@ -28,7 +26,6 @@ from app.server.websocket import WebSocketExchange
 SHORT_KEEP_ALIVE_SECONDS = 5.0
 """How long an idle connection may stay where most slots are taken (uvicorn's and Node's default)."""
 
-_RETRY_SECONDS = 2
 _ESTABLISHED = 1  # tcp_states.h
 
 
@@ -69,7 +66,7 @@ class Front:
         """Each answer is the last one on its connection."""
         self.traffic = traffic
         self._app = app
-        self._overflow_app: ASGIApp = LingeringClose(_ProbesOrRefusal(app), total_seconds=2.0, idle_seconds=0.5)
+        self._overflow_app: ASGIApp = LingeringClose(ProbesOrRefusal(app), total_seconds=2.0, idle_seconds=0.5)
         self._slots = slots
         self._proxies = proxies
         self._state = state
@@ -98,6 +95,7 @@ class Front:
 
     def admit(self, connection: Connection) -> bool:
         """Give a new connection a slot; False: there is none, not even in overflow."""
+        connection.customer = self._proxies.customer_of(*connection.client)
         self._server_state.connections.add(connection)  # type: ignore[arg-type] # they are none of uvicorn's
         self.traffic.accepted += 1
         self.pace.watch()
@@ -228,26 +226,3 @@ def _is_established(transport: asyncio.Transport) -> bool:
     except OSError:
         return True  # no TCP socket
     return state[0] == _ESTABLISHED
-
-
-class _ProbesOrRefusal:
-    """Answers probes, and anything else with 503; the connection is closed after either."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
-            await self._app(scope, receive, _closing(send))
-        else:
-            error = Overloaded("Too many connections are open.", retry_after_seconds=_RETRY_SECONDS)
-            await Refusal(error)(scope, receive, send)
-
-
-def _closing(send: Send) -> Send:
-    async def closing(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return closing
