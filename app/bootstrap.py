@@ -70,7 +70,7 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
-        status = await open_status(core, media, vision)
+        status = await open_status(core, media, vision, stack)
         core.governor.trimmer.start()
         yield House(core, media, vision, status)
 

@@ -21,6 +21,7 @@ from app.server.linger import LingeringClose
 from app.settings import Settings
 from app.status import page
 from app.status import routes as status
+from app.status.greeting import greet
 from app.storage.discovery import complete_settings
 from app.vision import routes as vision
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         async with open_house(settings, **overrides) as house:
             for one in documented_routes(app):
                 house.core.traffic.expect(one.endpoint, one.template, one.method, one.statuses)
+            greet(house.status)
             yield {field.name: getattr(house, field.name) for field in fields(house)}
 
     app = FastAPI(

@@ -19,10 +19,17 @@ _NAME_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class UploadStatistics:
-    """Uploads that are coming in now, and the bytes of them that have come."""
+    """Uploads that are coming in now, and the bytes of them that have come.
+
+    `begun` counts all requests that brought bytes, `failed` those that were refused or broke off, `ended_bytes` what
+    came with those that are over.
+    """
 
     active: int
     received_bytes: int
+    begun: int = 0
+    failed: int = 0
+    ended_bytes: int = 0
 
 
 class Progress:
@@ -53,6 +60,7 @@ class Uploads:
         self.inspect = inspect
         self._store = store
         self._active: set[Progress] = set()
+        self._begun = self._failed = self._ended_bytes = 0
 
     async def receive(
         self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None, client: str = ""
@@ -84,17 +92,23 @@ class Uploads:
                 return await writer.commit(clean_name(name, media_type), media_type, details)
 
     def statistics(self) -> UploadStatistics:
-        return UploadStatistics(len(self._active), sum(progress.received_bytes for progress in self._active))
+        received_bytes = sum(progress.received_bytes for progress in self._active)
+        return UploadStatistics(len(self._active), received_bytes, self._begun, self._failed, self._ended_bytes)
 
     @contextmanager
     def tracked(self, limit_bytes: int, start_bytes: int = 0) -> Iterator[Progress]:
         """Count an upload among those that are coming in, for the block."""
         progress = Progress(limit_bytes, start_bytes)
         self._active.add(progress)
+        self._begun += 1
         try:
             yield progress
+        except BaseException:
+            self._failed += 1
+            raise
         finally:
             self._active.discard(progress)
+            self._ended_bytes += progress.received_bytes
 
 
 def recognise(head: bytes) -> MediaType:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
 
+from app.domain.histogram import Histogram
 from app.domain.priority import Priority
 from app.errors import BallastError
 from app.memory.backfill import Backfill
@@ -35,6 +36,8 @@ class Admission:
         self.closed: frozenset[Priority] = frozenset()
         self.on_wait: Callable[[], None] = lambda: None
         self.granted_total = 0
+        self.waits = {priority: Histogram() for priority in Priority}
+        """How long those waited who did, in seconds, whether they were granted or refused."""
         self.cancelled_total = 0
         self.leaked_total = 0
         self._shortage = None if on_shortage is None else Shortage(self._missing_bytes, on_shortage)
@@ -151,6 +154,7 @@ class Admission:
         Raises:
             BallastError: what it was woken with.
         """
+        began = self.ledger.clock()
         if not waiter.future.done():
             seconds = self.policy.wait_seconds if wait_seconds is None else wait_seconds
             waiter.timer = asyncio.get_running_loop().call_later(seconds, self._expire, waiter)
@@ -160,6 +164,8 @@ class Admission:
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
+        finally:
+            self.waits[waiter.priority].observe(self.ledger.clock() - began)
         if error is not None:  # one error may be told to many: each raises it without the frames of the others
             raise error.with_traceback(None)
 

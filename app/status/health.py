@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse
 
-from app.domain.pressure import PressureLevel
 from app.http.state import opened
 from app.status.room import StatusRoom
 
@@ -34,11 +33,7 @@ async def startup(status: StatusDep) -> dict[str, str]:
     responses={503: {"description": "Not now; `reasons` says why."}},
 )
 async def ready(status: StatusDep) -> JSONResponse:
-    reasons = list(status.vision.vision.troubles())
-    if status.core.governor.level >= PressureLevel.CRITICAL:
-        reasons += [f"memory is critical: {reason}" for reason in status.core.governor.reasons]
-    if status.core.lifecycle.leaving:
-        reasons.append("the service is shutting down")
+    reasons = status.reasons()
     if reasons:
         return JSONResponse({"status": "not ready", "reasons": reasons}, 503)
     return JSONResponse({"status": "ready", "reasons": []})
