@@ -43,6 +43,11 @@ class Listener:
         host, port = self._address
         return f"{host}:{port}"
 
+    @property
+    def port(self) -> int:
+        """The port that was taken."""
+        return int(self._sockets[0].getsockname()[1])
+
     async def bind(self) -> None:
         """Take the port; nobody is let in yet.
 

@@ -51,7 +51,7 @@ class StorageMetrics:
         """What the disk said when it was looked at last; NaN before that, and where it does not say."""
         disk, nan = self._watch.disk, float("nan")
         yield gauge(
-            "disk_size_bytes", "Size of the file system of the storage root.", disk.total_bytes if disk else nan
+            "disk_capacity_bytes", "Size of the file system of the storage root.", disk.total_bytes if disk else nan
         )
         yield gauge("disk_free_bytes", "Free bytes of the same.", disk.free_bytes if disk else nan)
         yield gauge("disk_inodes", "Files that it can have; 0: no fixed number.", disk.total_inodes if disk else nan)
