@@ -19,7 +19,7 @@ from app.server.linger import LingeringClose
 from app.server.overflow import ProbesOrRefusal
 from app.server.pace import Pace
 from app.server.slots import Slots
-from app.server.traffic import Traffic
+from app.server.traffic import STATES, Traffic
 from app.server.uvicorn_parts import ServerState
 from app.server.websocket import WebSocketExchange
 
@@ -136,7 +136,7 @@ class Front:
         websockets = sum(type(exchange) is WebSocketExchange for exchange in exchanges)
         requests = sum(exchange is not None for exchange in exchanges) - websockets
         waiting = len(exchanges) - requests - websockets - len(self.idle)
-        return {"request": requests, "websocket": websockets, "idle": len(self.idle), "waiting": waiting}
+        return dict(zip(STATES, (requests, websockets, len(self.idle), waiting), strict=True))
 
     def leave(self) -> None:
         """From now on each answer is the last one on its connection."""

@@ -13,15 +13,12 @@ from app.log import ThrottledLog
 from app.server.accounts import Accounts
 from app.server.connection import Connection
 from app.server.forwarded import network_of
+from app.server.traffic import REFUSALS
 
 logger = logging.getLogger("ballast.server")
 
 MAX_OVERFLOW = 32
 """Connections beyond the cap that may be open at a time: probes, and those that are being refused."""
-
-REFUSALS = ("cap", "memory", "overflow")
-"""Why a connection has no slot: all are taken; there are no bytes for it, of its address' share or at all. `overflow`:
-it was cut unanswered, for others that have no slot came after it."""
 
 _SHORT_SHARE = 0.75
 

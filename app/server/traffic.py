@@ -7,7 +7,7 @@ counted by its class (`4xx`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +22,13 @@ OTHER = "other"
 
 CLIENT_GONE = 499
 """The status of a request whose client went before it was answered (nginx's number)."""
+
+REFUSALS = ("cap", "memory", "overflow")
+"""Why a connection has no slot: all are taken; there are no bytes for it, of its address' share or at all. `overflow`:
+it was cut unanswered, for others that have no slot came after it."""
+
+STATES = ("request", "websocket", "idle", "waiting")
+"""What a connection does; one that waits has not sent a whole head yet, or lingers after its last answer."""
 
 _ANY_ROUTE = (CLIENT_GONE, 500, 503)
 _NO_ROUTE = (400, 401, 403, 404, 405)
@@ -138,11 +145,11 @@ class Traffic:
 
     def states(self) -> dict[str, int]:
         """Return how many connections are in which state, over all listeners."""
-        return _sums(front.states() for front in self.fronts)
+        return _sums(STATES, [front.states() for front in self.fronts])
 
     def refused(self) -> dict[str, int]:
         """Return how many connections were refused, by reason."""
-        return _sums(front.refused for front in self.fronts)
+        return _sums(REFUSALS, [front.refused for front in self.fronts])
 
     def _open(self, template: str, method: str, statuses: Collection[int]) -> RouteTraffic:
         names = [str(status) for status in sorted({*statuses, *_ANY_ROUTE})]
@@ -154,9 +161,5 @@ class Traffic:
         return (peer for front in self.fronts for peer in front.connections)
 
 
-def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: MutableMapping[str, int] = {}
-    for one in counts:
-        for name, number in one.items():
-            total[name] = total.get(name, 0) + number
-    return dict(total)
+def _sums(names: Iterable[str], counts: Collection[Mapping[str, int]]) -> dict[str, int]:
+    return {name: sum(one.get(name, 0) for one in counts) for name in names}

@@ -40,12 +40,11 @@ class StorageMetrics:
         yield gauge("storage_items", "Stored media items.", usage.items)
 
     def _uploads(self) -> Iterator[Metric]:
-        uploads = self._media.uploads.statistics()
+        uploads, totals = self._media.uploads.statistics(), self._media.uploads.totals()
         yield gauge("uploads_active", "Uploads that are coming in.", uploads.active)
-        yield counter("uploads", "Requests that brought bytes of an upload.", uploads.begun)
-        yield counter("uploads_failed", "Those of them that were refused or broke off.", uploads.failed)
-        received_bytes = uploads.ended_bytes + uploads.received_bytes
-        yield counter("upload_received_bytes", "Bytes of uploads that came in.", received_bytes)
+        yield counter("uploads", "Requests that brought bytes of an upload.", totals.begun)
+        yield counter("uploads_failed", "Those of them that were refused or broke off.", totals.failed)
+        yield counter("upload_received_bytes", "Bytes of uploads that came in.", totals.received_bytes)
 
     def _disk(self) -> Iterator[Metric]:
         """What the disk said when it was looked at last; NaN before that, and where it does not say."""

@@ -63,9 +63,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def _let_everything_happen(server: RunningServer) -> None:
     """Cause answers of every class, a stream, and connections that have no slot."""
-    picture = {"content": png(), "headers": {"Content-Type": "image/png"}}
+    as_png = {"Content-Type": "image/png"}
     with server.client() as client:
-        url = client.post("/v1/media", **picture).json()["url"]
+        url = client.post("/v1/media", content=png(), headers=as_png).json()["url"]
         statuses = {
             client.get(url, headers={"Range": "bytes=0-9"}).status_code,
             client.get(url, headers={"Range": "bytes=900000-"}).status_code,
@@ -73,8 +73,8 @@ def _let_everything_happen(server: RunningServer) -> None:
             client.get("/nowhere/%7Bat%7D/all").status_code,
             client.put("/v1/media").status_code,
             client.post("/v1/media", content=b"words", headers={"Content-Type": "text/plain"}).status_code,
-            client.post("/v1/media?inline=perhaps", **picture).status_code,
-            client.post("/v1/media", content=png() + bytes(200_000), headers={"Content-Type": "image/png"}).status_code,
+            client.post("/v1/media?inline=perhaps", content=png(), headers=as_png).status_code,
+            client.post("/v1/media", content=png() + bytes(200_000), headers=as_png).status_code,
             client.post("/v1/media", content=png(), headers={"Origin": "http://evil.example"}).status_code,
             client.get("/v1/vision").status_code,
         }

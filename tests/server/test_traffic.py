@@ -99,8 +99,8 @@ def test_bytes_are_counted_while_a_connection_lasts_and_afterwards() -> None:
     traffic.left(peer)
 
     assert (traffic.received_bytes, traffic.sent_bytes) == (100, 1000)
-    assert traffic.refused() == {"cap": 3, "memory": 4}
-    assert traffic.states() == {"idle": 1}
+    assert traffic.refused() == {"cap": 3, "memory": 4, "overflow": 0}
+    assert traffic.states() == {"request": 0, "websocket": 0, "idle": 1, "waiting": 0}
 
 
 def test_the_access_log_has_the_bytes_of_the_body_and_no_query(caplog: Any) -> None:
