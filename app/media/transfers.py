@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.domain.pressure import ProcessingMode
 from app.domain.priority import Priority
 from app.domain.receipt import Receipt
-from app.domain.units import KIB
+from app.domain.units import KIB, MIB
 from app.errors import QueueFull
 from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
@@ -17,19 +17,24 @@ from app.memory.budget import MemoryBudget
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A kind of transfer, by the name that it has in the ledger, and the bytes that each of its kind holds."""
+    """A kind of transfer, by the name that it has in the ledger, and the bytes that each of its kind holds.
+
+    Where there is plenty it has `most_bytes`, and is faster.
+    """
 
     owner: str
     nbytes: int
+    most_bytes: int = 0
 
 
-UPLOAD = Transfer("upload", 512 * KIB)
-"""What the writer holds of an upload, and the pieces of the answer that brings it back. What the connection reads and
-writes is charged to its own account."""
+UPLOAD = Transfer("upload", 384 * KIB)
+"""What the writer collects and writes of an upload (`app.storage.appender`), and the pieces of the answer that brings
+it back. What the connection reads and writes is charged to its own account."""
 
-DOWNLOAD = Transfer("download", 512 * KIB)
-"""The piece that is read ahead; what the socket has not taken yet is charged to the connection's account."""
+DOWNLOAD = Transfer("download", 256 * KIB, 2 * MIB)
+"""Two pieces: one that is read ahead, and one that the socket has not taken yet."""
 
+_WAIT_SECONDS = 10.0
 _RETRY_SECONDS = 2
 
 
@@ -54,21 +59,27 @@ class Transfers:
         return Receipt(transfer.nbytes, None, self._mode())
 
     @asynccontextmanager
-    async def admit(self, transfer: Transfer, client: str) -> AsyncIterator[None]:
-        """Reserve what a transfer holds for the block, which ends after its last byte.
+    async def admit(self, transfer: Transfer, client: str) -> AsyncIterator[int]:
+        """Reserve what a transfer holds for the block, which ends after its last byte, and return how much that is.
 
         Raises:
-            QueueFull: all transfers together, or those of this client, hold as much as they may.
+            QueueFull: all transfers together, or those of this client, hold as much as they may for too long.
             BallastError: see `MemoryBudget.reserve`.
         """
-        if not self._unfinished.take(client, transfer.nbytes):
-            raise QueueFull("Too many transfers are under way at a time.", retry_after_seconds=_RETRY_SECONDS)
-        parts = {"buffers": transfer.nbytes}
+        nbytes = await self._take(transfer, client)
+        parts = {"buffers": nbytes}
         try:
             async with self._budget.reserve(parts, owner=transfer.owner, priority=Priority.REQUEST, client=client):
                 try:
-                    yield
+                    yield nbytes
                 finally:
                     self._ended()
         finally:
-            self._unfinished.give(client, transfer.nbytes)
+            self._unfinished.give(client, nbytes)
+
+    async def _take(self, transfer: Transfer, client: str) -> int:
+        if transfer.most_bytes and self._unfinished.take_of_plenty(client, transfer.most_bytes):
+            return transfer.most_bytes
+        if not await self._unfinished.wait(client, transfer.nbytes, _WAIT_SECONDS):
+            raise QueueFull("Too many transfers are under way at a time.", retry_after_seconds=_RETRY_SECONDS)
+        return transfer.nbytes
