@@ -85,7 +85,8 @@ def run_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometheus]
         "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(folder / "log").open("wb"))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
     try:
         prometheus = Prometheus(f"http://127.0.0.1:{port}")
         _wait_until_ready(prometheus, process, folder / "log")
