@@ -24,7 +24,7 @@ ALERTS = REPOSITORY / "docs" / "monitoring" / "alerts.yml"
 DASHBOARD = REPOSITORY / "docs" / "monitoring" / "dashboard.json"
 
 _CONFIGURATION = """
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: [alerts.yml]
 scrape_configs:
   - job_name: ballast
@@ -70,12 +70,12 @@ class Prometheus:
 
 def in_quick_time(rules: str) -> str:
     """Return the rules with windows of seconds for minutes, and alerts that fire after a second."""
-    return re.sub(r"for: \w+", "for: 1s", re.sub(r"\[\w+\]", "[5s]", rules))
+    return re.sub(r"for: \w+", "for: 1s", re.sub(r"\[\w+\]", "[10s]", rules))
 
 
 @contextmanager
 def run_prometheus(folder: Path, targets: Sequence[str]) -> Iterator[Prometheus]:
-    """Scrape `targets` (host:port) twice a second for the block."""
+    """Scrape `targets` (host:port) each second for the block."""
     folder.mkdir()
     (folder / "alerts.yml").write_text(in_quick_time(ALERTS.read_text()))
     quoted = ", ".join(f'"{target}"' for target in targets)

@@ -1,9 +1,10 @@
-"""Each alert of docs/monitoring fires in a real Prometheus when it is provoked, and none where all is well."""
+"""Each alert of docs/monitoring fires in a real Prometheus when it is provoked, none where all is well."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvloop
 
 from app.domain.units import MIB
 from app.main import create_app
@@ -32,12 +34,17 @@ WITHOUT_DATA = {"ballast_object_store", "ballast_storage_quota_bytes"}
 """What a service on the local disk without a quota has nothing to show of."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _first_loop() -> None:
+    """The first loop of a process opens a pipe for signals, which libuv keeps: it is none that a test leaves."""
+    uvloop.new_event_loop().close()
+
+
 class Scene:
     """Services that something is wrong with, and which alerts are to fire for each."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
         self.stack = stack
-        self.targets: list[str] = []
         self.expected: dict[str, set[str]] = {}
         self.folder = folder
 
@@ -49,8 +56,7 @@ class Scene:
 
     def expect(self, port: int, *alerts: str) -> None:
         """Scrape what listens on a port; these alerts are to fire for it."""
-        self.targets.append(f"127.0.0.1:{port}")
-        self.expected[self.targets[-1]] = set(alerts)
+        self.expected[f"127.0.0.1:{port}"] = set(alerts)
 
     def repeat(self, deed: Callable[[], object], pause_seconds: float = 0.3) -> None:
         """Do something again and again, in a thread of its own, until the scene is over."""
@@ -70,10 +76,6 @@ class Scene:
         """Return what does not fire."""
         wanted = {(alert, target) for target, alerts in self.expected.items() for alert in alerts}
         return wanted - prometheus.firing()
-
-
-def healthy(scene: Scene) -> None:
-    scene.expect(scene.serve("healthy").port)
 
 
 def down(scene: Scene) -> None:
@@ -110,10 +112,11 @@ def refused_connections(scene: Scene) -> None:
 
 
 def few_descriptors(scene: Scene) -> None:
-    server = scene.serve("descriptors")
+    server = scene.serve("descriptors", SERVER__HEADER_SECONDS="120")
     _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (64, hard))
-    for _ in range(24):
+    present = len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (present + 40, hard))
+    for _ in range(36):
         scene.stack.enter_context(server.connect())
     scene.expect(server.port, "BallastFewDescriptors")
 
@@ -170,34 +173,35 @@ def too_small_a_budget(scene: Scene) -> None:
 
 
 ALL = [
-    healthy, down, full_disk, hanging_disk, used_quota, refused_connections, few_descriptors, dying_children,
+    down, full_disk, hanging_disk, used_quota, refused_connections, few_descriptors, dying_children,
     failing_requests, object_store_away, critical_memory, killed_for_memory, unaccounted_memory, too_small_a_budget,
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(300)
-def test_each_alert_fires_when_it_is_provoked_and_none_without_a_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provoke", ALL)
+def test_an_alert_fires_when_it_is_provoked(tmp_path: Path, provoke: Callable[[Scene], None]) -> None:
     with ExitStack() as stack:
         scene = Scene(stack, tmp_path)
-        for provoke in ALL:
-            provoke(scene)
-        with run_prometheus(tmp_path / "prometheus", scene.targets) as prometheus:
-            provoked = set().union(*scene.expected.values())
-            assert set(prometheus.rules()) == provoked, "an alert without a test"
-
-            _until_all_fire(scene, prometheus)
-
-            assert [alert for alert, target in prometheus.firing() if target == scene.targets[0]] == []
+        provoke(scene)
+        with run_prometheus(tmp_path / "prometheus", list(scene.expected)) as prometheus:
+            eventually(lambda: not scene.missing(prometheus), 60)
 
 
-def _until_all_fire(scene: Scene, prometheus: Prometheus) -> None:
-    missing = {("", "")}
-    for _ in range(120):
-        missing = scene.missing(prometheus)
-        if not missing:
-            return
-        threading.Event().wait(0.25)
-    raise AssertionError(f"these do not fire: {missing}")
+def test_none_fires_where_all_is_well(tmp_path: Path) -> None:
+    with (
+        run_server(tmp_path) as server,
+        run_prometheus(tmp_path / "prometheus", [f"127.0.0.1:{server.port}"]) as prometheus,
+    ):
+        eventually(lambda: prometheus.query("count_over_time(ballast_ready[30s]) > 12"), 60)
+
+        assert prometheus.firing() == set()
+
+
+def test_there_is_no_alert_that_nothing_provokes(tmp_path: Path) -> None:
+    named = set(re.findall(r'"(Ballast[A-Z]\w+)"', Path(__file__).read_text()))
+
+    with run_prometheus(tmp_path / "prometheus", []) as prometheus:
+        assert set(prometheus.rules()) == named
 
 
 def test_each_panel_of_the_dashboard_shows_something(tmp_path: Path) -> None:
@@ -207,12 +211,12 @@ def test_each_panel_of_the_dashboard_shows_something(tmp_path: Path) -> None:
         run_server(tmp_path) as server,
         run_prometheus(tmp_path / "prometheus", [f"127.0.0.1:{server.port}"]) as prometheus,
     ):
-        eventually(lambda: len(prometheus.query("count_over_time(ballast_ready[10s]) > 5")), 30)
+        eventually(lambda: len(prometheus.query("count_over_time(ballast_ready[10s]) > 3")), 30)
 
         empty = [
             expression
             for expression in targets
-            if not prometheus.query(expression.replace("$instance", ".*").replace("$__rate_interval", "5s"))
+            if not prometheus.query(expression.replace("$instance", ".*").replace("$__rate_interval", "10s"))
         ]
 
     assert len(targets) >= 40
