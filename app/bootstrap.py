@@ -85,7 +85,7 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     stack.push_async_callback(governor.aclose)
     if store.buffer_bytes:
         stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
-    unfinished = Allowance(lambda: governor.budget.total_bytes * UNFINISHED_SHARE)
+    unfinished = Allowance(lambda: governor.budget.total_bytes * UNFINISHED_SHARE, governor.trimmer.request)
     cache = _build_cache(settings, limit, governor)
     stack.callback(cache.close)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -46,13 +46,10 @@ class Transfers:
         budget: MemoryBudget,
         unfinished: Allowance,
         mode: Callable[[], ProcessingMode],
-        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        """`ended` is called after the last byte of each transfer: a good moment to return memory."""
         self._budget = budget
         self._unfinished = unfinished
         self._mode = mode
-        self._ended = ended
 
     def receipt(self, transfer: Transfer) -> Receipt:
         """Return the receipt of a transfer that was admitted."""
@@ -70,10 +67,7 @@ class Transfers:
         parts = {"buffers": nbytes}
         try:
             async with self._budget.reserve(parts, owner=transfer.owner, priority=Priority.REQUEST, client=client):
-                try:
-                    yield nbytes
-                finally:
-                    self._ended()
+                yield nbytes
         finally:
             self._unfinished.give(client, nbytes)
 

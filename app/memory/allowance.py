@@ -22,13 +22,12 @@ class _Waiter:
 
 
 class Allowance:
-    """Counts such bytes, which are in the ledger besides. `cap_bytes` gives how many there may be now.
+    """Counts such bytes, which are in the ledger besides. Lives on the event loop: no locks."""
 
-    Lives on the event loop: no locks.
-    """
-
-    def __init__(self, cap_bytes: Callable[[], float]) -> None:
+    def __init__(self, cap_bytes: Callable[[], float], ended: Callable[[], None] = lambda: None) -> None:
+        """`cap_bytes` gives how many there may be now; `ended` is called when some are free: a good moment to trim."""
         self._cap_bytes = cap_bytes
+        self._ended = ended
         self._taken = Counter[str]()
         self._line: dict[_Waiter, None] = {}  # in the order of arrival
 
@@ -61,6 +60,9 @@ class Allowance:
 
     def give(self, client: str, nbytes: int) -> None:
         """Give back what was taken."""
+        if not nbytes:
+            return
+        self._ended()
         self._taken[client] -= nbytes
         if self._taken[client] <= 0:
             del self._taken[client]

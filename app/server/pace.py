@@ -63,7 +63,8 @@ class Pace:
             return
         self._turns[client] += 0  # it is here
         if len(self._turns) == 1:
-            self._go_later(last + TURN_SECONDS - self._loop.time(), client, go)
+            wait_seconds = last + TURN_SECONDS - self._loop.time() if self._lag_seconds > LATE_SECONDS else 0.0
+            self._go_later(wait_seconds, client, go)
         elif self._turns[client] < 1000 * FREE_TURNS / len(self._turns):
             self._go(client, go)
         else:
