@@ -89,7 +89,7 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     cache = _build_cache(settings, limit, governor)
     stack.callback(cache.close)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
-    traffic = Traffic(AccessLog() if settings.log.access else None)
+    traffic = Traffic(AccessLog() if settings.log.access or settings.log.level == "debug" else None)
     core = Core(settings, limit, Lifecycle(), traffic, governor, unfinished, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)
     for work in (governor.run, recycler.run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 
@@ -16,6 +17,8 @@ from app.memory.refusal import Refusals
 from app.memory.shortage import Shortage
 from app.memory.wait_policy import WaitPolicy
 from app.memory.waiter import Waiter
+
+logger = logging.getLogger("ballast.memory")
 
 
 class Admission:
@@ -165,7 +168,9 @@ class Admission:
             self._abandon(waiter)
             raise
         finally:
-            self.waits[waiter.priority].observe(self.ledger.clock() - began)
+            seconds = self.ledger.clock() - began
+            self.waits[waiter.priority].observe(seconds)
+            logger.debug("%s waited %.3f s for %d bytes", waiter.holder.owner, seconds, waiter.nbytes)
         if error is not None:  # one error may be told to many: each raises it without the frames of the others
             raise error.with_traceback(None)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
 from app.domain.histogram import Histogram
+
+logger = logging.getLogger("ballast.storage")
 
 VERBS = ("put", "get", "head", "list", "delete")
 
@@ -30,4 +33,6 @@ class ObjectTraffic:
             self.errors[verb] += 1
             raise
         finally:
-            self.seconds[verb].observe(perf_counter() - began)
+            seconds = perf_counter() - began
+            self.seconds[verb].observe(seconds)
+            logger.debug("object store: %s took %.3f s", verb, seconds)
