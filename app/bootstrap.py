@@ -25,8 +25,10 @@ from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
 from app.memory.trim import MemoryTrimmer
+from app.server.access import AccessLog
 from app.server.lifecycle import Lifecycle
 from app.server.recycling import Recycler
+from app.server.traffic import Traffic
 from app.settings import Settings, StorageSettings
 from app.status.room import StatusRoom, open_status
 from app.storage.discovery import find_backend
@@ -68,7 +70,7 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
-        status = await open_status(core, media, vision)
+        status = await open_status(core, media, vision, stack)
         core.governor.trimmer.start()
         yield House(core, media, vision, status)
 
@@ -87,7 +89,8 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     cache = _build_cache(settings, limit, governor)
     stack.callback(cache.close)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
-    core = Core(settings, limit, Lifecycle(), governor, unfinished, cache, disk, store, tasks)
+    traffic = Traffic(AccessLog() if settings.log.access or settings.log.level == "debug" else None)
+    core = Core(settings, limit, Lifecycle(), traffic, governor, unfinished, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)
     for work in (governor.run, recycler.run):
         await stack.enter_async_context(core.background(work))

@@ -13,6 +13,7 @@ from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
 from app.server.lifecycle import Lifecycle
+from app.server.traffic import Traffic
 from app.settings import Settings
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
@@ -25,6 +26,7 @@ class Core:
     settings: Settings
     limit: MemoryLimit
     lifecycle: Lifecycle
+    traffic: Traffic
     governor: Governor
     unfinished: Allowance
     cache: Cache

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from app import __version__
 from app.bootstrap import Overrides, open_house
 from app.http import problems
+from app.http.documented import documented_routes
 from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
 from app.media import routes as media
@@ -20,6 +21,7 @@ from app.server.linger import LingeringClose
 from app.settings import Settings
 from app.status import page
 from app.status import routes as status
+from app.status.greeting import greet
 from app.storage.discovery import complete_settings
 from app.vision import routes as vision
 
@@ -57,6 +59,9 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         async with open_house(settings, **overrides) as house:
+            for one in documented_routes(app):
+                house.core.traffic.expect(one.endpoint, one.template, one.method, one.statuses)
+            greet(house.status)
             yield {field.name: getattr(house, field.name) for field in fields(house)}
 
     app = FastAPI(

@@ -56,3 +56,10 @@ def read_whole_answer(connection: socket.socket) -> tuple[int, dict[str, str], b
     while (length is None or len(body) < length) and (chunk := connection.recv(65536)):
         body += chunk
     return int(first.split(" ")[1]), headers, body
+
+
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -120,3 +120,22 @@ def test_whatever_is_logged_is_one_line_of_json(message: str, value: str) -> Non
     assert "\r" not in line
     assert json.loads(line)["message"] == message
     assert json.loads(line)["value"] == value
+
+
+def test_of_many_lines_of_a_kind_some_are_written_and_the_others_counted(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    throttled = log.ThrottledLog(logging.getLogger("ballast.test"), lines=3, seconds=10, clock=lambda: now)
+    for number in range(100):
+        throttled.warning("full", "refused: %d", number, code="storage_full")
+    throttled.warning("other", "refused: %s", "other")
+    now = 10.0
+    throttled.warning("full", "refused: %s", "later", code="storage_full")
+
+    told = [(line.message, vars(line).get("code"), vars(line).get("leftOut")) for line in caplog.records]
+    assert told == [
+        ("refused: 0", "storage_full", None),
+        ("refused: 1", "storage_full", None),
+        ("refused: 2", "storage_full", None),
+        ("refused: other", None, None),
+        ("refused: later", "storage_full", 97),
+    ]

@@ -19,6 +19,8 @@ from starlette.websockets import WebSocketDisconnect
 from app import log
 from app.errors import BallastError, Forbidden, NotFound, Overloaded, Unauthorized
 from app.http.problems import problem_response, unexpected
+from app.http.refusals import RefusalLog
+from app.server.access import REQUEST_ID_KEY
 from app.server.probes import is_probe
 from app.settings import ServerSettings
 
@@ -49,6 +51,7 @@ class RequestContext:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._refusals = RefusalLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -57,7 +60,8 @@ class RequestContext:
         sent_id = Headers(scope=scope).get("x-request-id", "")
         request_id = sent_id if _SANE_ID.fullmatch(sent_id) else uuid.uuid4().hex
         token = log.request_id.set(request_id)
-        answer = _Answer(send, request_id)
+        scope[REQUEST_ID_KEY] = request_id
+        answer = _Answer(send, request_id, scope, self._refusals)
         try:
             await self._app(scope, receive, answer.send)
         except (ClientDisconnect, WebSocketDisconnect):
@@ -77,15 +81,22 @@ class RequestContext:
 class _Answer:
     """One response: adds the request id, and knows whether it has started."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, scope: Scope, refusals: RefusalLog) -> None:
         self._send = send
         self._request_id = request_id
+        self._scope = scope
+        self._refusals = refusals
+        self._is_refusal = False
         self.started = False
 
     async def send(self, message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
             self.started = True
+            self._is_refusal = self._refusals.wants(message)
             MutableHeaders(scope=message)["X-Request-Id"] = self._request_id
+        elif self._is_refusal:
+            self._is_refusal = False
+            self._refusals.tell(self._scope, message.get("body", b""))
         elif message["type"] == "websocket.close" and not self.started:
             raise NotFound("There is no such stream.")  # so says Starlette; the server's 403 would have no id
         await self._send(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.domain.media import Chunk, MediaItem, MediaKind, MediaType
 from app.errors import PayloadTooLarge, UnsupportedMedia
@@ -23,6 +23,15 @@ class UploadStatistics:
 
     active: int
     received_bytes: int
+
+
+@dataclass(slots=True)
+class UploadTotals:
+    """Since the start: requests that brought bytes, those that were refused or broke off, and the bytes of all."""
+
+    begun: int = 0
+    failed: int = 0
+    received_bytes: int = 0
 
 
 class Progress:
@@ -53,6 +62,7 @@ class Uploads:
         self.inspect = inspect
         self._store = store
         self._active: set[Progress] = set()
+        self._ended = UploadTotals()
 
     async def receive(
         self, chunks: AsyncIterator[Chunk], name: str | None, declared_bytes: int | None, client: str = ""
@@ -86,15 +96,24 @@ class Uploads:
     def statistics(self) -> UploadStatistics:
         return UploadStatistics(len(self._active), sum(progress.received_bytes for progress in self._active))
 
+    def totals(self) -> UploadTotals:
+        received_bytes = self._ended.received_bytes + sum(progress.received_bytes for progress in self._active)
+        return replace(self._ended, received_bytes=received_bytes)
+
     @contextmanager
     def tracked(self, limit_bytes: int, start_bytes: int = 0) -> Iterator[Progress]:
         """Count an upload among those that are coming in, for the block."""
         progress = Progress(limit_bytes, start_bytes)
         self._active.add(progress)
+        self._ended.begun += 1
         try:
             yield progress
+        except BaseException:
+            self._ended.failed += 1
+            raise
         finally:
             self._active.discard(progress)
+            self._ended.received_bytes += progress.received_bytes
 
 
 def recognise(head: bytes) -> MediaType:

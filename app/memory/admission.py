@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 
+from app.domain.histogram import Histogram
 from app.domain.priority import Priority
 from app.errors import BallastError
 from app.memory.backfill import Backfill
@@ -15,6 +17,8 @@ from app.memory.refusal import Refusals
 from app.memory.shortage import Shortage
 from app.memory.wait_policy import WaitPolicy
 from app.memory.waiter import Waiter
+
+logger = logging.getLogger("ballast.memory")
 
 
 class Admission:
@@ -35,6 +39,8 @@ class Admission:
         self.closed: frozenset[Priority] = frozenset()
         self.on_wait: Callable[[], None] = lambda: None
         self.granted_total = 0
+        self.waits = {priority: Histogram() for priority in Priority}
+        """How long those waited who did, in seconds, whether they were granted or refused."""
         self.cancelled_total = 0
         self.leaked_total = 0
         self._shortage = None if on_shortage is None else Shortage(self._missing_bytes, on_shortage)
@@ -151,6 +157,7 @@ class Admission:
         Raises:
             BallastError: what it was woken with.
         """
+        began = self.ledger.clock()
         if not waiter.future.done():
             seconds = self.policy.wait_seconds if wait_seconds is None else wait_seconds
             waiter.timer = asyncio.get_running_loop().call_later(seconds, self._expire, waiter)
@@ -160,6 +167,10 @@ class Admission:
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
+        finally:
+            seconds = self.ledger.clock() - began
+            self.waits[waiter.priority].observe(seconds)
+            logger.debug("%s waited %.3f s for %d bytes", waiter.holder.owner, seconds, waiter.nbytes)
         if error is not None:  # one error may be told to many: each raises it without the frames of the others
             raise error.with_traceback(None)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 
+from app.domain.histogram import Histogram
 from app.domain.priority import Priority
 from app.memory.admission import Admission
 from app.memory.convoy import Convoy, Load
@@ -167,6 +168,11 @@ class MemoryBudget:
     def set_closed(self, priorities: Collection[Priority]) -> None:
         """Close these classes and open all others: a closed BATCH waits on, LIVE and REQUEST are shed at once."""
         self._admission.close(priorities)
+
+    @property
+    def waits(self) -> Mapping[Priority, Histogram]:
+        """How long those waited who had to, in seconds."""
+        return self._admission.waits
 
     def set_total(self, total_bytes: int) -> None:
         """Follow a limit that has changed: waiters that can no longer fit are shed, those that fit now are served."""

@@ -35,9 +35,12 @@ class EnrolledProcesses:
 
     def __init__(self) -> None:
         self._by_pid: dict[int, EnrolledProcess] = {}
+        self.started: Counter[str] = Counter()
+        """How many there were of each role."""
 
     def add(self, process: EnrolledProcess) -> None:
         self._by_pid[process.pid] = process
+        self.started[process.role] += 1
 
     def remove(self, pid: int) -> None:
         self._by_pid.pop(pid, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.priority import Priority
@@ -15,6 +15,7 @@ from app.memory.enrolled import EnrolledProcess, EnrolledProcesses
 from app.memory.forecast import Forecast
 from app.memory.gauge import MemoryGauge, MemorySample
 from app.memory.last_resort import LastResort
+from app.memory.level_log import LevelLog
 from app.memory.postmortem import BlackBox
 from app.memory.pressure import PressureMonitor
 from app.memory.reclaim import ReclaimPriority, ReclaimRegistry
@@ -63,6 +64,7 @@ class Governor:
         self.sample: MemorySample = gauge.sample(detail=True)
         self.level = monitor.update(self.sample)
         self.level_changes = 0
+        self._level_log = LevelLog()
         self.budget = MemoryBudget(
             self._total_bytes,
             working_set=lambda: self.sample.working_set_bytes,
@@ -114,6 +116,11 @@ class Governor:
     def role(self, pid: int) -> str:
         return self._processes.role(pid)
 
+    @property
+    def started(self) -> Mapping[str, int]:
+        """How many processes of each role were enrolled."""
+        return self._processes.started
+
     def resident_now(self, pid: int) -> int:
         """Return what a process holds now, as samples count it: its own bytes and its part of what it shares."""
         return self._gauge.measure(pid)
@@ -159,6 +166,7 @@ class Governor:
         if self.sample.limit_bytes != previous_limit_bytes:
             self._follow_limit(previous_limit_bytes)
         previous, self.level = self.level, self._monitor.update(self.sample)
+        self._level_log.look(self.sample.monotonic_seconds)
         if self.level is not previous:
             self._change_level(previous)
         elif not self.policy.keeps_idle_models:
@@ -208,13 +216,8 @@ class Governor:
 
     def _change_level(self, previous: PressureLevel) -> None:
         self.level_changes += 1
-        logger.log(
-            logging.WARNING if self.level > previous else logging.INFO,
-            "pressure %s -> %s",
-            previous.name,
-            self.level.name,
-            extra={"reasons": list(self.reasons), "pressure": round(self.sample.pressure, 3)},
-        )
+        now, pressure = self.sample.monotonic_seconds, self.sample.pressure
+        self._level_log.changed(now, previous, self.level, self.reasons, pressure)
         self._close_classes()
         if self.level > previous:
             self.trimmer.request()

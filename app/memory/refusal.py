@@ -17,6 +17,10 @@ _MAX_RETRY_SECONDS = 60
 _CLOSED_RETRY_SECONDS = 5
 
 
+REASONS = ("timeout", "closed", "queue_full", "memory_exceeds_limit")
+"""Why requests are refused for memory."""
+
+
 class Refusals:
     """Makes and counts refusals by reason: `timeout`, `closed`, `queue_full`, `memory_exceeds_limit`.
 

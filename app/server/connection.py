@@ -19,11 +19,11 @@ from app.server.refusal import Refusal
 if TYPE_CHECKING:
     from app.server.front import Front
 
-KEEP_ALIVE_SECONDS = 5.0
-"""How long an idle connection waits for its next request (uvicorn's and Node's default)."""
-
 WRITE_BUFFER_BYTES = 64 * KIB
 """How much of an answer may wait in the transport; the kernel's buffer comes on top."""
+
+_LAST_HEAD_SECONDS = 1.0
+"""How long a connection that was made just before the port was closed may take to send its request."""
 
 _LINGER_SECONDS = 0.5
 _LINGER_BYTES = 8 * MIB
@@ -36,17 +36,24 @@ class Exchange(Protocol):
     def lost(self) -> None:
         """The client has gone."""
 
+    @property
+    def is_answering(self) -> bool:
+        """Whether an answer has begun that may be finished."""
+
     def shutdown(self) -> None:
         """The service ends: no further request is taken."""
+
+    def cancel(self) -> None:
+        """End now."""
 
 
 class Connection(asyncio.BufferedProtocol):
     """A client's connection. `front` is what all of a listener's have in common."""
 
     __slots__ = (
-        "_awaits_turn", "_discarded", "_head_bytes", "_is_idle", "_searched", "_timer", "_turn_at", "_writable",
-        "account", "client", "customer", "exchange", "front", "inlet", "is_admitted", "is_lost", "is_overflow",
-        "transport",
+        "_awaits_turn", "_discarded", "_head_bytes", "_searched", "_timer", "_turn_at", "_writable", "account",
+        "client", "customer", "exchange", "front", "inlet", "is_admitted", "is_lost", "is_overflow", "received_bytes",
+        "sent_bytes", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -60,12 +67,12 @@ class Connection(asyncio.BufferedProtocol):
         self.exchange: Exchange | None = None
         self.is_lost = False
         self.is_overflow = False
+        self.received_bytes = self.sent_bytes = 0
         self.inlet = Inlet(self)
         self._searched = 0  # of the head that is coming
         self._head_bytes = 0  # charged for a large head
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_idle = False
         self._turn_at = 0.0
         self._awaits_turn = False  # its head is read then
         self._discarded: int | None = None  # None: what comes is not discarded
@@ -87,6 +94,7 @@ class Connection(asyncio.BufferedProtocol):
         return self.inlet.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.received_bytes += nbytes
         inlet = self.inlet
         if inlet.fills(nbytes):
             return
@@ -134,6 +142,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         if not self.is_closing:
+            self.sent_bytes += len(data)
             self.transport.write(data)
 
     async def drain(self) -> None:
@@ -157,16 +166,18 @@ class Connection(asyncio.BufferedProtocol):
             self._await_head(self.front.bounds.header_seconds)
             self._read_head_in_turn()
         else:
-            self._is_idle = True
-            self._await_head(KEEP_ALIVE_SECONDS)
+            self.front.idle[self] = self.front.loop.time()
+            self._await_head(self.front.bounds.keep_alive_seconds)
             self.inlet.resume()
 
     def shutdown(self) -> None:
-        """End as soon as what is going on is answered (uvicorn calls this)."""
-        if self.exchange is None:
-            self.close()
-        else:
+        """End as soon as what is going on is answered. A request that may be on its way has a moment to come."""
+        if self.exchange is not None:
             self.exchange.shutdown()
+        elif self in self.front.idle:
+            self.close()
+        elif self._discarded is None:
+            self._await_head(_LAST_HEAD_SECONDS)
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer what cannot be handed to the application, and close."""
@@ -216,8 +227,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin_head(self) -> None:
         """The first bytes of a request on an idle connection: from now on its head has its own time."""
-        if self._is_idle:
-            self._is_idle = False
+        if self.front.idle.pop(self, None) is not None:
             self._await_head(self.front.bounds.header_seconds)
 
     def _begin(self, head: Head) -> None:

@@ -15,6 +15,7 @@ from app.server.body import body_of
 from app.server.connection import WRITE_BUFFER_BYTES, Connection
 from app.server.head import Head
 from app.server.refusal import Refusal
+from app.server.traffic import Mark
 
 logger = logging.getLogger("ballast.server")
 
@@ -37,11 +38,12 @@ class HttpExchange:
         self._app = app
         self._scope = scope
         self._body = body_of(connection, head)
-        self._keeps_alive = head.keeps_alive
+        self._keeps_alive = head.keeps_alive and not connection.front.is_leaving
         self._expects_continue = head.expects_continue
         self._gone = asyncio.Event()
         self._body_was_told = False
         self._answer = _Answer(head)
+        self._mark = Mark(connection)
         self.task = connection.front.loop.create_task(self._run(), name="request")
 
     def lost(self) -> None:
@@ -49,8 +51,15 @@ class HttpExchange:
         if not self.task.done():
             self._connection.front.loop.call_later(GRACE_SECONDS, self.task.cancel)
 
+    @property
+    def is_answering(self) -> bool:
+        return self._answer.has_begun
+
     def shutdown(self) -> None:
         self._keeps_alive = False
+
+    def cancel(self) -> None:
+        self.task.cancel()
 
     async def receive(self) -> Message:
         connection = self._connection
@@ -99,6 +108,8 @@ class HttpExchange:
             await self._app(self._scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._keeps_alive = False  # the client has gone, or the service ends
+            if not self._body.is_done and not self._connection.is_lost:
+                self._connection.linger()  # so that what it was told is not lost with what it still sends
         except BaseException as error:
             logger.error("a request failed", exc_info=error)
             self._keeps_alive = False
@@ -107,6 +118,7 @@ class HttpExchange:
             if not answer.has_begun and not self._connection.is_lost:
                 self._keeps_alive = False
                 self._connection.write(Refusal(InternalError("The request was not answered.")).raw())
+            self._connection.front.traffic.answered(self._scope, answer.status, self._mark)
             is_whole = answer.is_complete and self._body.is_done
             self._connection.finish(self._keeps_alive and is_whole)
 
@@ -120,13 +132,14 @@ class _Answer:
         self._is_chunked = False
         self._is_counted = False
         self._missing_bytes = 0
+        self.status = 0  # none yet
         self.has_begun = False
         self.is_complete = False
         self.closes = False
 
     def begin(self, message: Message, defaults: list[tuple[bytes, bytes]], keeps_alive: bool) -> bytes:
         self.has_begun = True
-        status = message["status"]
+        self.status = status = message["status"]
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         length: int | None = None
         for name, value in [*defaults, *message.get("headers", ())]:

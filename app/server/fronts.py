@@ -18,6 +18,7 @@ from app.server.forwarded import Proxies
 from app.server.front import Bounds, Front
 from app.server.lifecycle import Lifecycle
 from app.server.slots import Slots
+from app.server.traffic import Traffic
 from app.settings import Settings
 
 logger = logging.getLogger("ballast.server")
@@ -37,6 +38,8 @@ class Core(Protocol):
 
     @property
     def lifecycle(self) -> Lifecycle: ...
+    @property
+    def traffic(self) -> Traffic: ...
     @property
     def governor(self) -> _Governor: ...
     @property
@@ -88,9 +91,13 @@ class Fronts:
             min_rate=settings.server.min_rate,
             # A frame may come as base64, which is a third longer, in a JSON message.
             message_bytes=settings.vision.max_bytes * 4 // 3 + 64 * KIB,
+            keep_alive_seconds=settings.server.keep_alive_seconds,
         )
         proxies = Proxies(settings.server.trusted_proxies)
-        return Front(app, Slots(accounts, self._reserve(), connections), bounds, proxies, self._state)
+        slots = Slots(accounts, self._reserve(), connections)
+        front = Front(app, slots, bounds, proxies, self._state, self._core.traffic)
+        self._core.traffic.fronts.append(front)
+        return front
 
     def _reserve(self) -> Accounts:
         holder = self._core.governor.budget.hold({"reserve": _SPARE_BYTES}, owner=OWNER)

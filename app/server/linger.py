@@ -57,7 +57,7 @@ class _Exchange:
             await self._send(message)
 
     async def drain(self, total_seconds: float, idle_seconds: float) -> None:
-        """Discard what still comes, then end the answer."""
+        """Discard what still comes, then end the answer, also where the service ends meanwhile."""
         try:
             async with asyncio.timeout(total_seconds):
                 while not self._body_read:
@@ -65,7 +65,8 @@ class _Exchange:
                         await self.receive()
         except TimeoutError:
             pass
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _has_body(scope: Scope) -> bool:

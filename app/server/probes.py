@@ -19,7 +19,8 @@ class ProbesOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PROBE_PATHS):
-            await self._app({**scope, _MARK: True}, receive, send)
+            scope[_MARK] = True
+            await self._app(scope, receive, send)
         else:
             await Refusal(NotFound("Only /health and /metrics are answered here."))(scope, receive, send)
 

@@ -7,12 +7,20 @@ make room for the next. WebSockets and idle keep-alive connections count.
 
 from __future__ import annotations
 
+import logging
+
+from app.log import ThrottledLog
 from app.server.accounts import Accounts
 from app.server.connection import Connection
 from app.server.forwarded import network_of
+from app.server.traffic import REFUSALS
+
+logger = logging.getLogger("ballast.server")
 
 MAX_OVERFLOW = 32
 """Connections beyond the cap that may be open at a time: probes, and those that are being refused."""
+
+_SHORT_SHARE = 0.75
 
 
 class Slots:
@@ -24,19 +32,29 @@ class Slots:
         self._total = total
         self._taken = 0
         self._overflow: dict[Connection, None] = {}  # in the order of arrival
+        self.refused = dict.fromkeys(REFUSALS, 0)
+        self._log = ThrottledLog(logger)
+
+    @property
+    def are_short(self) -> bool:
+        """Whether most slots are taken: idle connections have less time then."""
+        return self._taken >= self._total * _SHORT_SHARE
 
     def admit(self, connection: Connection) -> bool:
         """Open the account of a new connection, in a slot or in overflow; False: neither."""
         address = network_of(connection.client[0])
-        account = self._accounts.open(address) if self._taken < self._total else None
+        has_slot = self._taken < self._total
+        account = self._accounts.open(address) if has_slot else None
         if account is not None:
             self._taken += 1
         else:
+            self._refuse("memory" if has_slot else "cap", address)
             connection.is_overflow = True
             if len(self._overflow) >= MAX_OVERFLOW:
                 self._drop_oldest()
             account = self._spare.open(address)
             if account is None:
+                self._refuse("overflow", address)
                 return False
             self._overflow[connection] = None
         connection.account = account
@@ -58,3 +76,8 @@ class Slots:
         del self._overflow[oldest]
         oldest.account.close()
         oldest.cut()
+        self._refuse("overflow", oldest.client[0])
+
+    def _refuse(self, reason: str, address: str) -> None:
+        self.refused[reason] += 1
+        self._log.warning(reason, "a connection has no slot: %s", reason, client=address, taken=self._taken)

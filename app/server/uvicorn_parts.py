@@ -25,6 +25,7 @@ _lay_out()
 from uvicorn.config import Config  # noqa: E402
 from uvicorn.server import Server, ServerState  # noqa: E402
 
-vars(sys.modules["uvicorn"]).setdefault("Config", Config)  # its own parts ask the package for that
+for part in (Config, Server):  # its own parts, and who uses it beside us, ask the package for these
+    vars(sys.modules["uvicorn"]).setdefault(part.__name__, part)
 
-__all__ = ["Config", "Server", "ServerState"]
+__all__ = ["ServerState"]

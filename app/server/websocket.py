@@ -19,6 +19,7 @@ from app.server.frames import FrameError, Gone, read_frame_head, read_payload, s
 from app.server.head import Head
 from app.server.messages import Messages
 from app.server.refusal import Refusal
+from app.server.traffic import Mark
 
 logger = logging.getLogger("ballast.server")
 
@@ -44,6 +45,8 @@ class WebSocketExchange:
         self._is_announced = False
         self._is_open = False
         self._is_refused = False
+        self._status = 0  # none yet
+        self._mark = Mark(connection)
         self._was_asked = False
         self._closed: tuple[int, str] | None = None  # by us, or by the client
         self._awaits_close = False  # of the client, in answer to ours
@@ -54,6 +57,13 @@ class WebSocketExchange:
     def lost(self) -> None:
         if not self.task.done():
             self._connection.front.loop.call_later(GRACE_SECONDS, self.task.cancel)
+
+    @property
+    def is_answering(self) -> bool:
+        return False  # a stream ends with its close frame
+
+    def cancel(self) -> None:
+        self.task.cancel()
 
     def shutdown(self) -> None:
         if self._is_open and self._closed is None:
@@ -92,6 +102,7 @@ class WebSocketExchange:
             case "websocket.close":
                 self._refuse(Refusal(Forbidden("The WebSocket was refused.")).raw())
             case "websocket.http.response.start":
+                self._status = message["status"]
                 self._refusal = [_head_of(message)]
             case "websocket.http.response.body" if self._refusal:
                 self._refusal.append(message.get("body", b""))
@@ -107,6 +118,7 @@ class WebSocketExchange:
         del response.headers["Date"]
         response.headers.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
         self._is_open = True
+        self._status = HTTPStatus.SWITCHING_PROTOCOLS
         self._connection.write(response.serialize())
         self._ask_later()
 
@@ -146,6 +158,7 @@ class WebSocketExchange:
             self._send_close(1011, "")
         finally:
             await self._end()
+            self._connection.front.traffic.answered(self._scope, self._status, self._mark)
 
     def _shake_hands(self, head: Head) -> Response:
         fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)

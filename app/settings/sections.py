@@ -64,6 +64,9 @@ class StorageSettings(Section):
         0.25, description="The part that one client may take of the room for spools, promises and resumable uploads."
     )
     ttl_seconds: Seconds = Field(0, description="Age at which a media item is removed; 0: never.")
+    watch_seconds: float = Field(
+        5.0, gt=0, description="How often it is looked whether the disk takes a write and the store answers."
+    )
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
@@ -132,3 +135,4 @@ class ModelSettings(Section):
 
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line that is logged.")
+    access: bool = Field(False, description="Log a line for each request.")

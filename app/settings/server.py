@@ -42,6 +42,12 @@ class ServerSettings(Section):
         (), description="Addresses and networks of proxies whose X-Forwarded-For is believed, comma separated."
     )
     header_seconds: float = Field(10.0, gt=0, description="Time that the head of a request may take to come.")
+    keep_alive_seconds: float = Field(
+        75.0, gt=0, description="Time that an idle connection is kept; longer than a proxy in front keeps its own."
+    )
+    lame_duck_seconds: Seconds = Field(
+        5.0, description="Time after SIGTERM in which the service is not ready, but answers everything."
+    )
     drain_seconds: Seconds = Field(10.0, description="Time that open requests get at shutdown.")
     url_secrets: Names = Field(
         (),

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse
 
-from app.domain.pressure import PressureLevel
 from app.http.state import opened
 from app.status.room import StatusRoom
 from app.status.service_schema import HealthSchema, ReadinessSchema
@@ -35,11 +34,7 @@ async def startup(status: StatusDep) -> HealthSchema:
     responses={503: {"model": ReadinessSchema, "description": "Not now; `reasons` says why."}},
 )
 async def ready(status: StatusDep) -> JSONResponse:
-    reasons = list(status.vision.vision.troubles())
-    if status.core.governor.level >= PressureLevel.CRITICAL:
-        reasons += [f"memory is critical: {reason}" for reason in status.core.governor.reasons]
-    if status.core.lifecycle.draining:
-        reasons.append("the service is shutting down")
+    reasons = status.reasons()
     if reasons:
         return JSONResponse({"status": "not ready", "reasons": reasons}, 503)
     return JSONResponse({"status": "ready", "reasons": []})

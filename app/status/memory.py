@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
@@ -31,13 +31,13 @@ async def memory(status: StatusDep) -> MemorySchema:
     return memory_report(status)
 
 
-@router.get("/metrics", summary="Metrics in Prometheus' text format", response_class=Response)
-async def metrics(status: StatusDep) -> Response:
+@router.get("/metrics", summary="Metrics in Prometheus' text format, or as OpenMetrics", response_class=Response)
+async def metrics(request: Request, status: StatusDep) -> Response:
     # Not at module level: it takes 50 ms to import, and nobody may ever ask.
     from app.status.metrics import render
 
-    body, content_type = render(status)
-    return Response(body, media_type=content_type)
+    body, content_type = render(status, request.headers.get("accept", ""))
+    return Response(body, headers={"Content-Type": content_type})
 
 
 @router.post("/v1/memory/reclaim", summary="Free what can be freed now")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.core import Core
+from app.domain.pressure import PressureLevel
 from app.http.audience import Audience
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
+from app.storage.watch import StorageWatch
 from app.vision.room import VisionRoom
 
 
@@ -20,9 +23,22 @@ class StatusRoom:
     vision: VisionRoom
     advisor: Advisor
     audience: Audience
+    watch: StorageWatch
+
+    def reasons(self) -> list[str]:
+        """Return why new work is not welcome now; empty: it is. Nothing is asked of anybody."""
+        found = [*self.vision.vision.troubles(), *self.watch.troubles()]
+        if self.core.governor.level >= PressureLevel.CRITICAL:
+            found += [f"memory is critical: {reason}" for reason in self.core.governor.reasons]
+        if self.core.lifecycle.leaving:
+            found.append("the service is shutting down")
+        return found
 
 
-async def open_status(core: Core, media: MediaRoom, vision: VisionRoom) -> StatusRoom:
+async def open_status(core: Core, media: MediaRoom, vision: VisionRoom, stack: AsyncExitStack) -> StatusRoom:
+    """Build it on the other rooms; what it looks at in the background ends with the stack."""
+    watch = StorageWatch(core.store, core.settings.storage)
+    await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
     audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
-    return StatusRoom(core, media, vision, advisor, audience)
+    return StatusRoom(core, media, vision, advisor, audience, watch)

@@ -11,6 +11,7 @@ from typing import ClassVar
 from app.domain.check import Check
 from app.domain.media import MediaItem, MediaKind
 from app.settings import StorageSettings
+from app.storage.object_traffic import ObjectTraffic
 from app.storage.threads import DiskThreads
 
 CHUNK_BYTES = 1024 * 1024
@@ -90,6 +91,18 @@ class Backend(ABC):
     async def link(self, item: MediaItem, wanted: LinkTerms) -> str | None:  # noqa: ARG002 - for stores that have links
         """Return a URL with which a client gets the bytes from elsewhere for a while; None: this store has none."""
         return None
+
+    @property
+    def traffic(self) -> ObjectTraffic | None:
+        """What was asked of an object store, where there is one."""
+        return None
+
+    async def ask(self) -> None:  # noqa: B027 - a store on this disk has nobody to ask
+        """Ask the place where items are kept, if that is elsewhere, whether it answers.
+
+        Raises:
+            StorageUnavailable: it does not.
+        """
 
     async def sweep(self) -> int:
         """Remove what broken commits and deletes left, as opening does; return how many objects that were."""

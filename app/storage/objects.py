@@ -23,6 +23,7 @@ from app.domain.disposition import CACHE_CONTROL, content_disposition
 from app.domain.media import MediaItem
 from app.domain.units import KIB, MIB
 from app.errors import StorageUnavailable
+from app.storage.object_traffic import ObjectTraffic
 from app.storage.threads import DiskThreads, finish
 
 logger = logging.getLogger("ballast.storage")
@@ -50,6 +51,7 @@ TRANSFER_BYTES = UPLOADS_AT_A_TIME * (PARTS_AT_A_TIME * PART_BYTES + PART_BYTES)
 
 _FILE_PIECE_BYTES = MIB
 _ATTEMPTS = 3
+_NO_KEY = "media/none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,19 @@ class ObjectBucket:
         self._store = store
         self._public_store = public_store
         self._disk = disk
+        self.traffic = ObjectTraffic()
         self._small = asyncio.Semaphore(UPLOADS_AT_A_TIME)
         self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
+
+    async def ask(self) -> None:
+        """Ask whether the store answers, about what nobody keeps there; nothing is logged."""
+        try:
+            with self.traffic.timed("head"):
+                await obstore.head_async(self._store, _NO_KEY)
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise StorageUnavailable("The object store does not answer as it should.") from error
 
     async def put_file(self, path: Path, item: MediaItem) -> None:
         """Put a file as the object of `item`.
@@ -119,7 +132,7 @@ class ObjectBucket:
         Raises:
             FileNotFoundError: there is none.
         """
-        with _answering("get"):
+        with self._answering("get"):
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
 
@@ -129,7 +142,7 @@ class ObjectBucket:
         Raises:
             FileNotFoundError: there is none.
         """
-        with _answering("head"):
+        with self._answering("head"):
             return (await obstore.head_async(self._store, key))["size"]
 
     async def chunks(self, key: str, offset: int, length: int, chunk_bytes: int) -> AsyncIterator[bytes]:
@@ -141,7 +154,8 @@ class ObjectBucket:
         end, failures = offset + length, 0
         while offset < end:
             try:
-                found = await obstore.get_async(self._store, key, options={"range": (offset, end)})
+                with self.traffic.timed("get"):
+                    found = await obstore.get_async(self._store, key, options={"range": (offset, end)})
                 async for piece in found.stream(min(chunk_bytes, READ_BYTES)):
                     offset, failures = offset + len(piece), 0
                     yield bytes(piece)
@@ -155,14 +169,14 @@ class ObjectBucket:
 
     async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
         """Give the objects below `folder`, in the order of their keys, after the key `after`."""
-        with _answering("list"):
+        with self._answering("list"):
             async for batch in obstore.list(self._store, folder, offset=after, chunk_size=200):
                 for found in batch:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
 
     async def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
-        with _answering("delete"), suppress(FileNotFoundError):
+        with self._answering("delete"), suppress(FileNotFoundError):
             await obstore.delete_async(self._store, key)
 
     async def link(self, key: str, seconds: int) -> str:
@@ -170,11 +184,11 @@ class ObjectBucket:
         return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=seconds))
 
     async def _put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
-        with _answering("put"):
+        with self._answering("put"):
             await obstore.put_async(self._store, key, data, attributes=attributes, use_multipart=False)
 
     async def _put_parts(self, key: str, pieces: AsyncIterator[bytes], attributes: dict[str, str]) -> None:
-        with _answering("put"):
+        with self._answering("put"):
             await obstore.put_async(
                 self._store,
                 key,
@@ -185,6 +199,22 @@ class ObjectBucket:
                 max_concurrency=PARTS_AT_A_TIME,
             )
 
+    @contextmanager
+    def _answering(self, verb: str) -> Iterator[None]:
+        """Count a request, and turn the library's errors into ours; their text is for the log only: it holds addresses.
+
+        Raises:
+            StorageUnavailable: the store refused, or did not answer after several attempts.
+        """
+        try:
+            with self.traffic.timed(verb):
+                yield
+        except BaseError as error:
+            logger.error("the object store failed", extra={"verb": verb, "error": _message(error)})
+            raise StorageUnavailable(
+                "The object store does not answer as it should. Try again later.", retry_after_seconds=5
+            ) from error
+
 
 async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIterator[bytes]:
     """Give the bytes of a file. Once `cut` is set, there is no next piece."""
@@ -193,22 +223,6 @@ async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIte
         while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
             offset += len(piece)
             yield piece
-
-
-@contextmanager
-def _answering(verb: str) -> Iterator[None]:
-    """Turn the library's errors into ours; their text goes to the log only: it holds addresses.
-
-    Raises:
-        StorageUnavailable: the store refused, or did not answer after several attempts.
-    """
-    try:
-        yield
-    except BaseError as error:
-        logger.error("the object store failed", extra={"verb": verb, "error": _message(error)})
-        raise StorageUnavailable(
-            "The object store does not answer as it should. Try again later.", retry_after_seconds=5
-        ) from error
 
 
 def _message(error: Exception) -> str:

@@ -48,6 +48,11 @@ class MediaStore(Backend):
         )
         self.scratch = Scratch(self.temp_files, self.space)
 
+    @property
+    def root(self) -> Path:
+        """The folder on this machine below which everything of the service is kept."""
+        return self._root
+
     async def open(self) -> None:
         """Prepare the store: sweep what a run that was killed left behind, count what is stored.
 

@@ -14,7 +14,15 @@ from starlette.types import Receive, Scope, Send
 
 from app.core import Core
 from app.domain.units import KIB, MIB
-from app.errors import BadRequest, InvalidParameter, NotFound, PayloadTooLarge, RequestTimeout, UnsupportedMedia
+from app.errors import (
+    BadRequest,
+    InvalidParameter,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedMedia,
+)
 from app.http.bodies import files_body
 from app.http.body import Arrival, plain_body
 from app.http.multipart import file_parts
@@ -31,6 +39,8 @@ from app.vision.task import VisionTask
 
 _EARLY_BYTES = 64 * KIB
 """How much is sent while the client is still sending: what a client that reads only afterwards has room for."""
+
+_RETRY_SECONDS = 5
 
 _MAX_LIST_BYTES = 4 * MIB
 
@@ -79,7 +89,7 @@ def add_batch(router: APIRouter, task: type[VisionTask]) -> None:
         first = await anext(sources, None)
         if first is None:
             raise BadRequest("The form has no file.")
-        return BatchResponse(room.batches.open(asked), _joined(first, sources), arrival, core.lifecycle.drained)
+        return BatchResponse(room.batches.open(asked), _joined(first, sources), arrival, core.lifecycle.time_is_over)
 
     # FastAPI reads the parameters from the annotation, which differs from task to task.
     analyze_batch.__annotations__["params"] = Annotated[batch_model(task), Query()]
@@ -110,34 +120,39 @@ class BatchResponse(Response):
         batch: AbstractAsyncContextManager[Batch],
         sources: AsyncIterator[PictureSource],
         arrival: Arrival,
-        drained: Callable[[], Coroutine[Any, Any, None]],
+        time_is_over: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
+        """`time_is_over` returns when the service ends, and what is not answered yet will not be."""
         super().__init__()
         del self.headers["content-length"]
         self._batch = batch
         self._sources = sources
         self._arrival = arrival
-        self._drained = drained
+        self._time_is_over = time_is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope, receive
         async with self._batch as batch:
             work = asyncio.create_task(batch.run(self._sources), name="batch")
             watch = asyncio.create_task(_watch(self._arrival, work), name="batch-watch")
-            drain = asyncio.create_task(self._drained(), name="batch-drain")
-            drain.add_done_callback(lambda _: work.cancel())
+            end = asyncio.create_task(self._time_is_over(), name="batch-end")
+            end.add_done_callback(lambda done: None if done.cancelled() else batch.cut(work, _ending()))
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                 await _send_lines(batch, send)
-                await work
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            except asyncio.CancelledError:
-                if not work.cancelled():  # else the client has gone
-                    raise
+                await asyncio.wait((work,))
+                if not work.cancelled():
+                    work.result()
+                if not work.cancelled() or end.done():  # else the client has gone
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
             finally:
-                for task in (work, watch, drain):
+                for task in (work, watch, end):
                     task.cancel()
-                await asyncio.gather(work, watch, drain, return_exceptions=True)
+                await asyncio.gather(work, watch, end, return_exceptions=True)
+
+
+def _ending() -> Overloaded:
+    return Overloaded("The service is shutting down.", retry_after_seconds=_RETRY_SECONDS)
 
 
 async def _watch(arrival: Arrival, work: asyncio.Task[None]) -> None:

@@ -89,6 +89,12 @@ class Batch:
         self._pictures = pictures
         self._request = request
         self._places = asyncio.Semaphore(at_a_time)
+        self._last_word: BallastError | None = None
+
+    def cut(self, work: asyncio.Task[None], error: BallastError) -> None:
+        """End its `work` now; the last line says why."""
+        self._last_word = error
+        work.cancel()
 
     async def run(self, sources: AsyncIterator[PictureSource]) -> None:
         """Write the line of each picture, in order of completion.
@@ -102,6 +108,10 @@ class Batch:
             await self._answer_all(sources)
         except BallastError as error:
             last = _problem_line(None, error)
+        except asyncio.CancelledError:
+            if self._last_word is not None:
+                last = _problem_line(None, self._last_word)
+            raise
         finally:
             self.all_taken.set()
             self.lines.end(last)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from app.domain.histogram import Histogram
 from app.domain.priority import Priority
 from app.memory.convoy import Convoy
 from app.memory.governor import Governor
@@ -54,6 +56,8 @@ class Models:
         self._clock = clock
         self._models: dict[ModelKey, ServedModel] = {}
         self._gone = ChildCounters()
+        self.load_seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
+        """How long loads took, by task."""
         self._sandbox = outlook(nursery.spec.sandbox)
 
     def __iter__(self) -> Iterator[ServedModel]:
@@ -139,6 +143,7 @@ class Models:
         self._note_sandbox(worker.sandbox)
         model.loaded_at = self._clock()
         model.load_seconds = max(model.loaded_at - began, _LEAST_LOAD_SECONDS)
+        self.load_seconds[model.key.task.name].observe(model.load_seconds)
 
     def dismiss(self, model: ServedModel, worker: WorkerProcess) -> ChildAccount | None:
         """Let a child go when it has answered; return its account, which is closed when its bytes are back."""

@@ -12,12 +12,14 @@ from app.vision.analysis import Analysis
 
 @dataclass(slots=True)
 class StreamCounters:
-    """Over all streams; `active` ones are open now."""
+    """Over all streams; `active` ones are open now, `refused` found no place, or no memory."""
 
     active: int = 0
     frames: int = 0
     dropped: int = 0
     skipped: int = 0
+    opened: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

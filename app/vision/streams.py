@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from app.domain.priority import Priority
+from app.log import ThrottledLog
 from app.media.pictures import Pictures
 from app.memory.governor import Governor
 from app.settings import VisionSettings
@@ -10,6 +13,8 @@ from app.vision.analysis import Analysis
 from app.vision.frames import STREAM_BYTES, StreamBuffers
 from app.vision.session import Connection, StreamRequest, StreamSession
 from app.vision.stream_tools import StreamCounters, StreamTools
+
+logger = logging.getLogger("ballast.vision")
 
 CLOSE_TRY_LATER = 1013
 
@@ -20,6 +25,7 @@ class Streams:
     def __init__(self, analysis: Analysis, governor: Governor, pictures: Pictures, settings: VisionSettings) -> None:
         """`pictures`: how frames wait for memory."""
         self._tools = StreamTools(analysis, governor, pictures, settings)
+        self._log = ThrottledLog(logger)
 
     @property
     def counters(self) -> StreamCounters:
@@ -32,8 +38,12 @@ class Streams:
         parts = {"frames": STREAM_BYTES}
         buffers = None if is_full else tools.governor.budget.try_reserve(parts, owner="stream", priority=Priority.LIVE)
         if buffers is None:
-            await connection.close(CLOSE_TRY_LATER, "too many streams are open" if is_full else "memory is tight")
+            tools.counters.refused += 1
+            reason = "too many streams are open" if is_full else "memory is tight"
+            self._log.warning(reason, "a stream is refused: %s", reason, active=tools.counters.active)
+            await connection.close(CLOSE_TRY_LATER, reason)
             return
+        tools.counters.opened += 1
         tools.counters.active += 1
         try:
             await StreamSession(tools, request, connection, StreamBuffers(buffers)).run()

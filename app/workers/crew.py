@@ -168,13 +168,17 @@ class Crew:
 
     async def _open(self, worker: WorkerProcess, account: Account) -> WorkerProcess:
         await asyncio.sleep(self.surroundings.brake.backoff_seconds)
+        began = self.surroundings.clock()
         await worker.start()
         self.counters.started += 1
         self._accounts[worker] = account
         account.opened(worker)
         await worker.open()
         account.loaded(worker)
-        logger.info("worker started", extra={"role": self.spec.role, "pid": worker.pid})
+        ready_seconds = self.surroundings.clock() - began
+        self.surroundings.tally.ready_seconds.observe(ready_seconds)
+        extra = {"role": self.spec.role, "pid": worker.pid, "readySeconds": round(ready_seconds, 3)}
+        logger.info("worker started", extra=extra)
         return worker
 
     def _end_launch(self, worker: WorkerProcess, account: Account, task: asyncio.Task[WorkerProcess]) -> None:
@@ -216,6 +220,7 @@ class Crew:
     def _blame(self, worker: WorkerProcess) -> None:
         """Count a death, and a crash against the input of the call in work."""
         assert worker.ending is not None
+        self.surroundings.tally.endings[worker.ending] += 1
         extra = {"role": self.spec.role, "pid": worker.pid, "ending": worker.ending.name.lower()}
         if worker.ending is Ending.RELEASED:
             logger.info("worker let go", extra=extra)

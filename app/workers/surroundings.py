@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.workers.brake import RestartBrake
 from app.workers.call import Call
 from app.workers.launcher import Launcher
 from app.workers.suspects import Suspects
+from app.workers.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Surroundings:
     brake: RestartBrake
     suspects: Suspects
     clock: Callable[[], float] = time.monotonic
+    tally: Tally = field(default_factory=Tally)
 
     @classmethod
     def around(cls, launcher: Launcher, clock: Callable[[], float] = time.monotonic) -> Surroundings:

@@ -159,7 +159,13 @@ def run_to_its_end(folder: Path, settings: Mapping[str, str]) -> subprocess.Comp
 def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which no setting is made but these, the port (any free one) and the models."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BALLAST_")}
-    ours = {"SERVER__PORT": "0", "MODELS__DIR": str(MODELS_FOLDER), "STORAGE__FREE_FLOOR": "0", **settings}
+    ours = {
+        "SERVER__PORT": "0",
+        "MODELS__DIR": str(MODELS_FOLDER),
+        "STORAGE__FREE_FLOOR": "0",
+        "SERVER__LAME_DUCK_SECONDS": "0",
+    }
+    ours |= settings
     return environment | {"PYTHONPATH": str(REPOSITORY)} | {f"BALLAST_{name}": value for name, value in ours.items()}
 
 

@@ -16,6 +16,7 @@ from app.server.accounts import OWNER, Accounts
 from app.server.forwarded import Proxies
 from app.server.front import Bounds, Front
 from app.server.slots import Slots
+from app.server.traffic import Traffic
 from app.server.uvicorn_parts import ServerState
 
 MESSAGE_BYTES = 200 * KIB
@@ -66,7 +67,7 @@ async def open_front(
     proxies = Proxies(trusted)
     accounts = Accounts(holder, cap_bytes, proxies.trusts)
     slots = Slots(accounts, Accounts(spare, MIB, lambda _address: True), accounts.connections_max)
-    front = Front(app, slots, Bounds(header_seconds, 1024, MESSAGE_BYTES), proxies, {})
+    front = Front(app, slots, Bounds(header_seconds, 1024, MESSAGE_BYTES), proxies, {}, Traffic())
     state = ServerState()
     listener = await asyncio.get_running_loop().create_server(lambda: front.connection(state), "127.0.0.1", 0)
     stand = Stand(budget, accounts, front, state, listener.sockets[0].getsockname()[1])

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
@@ -18,10 +19,14 @@ from tests.samples import png
 from tests.serving import serve
 
 UNITS = ("bytes", "seconds", "ratio")
-COUNTED = ("requests", "entries")
+COUNTED = ("requests", "entries", "items", "inodes", "connections", "listeners")
 """Things that are counted stand at the end, in the plural, as a unit does."""
-STATES = {"ballast_memory_pressure_level"}
-"""A number that stands for a word has no unit."""
+STATES = {
+    "ballast_memory_pressure_level", "ballast_ready", "ballast_disk_hanging", "ballast_disk_full", "ballast_build_info",
+}  # fmt: skip
+"""A number that stands for a word, or for yes and no, has no unit."""
+OF_ALL_SERVICES = "process_"
+"""What Prometheus' client libraries tell of a process, under the names that they share."""
 HOW_MANY = re.compile(r"ballast_(workers|models|streams|uploads)_(running|loaded|active)|ballast_tempfiles")
 
 
@@ -46,7 +51,8 @@ def metrics(client: httpx.Client) -> dict[str, Metric]:
     answer = client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
-    return {family.name: family for family in text_string_to_metric_families(answer.text)}
+    families = text_string_to_metric_families(answer.text)
+    return {family.name: family for family in families if not family.name.startswith(OF_ALL_SERVICES)}
 
 
 def value(metrics: dict[str, Metric], name: str, **labels: str) -> float:
@@ -66,8 +72,8 @@ def names(metrics: dict[str, Metric], kind: str) -> list[str]:
     return [name + ("_total" if kind == "counter" else "") for name, one in metrics.items() if one.type == kind]
 
 
-def test_there_are_metrics_of_two_kinds(metrics: dict[str, Metric]) -> None:
-    assert {one.type for one in metrics.values()} == {"counter", "gauge"}
+def test_there_are_metrics_of_three_kinds(metrics: dict[str, Metric]) -> None:
+    assert {one.type for one in metrics.values()} == {"counter", "gauge", "histogram"}
     assert len(metrics) >= 30
 
 
@@ -79,7 +85,7 @@ def test_names_are_plain_words_with_our_prefix(metrics: dict[str, Metric]) -> No
 
 def test_counters_end_in_total_and_gauges_do_not(client: httpx.Client, metrics: dict[str, Metric]) -> None:
     lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith("# TYPE ")]
-    exposed = {line.split()[2]: line.split()[3] for line in lines}
+    exposed = {line.split()[2]: line.split()[3] for line in lines if OF_ALL_SERVICES not in line.split()[2][:8]}
 
     assert exposed
     assert [name for name, kind in exposed.items() if name.endswith("_total") != (kind == "counter")] == []
@@ -107,7 +113,34 @@ def test_units_are_base_units_written_out(metrics: dict[str, Metric]) -> None:
 def test_no_name_ends_as_those_of_histograms_do(metrics: dict[str, Metric]) -> None:
     reserved = ("_count", "_sum", "_bucket", "_info", "_created")
 
-    assert [name for name in metrics if name.endswith(reserved)] == []
+    assert [name for name in metrics if name.endswith(reserved)] == ["ballast_build_info"]
+
+
+def test_histograms_are_of_seconds_and_their_buckets_rise(metrics: dict[str, Metric]) -> None:
+    assert all(name.endswith("_seconds") for name in names(metrics, "histogram"))
+    for name in names(metrics, "histogram"):
+        of_one: dict[tuple[str, ...], list[float]] = {}
+        for sample in metrics[name].samples:
+            if sample.name.endswith("_bucket"):
+                labels = {label: word for label, word in sample.labels.items() if label != "le"}
+                of_one.setdefault(tuple(labels.values()), []).append(sample.value)
+        assert of_one
+        assert all(counts == sorted(counts) for counts in of_one.values())
+
+
+def test_the_process_is_told_as_every_service_tells_it(client: httpx.Client) -> None:
+    found = {family.name for family in text_string_to_metric_families(client.get("/metrics").text)}
+
+    assert found >= {"process_open_fds", "process_max_fds", "process_start_time_seconds", "process_cpu_seconds"}
+
+
+def test_who_asks_for_openmetrics_gets_it(client: httpx.Client) -> None:
+    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+
+    families = list(strict_families(answer.text))  # type: ignore[no-untyped-call]  # refuses what the standard does not allow
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+    assert {"ballast_http_requests", "ballast_memory_wait_seconds"} <= {family.name for family in families}
 
 
 def test_no_name_says_its_kind(metrics: dict[str, Metric]) -> None:
@@ -124,7 +157,10 @@ def test_every_metric_is_explained_in_a_sentence_of_its_own(metrics: dict[str, M
 def test_labels_are_few_and_plain(metrics: dict[str, Metric]) -> None:
     labels = {label for one in metrics.values() for sample in one.samples for label in sample.labels}
 
-    assert labels <= {"owner", "role", "reason", "source", "task"}
+    assert labels <= {
+        "owner", "role", "reason", "source", "task", "route", "method", "status", "state", "class", "cause", "verb",
+        "le", "version", "python",
+    }  # fmt: skip
 
 
 def test_no_sample_stands_twice(metrics: dict[str, Metric]) -> None:
@@ -197,6 +233,7 @@ def test_stored_media_is_counted(metrics: dict[str, Metric]) -> None:
 
 def test_a_scrape_changes_nothing(client: httpx.Client) -> None:
     def but_for_time(text: str) -> list[str]:
-        return [line for line in text.splitlines() if "age" not in line]
+        changing = ("age", "process_", "ballast_http_", 'route="/metrics"', "connections")
+        return [line for line in text.splitlines() if not any(word in line for word in changing)]
 
     assert but_for_time(client.get("/metrics").text) == but_for_time(client.get("/metrics").text)

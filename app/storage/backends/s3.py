@@ -27,6 +27,7 @@ from app.settings import StorageSettings
 from app.storage import metadata
 from app.storage.backend import CHUNK_BYTES, LinkTerms, MediaReader
 from app.storage.filesystem import UnusableRoot
+from app.storage.object_traffic import ObjectTraffic
 from app.storage.objectfaults import explain
 from app.storage.objectindex import ObjectIndex
 from app.storage.objecttrial import check_bucket
@@ -107,6 +108,13 @@ class S3Store(MediaStore):
         if not self._s3.s3_access_key:
             return url  # the machine's role: no key to sign with is known here; the object was put with the same fields
         return with_headers(url, wanted.headers, self._s3.s3_secret_key.get_secret_value())
+
+    @property
+    def traffic(self) -> ObjectTraffic | None:
+        return None if self._open_bucket is None else self._open_bucket.traffic
+
+    async def ask(self) -> None:
+        await self._bucket.ask()
 
     async def sweep(self) -> int:
         removed = [await self._index.sweep(item) for kind in MediaKind async for item in self._index.items(kind)]
