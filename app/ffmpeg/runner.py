@@ -22,7 +22,7 @@ import anyio
 
 from app.domain.sandbox import SandboxPolicy
 from app.domain.units import KIB, MIB
-from app.errors import ProcessingTimeout, WorkerFailed
+from app.errors import ProcessingTimeout, WorkerFailed, of_system
 from app.memory.cpus import available_cpus
 from app.memory.governor import EnrolledProcess
 from app.memory.reservation import Reservation
@@ -124,6 +124,7 @@ class FFmpegRunner:
 
         Raises:
             ProcessingTimeout: it exceeded its deadline.
+            Overloaded: the system has no descriptor or process left for it.
             WorkerFailed: it could not be started, or wrote more than `limits` allow.
         """
         try:
@@ -137,7 +138,7 @@ class FFmpegRunner:
                 start_new_session=True,
             )
         except OSError as error:
-            raise WorkerFailed(f"{program.name} could not be started.") from error
+            raise (of_system(error) or WorkerFailed(f"{program.name} could not be started.")) from error
         work = None if holder is None else holder.priority
         self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process), lambda: work))
         try:

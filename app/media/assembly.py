@@ -148,7 +148,10 @@ class Assembly:
         except (BallastError, OSError) as error:
             logger.warning("the last bytes of an upload could not be written: %s", error)
         await appender.aclose()
-        await self._staging.set_size(stage, appender.written_bytes if believed else appender.start_bytes)
+        if not believed:
+            await self._staging.set_size(stage, appender.start_bytes, is_secured=False)
+        else:
+            await self._staging.set_size(stage, appender.kept_bytes, is_secured=appender.is_secured)
 
     async def _hold(self, stage: Stage, held_bytes: int | None) -> None:
         """Save how many bytes a restart may believe, where not all: others are coming with a checksum."""
@@ -172,6 +175,7 @@ class Assembly:
             return None
 
     async def _make(self, stage: Stage) -> MediaItem:
+        await self._staging.secure(stage)
         path = self._staging.path(stage)
         head = await self._staging.head(stage, PICTURE_HEAD_BYTES)
         try:

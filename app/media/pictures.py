@@ -15,7 +15,6 @@ from app.errors import PayloadTooLarge
 from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
-from app.storage.files import full_disk
 from app.storage.scratch import Scratch, ScratchFile
 from app.storage.threads import DiskThreads
 
@@ -180,20 +179,18 @@ class Pictures:
         """
         async with self._scratch.spool("picture", client) as file:
             await file.count(len(data))
-            with full_disk(len(data)):
-                await self._disk.run(file.path.write_bytes, data)
+            await self._disk.run(file.path.write_bytes, data)
             if isinstance(data, bytearray):
                 data.clear()
             del data
             if rest is not None:
                 async for chunk in rest:
                     await file.count(len(chunk))
-                    with full_disk(len(chunk)):
-                        await self._disk.run(_append, file.path, chunk)
+                    await self._disk.run(_append, file.path, chunk)
             yield file
 
     async def read(self, path: Path) -> bytes:
-        return await self._disk.run(path.read_bytes)
+        return await self._disk.read(path.read_bytes)
 
 
 async def _capped(chunks: AsyncIterator[Chunk], max_bytes: int) -> AsyncIterator[Chunk]:

@@ -55,6 +55,9 @@ class StorageSettings(Section):
     )
     ttl_seconds: Seconds = Field(0, description="Age at which a media item is removed; 0: never.")
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
+    hang_seconds: float = Field(
+        30.0, gt=0, description="Time in which the disk must do something; then what needs it is answered 503."
+    )
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
     backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")

@@ -93,7 +93,7 @@ class ObjectBucket:
         }
         if item.size_bytes <= PART_BYTES:
             async with self._small:
-                data = await self._disk.run(path.read_bytes)
+                data = await self._disk.read(path.read_bytes)
                 await self._put(item.path, data, attributes)
             return
         async with self._large:
@@ -190,7 +190,7 @@ async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIte
     """Give the bytes of a file. Once `cut` is set, there is no next piece."""
     async with disk.opened(path, os.O_RDONLY | os.O_NOFOLLOW) as fd:
         offset = 0
-        while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
+        while (piece := await disk.read(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
             offset += len(piece)
             yield piece
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from app.storage.ages import Age, Ages
 from app.storage.appender import Appender, Hash
-from app.storage.files import full_disk, sync, unlink
+from app.storage.files import unlink
 from app.storage.records import StageRecords
 from app.storage.space import DiskSpace
 from app.storage.stage import FINAL, Stage, StageState, new_hash
-from app.storage.stagefiles import SLICE_BYTES, StageFiles, copy, feed, read_head
+from app.storage.stagefiles import SLICE_BYTES, StageFiles, copy, feed, read_head, secure
 from app.storage.threads import DiskThreads, finish
 from app.storage.writer import Digest
 
@@ -76,8 +76,7 @@ class Staging:
         self._records.add(stage)
         try:
             await self._space.check(state.length or 1)
-            with full_disk():
-                await self._disk.run(self._files.create, state)
+            await self._disk.run(self._files.create, state)
         except BaseException:
             await self.remove(stage)
             raise
@@ -92,8 +91,7 @@ class Staging:
         Raises:
             StorageFull: there is no room for it.
         """
-        with full_disk():
-            await self._disk.run(self._files.write_state, stage.state)
+        await self._disk.run(self._files.write_state, stage.state)
 
     async def keep_ages(self) -> None:
         """Make the ages survive a restart; call it now and then."""
@@ -124,24 +122,38 @@ class Staging:
             start_bytes=stage.size_bytes,
         )
 
-    async def set_size(self, stage: Stage, size_bytes: int) -> None:
+    async def set_size(self, stage: Stage, size_bytes: int, *, is_secured: bool) -> None:
         """Set how far the upload has come; bytes in the file beyond that are cut off, and no more is promised for now.
 
-        It has come no further, and does not live longer, where none of the bytes that came is kept.
+        `is_secured` says what is known of the bytes (`Stage`). It has come no further, and does not live longer, where
+        none of the bytes that came is kept.
         """
         assert stage.reservation is not None
         if size_bytes > stage.size_bytes:
             stage.touched_at = self.now()
         beyond_bytes = stage.reservation.written_bytes - size_bytes
+        stage.is_secured = is_secured and beyond_bytes <= 0
         if beyond_bytes > 0:
             await self._disk.run(os.truncate, self.path(stage), size_bytes)
             stage.reservation.uncount(beyond_bytes)
         stage.reservation.settle()
         stage.size_bytes = size_bytes
 
+    async def secure(self, stage: Stage) -> None:
+        """Make sure that what is there survives a power cut and takes no more blocks than it needs.
+
+        That is so already, unless a run was killed in between or the disk failed: what it left is not believed.
+
+        Raises:
+            StorageFull, StorageUnavailable, OSError: the disk did not take it.
+        """
+        if not stage.is_secured:
+            await self._disk.run_long(secure, self.path(stage), self._files.synced)
+            stage.is_secured = True
+
     async def head(self, stage: Stage, size_bytes: int) -> bytes:
         """Return the first bytes."""
-        return await self._disk.run(read_head, self.path(stage), size_bytes)
+        return await self._disk.read(read_head, self.path(stage), size_bytes)
 
     async def digest(self, stage: Stage) -> str | None:
         """Return the SHA-256 of the whole file, read back if it is not known any more; None if none is wanted."""
@@ -168,11 +180,9 @@ class Staging:
             for offset in range(0, part.size_bytes, SLICE_BYTES):
                 count = min(SLICE_BYTES, part.size_bytes - offset)
                 await whole.reservation.count(count)
-                with full_disk():
-                    await self._disk.run_long(copy, self.path(part), offset, count, self.path(whole), digests)
-        if self._files.synced:
-            await self._disk.run_long(sync, self.path(whole))
-        await self.set_size(whole, whole.reservation.written_bytes)
+                await self._disk.run_long(copy, self.path(part), offset, count, self.path(whole), digests)
+        await self.set_size(whole, whole.reservation.written_bytes, is_secured=False)
+        await self.secure(whole)
 
     async def finish(self, stage: Stage) -> None:
         """Forget the bytes: they have become an item, whose id is in the state. Never cancelled halfway."""

@@ -220,4 +220,4 @@ class MediaStore(Backend):
             raise PayloadTooLarge(f"The store takes at most {most} bytes in one item.", limitBytes=most)
 
     async def _free_bytes(self) -> int:
-        return await self._disk.run(free_bytes, self._root)
+        return await self._disk.read(free_bytes, self._root)

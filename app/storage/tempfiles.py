@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import BallastError
 from app.storage.files import create, unlink
 from app.storage.threads import DiskThreads
 
@@ -78,14 +79,14 @@ class TempFiles:
         if self._tracked.pop(temp_file.path, None) is None:
             return
         try:
-            await self._disk.run(unlink, temp_file.path)
-        except OSError as error:
+            await self._disk.ensure(unlink, temp_file.path)
+        except (OSError, BallastError) as error:
             self._tracked[temp_file.path] = temp_file
             logger.error("a temporary file stays behind", extra={"source": temp_file.source, "error": str(error)})
 
     async def measure(self) -> None:
         """Ask the disk for the size of every tracked file: for those that other programs write."""
-        sizes = await self._disk.run(_sizes, tuple(self._tracked))
+        sizes = await self._disk.read(_sizes, tuple(self._tracked))
         for path, size_bytes in sizes.items():
             if (temp_file := self._tracked.get(path)) is not None:
                 temp_file.size_bytes = size_bytes
