@@ -151,6 +151,8 @@ class Assembly:
         if not believed:
             await self._staging.set_size(stage, appender.start_bytes, is_secured=False)
         else:
+            if appender.kept_bytes < appender.written_bytes:
+                stage.sha256 = None  # it has seen what is dropped: it is taken anew at the end
             await self._staging.set_size(stage, appender.kept_bytes, is_secured=appender.is_secured)
 
     async def _hold(self, stage: Stage, held_bytes: int | None) -> None:

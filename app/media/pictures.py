@@ -15,7 +15,7 @@ from app.errors import PayloadTooLarge
 from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
-from app.storage.scratch import Scratch, ScratchFile
+from app.storage.scratch import Scratch, ScratchFile, needing
 from app.storage.threads import DiskThreads
 
 _STEP_BYTES = 64 * KIB
@@ -179,14 +179,16 @@ class Pictures:
         """
         async with self._scratch.spool("picture", client) as file:
             await file.count(len(data))
-            await self._disk.run(file.path.write_bytes, data)
+            with needing(len(data)):
+                await self._disk.run(file.path.write_bytes, data)
             if isinstance(data, bytearray):
                 data.clear()
             del data
             if rest is not None:
                 async for chunk in rest:
                     await file.count(len(chunk))
-                    await self._disk.run(_append, file.path, chunk)
+                    with needing(len(chunk)):
+                        await self._disk.run(_append, file.path, chunk)
             yield file
 
     async def read(self, path: Path) -> bytes:

@@ -10,7 +10,7 @@ from typing import TypeVarTuple
 
 from app.storage.files import write_all
 from app.storage.lane import Call
-from app.storage.scratch import Scratch, ScratchFile
+from app.storage.scratch import Scratch, ScratchFile, needing
 from app.storage.threads import DiskThreads
 
 Ts = TypeVarTuple("Ts")
@@ -50,7 +50,8 @@ class Spool:
         async with self._writing:
             await self._file.count(len(line))
             try:
-                await self._do(write_all, self._fd, [line])
+                with needing(len(line)):
+                    await self._do(write_all, self._fd, [line])
             except BaseException:  # a part of it may be there
                 await self._do(os.ftruncate, self._fd, self.size_bytes)
                 self._file.uncount(len(line))
