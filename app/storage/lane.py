@@ -24,15 +24,19 @@ Ended: TypeAlias = "Callable[[Call[Any], Any, BaseException | None], None]"
 
 _RETRY_SECONDS = 10
 
+_SHARE_BESIDE_HANGING = 0.1
+"""Of the patience, for a call that begins while another hangs: most likely it is the disk, and it will hang too."""
+
 
 class Call(Generic[T]):
     """One call on its way through a lane. `future` is done when the thread is, whoever still waits for it."""
 
-    __slots__ = ("_claim", "_function", "began_at", "future", "queued_at")
+    __slots__ = ("_claim", "_function", "began_at", "future", "patience_seconds", "queued_at")
 
-    def __init__(self, function: Callable[[], T], queued_at: float) -> None:
+    def __init__(self, function: Callable[[], T], queued_at: float, patience_seconds: float) -> None:
         self.future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.queued_at = queued_at
+        self.patience_seconds = patience_seconds
         self.began_at: float | None = None
         self._function: Callable[[], T] | None = function
         self._claim = threading.Lock()  # of the thread that runs it, or of who drops it: whoever comes first
@@ -86,9 +90,12 @@ class Lane:
     @property
     def is_stuck(self) -> bool:
         """Whether all its threads are in calls that have run for too long."""
+        return self._hanging >= self._most
+
+    @property
+    def _hanging(self) -> int:
         since = self._clock() - self._patience_seconds
-        stuck = sum(call.began_at is not None and call.began_at <= since for call in self._calls)
-        return stuck >= self._most
+        return sum(call.began_at is not None and call.began_at <= since for call in self._calls)
 
     def __contains__(self, call: object) -> bool:
         return call in self._calls
@@ -105,7 +112,8 @@ class Lane:
 
     def post(self, function: Callable[[], T]) -> Call[T]:
         """Have a call done, now or when the threads are free again, whoever waits for it."""
-        call = Call(function, self._clock())
+        share = _SHARE_BESIDE_HANGING if self._hanging else 1.0
+        call = Call(function, self._clock(), self._patience_seconds * share)
         call.future.add_done_callback(_see)
         self._calls.add(call)
         self._queue.put(call)
@@ -150,7 +158,7 @@ class Lane:
 
     def _seconds_left(self, call: Call[Any]) -> float:
         since = max(call.queued_at, self._progress_at) if call.began_at is None else call.began_at
-        return since + self._patience_seconds - self._clock()
+        return since + call.patience_seconds - self._clock()
 
     def _serve(self) -> None:
         """Runs in a thread."""

@@ -72,12 +72,16 @@ class Staging:
             StorageFull: there would be no room for it now. None is promised to it before its bytes come.
             Overloaded: memory has no room for what is to be known of it.
         """
+        creating = None
         stage = Stage(state, 0, self.now(), self._space.open(state.client), self._new_digest())
         self._records.add(stage)
         try:
             await self._space.check(state.length or 1)
-            await self._disk.run(self._files.create, state)
+            creating = self._disk.start(self._files.create, state)
+            await self._disk.settle(creating)
         except BaseException:
+            if creating is not None and not creating.future.done():
+                self._disk.after(creating, self._files.remove, state.id)
             await self.remove(stage)
             raise
         return stage
@@ -98,7 +102,7 @@ class Staging:
         now = self.now()
         ages = {stage.state.id: Age(max(0.0, now - stage.touched_at), stage.size_bytes) for stage in self}
         if ages or self._has_ages:
-            await self._disk.run(self._ages.write, ages)
+            await self._disk.ensure(self._ages.write, ages)
             self._has_ages = bool(ages)
 
     async def check_room(self, stage: Stage, length: int) -> None:

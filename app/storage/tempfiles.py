@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -67,12 +68,17 @@ class TempFiles:
         `source` says who makes it (`upload`, `clip`...): files are counted by it.
         """
         temp_file = TempFile(self._folder / f"{source}-{secrets.token_hex(12)}{suffix}", source)
+        creating = self._disk.start(create, temp_file.path)
         self._tracked[temp_file.path] = temp_file
         try:
-            await self._disk.run(create, temp_file.path)
+            await self._disk.settle(creating)
             yield temp_file
         finally:
-            await self.remove(temp_file)
+            if creating.future.done():
+                await self.remove(temp_file)
+            else:  # it hangs: what it makes in the end is removed after that
+                del self._tracked[temp_file.path]
+                self._disk.after(creating, unlink, temp_file.path)
 
     async def remove(self, temp_file: TempFile) -> None:
         """Remove a file before its block ends. A failure is logged and tried again by `aclose`."""
@@ -108,8 +114,7 @@ class TempFiles:
 
     async def aclose(self) -> None:
         """Remove everything that is still tracked."""
-        for temp_file in tuple(self._tracked.values()):
-            await self.remove(temp_file)
+        await asyncio.gather(*map(self.remove, tuple(self._tracked.values())))
 
     def _sweep(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -119,9 +119,9 @@ class DiskThreads:
 
     async def aclose(self) -> None:
         """Let the threads finish what they are doing, and end them; those that hang are left behind."""
-        for lane in (self._reading, self._writing, self._long):
-            if not await lane.aclose():
-                logger.warning("the disk does not answer: what was begun on it is left to itself")
+        lanes = (self._reading, self._writing, self._long)
+        if not all(await asyncio.gather(*(lane.aclose() for lane in lanes))):
+            logger.warning("the disk does not answer: what was begun on it is left to itself")
 
 
 def _open(path: Path, flags: int, fds: list[int]) -> None:

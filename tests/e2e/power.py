@@ -58,10 +58,13 @@ class PowerDisk:
 
 @contextmanager
 def power_disk(place: Path, size_bytes: int, *options: str) -> Iterator[PowerDisk]:
-    """Lend a disk for the block. `options` are those of mkfs.ext4."""
+    """Lend a disk for the block, as the storage root of a service that runs in `place`, whose log is not on it.
+
+    `options` are those of mkfs.ext4.
+    """
     if os.geteuid() != 0:
         pytest.skip("only root can mount a disk")
-    image, folder = place / "disk.img", place / "disk"
+    image, folder = place / "disk.img", place / "var"
     folder.mkdir()
     with image.open("wb") as file:
         file.truncate(size_bytes)
