@@ -11,17 +11,17 @@ A bucket holds the items of 9.5 hours, so that a list of the newest reads few na
 from __future__ import annotations
 
 import errno
-import heapq
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from app.domain.media import MediaItem, MediaKind
 from app.errors import StorageUnavailable
-from app.storage import ids, metadata
+from app.settings import StorageSettings
+from app.storage import metadata
 from app.storage.backend import CHUNK_BYTES, MediaReader
+from app.storage.catalogue import KEPT_BYTES, Catalogue
 from app.storage.files import make_folder, replace, sync, unlink
 from app.storage.lane import Call
 from app.storage.store import MediaStore
@@ -34,6 +34,11 @@ class LocalStore(MediaStore):
     """Keeps media below one folder (0700, files 0600). One process at a time may use it."""
 
     name = "local"
+
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        super().__init__(settings, disk)
+        self._catalogue = Catalogue(self._root / "media", disk)
+        self.buffer_bytes = KEPT_BYTES
 
     def local_path(self, item: MediaItem) -> Path | None:
         return self._root / item.path
@@ -48,16 +53,17 @@ class LocalStore(MediaStore):
         except StorageUnavailable:
             call.future.add_done_callback(lambda _: self._take_back(call, item))
             raise
+        self._catalogue.added(item.id)
 
     async def _unpublish(self, item: MediaItem) -> None:
         if not await self._disk.ensure(_unpublish, item, self._root, self._settings.fsync):
+            self._catalogue.removed(item.id)
             self.space.removed(item.size_bytes)  # whoever waits for it or not
             raise StorageUnavailable("The disk does not answer: the item goes when it does.", retry_after_seconds=10)
+        self._catalogue.removed(item.id)
 
     async def _newest(self, kinds: tuple[MediaKind, ...], cursor: str | None, count: int) -> list[str]:
-        first_bucket = "" if cursor is None else ids.bucket_of_cursor(cursor)
-        folders = [self._root / "media" / kind for kind in kinds]
-        return await self._disk.read(_newest, folders, first_bucket, cursor or "", count)
+        return await self._catalogue.newest(kinds, cursor, count)
 
     async def _read_metadata(self, media_ids: Sequence[str]) -> list[bytes | None]:
         return await self._disk.read(_read, [self._root / metadata.path_of(media_id) for media_id in media_ids])
@@ -151,20 +157,6 @@ def _read(paths: list[Path]) -> list[bytes | None]:
         except FileNotFoundError:
             found.append(None)
     return found
-
-
-def _newest(folders: list[Path], first_bucket: str, cursor: str, count: int) -> list[str]:
-    newest_first = heapq.merge(*(_listing(folder, first_bucket) for folder in folders), key=ids.cursor_after)
-    return list(islice((media_id for media_id in newest_first if ids.cursor_after(media_id) > cursor), count))
-
-
-def _listing(folder: Path, first_bucket: str) -> Iterator[str]:
-    """Give the ids below one kind's folder, newest first, from a bucket on; one bucket is in memory at a time."""
-    buckets = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
-    for bucket in buckets:
-        if bucket >= first_bucket:
-            names = (entry.name for entry in os.scandir(folder / bucket) if entry.name.endswith(metadata.SUFFIX))
-            yield from sorted(filter(ids.is_id, (name.removesuffix(metadata.SUFFIX) for name in names)))
 
 
 def _survey(media: Path) -> tuple[int, int]:
