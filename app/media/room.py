@@ -14,6 +14,7 @@ from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
 from app.media.expiry import Expiry
+from app.media.listing import Listing
 from app.media.locks import UploadLocks
 from app.media.resumable import Resumable
 from app.media.shares import UploadShares
@@ -38,6 +39,7 @@ class MediaRoom:
     uploads: Uploads
     resumable: Resumable
     delivery: Delivery
+    listing: Listing
     signer: UrlSigner | None
 
 
@@ -54,7 +56,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
-    return MediaRoom(store, transfers, uploads, resumable, delivery, signer)
+    return MediaRoom(store, transfers, uploads, resumable, delivery, Listing(store, delivery), signer)
 
 
 def _build_details(governor: Governor, sandbox: SandboxPolicy) -> Details:

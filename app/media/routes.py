@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
@@ -109,10 +109,9 @@ async def list_media(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
-) -> dict[str, Any]:
+) -> Response:
     """List items, newest first, as references."""
-    page = await media.store.page(limit, cursor, kind)
-    return {"items": [media.delivery.describe(item) for item in page.items], "next_cursor": page.next_cursor}
+    return Response(await media.listing.page(limit, cursor, kind), media_type="application/json")
 
 
 @router.get(
