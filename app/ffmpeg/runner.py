@@ -39,6 +39,9 @@ MAX_STREAMS = 32
 _STDERR_BYTES = 4 * KIB
 _READ_BYTES = 64 * KIB
 
+_END_SECONDS = 5.0
+"""How long a program that was killed is waited for: one that reads from a disk that hangs ends when that answers."""
+
 # Nothing of the service's own environment: no key, no address, no proxy.
 _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "AV_LOG_FORCE_NOCOLOR": "1"}
 
@@ -209,5 +212,5 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     _kill(process)
-    with anyio.CancelScope(shield=True):
+    with anyio.move_on_after(_END_SECONDS, shield=True):
         await process.communicate()  # drains the pipes, so that they close

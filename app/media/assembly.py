@@ -79,6 +79,7 @@ class Assembly:
         if not stage.whole or stage.finished or stage.is_partial:
             return
         item = await self._made_before(stage) or await self._make(stage)
+        self._uploads.follow(item)
         stage.state.media_id = item.id
         await self._staging.finish(stage)
 

@@ -19,6 +19,7 @@ from app.errors import (
     PreconditionFailed,
     QueueFull,
     RangeNotSatisfiable,
+    StorageFull,
     StorageUnavailable,
 )
 from app.http.body import incoming_file
@@ -129,6 +130,7 @@ async def read_media(
 ) -> Response:
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await media.store.get(media_id)
+    media.probing.follow(item)
     if inline is not Inline.NEVER:
         await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     return _json(await until_sent.enter_async_context(media.delivery.answer(item, inline, shape)), 200, {})
@@ -154,9 +156,25 @@ async def read_content(
     return response
 
 
+@router.post(
+    "/{media_id}/details",
+    response_model=MediaAnswer,
+    responses={
+        202: {"model": MediaAnswer, "description": "They are still being found out: ask for the item later."},
+        **problem_responses(NotFound, StorageFull, StorageUnavailable),
+    },
+)
+async def find_details(media_id: str, media: MediaDep, until_sent: UntilSent) -> Response:
+    """Have width, height, duration and so on found out again, where they are not known."""
+    item = await media.probing.ask(media_id, media.uploads.limits.probe_seconds)
+    body = await until_sent.enter_async_context(media.delivery.answer(item, Inline.NEVER))
+    return _json(body, 202 if item.details.pending else 200, {})
+
+
 @router.delete("/{media_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
 async def delete_media(media_id: str, media: MediaDep) -> Response:
     """Delete an item, unless somebody is reading it or a job needs it."""
+    media.probing.forget(media_id)
     await media.store.delete(media_id)
     return Response(status_code=204)
 

@@ -68,6 +68,9 @@ class UploadSettings(Section):
     inline_max_bytes: Bytes = Field(50 * MIB, description="Size up to which an answer carries the bytes themselves.")
     idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
     digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
+    probe_seconds: float = Field(
+        2.0, gt=0, description="How long an answer waits for width, duration and so on; then they come later."
+    )
     expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
     begin_seconds: float = Field(
         600.0, gt=0, description="Time in which the first byte of a resumable upload must come, or it is removed."

@@ -55,6 +55,11 @@ class LocalStore(MediaStore):
             raise
         self._catalogue.added(item.id)
 
+    async def _rewrite(self, item: MediaItem) -> None:
+        described = self._root / metadata.path_of(item.id)
+        draft = self._root / "tmp" / described.name
+        await self._disk.run(replace, described, metadata.encode(item), draft, self._settings.fsync)
+
     async def _unpublish(self, item: MediaItem) -> None:
         if not await self._disk.ensure(_unpublish, item, self._root, self._settings.fsync):
             self._catalogue.removed(item.id)

@@ -147,6 +147,9 @@ class S3Store(MediaStore):
             await self._tidy(key, item.path)
             raise
 
+    async def _rewrite(self, item: MediaItem) -> None:
+        await self._bucket.put_json(metadata.path_of(item.id), metadata.encode(item))
+
     async def _tidy(self, *keys: str) -> None:
         """Remove what a failed commit may have left; where that fails too, the sweep does it later."""
         if self._bucket.is_away:
