@@ -42,7 +42,7 @@ class Details:
         reclaim: ReclaimRegistry,
         patience_seconds: float,
     ) -> None:
-        """`prober` is None where ffprobe is not installed. `patience_seconds` is how long an upload waits for a probe."""
+        """`prober` is None where ffprobe is not installed; `patience_seconds`: how long an upload waits for a probe."""
         self.is_able = prober is not None
         self.patience_seconds = patience_seconds
         self._prober = prober

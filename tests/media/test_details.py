@@ -103,7 +103,7 @@ class HangingProber(Prober):
         self.answers = asyncio.Event()
         self.begun = 0
 
-    async def probe(self, path: Path, content_type: str, holder: Reservation | None = None) -> Probe:
+    async def probe(self, path: Path, content_type: str, holder: Reservation | None = None) -> Probe:  # noqa: ARG002
         self.begun += 1
         await self.answers.wait()
         return Probe(2.5, 0.0, None, None, None)
