@@ -25,7 +25,8 @@ def picture(size: int) -> bytes:
 
 @dataclass
 class Memory:
-    """What the clients were told: the digest of each item, those whose deletion was asked for, and uploads: how far they came, and which became items."""
+    """What the clients were told: the digest of each item, those whose deletion was asked for, and of uploads how far
+    they came, and which became items."""
 
     kept: dict[str, str] = field(default_factory=dict)
     leaving: set[str] = field(default_factory=set)
