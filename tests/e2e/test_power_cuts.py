@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.power import PowerDisk, power_disk
 from tests.e2e.server import RunningServer, run_server
-from tests.e2e.test_kills import PIECE, Clients, Memory, check, picture
+from tests.e2e.test_kills import PIECE, SETTINGS, Clients, Memory, check, picture
 
 DISK_BYTES = 2 << 30
 """The image has holes: it takes what is written."""
@@ -34,7 +34,7 @@ def run(place: Path, cuts: int) -> int:
     memory = Memory()
     with power_disk(place, DISK_BYTES) as disk:
         for _ in range(cuts):
-            with run_server(place) as server:
+            with run_server(place, SETTINGS) as server:
                 check(server, memory)
                 clients = PoweredClients(server, memory)
                 time.sleep(random.uniform(0.05, 1.2))
@@ -42,7 +42,7 @@ def run(place: Path, cuts: int) -> int:
                 _cut(disk, server)
                 clients.join()
             disk.restore()
-        with run_server(place) as server:
+        with run_server(place, SETTINGS) as server:
             check(server, memory)
             server.expect_in_log("lastOom|unfinished")
     assert memory.answers > 0
