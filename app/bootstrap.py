@@ -76,7 +76,7 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
 
 
 async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: AsyncExitStack) -> Core:
-    disk = DiskThreads()
+    disk = DiskThreads(patience_seconds=settings.storage.hang_seconds)
     store = await _open_store(settings.storage, disk, stack)
     limit = find_limit(settings.memory.limit)
     gauge = gauge or MemoryGauge(limit, detail_seconds=settings.memory.detail_seconds)

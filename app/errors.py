@@ -33,6 +33,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 PROBLEM_TYPE = "application/problem+json"
@@ -170,3 +171,32 @@ class StorageUnavailable(BallastError):
 
 class StorageFull(BallastError):
     code, status, title = "storage_full", 507, "Storage full"
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No room for more: on the device (its blocks or its inodes), in the user's quota, in one file (RLIMIT_FSIZE, or the
+largest that the file system knows). To a client they are one thing: it will not fit."""
+
+_NO_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
+"""The process, the system or the container has no descriptor, memory or process left now."""
+
+_NO_DISK = frozenset({errno.EROFS, errno.ENXIO, errno.ENODEV, errno.ESTALE})
+"""The disk is away, or the kernel made it read-only after an error of it."""
+
+_RETRY_SECONDS = 5
+
+
+def of_system(error: BaseException) -> BallastError | None:
+    """Return what an error of the system means to a client; None: nothing that a client could know or do about.
+
+    This is the one place that knows errno(3): whoever meets an OSError asks here.
+    """
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _NO_ROOM:
+        return StorageFull("The disk is full.")
+    if error.errno in _NO_RESOURCES:
+        return Overloaded("The service has too much open to do this now.", retry_after_seconds=_RETRY_SECONDS)
+    if error.errno in _NO_DISK:
+        return StorageUnavailable("The disk cannot be used now.", retry_after_seconds=_RETRY_SECONDS)
+    return None

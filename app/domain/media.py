@@ -28,11 +28,20 @@ class MediaType:
     extension: str
 
 
+class DetailsState(StrEnum):
+    """Whether the details of an item are known, are still to be found out, or could not be."""
+
+    COMPLETE = "complete"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class MediaDetails:
     """What a header or a probe tells; None where it is not known. Width and height are those to be shown, in pixels.
 
-    `rotation` is by how many degrees clockwise a video's frames have to be turned for that: 0, 90, 180 or 270.
+    `pending` says that nobody has been able to look yet. `rotation` is by how many degrees clockwise a video's frames
+    have to be turned for that: 0, 90, 180 or 270.
     """
 
     width: int | None = None
@@ -40,11 +49,19 @@ class MediaDetails:
     duration_seconds: float | None = None
     frame_rate: float | None = None
     rotation: int | None = None
+    pending: bool = False
+
+    @property
+    def state(self) -> DetailsState:
+        if self.pending:
+            return DetailsState.PENDING
+        is_known = self.width is not None or self.duration_seconds is not None
+        return DetailsState.COMPLETE if is_known else DetailsState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class MediaItem:
-    """One committed media item. It never changes: new bytes are a new item.
+    """One committed media item. Its bytes never change: new ones are a new item. Details may become known later.
 
     `path` is the reference below the storage root. `timestamp_key` sorts by the time of the commit. `name` is what the
     client called it: it is only ever shown, never part of a path. `sha256` is hexadecimal, None if no digest was taken.
@@ -67,9 +84,9 @@ class MediaItem:
 
 
 _OWN = [field.name for field in fields(MediaItem) if field.name != "details"]
-_DETAILS = [field.name for field in fields(MediaDetails)]
-_NAMES = (*_OWN, *_DETAILS)
-_VALUES = attrgetter(*_OWN, *(f"details.{name}" for name in _DETAILS))
+_DETAILS = [field.name for field in fields(MediaDetails) if field.name != "pending"]
+_NAMES = (*_OWN, *_DETAILS, "details")
+_VALUES = attrgetter(*_OWN, *(f"details.{name}" for name in _DETAILS), "details.state")
 
 
 @dataclass(frozen=True, slots=True)

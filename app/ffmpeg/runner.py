@@ -22,7 +22,7 @@ import anyio
 
 from app.domain.sandbox import SandboxPolicy
 from app.domain.units import KIB, MIB
-from app.errors import ProcessingTimeout, WorkerFailed
+from app.errors import ProcessingTimeout, WorkerFailed, of_system
 from app.memory.cpus import available_cpus
 from app.memory.governor import EnrolledProcess
 from app.memory.reservation import Reservation
@@ -38,6 +38,9 @@ MAX_STREAMS = 32
 
 _STDERR_BYTES = 4 * KIB
 _READ_BYTES = 64 * KIB
+
+_END_SECONDS = 5.0
+"""How long a program that was killed is waited for: one that reads from a disk that hangs ends when that answers."""
 
 # Nothing of the service's own environment: no key, no address, no proxy.
 _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "AV_LOG_FORCE_NOCOLOR": "1"}
@@ -124,6 +127,7 @@ class FFmpegRunner:
 
         Raises:
             ProcessingTimeout: it exceeded its deadline.
+            Overloaded: the system has no descriptor or process left for it.
             WorkerFailed: it could not be started, or wrote more than `limits` allow.
         """
         try:
@@ -137,7 +141,7 @@ class FFmpegRunner:
                 start_new_session=True,
             )
         except OSError as error:
-            raise WorkerFailed(f"{program.name} could not be started.") from error
+            raise (of_system(error) or WorkerFailed(f"{program.name} could not be started.")) from error
         work = None if holder is None else holder.priority
         self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process), lambda: work))
         try:
@@ -208,5 +212,5 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     _kill(process)
-    with anyio.CancelScope(shield=True):
+    with anyio.move_on_after(_END_SECONDS, shield=True):
         await process.communicate()  # drains the pipes, so that they close

@@ -26,6 +26,7 @@ from app.errors import (
     NotFound,
     PayloadTooLarge,
     Unauthorized,
+    of_system,
 )
 
 logger = logging.getLogger("ballast.api")
@@ -113,8 +114,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http_exception)
 
 
-def unexpected(error: Exception) -> InternalError:
-    """Log an unexpected exception, and return what the client may know of it."""
+def unexpected(error: Exception) -> BallastError:
+    """Log an unexpected exception, and return what the client may know of it: where the system has no room, that."""
+    if (known := of_system(error)) is not None:
+        logger.error("the system refused: %s", error)
+        return known
     logger.error("unexpected %s", type(error).__name__, exc_info=error)
     return InternalError("An unexpected error occurred. The request id finds it in the log.")
 

@@ -79,6 +79,7 @@ class Assembly:
         if not stage.whole or stage.finished or stage.is_partial:
             return
         item = await self._made_before(stage) or await self._make(stage)
+        self._uploads.follow(item)
         stage.state.media_id = item.id
         await self._staging.finish(stage)
 
@@ -148,7 +149,12 @@ class Assembly:
         except (BallastError, OSError) as error:
             logger.warning("the last bytes of an upload could not be written: %s", error)
         await appender.aclose()
-        await self._staging.set_size(stage, appender.written_bytes if believed else appender.start_bytes)
+        if not believed:
+            await self._staging.set_size(stage, appender.start_bytes, is_secured=False)
+        else:
+            if appender.kept_bytes < appender.written_bytes:
+                stage.sha256 = None  # it has seen what is dropped: it is taken anew at the end
+            await self._staging.set_size(stage, appender.kept_bytes, is_secured=appender.is_secured)
 
     async def _hold(self, stage: Stage, held_bytes: int | None) -> None:
         """Save how many bytes a restart may believe, where not all: others are coming with a checksum."""
@@ -172,6 +178,7 @@ class Assembly:
             return None
 
     async def _make(self, stage: Stage) -> MediaItem:
+        await self._staging.secure(stage)
         path = self._staging.path(stage)
         head = await self._staging.head(stage, PICTURE_HEAD_BYTES)
         try:

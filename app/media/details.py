@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -11,7 +12,7 @@ from typing import TypeAlias
 from app.domain.media import MediaDetails, MediaKind, MediaType
 from app.domain.priority import Priority
 from app.domain.units import KIB
-from app.errors import BallastError, InvalidMedia, UnsupportedMedia
+from app.errors import BallastError, InvalidMedia, Overloaded, ProcessingTimeout, UnsupportedMedia, WorkerFailed
 from app.ffmpeg.probe import PROBE_BYTES, Prober
 from app.imaging.header import read_header
 from app.memory.budget import MemoryBudget
@@ -29,28 +30,66 @@ Inspect: TypeAlias = Callable[[MediaType, bytes, Path], Awaitable[MediaDetails]]
 
 
 class Details:
-    """Finds out the details of what came in. Those that cannot be found out stay unknown: no upload fails for that."""
+    """Finds out the details of what came in. Those that cannot be found out stay unknown: no upload fails for that.
 
-    def __init__(self, prober: Prober | None, budget: MemoryBudget, reclaim: ReclaimRegistry) -> None:
-        """`prober` is None where ffprobe is not installed."""
+    `is_able` says whether more than pictures can be looked at.
+    """
+
+    def __init__(
+        self,
+        prober: Prober | None,
+        budget: MemoryBudget,
+        reclaim: ReclaimRegistry,
+        patience_seconds: float,
+    ) -> None:
+        """`prober` is None where ffprobe is not installed; `patience_seconds`: how long an upload waits for a probe."""
+        self.is_able = prober is not None
+        self.patience_seconds = patience_seconds
         self._prober = prober
         self._budget = budget
         self._reclaim = reclaim
+        self._is_slow = False
         self._concurrency = asyncio.Semaphore(available_cpus())
 
     async def inspect(self, media_type: MediaType, head: bytes, path: Path) -> MediaDetails:
-        """Return the details of a whole file, whose first `PICTURE_HEAD_BYTES` are `head`."""
+        """Return the details of a whole file, whose first `PICTURE_HEAD_BYTES` are `head`.
+
+        They are pending where there is no memory for a probe now, or it takes long: then those who come after do not
+        wait for theirs either, until one was quick again.
+        """
         if media_type.kind is MediaKind.IMAGE or self._prober is None:
             return await by_header(media_type, head, path)
-        async with self._concurrency:
-            reservation = await self._reserve()
-            if reservation is None:
-                logger.warning("no memory for a probe: the item is stored without its details")
-                return MediaDetails()
-            try:
-                return await self._probe(self._prober, path, media_type, reservation)
-            finally:
-                reservation.release()
+        if self._is_slow:
+            return MediaDetails(pending=True)
+        try:
+            async with asyncio.timeout(self.patience_seconds), self._concurrency:
+                reservation = await self._reserve()
+                if reservation is None:
+                    return MediaDetails(pending=True)
+                try:
+                    return await self._probe(self._prober, path, media_type.content_type, reservation)
+                finally:
+                    reservation.release()
+        except (TimeoutError, ProcessingTimeout, WorkerFailed, Overloaded):
+            self._is_slow = True
+            return MediaDetails(pending=True)
+
+    async def find_out(self, content_type: str, path: Path) -> MediaDetails:
+        """Return the details of stored media, however long that takes: whoever calls holds nothing meanwhile.
+
+        Raises:
+            MemoryExceedsLimit: there can never be memory for a probe.
+            Overloaded, QueueFull: there was none in time.
+            ProcessingTimeout, WorkerFailed: the probe hung, or could not be started.
+        """
+        assert self._prober is not None
+        began = time.monotonic()
+        reserve = self._budget.reserve({"probe": PROBE_BYTES}, owner="probe", priority=Priority.BATCH)
+        async with reserve as reservation:
+            details = await self._probe(self._prober, path, content_type, reservation)
+        if time.monotonic() - began < self.patience_seconds:
+            self._is_slow = False
+        return details
 
     async def _reserve(self) -> Reservation | None:
         """Take the bytes if they are free, or if idle holders give way.
@@ -64,13 +103,13 @@ class Details:
             reservation = self._budget.try_reserve(parts, owner="probe", priority=Priority.REQUEST)
         return reservation
 
-    async def _probe(self, prober: Prober, path: Path, media_type: MediaType, reservation: Reservation) -> MediaDetails:
+    async def _probe(self, prober: Prober, path: Path, content_type: str, reservation: Reservation) -> MediaDetails:
         try:
-            return (await prober.probe(path, media_type.content_type, reservation)).details
+            return (await prober.probe(path, content_type, reservation)).details
+        except (ProcessingTimeout, WorkerFailed, Overloaded):
+            raise
         except BallastError as error:
-            logger.info(
-                "a file could not be probed", extra={"contentType": media_type.content_type, "code": error.code}
-            )
+            logger.info("a file could not be probed", extra={"contentType": content_type, "code": error.code})
             return MediaDetails()
 
 

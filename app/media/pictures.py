@@ -16,8 +16,7 @@ from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
-from app.storage.files import full_disk
-from app.storage.scratch import Scratch, ScratchFile
+from app.storage.scratch import Scratch, ScratchFile, needing
 from app.storage.threads import DiskThreads
 
 _STEP_BYTES = 64 * KIB
@@ -192,7 +191,7 @@ class Pictures:
         """
         async with self._scratch.spool("picture", client) as file:
             await file.count(len(data))
-            with full_disk(len(data)):
+            with needing(len(data)):
                 await self._disk.run(file.path.write_bytes, data)
             if isinstance(data, bytearray):
                 data.clear()
@@ -200,12 +199,12 @@ class Pictures:
             if rest is not None:
                 async for chunk in rest:
                     await file.count(len(chunk))
-                    with full_disk(len(chunk)):
+                    with needing(len(chunk)):
                         await self._disk.run(_append, file.path, chunk)
             yield file
 
     async def read(self, path: Path) -> bytes:
-        return await self._disk.run(path.read_bytes)
+        return await self._disk.read(path.read_bytes)
 
 
 async def _capped(chunks: AsyncIterator[Chunk], max_bytes: int) -> AsyncIterator[Chunk]:

@@ -14,7 +14,9 @@ from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
 from app.media.expiry import Expiry
+from app.media.listing import Listing
 from app.media.locks import UploadLocks
+from app.media.probing import Probing
 from app.media.resumable import Resumable
 from app.media.shares import UploadShares
 from app.media.signer import UrlSigner, read_secret
@@ -38,13 +40,19 @@ class MediaRoom:
     uploads: Uploads
     resumable: Resumable
     delivery: Delivery
+    listing: Listing
+    probing: Probing
     signer: UrlSigner | None
 
 
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
-    uploads = Uploads(store, settings.upload, _build_details(governor, settings.sandbox).inspect)
+    details = _build_details(governor, settings.sandbox, settings.upload.probe_seconds)
+    probing = Probing(store, details, core.disk, settings.storage.root.absolute() / "state" / "details.json")
+    await probing.open()
+    stack.push_async_callback(probing.aclose)
+    uploads = Uploads(store, settings.upload, details.inspect, probing.follow)
     transfers = Transfers(governor.budget, core.unfinished, lambda: governor.mode)
     staging = await _open_staging(core, stack)
     shares = UploadShares(settings.upload.max_resumable, settings.storage.client_share)
@@ -54,15 +62,16 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
-    return MediaRoom(store, transfers, uploads, resumable, delivery, signer)
+    await stack.enter_async_context(core.background(probing.run))
+    return MediaRoom(store, transfers, uploads, resumable, delivery, Listing(store, delivery), probing, signer)
 
 
-def _build_details(governor: Governor, sandbox: SandboxPolicy) -> Details:
+def _build_details(governor: Governor, sandbox: SandboxPolicy, patience_seconds: float) -> Details:
     ffprobe = find_tools().ffprobe
     if ffprobe is None:
         logger.warning("ffprobe is not installed: videos are stored without their size and duration")
     prober = Prober(ffprobe, FFmpegRunner(governor, sandbox)) if ffprobe is not None else None
-    return Details(prober, governor.budget, governor.reclaim)
+    return Details(prober, governor.budget, governor.reclaim, patience_seconds)
 
 
 async def _open_staging(core: Core, stack: AsyncExitStack) -> Staging:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from app.errors import (
     PreconditionFailed,
     QueueFull,
     RangeNotSatisfiable,
+    StorageFull,
     StorageUnavailable,
 )
 from app.http.bodies import file_body
@@ -32,7 +33,7 @@ from app.media.content import UntilSent, content_response, link_terms
 from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
-from app.media.schema import MediaList, StoredMedia
+from app.media.schema import MediaAnswer, MediaList, StoredMedia
 from app.media.transfers import DOWNLOAD, UPLOAD
 from app.storage.backend import CHUNK_BYTES
 from app.storage.ids import CURSOR_PATTERN, is_id
@@ -154,10 +155,9 @@ async def list_media(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(pattern=CURSOR_PATTERN, description="`nextCursor` of the page before.")] = None,
     kind: Annotated[MediaKind | None, Query(description="Only items of this kind.")] = None,
-) -> dict[str, Any]:
+) -> Response:
     """List items, newest first, as references."""
-    page = await media.store.page(limit, cursor, kind)
-    return {"items": [media.delivery.describe(item) for item in page.items], "next_cursor": page.next_cursor}
+    return Response(await media.listing.page(limit, cursor, kind), media_type="application/json")
 
 
 @router.get(
@@ -175,6 +175,7 @@ async def read_media(
 ) -> Response:
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await media.store.get(media_id)
+    media.probing.follow(item)
     if inline is not Inline.NEVER:
         await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     return _json(await until_sent.enter_async_context(media.delivery.answer(item, inline, shape)), 200, {})
@@ -204,9 +205,25 @@ async def read_content(
     return response
 
 
+@router.post(
+    "/{media_id}/details",
+    response_model=MediaAnswer,
+    responses={
+        202: {"model": MediaAnswer, "description": "They are still being found out: ask for the item later."},
+        **problem_responses(NotFound, StorageFull, StorageUnavailable),
+    },
+)
+async def find_details(media_id: str, media: MediaDep, until_sent: UntilSent) -> Response:
+    """Have width, height, duration and so on found out again, where they are not known."""
+    item = await media.probing.ask(media_id, media.uploads.limits.probe_seconds)
+    body = await until_sent.enter_async_context(media.delivery.answer(item, Inline.NEVER))
+    return _json(body, 202 if item.details.pending else 200, {})
+
+
 @router.delete("/{media_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
 async def delete_media(media_id: str, media: MediaDep) -> Response:
     """Delete an item, unless somebody is reading it or a job needs it."""
+    media.probing.forget(media_id)
     await media.store.delete(media_id)
     return Response(status_code=204)
 

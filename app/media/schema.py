@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, JsonValue, PlainSerializer, RootModel, WithJsonSchema
 
-from app.domain.media import MediaKind
+from app.domain.media import DetailsState, MediaKind
 from app.http.schema import Schema
 
 
@@ -59,6 +59,9 @@ class MediaItemSchema(Schema):
     duration_seconds: float | None
     frame_rate: float | None
     rotation: int | None = Field(description="By how many degrees clockwise a video's frames are turned to be shown.")
+    details: DetailsState = Field(
+        description="Whether width, duration and so on are known; `pending`: they are being found out (see /details)."
+    )
     large_file: bool = Field(description="Take `url` (or `path`): the bytes are not in `buffer`.")
     path: str = Field(description="The reference below the storage root.")
     url: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -57,9 +57,17 @@ class Progress:
 class Uploads:
     """Takes media of any size in constant memory: type by the first bytes, size by counting, commit at the end."""
 
-    def __init__(self, store: MediaStore, settings: UploadSettings, inspect: Inspect = by_header) -> None:
+    def __init__(
+        self,
+        store: MediaStore,
+        settings: UploadSettings,
+        inspect: Inspect = by_header,
+        follow: Callable[[MediaItem], None] = lambda _: None,
+    ) -> None:
+        """`follow` is told each new item: it finds out later what `inspect` could not."""
         self.limits = settings
         self.inspect = inspect
+        self.follow = follow
         self._store = store
         self._active: set[Progress] = set()
         self._ended = UploadTotals()
@@ -91,7 +99,9 @@ class Uploads:
                     progress.count(chunk)
                     await writer.write(chunk)
                 details = await self.inspect(media_type, head, await writer.staged())
-                return await writer.commit(clean_name(name, media_type), media_type, details)
+                item = await writer.commit(clean_name(name, media_type), media_type, details)
+        self.follow(item)
+        return item
 
     def statistics(self) -> UploadStatistics:
         return UploadStatistics(len(self._active), sum(progress.received_bytes for progress in self._active))

@@ -76,7 +76,7 @@ class MemoryBudget:
 
     @property
     def limit_bytes(self) -> int:
-        """The largest grant that can ever be made: the budget without its permanent holders."""
+        """The largest grant that can ever be made: the budget without what permanent holders were entered with."""
         return self._ledger.limit_bytes
 
     @property
@@ -152,7 +152,8 @@ class MemoryBudget:
     def hold(self, parts: Mapping[str, int], *, owner: str, priority: Priority = Priority.LIVE) -> Reservation:
         """Enter a permanent holder, such as the base line of the API process; never waits and may exceed the budget.
 
-        What it holds is out of reach for ever: it lowers `limit_bytes`, and waiters that can no longer fit are shed.
+        What it is entered with is out of reach for ever: it lowers `limit_bytes`, and waiters that can no longer fit
+        are shed. What it grows by is not: who needs that much waits for it, and is not told that it can never be.
         """
         reservation = self._enter(Holder(owner, priority, dict(parts), is_permanent=True))
         self._admission.shed_unservable()

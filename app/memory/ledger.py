@@ -14,7 +14,8 @@ from app.domain.priority import Priority
 class Holder:
     """One entry of the ledger. `reserved_bytes` is the sum of `parts`; `since` is the clock at the grant.
 
-    `lease` is what it holds under, if it waited for its grant.
+    `lease` is what it holds under, if it waited for its grant. `lasting_bytes` are what a permanent one was entered
+    with: what it grows by comes back some time.
 
     Raises:
         ValueError: a part is negative.
@@ -29,9 +30,11 @@ class Holder:
     since: float = 0.0
     resident_bytes: int = 0
     reserved_bytes: int = field(init=False)
+    lasting_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.reserved_bytes = count_bytes(self.parts)
+        self.lasting_bytes = self.reserved_bytes if self.is_permanent else 0
 
     @property
     def promised_bytes(self) -> int:
@@ -69,7 +72,7 @@ class Ledger:
 
     @property
     def limit_bytes(self) -> int:
-        """The largest grant that can ever be made: the budget without its permanent holders."""
+        """The largest grant that can ever be made: the budget without what permanent holders were entered with."""
         return max(0, self.total_bytes - self.permanent_bytes)
 
     def fits_without_young(self, nbytes: int, age_seconds: float) -> bool:
@@ -95,13 +98,15 @@ class Ledger:
     def open(self, holder: Holder) -> None:
         holder.is_open = True
         self.holders[holder] = None
-        self._count(holder, holder.reserved_bytes, holder.promised_bytes)
+        self.permanent_bytes += holder.lasting_bytes
+        self._count(holder.reserved_bytes, holder.promised_bytes)
 
     def close(self, holder: Holder) -> int:
         """Take a holder out; return the bytes that it had reserved."""
         nbytes = holder.reserved_bytes
         del self.holders[holder]
-        self._count(holder, -nbytes, -holder.promised_bytes)
+        self.permanent_bytes -= holder.lasting_bytes
+        self._count(-nbytes, -holder.promised_bytes)
         self.leases.discard(holder.lease)
         holder.lease = None
         holder.is_open = False
@@ -114,13 +119,14 @@ class Ledger:
         promised = holder.promised_bytes
         change = reserved_bytes - holder.reserved_bytes
         holder.reserved_bytes, holder.resident_bytes = reserved_bytes, resident_bytes
-        self._count(holder, change, holder.promised_bytes - promised)
+        self._count(change, holder.promised_bytes - promised)
+        returned_bytes = max(0, holder.lasting_bytes - reserved_bytes)
+        holder.lasting_bytes -= returned_bytes
+        self.permanent_bytes -= returned_bytes
 
-    def _count(self, holder: Holder, reserved_bytes: int, promised_bytes: int) -> None:
+    def _count(self, reserved_bytes: int, promised_bytes: int) -> None:
         self.reserved_bytes += reserved_bytes
         self.promised_bytes += promised_bytes
-        if holder.is_permanent:
-            self.permanent_bytes += reserved_bytes
 
 
 def count_bytes(parts: Mapping[str, int]) -> int:

@@ -68,6 +68,9 @@ class StorageSettings(Section):
         5.0, gt=0, description="How often it is looked whether the disk takes a write and the store answers."
     )
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
+    hang_seconds: float = Field(
+        30.0, gt=0, description="Time in which the disk must do something; then what needs it is answered 503."
+    )
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")
     backend: str = Field("local", description="Where media is kept: local (below the root), or s3 (an object store).")
@@ -83,6 +86,9 @@ class UploadSettings(Section):
     )
     idle_seconds: float = Field(30.0, gt=0, description="Time without a body byte after which an upload is dropped.")
     digest: Literal["sha256", "none"] = Field("sha256", description="Digest taken while the bytes come in.")
+    probe_seconds: float = Field(
+        2.0, gt=0, description="How long an answer waits for width, duration and so on; then they come later."
+    )
     expire_seconds: float = Field(86400.0, gt=0, description="Idle time after which a resumable upload is removed.")
     begin_seconds: float = Field(
         600.0, gt=0, description="Time in which the first byte of a resumable upload must come, or it is removed."

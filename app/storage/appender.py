@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVarTuple
 
 from app.domain.media import Chunk
-from app.storage.files import full_disk, write_all
-from app.storage.threads import DiskThreads, finish
+from app.errors import BallastError
+from app.storage.blocks import allocate, begin_write_back, trim, write_out
+from app.storage.files import write_all
+from app.storage.lane import Call
+from app.storage.threads import DiskThreads
 
 BATCH_BYTES = 128 * 1024
 """How much of small pieces is handed to a thread at a time: enough that the hop costs little, little enough for many
@@ -27,8 +28,11 @@ WRITE_BACK_BYTES = 8 * 1024 * 1024
 ALLOCATED_BYTES = 8 * 1024 * 1024
 """How many bytes of blocks are allocated at a time, once more than a batch has come."""
 
-_FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
-_SYNC_FILE_RANGE_WRITE = 2  # sync_file_range(2): start write-out of dirty pages, do not wait for it
+SYNC_BYTES = 64 * 1024 * 1024
+"""How much a long call writes out at most: such a call that does not end says that
+the disk hangs, and not only that it is slow."""
+
+Ts = TypeVarTuple("Ts")
 
 
 class Hash(Protocol):
@@ -66,12 +70,28 @@ class Appender:
         self._fd = -1
         self._batch: list[Chunk] = []
         self._batch_bytes = 0
-        self._in_flight: asyncio.Future[None] | None = None
+        self._in_flight: Call[None] | None = None
         self.start_bytes = start_bytes
         self._flushed_to = start_bytes
+        self._written_out_to = start_bytes
         self._allocated_to = start_bytes
         self.size_bytes = start_bytes
         self.written_bytes = start_bytes
+        self._synced_to = -1
+        self._sync_failed = False
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether all that was written survives a power cut, and no more blocks are allocated than it needs."""
+        return self._synced_to == self.written_bytes
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much of the file can be believed: a disk that failed to sync may have dropped what was written.
+
+        The kernel says that only once, and calls those pages clean afterwards (fsync(2)): asking again would not help.
+        """
+        return self.start_bytes if self._sync_failed else self.written_bytes
 
     async def write(self, chunk: Chunk) -> None:
         """Take the next bytes. They are kept without a copy until they are written: do not change them.
@@ -102,19 +122,25 @@ class Appender:
             StorageFull: there is no room for it.
         """
         await self.flush()
-        if self._synced and self._fd >= 0:
-            with full_disk():
-                await self._disk.run_long(self._sync)
+        if not self._synced or self._fd < 0:
+            return
+        while self.written_bytes - self._written_out_to > SYNC_BYTES:
+            await self._do_long(self._write_out, self._written_out_to + SYNC_BYTES)
+        await self._do_long(self._sync)
 
     async def aclose(self) -> None:
-        """Wait for the thread and close the file, whatever happened; what is not flushed is dropped."""
+        """Wait for the thread and close the file, whatever happened; what is not flushed is dropped.
+
+        Where the thread hangs, the file is closed when it has ended: never under its hands.
+        """
         try:
-            if self._in_flight is not None:
-                with suppress(OSError):
-                    await finish(self._in_flight)
+            with suppress(OSError, BallastError):
+                await self._wait_for_write()
         finally:
-            if self._fd >= 0:
-                await self._disk.run(self._close)
+            if self._in_flight is not None:
+                self._disk.after(self._in_flight, self._close)
+            elif self._fd >= 0:
+                await self._disk.ensure(self._close)
 
     async def _hand_over(self) -> None:
         """Let a thread write the batch, once the one before it is written."""
@@ -124,11 +150,17 @@ class Appender:
         await self._count(batch_bytes)
         self._in_flight = self._disk.start(self._write_batch, batch)
 
+    async def _do_long(self, function: Callable[[*Ts], None], *args: *Ts) -> None:
+        self._in_flight = self._disk.start_long(function, *args)
+        await self._wait_for_write()
+
     async def _wait_for_write(self) -> None:
         if self._in_flight is not None:
-            in_flight, self._in_flight = self._in_flight, None
-            with full_disk():
-                await finish(in_flight)
+            try:
+                await self._disk.settle(self._in_flight)
+            finally:
+                if self._in_flight.future.done():
+                    self._in_flight = None
 
     def _write_batch(self, batch: list[Chunk]) -> None:
         """Runs in a thread. The chunks are written as they came, without a copy."""
@@ -154,53 +186,31 @@ class Appender:
             self._allocated_to = begin + max(ALLOCATED_BYTES, end - begin)
             allocate(self._fd, begin, self._allocated_to - begin)
 
+    def _write_out(self, end: int) -> None:
+        """Runs in a thread: have these bytes written to the disk, so that syncing the rest does not take for ever."""
+        try:
+            write_out(self._fd, self._written_out_to, end - self._written_out_to)
+        except OSError:
+            self._sync_failed = True
+            raise
+        self._written_out_to = end
+
     def _sync(self) -> None:
         """Runs in a thread. Blocks may also have been allocated by a run that was killed before this one."""
         trim(self._fd)
         self._allocated_to = self.written_bytes
-        os.fdatasync(self._fd)
+        try:
+            os.fdatasync(self._fd)
+        except OSError:
+            self._sync_failed = True
+            raise
+        self._synced_to = self.written_bytes
 
     def _close(self) -> None:
         """Runs in a thread."""
+        if self._fd < 0:
+            return
         if self._allocated_to > self.written_bytes:
             trim(self._fd)
         os.close(self._fd)
-
-
-def allocate(fd: int, offset: int, size_bytes: int) -> None:
-    """Give a file its blocks before they are written (fallocate(2)); its size stays as it is.
-
-    Writing into blocks that are there costs half the CPU time on ext4 (`python -m benchmarks.upload`), and they lie
-    together. A failure means nothing: less may be needed than is asked for, so only the write itself tells of a full
-    disk. Where there is no such call, nothing happens.
-    """
-    if _fallocate is not None:
-        _fallocate(fd, _FALLOC_FL_KEEP_SIZE, offset, size_bytes)
-
-
-def trim(fd: int) -> None:
-    """Give back the blocks that were allocated beyond the end of the file."""
-    with suppress(OSError):
-        os.ftruncate(fd, os.fstat(fd).st_size)
-
-
-def begin_write_back(fd: int, offset: int, size_bytes: int) -> None:
-    """Ask the kernel to start writing these bytes to the disk (sync_file_range(2)), if it can, and do not wait."""
-    if _sync_file_range is not None:
-        _sync_file_range(fd, offset, size_bytes, _SYNC_FILE_RANGE_WRITE)
-
-
-def _find(name: str, *types: type) -> Callable[..., int] | None:
-    """Return a function of the C library with these arguments, None where there is no such function."""
-    try:
-        function = getattr(ctypes.CDLL(None), name)
-    except (AttributeError, OSError, TypeError):
-        return None
-    function.argtypes = types
-    function.restype = ctypes.c_int
-    found: Callable[..., int] = function
-    return found
-
-
-_fallocate = _find("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_sync_file_range = _find("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        self._fd = -1

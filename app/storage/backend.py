@@ -138,6 +138,15 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    async def _rewrite(self, item: MediaItem) -> None:
+        """Replace the metadata of an item, in one step. Never cancelled.
+
+        Raises:
+            StorageFull: there is no room for it.
+            StorageUnavailable: the store did not take it.
+        """
+
+    @abstractmethod
     async def _unpublish(self, item: MediaItem) -> None:
         """Remove the metadata, and the bytes too if that takes no longer. Never cancelled."""
 

@@ -1,35 +1,13 @@
-"""Plain calls on files of the local disk, all of which block: they run in threads (`DiskThreads`)."""
+"""Plain calls on files of the local disk, all of which block: they run in threads (`DiskThreads`), which also turn the
+system's errors into ours."""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.domain.media import Chunk
-from app.errors import StorageFull
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What write(2) and its relatives say where there is room for no more bytes: on the device, in the user's quota, in one
-file (RLIMIT_FSIZE, or the largest that the file system knows). To a client they are one thing: it will not fit."""
-
-
-@contextmanager
-def full_disk(needed_bytes: int | None = None) -> Iterator[None]:
-    """Turn the system's errors for a full disk into ours. `needed_bytes` is what was to be written, if that is known.
-
-    Raises:
-        StorageFull: there is no room.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        known = {} if needed_bytes is None else {"neededBytes": needed_bytes}
-        raise StorageFull("The disk is full.", **known) from error
 
 
 def create(path: Path) -> None:

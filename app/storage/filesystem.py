@@ -6,6 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from app.storage.files import make_folder
+
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs", "hugetlbfs"})
 
 
@@ -49,7 +51,7 @@ def claim(root: Path) -> int:
         UnusableRoot: it cannot be made, or another service uses it.
     """
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(root, synced=True)
         lock_fd = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise UnusableRoot(f"the storage root {root} cannot be used: {error.strerror}") from error

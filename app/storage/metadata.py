@@ -36,6 +36,8 @@ def path_of(media_id: str) -> str:
 def encode(item: MediaItem) -> bytes:
     document = {key: getattr(item, name) for name, key in _ITEM.items()}
     document |= {key: getattr(item.details, name) for name, key in _DETAILS.items()}
+    if not item.details.pending:
+        del document["pending"]
     return json.dumps(document, default=datetime.isoformat, ensure_ascii=False, indent=1).encode()
 
 
@@ -54,7 +56,7 @@ def decode(media_id: str, data: bytes) -> MediaItem:
         extension = _extension_of(members["path"])
         members["kind"] = MediaKind(members["kind"])
         members["created_at"] = datetime.fromisoformat(members["created_at"])
-        details = MediaDetails(**{name: document.get(key) for name, key in _DETAILS.items()})
+        details = MediaDetails(**{name: document[key] for name, key in _DETAILS.items() if key in document})
     except (KeyError, TypeError) as error:
         raise ValueError(f"the metadata lacks something: {error}") from error
     own = {"id": media_id, "kind": ids.kind_of(media_id), "path": ids.path_of(media_id, extension)}

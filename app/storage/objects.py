@@ -16,14 +16,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import S3Store
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
 from app.domain.disposition import CACHE_CONTROL, content_disposition
 from app.domain.media import MediaItem
 from app.domain.units import KIB, MIB
 from app.errors import StorageUnavailable
 from app.storage.object_traffic import ObjectTraffic
+from app.storage.objectclients import ObjectClients
+from app.storage.storewatch import StoreWatch
 from app.storage.threads import DiskThreads, finish
 
 logger = logging.getLogger("ballast.storage")
@@ -72,12 +73,12 @@ class ObjectBucket:
     max_bytes = MAX_OBJECT_BYTES
     buffer_bytes = TRANSFER_BYTES
 
-    def __init__(self, store: S3Store, public_store: S3Store, disk: DiskThreads) -> None:
-        """`public_store` is the same one as clients reach it: links are made for it."""
-        self._store = store
-        self._public_store = public_store
+    def __init__(self, clients: ObjectClients, disk: DiskThreads, stalled_seconds: float) -> None:
+        """`stalled_seconds` is how long the store may answer nothing while something is sent to it."""
+        self._clients = clients
         self._disk = disk
         self.traffic = ObjectTraffic()
+        self._watch = StoreWatch(self.ask, stalled_seconds)
         self._small = asyncio.Semaphore(UPLOADS_AT_A_TIME)
         self._large = asyncio.Semaphore(UPLOADS_AT_A_TIME)
 
@@ -85,9 +86,9 @@ class ObjectBucket:
         """Ask whether the store answers, about what nobody keeps there; nothing is logged."""
         try:
             with self.traffic.timed("head"):
-                await obstore.head_async(self._store, _NO_KEY)
-        except FileNotFoundError:
-            return
+                await obstore.head_async(self._clients.quick, _NO_KEY)
+        except (FileNotFoundError, PermissionDeniedError, UnauthenticatedError):
+            return  # that there is none, or that we may not know, is an answer
         except BaseError as error:
             raise StorageUnavailable("The object store does not answer as it should.") from error
 
@@ -104,27 +105,28 @@ class ObjectBucket:
             "Content-Disposition": content_disposition(item.content_type, item.name),
             "Cache-Control": CACHE_CONTROL,
         }
+        begun, cut = asyncio.Event(), asyncio.Event()
         if item.size_bytes <= PART_BYTES:
-            async with self._small:
-                data = await self._disk.run(path.read_bytes)
-                await self._put(item.path, data, attributes)
-            return
-        async with self._large:
-            cut = asyncio.Event()
-            pieces = _pieces(path, self._disk, cut)
+            transfer = asyncio.ensure_future(self._put_whole(item.path, path, attributes))
+        else:
+            pieces = _pieces(path, self._disk, begun, cut)
             transfer = asyncio.ensure_future(self._put_parts(item.path, pieces, attributes))
-            try:
-                await asyncio.shield(transfer)
-            except asyncio.CancelledError:
-                # Neither dropped nor aborted, for parts on their way would stay, hidden (Amazon S3 API,
-                # AbortMultipartUpload: "it might be necessary to abort [...] multiple times"). It ends early instead.
-                cut.set()
-                await asyncio.gather(finish(transfer), return_exceptions=True)
-                raise
+        try:
+            await self._watch.wait(transfer)
+        except asyncio.CancelledError:
+            # Parts are neither dropped nor aborted, for those on their way would stay, hidden (Amazon S3 API,
+            # AbortMultipartUpload: "it might be necessary to abort [...] multiple times"). It ends early instead.
+            cut.set()
+            if not begun.is_set():
+                transfer.cancel()
+            await asyncio.gather(finish(self._watch.wait(transfer)), return_exceptions=True)
+            raise
 
     async def put_json(self, key: str, data: bytes) -> None:
         """Put a small object at once."""
-        await self._put(key, data, {"Content-Type": "application/json"})
+        attributes = {"Content-Type": "application/json"}
+        with self._answering("put"):
+            await obstore.put_async(self._clients.quick, key, data, attributes=attributes, use_multipart=False)
 
     async def get(self, key: str) -> bytes:
         """Return a small object whole.
@@ -133,7 +135,7 @@ class ObjectBucket:
             FileNotFoundError: there is none.
         """
         with self._answering("get"):
-            found = await obstore.get_async(self._store, key)
+            found = await obstore.get_async(self._clients.quick, key)
             return bytes(await found.bytes_async())
 
     async def size(self, key: str) -> int:
@@ -143,7 +145,7 @@ class ObjectBucket:
             FileNotFoundError: there is none.
         """
         with self._answering("head"):
-            return (await obstore.head_async(self._store, key))["size"]
+            return (await obstore.head_async(self._clients.quick, key))["size"]
 
     async def chunks(self, key: str, offset: int, length: int, chunk_bytes: int) -> AsyncIterator[bytes]:
         """Give `length` bytes from `offset` in pieces of about `chunk_bytes`; a broken connection is made again.
@@ -155,7 +157,7 @@ class ObjectBucket:
         while offset < end:
             try:
                 with self.traffic.timed("get"):
-                    found = await obstore.get_async(self._store, key, options={"range": (offset, end)})
+                    found = await obstore.get_async(self._clients.reading, key, options={"range": (offset, end)})
                 async for piece in found.stream(min(chunk_bytes, READ_BYTES)):
                     offset, failures = offset + len(piece), 0
                     yield bytes(piece)
@@ -170,27 +172,42 @@ class ObjectBucket:
     async def list(self, folder: str, after: str | None = None) -> AsyncIterator[StoredObject]:
         """Give the objects below `folder`, in the order of their keys, after the key `after`."""
         with self._answering("list"):
-            async for batch in obstore.list(self._store, folder, offset=after, chunk_size=200):
+            async for batch in obstore.list(self._clients.quick, folder, offset=after, chunk_size=200):
                 for found in batch:
                     yield StoredObject(found["path"], found["size"], found["last_modified"])
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the store answered nothing when something was last sent to it."""
+        return self._watch.is_away
 
     async def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
         with self._answering("delete"), suppress(FileNotFoundError):
-            await obstore.delete_async(self._store, key)
+            await obstore.delete_async(self._clients.quick, key)
 
     async def link(self, key: str, seconds: int) -> str:
         """Return a URL with which anybody can get the object for that long."""
-        return await obstore.sign_async(self._public_store, "GET", key, timedelta(seconds=seconds))
+        return await obstore.sign_async(self._clients.public, "GET", key, timedelta(seconds=seconds))
 
-    async def _put(self, key: str, data: bytes, attributes: dict[str, str]) -> None:
-        with self._answering("put"):
-            await obstore.put_async(self._store, key, data, attributes=attributes, use_multipart=False)
+    async def aclose(self) -> None:
+        """Let go of it."""
+        await self._watch.aclose()
+
+    async def _put_whole(self, key: str, path: Path, attributes: dict[str, str]) -> None:
+        async with self._small:
+            data = await self._disk.read(path.read_bytes)
+            with self._answering("put"):
+                await obstore.put_async(self._clients.sending, key, data, attributes=attributes, use_multipart=False)
 
     async def _put_parts(self, key: str, pieces: AsyncIterator[bytes], attributes: dict[str, str]) -> None:
+        async with self._large:
+            await self._put_pieces(key, pieces, attributes)
+
+    async def _put_pieces(self, key: str, pieces: AsyncIterator[bytes], attributes: dict[str, str]) -> None:
         with self._answering("put"):
             await obstore.put_async(
-                self._store,
+                self._clients.sending,
                 key,
                 pieces,
                 attributes=attributes,
@@ -216,11 +233,12 @@ class ObjectBucket:
             ) from error
 
 
-async def _pieces(path: Path, disk: DiskThreads, cut: asyncio.Event) -> AsyncIterator[bytes]:
-    """Give the bytes of a file. Once `cut` is set, there is no next piece."""
+async def _pieces(path: Path, disk: DiskThreads, begun: asyncio.Event, cut: asyncio.Event) -> AsyncIterator[bytes]:
+    """Give the bytes of a file, and set `begun` at the first. Once `cut` is set, there is no next piece."""
+    begun.set()
     async with disk.opened(path, os.O_RDONLY | os.O_NOFOLLOW) as fd:
         offset = 0
-        while (piece := await disk.run(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
+        while (piece := await disk.read(os.pread, fd, _FILE_PIECE_BYTES, offset)) and not cut.is_set():
             offset += len(piece)
             yield piece
 

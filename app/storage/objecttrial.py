@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from app.domain.check import Check, failed, passed
@@ -28,7 +29,8 @@ async def check_bucket(connect: Callable[[DiskThreads], ObjectBucket], bucket: s
     disk, began = DiskThreads(), time.monotonic()
     try:
         async with asyncio.timeout(_TRIAL_SECONDS):
-            await try_bucket(connect(disk))
+            async with aclosing(connect(disk)) as trial:
+                await try_bucket(trial)
     except UnusableRoot as error:
         return failed(_NAME, str(error), _FIX)
     except TimeoutError:

@@ -30,7 +30,7 @@ class StageRecords:
         for stage in stages:
             self._stages[stage.state.id] = stage
             self._used_bytes += stage.memory_bytes
-        self._holder = self._budget.hold({"records": _in_steps(self._used_bytes)}, owner=OWNER)
+        self._holder = self._budget.record({"records": _in_steps(self._used_bytes)}, owner=OWNER)
 
     def aclose(self) -> None:
         """Give the memory back."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from app.errors import StorageFull
 from app.storage.space import DiskSpace, SpaceReservation
 from app.storage.tempfiles import TempFile, TempFiles
+
+
+@contextmanager
+def needing(size_bytes: int) -> Iterator[None]:
+    """Have StorageFull say how many bytes were to be written."""
+    try:
+        yield
+    except StorageFull as error:
+        error.extra.setdefault("neededBytes", size_bytes)
+        raise
 
 
 class ScratchFile:

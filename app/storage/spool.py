@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVarTuple
 
-from app.storage.files import full_disk, write_all
-from app.storage.scratch import Scratch, ScratchFile
+from app.storage.files import write_all
+from app.storage.lane import Call
+from app.storage.scratch import Scratch, ScratchFile, needing
 from app.storage.threads import DiskThreads
+
+Ts = TypeVarTuple("Ts")
 
 _PIECE_BYTES = 64 * 1024
 
@@ -21,6 +25,7 @@ class Spool:
         self._file = file
         self._fd = -1
         self._disk = disk
+        self._in_flight: Call[None] | None = None
         self._writing = asyncio.Lock()
         self._changed = asyncio.Event()
         self._ended = False
@@ -28,11 +33,13 @@ class Spool:
         self.size_bytes = 0
 
     async def open(self) -> None:
-        await self._disk.run(self._open)
+        await self._do(self._open)
 
     async def aclose(self) -> None:
-        if self._fd >= 0:
-            await self._disk.run(os.close, self._fd)
+        if self._in_flight is not None and not self._in_flight.future.done():
+            self._disk.after(self._in_flight, self._close)
+        else:
+            await self._disk.ensure(self._close)
 
     async def write(self, line: bytes) -> None:
         """Append a whole line.
@@ -43,10 +50,10 @@ class Spool:
         async with self._writing:
             await self._file.count(len(line))
             try:
-                with full_disk(len(line)):
-                    await self._disk.run(write_all, self._fd, [line])
+                with needing(len(line)):
+                    await self._do(write_all, self._fd, [line])
             except BaseException:  # a part of it may be there
-                await self._disk.run(os.ftruncate, self._fd, self.size_bytes)
+                await self._do(os.ftruncate, self._fd, self.size_bytes)
                 self._file.uncount(len(line))
                 raise
             self.size_bytes += len(line)
@@ -65,7 +72,7 @@ class Spool:
             self._changed.clear()
             if offset < self.size_bytes:
                 nbytes = min(piece_bytes, self.size_bytes - offset)
-                piece = await self._disk.run(os.pread, self._fd, nbytes, offset)
+                piece = await self._disk.read(os.pread, self._fd, nbytes, offset)
                 offset += len(piece)
                 yield piece
             elif self._ended:
@@ -74,6 +81,16 @@ class Spool:
                 await self._changed.wait()
         if self._last:
             yield self._last
+
+    async def _do(self, function: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Have a thread work on the file; it is not closed before that has ended, though it may hang."""
+        self._in_flight = self._disk.start(function, *args)
+        await self._disk.settle(self._in_flight)
+
+    def _close(self) -> None:
+        """Runs in a thread."""
+        if self._fd >= 0:
+            os.close(self._fd)
 
     def _open(self) -> None:
         """Runs in a thread."""

@@ -69,8 +69,9 @@ class StageState:
 class Stage:
     """One upload. `size_bytes` is how far it has come, `touched_at` when its last byte came (seconds of the clock).
 
-    `sha256` has seen all bytes so far, None after a restart in the middle. `recognised` says that the first bytes
-    were looked at and are media. `joined_into` is the id of the upload that a part was joined into.
+    `sha256` has seen all bytes so far, None after a restart in the middle. `is_secured` says that all bytes so far are
+    known to survive a power cut, and that the file takes no more blocks than they need. `recognised` says that the
+    first bytes were looked at and are media. `joined_into` is the id of the upload that a part was joined into.
     """
 
     state: StageState
@@ -78,6 +79,7 @@ class Stage:
     touched_at: float
     reservation: SpaceReservation | None = None
     sha256: Hash | None = None
+    is_secured: bool = False
     recognised: bool = False
     joined_into: str | None = None
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.storage.appender import Hash
-from app.storage.files import create, replace, unlink, write_all
+from app.storage.blocks import trim
+from app.storage.files import create, make_folder, replace, unlink, write_all
 from app.storage.stage import FINAL, StageState, decode, encode
 
 logger = logging.getLogger("ballast.storage")
@@ -21,6 +22,8 @@ SLICE_BYTES = 64 * 1024 * 1024
 """How much is read back or joined in one visit to a thread: between two of them a task can be cancelled."""
 
 _READ_BYTES = 1024 * 1024
+
+_BLOCK_BYTES = 512  # of st_blocks, whatever the file system's own are (stat(2))
 
 
 class StageFiles:
@@ -52,7 +55,7 @@ class StageFiles:
 
     def load(self) -> list[tuple[StageState, int]]:
         """Return the uploads of an earlier run and how many bytes each has; remove what belongs to none."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder, self.synced)
         found: dict[str, tuple[StageState, int]] = {}
         for path in self._folder.glob("*.json"):
             with suppress(FileNotFoundError, ValueError):
@@ -71,15 +74,32 @@ class StageFiles:
         return self._folder / f"{stage_id}.json"
 
     def _size_bytes(self, state: StageState) -> int:
-        """Return how many bytes there are; those whose checksum never came are cut off."""
+        """Return how many bytes there are; those whose checksum never came are cut off, and blocks beyond the end."""
         if state.media_id is not None:
             return state.length or 0
         path = self.bytes_path(state.id)
         there_bytes = path.stat().st_size
         kept_bytes = min(size for size in (there_bytes, state.held_bytes, state.length) if size is not None)
-        if kept_bytes < there_bytes:
+        if kept_bytes < there_bytes or _has_spare_blocks(path):
             os.truncate(path, kept_bytes)
         return kept_bytes
+
+
+def secure(path: Path, synced: bool) -> None:
+    """Give back the blocks beyond the end of a file; where `synced`, have what is in it survive a power cut."""
+    fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        trim(fd)
+        if synced:
+            os.fdatasync(fd)
+    finally:
+        os.close(fd)
+
+
+def _has_spare_blocks(path: Path) -> bool:
+    """Whether more was allocated for a file than its bytes take: a run that was killed had begun to write more."""
+    state = path.stat()
+    return state.st_blocks * _BLOCK_BYTES >= state.st_size + 2 * state.st_blksize
 
 
 def read_head(path: Path, size_bytes: int) -> bytes:

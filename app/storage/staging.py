@@ -12,11 +12,11 @@ from pathlib import Path
 
 from app.storage.ages import Age, Ages
 from app.storage.appender import Appender, Hash
-from app.storage.files import full_disk, sync, unlink
+from app.storage.files import unlink
 from app.storage.records import StageRecords
 from app.storage.space import DiskSpace
 from app.storage.stage import FINAL, Stage, StageState, new_hash
-from app.storage.stagefiles import SLICE_BYTES, StageFiles, copy, feed, read_head
+from app.storage.stagefiles import SLICE_BYTES, StageFiles, copy, feed, read_head, secure
 from app.storage.threads import DiskThreads, finish
 from app.storage.writer import Digest
 
@@ -72,13 +72,16 @@ class Staging:
             StorageFull: there would be no room for it now. None is promised to it before its bytes come.
             Overloaded: memory has no room for what is to be known of it.
         """
+        creating = None
         stage = Stage(state, 0, self.now(), self._space.open(state.client), self._new_digest())
         self._records.add(stage)
         try:
             await self._space.check(state.length or 1)
-            with full_disk():
-                await self._disk.run(self._files.create, state)
+            creating = self._disk.start(self._files.create, state)
+            await self._disk.settle(creating)
         except BaseException:
+            if creating is not None and not creating.future.done():
+                self._disk.after(creating, self._files.remove, state.id)
             await self.remove(stage)
             raise
         return stage
@@ -92,15 +95,14 @@ class Staging:
         Raises:
             StorageFull: there is no room for it.
         """
-        with full_disk():
-            await self._disk.run(self._files.write_state, stage.state)
+        await self._disk.run(self._files.write_state, stage.state)
 
     async def keep_ages(self) -> None:
         """Make the ages survive a restart; call it now and then."""
         now = self.now()
         ages = {stage.state.id: Age(max(0.0, now - stage.touched_at), stage.size_bytes) for stage in self}
         if ages or self._has_ages:
-            await self._disk.run(self._ages.write, ages)
+            await self._disk.ensure(self._ages.write, ages)
             self._has_ages = bool(ages)
 
     async def check_room(self, stage: Stage, length: int) -> None:
@@ -124,24 +126,38 @@ class Staging:
             start_bytes=stage.size_bytes,
         )
 
-    async def set_size(self, stage: Stage, size_bytes: int) -> None:
+    async def set_size(self, stage: Stage, size_bytes: int, *, is_secured: bool) -> None:
         """Set how far the upload has come; bytes in the file beyond that are cut off, and no more is promised for now.
 
-        It has come no further, and does not live longer, where none of the bytes that came is kept.
+        `is_secured` says what is known of the bytes (`Stage`). It has come no further, and does not live longer, where
+        none of the bytes that came is kept.
         """
         assert stage.reservation is not None
         if size_bytes > stage.size_bytes:
             stage.touched_at = self.now()
         beyond_bytes = stage.reservation.written_bytes - size_bytes
+        stage.is_secured = is_secured and beyond_bytes <= 0
         if beyond_bytes > 0:
             await self._disk.run(os.truncate, self.path(stage), size_bytes)
             stage.reservation.uncount(beyond_bytes)
         stage.reservation.settle()
         stage.size_bytes = size_bytes
 
+    async def secure(self, stage: Stage) -> None:
+        """Make sure that what is there survives a power cut and takes no more blocks than it needs.
+
+        That is so already, unless a run was killed in between or the disk failed: what it left is not believed.
+
+        Raises:
+            StorageFull, StorageUnavailable, OSError: the disk did not take it.
+        """
+        if not stage.is_secured:
+            await self._disk.run_long(secure, self.path(stage), self._files.synced)
+            stage.is_secured = True
+
     async def head(self, stage: Stage, size_bytes: int) -> bytes:
         """Return the first bytes."""
-        return await self._disk.run(read_head, self.path(stage), size_bytes)
+        return await self._disk.read(read_head, self.path(stage), size_bytes)
 
     async def digest(self, stage: Stage) -> str | None:
         """Return the SHA-256 of the whole file, read back if it is not known any more; None if none is wanted."""
@@ -168,11 +184,9 @@ class Staging:
             for offset in range(0, part.size_bytes, SLICE_BYTES):
                 count = min(SLICE_BYTES, part.size_bytes - offset)
                 await whole.reservation.count(count)
-                with full_disk():
-                    await self._disk.run_long(copy, self.path(part), offset, count, self.path(whole), digests)
-        if self._files.synced:
-            await self._disk.run_long(sync, self.path(whole))
-        await self.set_size(whole, whole.reservation.written_bytes)
+                await self._disk.run_long(copy, self.path(part), offset, count, self.path(whole), digests)
+        await self.set_size(whole, whole.reservation.written_bytes, is_secured=False)
+        await self.secure(whole)
 
     async def finish(self, stage: Stage) -> None:
         """Forget the bytes: they have become an item, whose id is in the state. Never cancelled halfway."""

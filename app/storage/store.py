@@ -10,9 +10,10 @@ import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from app.domain.media import MediaItem, MediaKind, MediaPage
+from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage
 from app.errors import NotFound, PayloadTooLarge
 from app.settings import StorageSettings
 from app.storage import ids, metadata
@@ -165,6 +166,18 @@ class MediaStore(Backend):
         next_cursor = ids.cursor_after(found[limit - 1].id) if len(found) > limit else None
         return MediaPage(tuple(found[:limit]), next_cursor)
 
+    async def describe(self, media_id: str, details: MediaDetails) -> MediaItem:
+        """Take note of what was found out about an item after its commit, and return it.
+
+        Raises:
+            NotFound: there is no such item.
+            StorageFull, StorageUnavailable: the store did not take it; what it had stays.
+        """
+        with self._pins.hold(media_id):
+            item = replace(await self.get(media_id), details=details)
+            await finish(self._rewrite(item))
+        return item
+
     async def delete(self, media_id: str) -> None:
         """Remove an item.
 
@@ -225,4 +238,4 @@ class MediaStore(Backend):
             raise PayloadTooLarge(f"The store takes at most {most} bytes in one item.", limitBytes=most)
 
     async def _free_bytes(self) -> int:
-        return await self._disk.run(free_bytes, self._root)
+        return await self._disk.read(free_bytes, self._root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections import Counter
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import BallastError
 from app.storage.files import create, unlink
 from app.storage.threads import DiskThreads
 
@@ -66,26 +68,31 @@ class TempFiles:
         `source` says who makes it (`upload`, `clip`...): files are counted by it.
         """
         temp_file = TempFile(self._folder / f"{source}-{secrets.token_hex(12)}{suffix}", source)
+        creating = self._disk.start(create, temp_file.path)
         self._tracked[temp_file.path] = temp_file
         try:
-            await self._disk.run(create, temp_file.path)
+            await self._disk.settle(creating)
             yield temp_file
         finally:
-            await self.remove(temp_file)
+            if creating.future.done():
+                await self.remove(temp_file)
+            else:  # it hangs: what it makes in the end is removed after that
+                del self._tracked[temp_file.path]
+                self._disk.after(creating, unlink, temp_file.path)
 
     async def remove(self, temp_file: TempFile) -> None:
         """Remove a file before its block ends. A failure is logged and tried again by `aclose`."""
         if self._tracked.pop(temp_file.path, None) is None:
             return
         try:
-            await self._disk.run(unlink, temp_file.path)
-        except OSError as error:
+            await self._disk.ensure(unlink, temp_file.path)
+        except (OSError, BallastError) as error:
             self._tracked[temp_file.path] = temp_file
             logger.error("a temporary file stays behind", extra={"source": temp_file.source, "error": str(error)})
 
     async def measure(self) -> None:
         """Ask the disk for the size of every tracked file: for those that other programs write."""
-        sizes = await self._disk.run(_sizes, tuple(self._tracked))
+        sizes = await self._disk.read(_sizes, tuple(self._tracked))
         for path, size_bytes in sizes.items():
             if (temp_file := self._tracked.get(path)) is not None:
                 temp_file.size_bytes = size_bytes
@@ -107,8 +114,7 @@ class TempFiles:
 
     async def aclose(self) -> None:
         """Remove everything that is still tracked."""
-        for temp_file in tuple(self._tracked.values()):
-            await self.remove(temp_file)
+        await asyncio.gather(*map(self.remove, tuple(self._tracked.values())))
 
     def _sweep(self) -> int:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
+from app.vision.model_key import ModelKey
 from app.vision.plan import AnalysisPlan, Output, Rendering
 from app.vision.remembered import RememberedResults, result_key
 from app.vision.result import AnalysisResult
@@ -102,7 +103,7 @@ class Analysis:
         plans = [self._plan(header, encoded_bytes, request.output, box) for box in self._boxes()]
         mode = self._governor.mode
         key, tracker = self.vision.key(request.task, request.params), request.tracker
-        plan = self._fitting(plans, self.vision.held_bytes(key) + 2 * encoded_bytes)
+        plan = self._fitting(plans, key, 2 * encoded_bytes)
         parts = {"decode": plan.decode_bytes + encoded_bytes}
         grant = partial(picture.granted, parts, f"vision:{request.task.name}")
         try:
@@ -137,17 +138,26 @@ class Analysis:
         smaller = box.scaled(_CHEAPER_SCALE)
         return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
 
-    def _fitting(self, plans: list[AnalysisPlan], held_bytes: int) -> AnalysisPlan:
-        """Return the first plan that can ever fit beside what is held meanwhile.
+    def _fitting(self, plans: list[AnalysisPlan], key: ModelKey, picture_bytes: int) -> AnalysisPlan:
+        """Return the first plan that can ever fit beside its model and what the picture itself takes.
+
+        Nothing is refused for what changes: a model that has grown leaves for a new one, and what was learned of the
+        operation counts only as far as there is room.
 
         Raises:
-            MemoryExceedsLimit: none can.
+            MemoryExceedsLimit: none can, by the formula and the smallest model.
         """
         limit_bytes = self._governor.budget.limit_bytes
+        beside_bytes = self.vision.held_bytes(key) + picture_bytes
         for plan in plans:
-            if plan.decode_bytes + held_bytes <= limit_bytes:
+            if plan.decode_bytes + beside_bytes <= limit_bytes:
                 return plan
-        needed_bytes = plans[-1].decode_bytes + held_bytes
+        plan, least_bytes = plans[-1], self.vision.least_held_bytes(key) + picture_bytes
+        needed_bytes = plan.formula_bytes + least_bytes
+        if needed_bytes <= limit_bytes:
+            plan = replace(plan, decode_bytes=min(plan.decode_bytes, limit_bytes - least_bytes))
+            self.vision.replace_large(key, plan.decode_bytes + picture_bytes)
+            return plan
         raise MemoryExceedsLimit(
             f"The picture and its worker need {needed_bytes} bytes, and {limit_bytes} can ever be given.",
             neededBytes=needed_bytes,

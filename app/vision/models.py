@@ -98,7 +98,22 @@ class Models:
     def held_bytes(self, key: ModelKey) -> int:
         """Return what stands in the ledger for the child that answers for `key` now, or would answer."""
         model = self.serving(key)
-        return model.smallest_bytes if model is not None else sum(self._parts(key).values())
+        return model.smallest_bytes if model is not None else self.expected_bytes(key)
+
+    def expected_bytes(self, key: ModelKey) -> int:
+        """Return what a fresh child for `key` is granted. Learning alone does not ask for more than there can be."""
+        learned_bytes = self.nursery.sizes.expect(key.size_name, key.declared_bytes)
+        return min(learned_bytes, max(key.declared_bytes, self._governor.budget.limit_bytes))
+
+    def replace_large(self, key: ModelKey, beside_bytes: int) -> None:
+        """Have a model leave that has grown so large that a call of `beside_bytes` never fits beside it: a new one may.
+
+        It may also be that of another task, which answers for this one as long as it is there.
+        """
+        model, limit_bytes = self.serving(key), self._governor.budget.limit_bytes
+        if model is not None and model.smallest_bytes + beside_bytes > limit_bytes >= beside_bytes:
+            model.is_leaving = True
+            self.release(model)
 
     def find(self, key: ModelKey) -> ServedModel:
         """Return the model of this key, which may be not loaded yet."""
@@ -197,7 +212,7 @@ class Models:
             self.release(oldest)
 
     def _parts(self, key: ModelKey) -> dict[str, int]:
-        return {key.owner: self.nursery.sizes.expect(key.size_name, key.declared_bytes)}
+        return {key.owner: self.expected_bytes(key)}
 
     def _open_account(self, model: ServedModel, reservation: Reservation) -> ChildAccount:
         on_close = partial(self._account_closed, model)

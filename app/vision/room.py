@@ -63,7 +63,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     settings, governor, store, disk = core.settings, core.governor, core.store, core.disk
     sizes = LearnedSizes(settings.storage.root.absolute() / "state" / "sizes.json")
     await disk.run(sizes.read)
-    stack.push_async_callback(disk.run, sizes.write)
+    stack.push_async_callback(disk.ensure, sizes.write)
 
     async def keep_sizes() -> None:
         await go_round({"keeping the learned sizes": lambda: disk.run(sizes.write)}, lambda: _KEEP_SECONDS, logger)

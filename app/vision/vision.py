@@ -128,6 +128,14 @@ class Vision:
         """Return what stands in the ledger for the child that will answer for `key`, or will stand there."""
         return self.models.held_bytes(key)
 
+    def least_held_bytes(self, key: ModelKey) -> int:
+        """Return the least that a child for `key` takes: what is there may have grown, and can be replaced."""
+        return min(self.models.held_bytes(key), self.models.expected_bytes(key))
+
+    def replace_large(self, key: ModelKey, beside_bytes: int) -> None:
+        """See `Models.replace_large`."""
+        self.models.replace_large(key, beside_bytes)
+
     def statuses(self) -> list[ModelStatus]:
         """Return the state of each task's model, in the order of their names."""
         return [self._status(task) for _, task in sorted(self.tasks.items())]

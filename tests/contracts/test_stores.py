@@ -218,6 +218,21 @@ async def test_what_is_written_is_read_back(store: MediaStore, size: int) -> Non
     assert (store.usage().stored_bytes, store.usage().items) == (size, 1)
 
 
+async def test_what_is_found_out_later_is_told_from_then_on(store: MediaStore) -> None:
+    data = mp4(1000)
+    item = await put(store, data)
+    found = MediaDetails(width=320, height=180, duration_seconds=2.5)
+
+    described = await store.describe(item.id, found)
+
+    assert described == await store.get(item.id)
+    assert (described.id, described.sha256, described.details) == (item.id, item.sha256, found)
+    assert (await store.page(10)).items == (described,)
+    assert await read(store, item.id) == data
+    with pytest.raises(NotFound):
+        await store.describe(ids.new_id(MediaKind.VIDEO, item.created_at), found)
+
+
 async def test_many_tiny_pieces_are_not_kept_back(store: MediaStore) -> None:
     async with store.writer(None, "none") as writer:
         for _ in range(3 * BATCH_CHUNKS):

@@ -95,7 +95,7 @@ def test_nothing_is_held_but_by_the_service_its_processes_and_the_cache(server: 
     memory = server.memory()
 
     owners = sorted(holder["owner"] for holder in memory["budget"]["holders"])
-    assert owners == ["api", "cache", "connections", "connections", "model:gestures", "resumable", "zygote"]
+    assert owners == ["api", "cache", "connections", "connections", "model:gestures", "resumable", "storage", "zygote"]
     assert memory["budget"]["reservedBytes"] == sum(h["reservedBytes"] for h in memory["budget"]["holders"])
     assert memory["budget"]["waiting"] == 0
 

@@ -64,6 +64,7 @@ async def opened(
     machine: Machine | None = None,
     budget: MemoryBudget | None = None,
     is_killed: bool = False,
+    synced: bool = False,
 ) -> AsyncIterator[House]:
     """Start on a root as the service does; leaving the block keeps what is staged, as any end does.
 
@@ -77,7 +78,7 @@ async def opened(
     ages = Ages(ages_path) if machine is None else Ages(ages_path, machine.clock, machine.boot_file)
     budget = budget or MemoryBudget(1 << 30, working_set=lambda: 0)
     records = StageRecords(budget)
-    staging = Staging(StageFiles(root / "staging", synced=False), disk, store.space, records, ages, limits.digest)
+    staging = Staging(StageFiles(root / "staging", synced=synced), disk, store.space, records, ages, limits.digest)
     await store.open()
     try:
         await staging.open()

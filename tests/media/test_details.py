@@ -10,7 +10,7 @@ from app.domain.media import MediaDetails
 from app.domain.media_types import MP4
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.ffmpeg.probe import PROBE_BYTES, Prober
+from app.ffmpeg.probe import PROBE_BYTES, Probe, Prober
 from app.ffmpeg.runner import FFmpegRunner
 from app.imaging.formats.png import Png
 from app.media.details import Details
@@ -18,6 +18,7 @@ from app.media.uploads import Uploads
 from app.memory.budget import MemoryBudget
 from app.memory.governor import EnrolledProcess
 from app.memory.reclaim import ReclaimRegistry
+from app.memory.reservation import Reservation
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
 from app.storage.threads import DiskThreads
@@ -36,7 +37,7 @@ class House:
         self.reclaim = ReclaimRegistry()
         self.reserved: list[int] = []
         prober = Prober(ffprobe, FFmpegRunner(self, "required")) if ffprobe is not None else None
-        self.details = Details(prober, self.budget, self.reclaim)
+        self.details = Details(prober, self.budget, self.reclaim, patience_seconds=60)
 
     def enroll(self, process: EnrolledProcess) -> None:
         assert process.holder is not None
@@ -86,12 +87,50 @@ async def test_without_ffprobe_there_are_no_details(film: Path) -> None:
     assert await House().details.inspect(MP4, b"", film) == MediaDetails()
 
 
-async def test_without_memory_nothing_waits_and_there_are_no_details(house: House, film: Path) -> None:
+async def test_without_memory_nothing_waits_and_the_details_are_pending(house: House, film: Path) -> None:
     async with house.budget.reserve({"work": 200 * MIB}, owner="work", priority=Priority.REQUEST):
         details = await house.details.inspect(MP4, b"", film)
 
-    assert details == MediaDetails()
+    assert details == MediaDetails(pending=True)
     assert house.reserved == []
+    assert await house.details.inspect(MP4, b"", film) == KNOWN
+
+
+class HangingProber(Prober):
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.begun = 0
+
+    async def probe(self, path: Path, content_type: str, holder: Reservation | None = None) -> Probe:  # noqa: ARG002
+        self.begun += 1
+        await self.answers.wait()
+        return Probe(2.5, 0.0, None, None, None)
+
+
+async def test_a_probe_that_hangs_delays_one_upload_and_no_other(film: Path, leaks: Leaks) -> None:
+    budget, prober = MemoryBudget(256 * MIB, working_set=lambda: 0), HangingProber()
+    leaks.watch(budget)
+    details = Details(prober, budget, ReclaimRegistry(), patience_seconds=0.2)
+
+    found = [await details.inspect(MP4, b"", film) for _ in range(12)]
+
+    assert found == [MediaDetails(pending=True)] * 12
+    assert prober.begun == 1
+    prober.answers.set()
+    assert (await details.find_out("video/mp4", film)).duration_seconds == 2.5
+    assert (await details.inspect(MP4, b"", film)).duration_seconds == 2.5
+
+
+async def test_many_hanging_probes_that_began_together_are_given_up_together(film: Path, leaks: Leaks) -> None:
+    budget, prober = MemoryBudget(1024 * MIB, working_set=lambda: 0), HangingProber()
+    leaks.watch(budget)
+    details = Details(prober, budget, ReclaimRegistry(), patience_seconds=0.2)
+
+    found = await asyncio.gather(*(details.inspect(MP4, b"", film) for _ in range(12)))
+
+    assert found == [MediaDetails(pending=True)] * 12
 
 
 async def test_idle_holders_give_way_to_a_probe(house: House, film: Path) -> None:

@@ -45,8 +45,12 @@ class FullDisk(DiskThreads):
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         if self.is_full and function.__name__ in ("write_bytes", "_append"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            await super().run(_refuse)
         return await super().run(function, *args)
+
+
+def _refuse() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @dataclass

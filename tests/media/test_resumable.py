@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from app.domain.media import MediaItem
 from app.domain.priority import Priority
+from app.domain.units import MIB
 from app.errors import (
     BadRequest,
     ChecksumMismatch,
@@ -31,6 +33,7 @@ from app.media.assembly import Checksum
 from app.media.pieces import Creation, Piece
 from app.memory.budget import MemoryBudget
 from app.storage.backends.local import LocalStore
+from app.storage.blocks import allocate
 from app.storage.stage import FINAL, StageState, encode
 from app.storage.writer import FinishedFile
 from tests.media.resumables import House, Machine, files_below, give, opened
@@ -150,6 +153,81 @@ async def test_an_upload_that_was_killed_at_its_end_becomes_one_item(
     assert everything == (item,)
     assert item.sha256 == hashlib.sha256(DATA).hexdigest()
     assert sum(name.endswith(".part") for name in files_below(tmp_path)) == 0
+
+
+async def left_whole(folder: Path) -> Path:
+    """Leave an upload as a run does that is killed at its last byte: not synced, with blocks for more."""
+    async with opened(folder, is_killed=True) as house:
+        upload_id = await begin(house)
+        await send(house, upload_id, 0, DATA[:1000])
+    path = folder / "staging" / f"{upload_id}.part"
+    with path.open("r+b") as file:
+        file.seek(1000)
+        file.write(DATA[1000:])
+        file.flush()
+        allocate(file.fileno(), len(DATA), 8 * MIB)
+    assert path.stat().st_blocks * 512 > len(DATA) + MIB
+    return path
+
+
+async def test_what_a_killed_run_left_whole_is_synced_before_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await left_whole(tmp_path)
+    done: list[tuple[str, int]] = []
+    sync, link = os.fdatasync, os.link
+
+    def note_sync(fd: int) -> None:
+        done.append(("sync", os.fstat(fd).st_ino))
+        sync(fd)
+
+    def note_link(source: Path, target: Path, *, follow_symlinks: bool) -> None:
+        done.append(("link", 0))
+        link(source, target, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "fdatasync", note_sync)
+    monkeypatch.setattr(os, "link", note_link)
+
+    async with opened(tmp_path, synced=True) as house:
+        await house.resumable.finish_left()
+        item = await item_of(house, path.stem)
+
+    inode = (tmp_path / item.path).stat().st_ino
+    assert done.index(("sync", inode)) < done.index(("link", 0))
+
+
+async def test_what_a_killed_run_left_takes_no_more_room_than_its_bytes(tmp_path: Path) -> None:
+    path = await left_whole(tmp_path)
+
+    async with opened(tmp_path) as house:
+        unfinished_bytes = path.stat().st_blocks * 512
+        await house.resumable.finish_left()
+        item = await item_of(house, path.stem)
+        stored_bytes = (tmp_path / item.path).stat().st_blocks * 512
+
+    assert max(unfinished_bytes, stored_bytes) < len(DATA) + 64 * 1024
+
+
+async def test_bytes_that_the_disk_failed_to_sync_are_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path, synced=True) as house:
+        upload_id = await begin(house)
+        await send(house, upload_id, 0, DATA[:1000])
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", _fail_to_sync)
+            with pytest.raises(OSError, match="Input/output"):
+                await send(house, upload_id, 1000, DATA[1000:])
+
+        kept = (await house.resumable.look(upload_id)).offset
+        await send(house, upload_id, kept, DATA[kept:])
+
+        assert kept == 1000
+        assert (await item_of(house, upload_id)).sha256 == hashlib.sha256(DATA).hexdigest()
+
+
+def _fail_to_sync(_fd: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 async def test_a_piece_at_another_offset_is_a_conflict(house: House) -> None:

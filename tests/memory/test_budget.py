@@ -246,3 +246,20 @@ def test_the_statistics_show_every_holder() -> None:
     assert (seen.reserved_bytes, seen.promised_bytes, seen.free_bytes, seen.limit_bytes) == (60, 20, 35, 60)
     cache.release()
     base_line.release()
+
+
+async def test_what_a_permanent_holder_grows_by_refuses_nothing_for_ever() -> None:
+    budget = MemoryBudget(100, working_set=lambda: 0)
+    connections = budget.hold({"base": 10}, owner="connections")
+    assert connections.grow({"one": 40})
+
+    assert budget.limit_bytes == 90
+    waiting = asyncio.create_task(budget.reserve({"all": 90}, owner="work", priority=Priority.REQUEST).__aenter__())
+    await asyncio.sleep(0)
+    connections.shrink(40)
+
+    (await waiting).release()
+    connections.shrink(10)
+    assert budget.limit_bytes == 100
+    connections.release()
+    budget.check_empty()

@@ -19,6 +19,7 @@ from app.server.lifecycle import Lifecycle
 from app.settings import MemorySettings, ServerSettings, Settings, StorageSettings
 from app.status.memory import levels
 from app.status.schema import AdviceSchema, MemorySchema, ReclaimReportSchema
+from app.storage.catalogue import KEPT_BYTES
 from tests.e2e.server import eventually, problem_of
 from tests.memory.gauges import LIMIT_BYTES, FakeGauge, make_governor
 from tests.serving import serve
@@ -107,7 +108,7 @@ class TestAdvice:
         assert advice["neededBytes"] == 1000 * 500 * 3 + 5 * MIB
         assert advice["chunkBytes"] == 5 * MIB
         assert advice["fits"] is True
-        assert advice["largestGrantBytes"] == BUDGET_BYTES - API_BYTES
+        assert advice["largestGrantBytes"] == BUDGET_BYTES - API_BYTES - KEPT_BYTES
         assert advice["freeBytes"] == client.get("/metrics/memory").json()["budget"]["freeBytes"]
         assert (advice["analysisWidth"], advice["analysisHeight"]) == (640, 480)
         assert (advice["level"], advice["mode"], advice["ffmpegProfile"]) == ("LOW", "FULL_QUALITY", "HIGH")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import resource
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -10,18 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.units import MIB
 from app.errors import StorageFull
-from app.storage import appender as module
 from app.storage.appender import (
     BATCH_BYTES,
     WRITE_BACK_BYTES,
     Appender,
     Hash,
-    allocate,
-    begin_write_back,
-    trim,
 )
+from app.storage.blocks import allocate
 from app.storage.threads import DiskThreads
 from tests.samples import mp4
 
@@ -130,57 +125,3 @@ async def test_blocks_that_a_killed_run_allocated_go_with_the_next_sync(tmp_path
 
     assert path.read_bytes() == b"begun and done"
     assert path.stat().st_blocks * 512 <= 8192
-
-
-@pytest.fixture
-def fd(tmp_path: Path) -> Iterator[int]:
-    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-    yield fd
-    os.close(fd)
-
-
-def blocks_bytes(fd: int) -> int:
-    return os.fstat(fd).st_blocks * 512
-
-
-def test_blocks_are_there_before_the_bytes_and_the_size_stays(fd: int) -> None:
-    os.write(fd, b"x" * 1000)
-
-    allocate(fd, 1000, 4 * MIB)
-
-    assert os.fstat(fd).st_size == 1000
-    assert blocks_bytes(fd) >= 4 * MIB
-
-
-def test_what_was_not_needed_is_given_back(fd: int) -> None:
-    allocate(fd, 0, 4 * MIB)
-    os.write(fd, b"x" * 1000)
-
-    trim(fd)
-
-    assert os.fstat(fd).st_size == 1000
-    assert blocks_bytes(fd) <= 8192
-
-
-def test_more_than_there_can_be_is_no_error(fd: int) -> None:
-    allocate(fd, 0, 1 << 60)
-
-    assert os.write(fd, b"still") == 5
-
-
-def test_writing_back_changes_nothing_that_is_read(fd: int) -> None:
-    os.write(fd, b"x" * MIB)
-
-    begin_write_back(fd, 0, MIB)
-
-    assert os.pread(fd, 2 * MIB, 0) == b"x" * MIB
-
-
-def test_where_the_system_has_no_such_calls_nothing_happens(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_fallocate", module._find("no_such_function"))
-    monkeypatch.setattr(module, "_sync_file_range", None)
-
-    allocate(fd, 0, MIB)
-    begin_write_back(fd, 0, MIB)
-
-    assert blocks_bytes(fd) == 0

@@ -53,6 +53,9 @@ class ShelfStore(MediaStore):
     async def _publish(self, path, item):
         self.kept[item.id] = path.read_bytes(), metadata.encode(item)
 
+    async def _rewrite(self, item):
+        self.kept[item.id] = self.kept[item.id][0], metadata.encode(item)
+
     async def _unpublish(self, item):
         del self.kept[item.id]
 

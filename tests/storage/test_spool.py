@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import NoReturn, TypeVar, TypeVarTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.domain.units import MIB
 from app.errors import StorageFull
+from app.storage.lane import Call
 from app.storage.scratch import Scratch
 from app.storage.space import DiskSpace
 from app.storage.spool import Spool, open_spool
@@ -30,10 +31,14 @@ class FullDisk(DiskThreads):
 
     is_full = False
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    def start(self, function: Callable[[*Ts], T], *args: *Ts) -> Call[T]:
         if self.is_full and function.__name__ == "write_all":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return await super().run(function, *args)
+            return super().start(_refuse)
+        return super().start(function, *args)
+
+
+def _refuse() -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.fixture

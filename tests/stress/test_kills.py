@@ -10,6 +10,6 @@ from tests.e2e.test_kills import run
 
 
 @pytest.mark.stress
-@pytest.mark.timeout(600)
-def test_twenty_kills(folder: Path) -> None:
-    run(folder, 20)
+@pytest.mark.timeout(1800)
+def test_a_hundred_kills(folder: Path) -> None:
+    run(folder, 100)

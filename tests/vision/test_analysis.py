@@ -17,6 +17,7 @@ from PIL import Image
 from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
+from app.domain.units import MIB
 from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.media.pictures import Picture
 from app.memory.cache import Cache
@@ -90,6 +91,8 @@ class FakeVision:
     """Leases a model that answers as the engine does, so many `leases`."""
 
     held: int = 0
+    fresh: int | None = None
+    to_fit_beside: list[int] = field(default_factory=list)
     peak_bytes: int | None = 123
     error: Exception | None = None
     leases: int = 0
@@ -103,6 +106,12 @@ class FakeVision:
 
     def held_bytes(self, _key: ModelKey) -> int:
         return self.held
+
+    def least_held_bytes(self, _key: ModelKey) -> int:
+        return self.held if self.fresh is None else self.fresh
+
+    def replace_large(self, _key: ModelKey, beside_bytes: int) -> None:
+        self.to_fit_beside.append(beside_bytes)
 
     @asynccontextmanager
     async def lease(self, key: ModelKey, _picture: object, grant: Grant, _tracker: object) -> AsyncIterator[Lease]:
@@ -306,3 +315,28 @@ async def test_what_could_never_fit_is_refused_at_once_with_both_numbers(house: 
 
     assert refusal.value.extra["limitBytes"] == 1000
     assert house.vision.calls == []
+
+
+async def test_a_picture_that_fitted_is_not_refused_for_ever_because_a_model_has_grown(house: House) -> None:
+    picture = baseline(1200, 800)
+    await house.analyze(picture)
+    decode_bytes = picture.granted_parts[0]["decode"]
+    house.vision.held, house.vision.fresh = 100 * MIB, 1000
+    house.governor.limit_bytes = 50 * MIB
+
+    await house.analyze(picture)
+
+    assert decode_bytes < 50 * MIB
+    assert house.vision.to_fit_beside == [picture.granted_parts[1]["decode"] + len(picture.data)]
+
+
+async def test_a_picture_that_fitted_is_not_refused_for_ever_because_of_what_was_learned(house: House) -> None:
+    picture = baseline(1200, 800)
+    await house.analyze(picture)
+    formula_bytes = picture.granted_parts[0]["decode"] - len(picture.data)
+    house.governor.limit_bytes = formula_bytes + 3 * len(picture.data)
+    house.governor.forecast.factor = 10.0
+
+    await house.analyze(picture)
+
+    assert sum(picture.granted_parts[1].values()) <= house.governor.limit_bytes

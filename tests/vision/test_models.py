@@ -268,3 +268,19 @@ async def test_an_error_of_the_picture_leaves_the_model_where_it_is(house: ToyHo
 
     assert len(house.pids) == 1
     assert house.find().is_idle
+
+
+async def test_a_model_that_has_grown_beyond_what_leaves_room_is_replaced(house: ToyHouse) -> None:
+    await house.analyze()
+    (grown,) = house.pids
+    house.see(grown, 60 * MIB)
+    budget, key = house.governor.budget, house.key()
+    (model,) = house.vision.models
+    model.accounts[0].is_outgrown()  # its entry follows
+    beside_bytes = budget.limit_bytes - 50 * MIB
+
+    house.vision.replace_large(key, beside_bytes)
+
+    await house.analyze()
+    assert grown not in house.pids
+    assert house.vision.held_bytes(key) + beside_bytes <= budget.limit_bytes

@@ -11,17 +11,19 @@ A bucket holds the items of 9.5 hours, so that a list of the newest reads few na
 from __future__ import annotations
 
 import errno
-import heapq
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import islice
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from app.domain.media import MediaItem, MediaKind
-from app.storage import ids, metadata
+from app.errors import StorageUnavailable
+from app.settings import StorageSettings
+from app.storage import metadata
 from app.storage.backend import CHUNK_BYTES, MediaReader
-from app.storage.files import full_disk, make_folder, replace, sync, unlink
+from app.storage.catalogue import KEPT_BYTES, Catalogue
+from app.storage.files import make_folder, replace, sync, unlink
+from app.storage.lane import Call
 from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 
@@ -33,6 +35,11 @@ class LocalStore(MediaStore):
 
     name = "local"
 
+    def __init__(self, settings: StorageSettings, disk: DiskThreads) -> None:
+        super().__init__(settings, disk)
+        self._catalogue = Catalogue(self._root / "media", disk)
+        self.buffer_bytes = KEPT_BYTES
+
     def local_path(self, item: MediaItem) -> Path | None:
         return self._root / item.path
 
@@ -40,19 +47,36 @@ class LocalStore(MediaStore):
         return await self._disk.run_long(_survey, self._root / "media")
 
     async def _publish(self, path: Path, item: MediaItem) -> None:
-        with full_disk():
-            await self._disk.run(_publish, path, item, self._root, self._settings.fsync)
+        call = self._disk.start(_publish, path, item, self._root, self._settings.fsync)
+        try:
+            await self._disk.settle(call)
+        except StorageUnavailable:
+            call.future.add_done_callback(lambda _: self._take_back(call, item))
+            raise
+        self._catalogue.added(item.id)
+
+    async def _rewrite(self, item: MediaItem) -> None:
+        described = self._root / metadata.path_of(item.id)
+        draft = self._root / "tmp" / described.name
+        await self._disk.run(replace, described, metadata.encode(item), draft, self._settings.fsync)
 
     async def _unpublish(self, item: MediaItem) -> None:
-        await self._disk.run(_unpublish, item, self._root, self._settings.fsync)
+        if not await self._disk.ensure(_unpublish, item, self._root, self._settings.fsync):
+            self._catalogue.removed(item.id)
+            self.space.removed(item.size_bytes)  # whoever waits for it or not
+            raise StorageUnavailable("The disk does not answer: the item goes when it does.", retry_after_seconds=10)
+        self._catalogue.removed(item.id)
 
     async def _newest(self, kinds: tuple[MediaKind, ...], cursor: str | None, count: int) -> list[str]:
-        first_bucket = "" if cursor is None else ids.bucket_of_cursor(cursor)
-        folders = [self._root / "media" / kind for kind in kinds]
-        return await self._disk.run(_newest, folders, first_bucket, cursor or "", count)
+        return await self._catalogue.newest(kinds, cursor, count)
 
     async def _read_metadata(self, media_ids: Sequence[str]) -> list[bytes | None]:
-        return await self._disk.run(_read, [self._root / metadata.path_of(media_id) for media_id in media_ids])
+        return await self._disk.read(_read, [self._root / metadata.path_of(media_id) for media_id in media_ids])
+
+    def _take_back(self, call: Call[None], item: MediaItem) -> None:
+        """What was published after all, when nobody waited for it any more, was refused: it is not there."""
+        if call.has_succeeded:
+            self._disk.after(call, _unpublish, item, self._root, self._settings.fsync)
 
     def _reader(self, item: MediaItem) -> MediaReader:
         return LocalReader(item, self._root / item.path, self._disk)
@@ -66,22 +90,30 @@ class LocalReader(MediaReader):
         self._path = path
         self._disk = disk
         self._fd = -1
+        self._opening: Call[None] | None = None
 
     async def open(self) -> None:
-        await self._disk.run(self._open)
+        self._opening = self._disk.start_reading(self._open)
+        await self._disk.settle(self._opening)
 
     async def chunks(self, offset: int, length: int, chunk_bytes: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
         end = offset + length
         while offset < end:
-            chunk = await self._disk.run(os.pread, self._fd, min(chunk_bytes, end - offset), offset)
+            chunk = await self._disk.read(os.pread, self._fd, min(chunk_bytes, end - offset), offset)
             if not chunk:
                 raise OSError(errno.EIO, "the stored file is shorter than it was")
             offset += len(chunk)
             yield chunk
 
     async def aclose(self) -> None:
+        if self._opening is not None and not self._opening.future.done():
+            self._disk.after(self._opening, self._close)
+        else:
+            await self._disk.ensure(self._close)
+
+    def _close(self) -> None:
         if self._fd >= 0:
-            await self._disk.run(os.close, self._fd)
+            os.close(self._fd)
 
     def _open(self) -> None:
         self._fd = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -130,20 +162,6 @@ def _read(paths: list[Path]) -> list[bytes | None]:
         except FileNotFoundError:
             found.append(None)
     return found
-
-
-def _newest(folders: list[Path], first_bucket: str, cursor: str, count: int) -> list[str]:
-    newest_first = heapq.merge(*(_listing(folder, first_bucket) for folder in folders), key=ids.cursor_after)
-    return list(islice((media_id for media_id in newest_first if ids.cursor_after(media_id) > cursor), count))
-
-
-def _listing(folder: Path, first_bucket: str) -> Iterator[str]:
-    """Give the ids below one kind's folder, newest first, from a bucket on; one bucket is in memory at a time."""
-    buckets = sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []
-    for bucket in buckets:
-        if bucket >= first_bucket:
-            names = (entry.name for entry in os.scandir(folder / bucket) if entry.name.endswith(metadata.SUFFIX))
-            yield from sorted(filter(ids.is_id, (name.removesuffix(metadata.SUFFIX) for name in names)))
 
 
 def _survey(media: Path) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -36,14 +35,10 @@ from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
-    from obstore.store import S3Store as S3Client
-
     from app.storage.objects import ObjectBucket
 
 _METADATA_AT_A_TIME = 8
 _TIDY_SECONDS = 10
-_STALLED_SECONDS = 30
 
 
 class S3Settings(StorageSettings):
@@ -59,6 +54,11 @@ class S3Settings(StorageSettings):
     )
     s3_prefix: str = Field("", description="Folder in the bucket below which everything is kept.")
     s3_redirect: bool = Field(False, description="Downloads are always sent to the object store (as ?redirect=true).")
+    s3_stalled_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="How long the object store may answer nothing; however slow it is, while it does, it works.",
+    )
     s3_link_seconds: int = Field(3600, gt=0, le=604800, description="How long a link to the object store is valid.")
 
     @field_validator("s3_endpoint", "s3_public_endpoint")
@@ -100,6 +100,8 @@ class S3Store(MediaStore):
 
     async def aclose(self) -> None:
         await super().aclose()
+        if self._open_bucket is not None:
+            await self._open_bucket.aclose()
         self._open_bucket = None
 
     async def link(self, item: MediaItem, wanted: LinkTerms) -> str | None:
@@ -162,8 +164,13 @@ class S3Store(MediaStore):
             await self._tidy(key, item.path)
             raise
 
+    async def _rewrite(self, item: MediaItem) -> None:
+        await self._bucket.put_json(metadata.path_of(item.id), metadata.encode(item))
+
     async def _tidy(self, *keys: str) -> None:
         """Remove what a failed commit may have left; where that fails too, the sweep does it later."""
+        if self._bucket.is_away:
+            return
         with anyio.move_on_after(_TIDY_SECONDS, shield=True):
             try:
                 for key in keys:
@@ -222,37 +229,11 @@ def connect(settings: S3Settings, disk: DiskThreads) -> ObjectBucket:
         UnusableRoot: the library is not installed, or does not take the settings.
     """
     try:
+        from app.storage.objectclients import ObjectClients
         from app.storage.objects import ObjectBucket
     except ImportError as error:
         raise UnusableRoot("the storage back end s3 needs the package obstore (the extra `s3`)") from error
     try:
-        client = _client(settings, settings.s3_endpoint)
-        public = settings.s3_public_endpoint
-        return ObjectBucket(client, _client(settings, public) if public else client, disk)
+        return ObjectBucket(ObjectClients.of(settings), disk, settings.s3_stalled_seconds)
     except Exception as error:  # the library has many for a wrong URL, region or prefix
         raise UnusableRoot(f"BALLAST_STORAGE__S3_*: the object store cannot be used with them: {error}") from error
-
-
-def _client(settings: S3Settings, endpoint: str) -> S3Client:
-    from obstore.store import S3Store as S3Client
-
-    config: S3Config = {"region": settings.s3_region}
-    if endpoint:
-        config["endpoint"] = endpoint
-    if settings.s3_access_key:
-        config["access_key_id"] = settings.s3_access_key.get_secret_value()
-        config["secret_access_key"] = settings.s3_secret_key.get_secret_value()
-    return S3Client(
-        settings.s3_bucket,
-        prefix=settings.s3_prefix.strip("/") or None,
-        config=config,
-        client_options={
-            "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": "5s",
-            # A slow client may take an hour over one object: only a read that gives nothing counts as an end.
-            "timeout": "1d",
-            "read_timeout": f"{_STALLED_SECONDS}s",
-            "pool_max_idle_per_host": "4",
-        },
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},
-    )
