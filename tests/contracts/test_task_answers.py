@@ -170,11 +170,12 @@ async def test_where_memory_is_tight_its_smallest_model_answers_and_is_named(
 @every_task
 async def test_without_its_bundle_it_says_what_is_missing(task: type[VisionTask], tmp_path: Path) -> None:
     async with open_house(_settings(tmp_path, tmp_path / "nothing")) as house:
+        before = house.core.governor.budget.statistics().holders
         with pytest.raises(ModelMissing) as missing:
             await _analyze(house, task, encode_png(np.zeros((8, 8, 3), np.uint8)), Output.DETECTIONS)
 
         holders = house.core.governor.budget.statistics().holders
-        assert [holder.owner for holder in holders if not holder.is_permanent] == []
+        assert [holder.owner for holder in holders] == [holder.owner for holder in before]
         assert house.vision.vision.models.counters.started == 0
     assert f"ballast models {task.asset}" in missing.value.detail
 
