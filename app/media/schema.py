@@ -33,6 +33,7 @@ _EXAMPLE: dict[str, JsonValue] = {  # no null in it: FastAPI would leave it out
     "durationSeconds": 62.4,
     "frameRate": 29.97,
     "rotation": 0,
+    "details": "complete",
     "largeFile": False,
     "path": "media/video/ydqn/vydqn8zq6tc7jtx9nmsfe6.mp4",
     "url": "/v1/media/vydqn8zq6tc7jtx9nmsfe6/content",
