@@ -16,6 +16,7 @@ from app.core import Core
 from app.domain.pressure import POLICIES
 from app.domain.units import MIB
 from app.media.room import MediaRoom, open_media
+from app.memory.allowance import Allowance
 from app.memory.cache import Cache
 from app.memory.gauge import MemoryGauge
 from app.memory.governor import Governor
@@ -35,6 +36,8 @@ from app.vision.room import VisionRoom, open_vision
 
 CACHE_SHARE = 0.04
 CACHE_MAX_BYTES = 64 * MIB
+UNFINISHED_SHARE = 0.125
+"""The part of the budget for what waits for a client: the rest is for what does not."""
 """The cache's part of the limit, where no setting says otherwise."""
 
 
@@ -80,10 +83,11 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     stack.push_async_callback(governor.aclose)
     if store.buffer_bytes:
         stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
+    unfinished = Allowance(lambda: governor.budget.total_bytes * UNFINISHED_SHARE, governor.trimmer.request)
     cache = _build_cache(settings, limit, governor)
     stack.callback(cache.close)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
-    core = Core(settings, limit, Lifecycle(), governor, cache, disk, store, tasks)
+    core = Core(settings, limit, Lifecycle(), governor, unfinished, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)
     for work in (governor.run, recycler.run):
         await stack.enter_async_context(core.background(work))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from app.memory.allowance import Allowance
 from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
@@ -25,6 +26,7 @@ class Core:
     limit: MemoryLimit
     lifecycle: Lifecycle
     governor: Governor
+    unfinished: Allowance
     cache: Cache
     disk: DiskThreads
     store: MediaStore

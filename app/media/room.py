@@ -53,7 +53,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     await probing.open()
     stack.push_async_callback(probing.aclose)
     uploads = Uploads(store, settings.upload, details.inspect, probing.follow)
-    transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
+    transfers = Transfers(governor.budget, core.unfinished, lambda: governor.mode)
     staging = await _open_staging(core, stack)
     shares = UploadShares(settings.upload.max_resumable, settings.storage.client_share)
     assembly = Assembly(staging, store, uploads)

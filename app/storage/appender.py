@@ -15,8 +15,9 @@ from app.storage.files import write_all
 from app.storage.lane import Call
 from app.storage.threads import DiskThreads
 
-BATCH_BYTES = 1024 * 1024
-"""How much is handed to a thread at a time: enough that the hop costs little, little enough for many uploads."""
+BATCH_BYTES = 128 * 1024
+"""How much of small pieces is handed to a thread at a time: enough that the hop costs little, little enough for many
+uploads. A larger piece goes alone."""
 
 BATCH_CHUNKS = 256
 """The most pieces in a batch (`IOV_MAX` is 1024), so that a flood of tiny ones is not kept."""
