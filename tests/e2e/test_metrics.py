@@ -71,7 +71,7 @@ def _let_everything_happen(server: RunningServer) -> None:
             client.get(url, headers={"Range": "bytes=900000-"}).status_code,
             client.get("/v1/media/nothing").status_code,
             client.get("/nowhere/%7Bat%7D/all").status_code,
-            client.put("/v1/media").status_code,
+            client.patch("/v1/media").status_code,
             client.post("/v1/media", content=b"words", headers={"Content-Type": "text/plain"}).status_code,
             client.post("/v1/media?inline=perhaps", content=png(), headers=as_png).status_code,
             client.post("/v1/media", content=png() + bytes(200_000), headers=as_png).status_code,
