@@ -27,6 +27,9 @@ FREE_TURNS = 150.0
 _REST = 2.0
 """How long the loop rests after a turn of those who line up, over what the turn took: they have a third of it."""
 
+_MAX_REST_SECONDS = 0.02
+"""Longer rests would leave a line that is long for seconds, and nobody needs them to get in between."""
+
 _HOLD_SECONDS = 2.0
 """For how long turns are taken after the loop was late: because they are, it is not late any more."""
 
@@ -105,7 +108,8 @@ class Pace:
         if not self._lines:
             self._is_serving = False
         elif self.is_late:
-            self._loop.call_later(_REST * (self._loop.time() - began), self._serve)
+            rest_seconds = min(_MAX_REST_SECONDS, _REST * (self._loop.time() - began))
+            self._loop.call_later(rest_seconds, self._serve)
         else:
             self._serve()
 
