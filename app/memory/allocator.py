@@ -8,9 +8,13 @@ from collections.abc import Callable
 # mallopt(3) and malloc.h of glibc
 _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
 
 _KEPT_PIECE_BYTES = 1024 * 1024
 _KEPT_BYTES = 4 * 1024 * 1024
+
+_ARENAS = 2
+"""As the launcher has it: what is kept is kept in each arena, and by itself glibc has one for nearly each thread."""
 
 
 def find_malloc_trim() -> Callable[[], object] | None:
@@ -27,6 +31,7 @@ def keep_transfer_buffers() -> None:
     """
     mallopt = _find("mallopt", ctypes.c_int, ctypes.c_int)
     if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _ARENAS)
         mallopt(_M_MMAP_THRESHOLD, _KEPT_PIECE_BYTES)
         mallopt(_M_TOP_PAD, _KEPT_BYTES)
 

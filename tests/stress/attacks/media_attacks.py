@@ -25,6 +25,8 @@ async def make_a_part(target: Target) -> None:
         await wire.send(target.head("POST", "/v1/uploads", *lines) + body)
         head = (await wire.receive()).decode("latin-1")
         names = [line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("location")]
+        if not names:
+            raise ConnectionError("no upload could be made")
         target.prepared = names[0]
 
 

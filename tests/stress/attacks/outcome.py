@@ -14,7 +14,6 @@ from tests.stress.attacks.honest import Photos, Probes
 MAX_WORKING_SET_BYTES = 270 * MIB
 MAX_LIVE_SECONDS = 0.2
 MIN_HONEST_SHARE = 0.9
-MAX_KEPT_BYTES = 8_000_000
 
 _SHOWN = 6
 
@@ -27,6 +26,7 @@ class Outcome:
     what: str
     clients: int
     takes_work: bool
+    max_kept_bytes: int
     alone: list[Photos] = field(default_factory=list)
     beside: Photos = field(default_factory=Photos)
     live: Probes = field(default_factory=Probes)
@@ -43,7 +43,7 @@ class Outcome:
 
     @property
     def is_back(self) -> bool:
-        return self.kept_bytes <= MAX_KEPT_BYTES
+        return self.kept_bytes <= self.max_kept_bytes
 
     @property
     def honest_share(self) -> float:

@@ -27,7 +27,10 @@ from tests.stress.attacks.honest import newcomers, probing, send_photos
 from tests.stress.attacks.outcome import Outcome
 from tests.stress.attacks.registry import Attack
 
-SETTINGS = {"BALLAST_SERVER__PROBE_PORT": "0"}
+LAUNCHER = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""What `scripts/ballast` sets before Python starts."""
+
+SETTINGS = {"BALLAST_SERVER__PROBE_PORT": "0"} | LAUNCHER
 
 _WARM_UP_SECONDS = 1.0
 _SETTLE_SECONDS = 15.0
@@ -59,7 +62,7 @@ class Trial:
         Raises:
             ServiceFault: it did not start, or answers no photo before the attack began.
         """
-        outcome = Outcome(attack.name, attack.what, clients, attack.takes_work)
+        outcome = Outcome(attack.name, attack.what, clients, attack.takes_work, attack.kept_bytes)
         folders = program_folders(Settings().models.dir)
         await asyncio.to_thread(drop_from_cache, folders)
         async with run_service(self.folder, self.group, SETTINGS | _models(self.tree), tree=self.tree) as service:
