@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from app.core import Core
+from app.derived.cache import DerivedCache
+from app.derived.shelf import Shelf
 from app.domain.pressure import POLICIES
 from app.domain.units import MIB
 from app.media.room import MediaRoom, open_media
@@ -35,7 +37,7 @@ from app.vision.room import VisionRoom, open_vision
 
 CACHE_SHARE = 0.04
 CACHE_MAX_BYTES = 64 * MIB
-"""The cache's part of the limit, where no setting says otherwise."""
+"""The part of the limit that the cache has in memory, where no setting says otherwise."""
 
 
 class Overrides(TypedDict, total=False):
@@ -80,8 +82,12 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     stack.push_async_callback(governor.aclose)
     if store.buffer_bytes:
         stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
-    cache = _build_cache(settings, limit, governor)
-    stack.callback(cache.close)
+    memory = _build_cache(settings, limit, governor)
+    stack.callback(memory.close)
+    shelf = Shelf(settings.storage.root.absolute() / "derived", settings.storage.cache, store.space, disk)
+    await shelf.open()
+    cache = DerivedCache(memory, shelf, disk)
+    store.when_deleted(cache.forget)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     core = Core(settings, limit, Lifecycle(), governor, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from app.memory.cache import Cache
+from app.derived.cache import DerivedCache
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
 from app.server.lifecycle import Lifecycle
@@ -25,7 +25,7 @@ class Core:
     limit: MemoryLimit
     lifecycle: Lifecycle
     governor: Governor
-    cache: Cache
+    cache: DerivedCache
     disk: DiskThreads
     store: MediaStore
     tasks: asyncio.TaskGroup

@@ -27,7 +27,9 @@ class MemorySettings(Section):
     sample_seconds: float = Field(1.0, gt=0, description="Sampling period at LOW.")
     fast_sample_seconds: float = Field(0.25, gt=0, description="Sampling period above LOW.")
     detail_seconds: float = Field(10.0, gt=0, description="Period of the expensive samples (USS).")
-    cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
+    cache: Bytes | None = Field(
+        None, description="Bytes of the cache in memory; unset: 4 % of the limit, at most 64 MiB."
+    )
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
     client_share: float = Field(0.5, gt=0, le=1, description="Share of these places that one client may have.")
@@ -54,6 +56,7 @@ class StorageSettings(Section):
         0.25, description="The part that one client may take of the room for spools, promises and resumable uploads."
     )
     ttl_seconds: Seconds = Field(0, description="Age at which a media item is removed; 0: never.")
+    cache: Bytes = Field(GIB, description="Bytes of files of the cache below the root; they give way. 0: none.")
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
     shared_paths: bool = Field(False, description="Answers carry the absolute filePath (front end on this machine).")
     allow_tmpfs: bool = Field(False, description="Accept a storage root on tmpfs, which is memory.")

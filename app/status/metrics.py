@@ -28,6 +28,7 @@ class _ServiceCollector(Collector):
         yield from self._ledger()
         yield from self._processes()
         yield from self._work()
+        yield from self._cache()
 
     def _memory(self) -> Iterator[Metric]:
         governor = self._status.core.governor
@@ -91,13 +92,22 @@ class _ServiceCollector(Collector):
         by_source = {name: source.total_bytes for name, source in files.by_source.items()}
         yield _gauge("tempfiles", "Temporary files.", files.count)
         yield _gauges("tempfiles_bytes", "Bytes in temporary files by source.", "source", by_source)
-        cache = self._status.core.cache.statistics()
-        yield _gauge("cache_entries", "Entries of the cache.", cache.entries)
-        yield _gauge("cache_bytes", "Bytes of the cache.", cache.size_bytes)
-        yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
-        yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
         usage = media.store.usage()
         yield _gauge("storage_stored_bytes", "Bytes of stored media.", usage.stored_bytes)
+
+    def _cache(self) -> Iterator[Metric]:
+        cache = self._status.core.cache.statistics()
+        memory, files = cache.memory, cache.files
+        yield _gauge("cache_entries", "Entries of the cache in memory.", memory.entries)
+        yield _gauge("cache_bytes", "Bytes of the cache in memory.", memory.size_bytes)
+        by_source = {name: one.entries for name, one in memory.by_source.items()}
+        yield _gauges("cache_source_entries", "Entries of the cache in memory by source.", "source", by_source)
+        yield _gauge("cache_files", "Files of the cache.", files.entries)
+        yield _gauge("cache_files_bytes", "Bytes in files of the cache.", files.size_bytes)
+        yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
+        yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
+        evictions = {"memory": memory.evictions, "files": files.evictions}
+        yield _counters("cache_evictions", "Entries that had to go for others.", "place", evictions)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

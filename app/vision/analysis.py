@@ -40,7 +40,8 @@ _CANVAS = AnalysisSize(1920, 1920)
 class AnalysisRequest:
     """What a client wants to know of a picture, and how: a mask only where the task has one.
 
-    `may_reuse`: detections that were found before will do. With a `tracker` a stream's own model is used.
+    `may_reuse`: detections that were found before will do. With a `tracker` a stream's own model is used. `media_id`
+    is that of the stored picture which is looked at, and must not be deleted meanwhile; empty for one that was sent.
     """
 
     task: type[VisionTask]
@@ -49,6 +50,7 @@ class AnalysisRequest:
     output: Output = Output.DETECTIONS
     may_reuse: bool = False
     tracker: Tracker | None = None
+    media_id: str = ""
 
 
 class Analysis:
@@ -89,12 +91,9 @@ class Analysis:
         request = replace(request, params=self.vision.resolve(request.task, request.params))
         if not request.may_reuse or request.output is not Output.DETECTIONS:
             return await self._look(request, picture)
-        key = result_key(request.task, request.params, self.box(), picture.data)
-        found = self._remembered.find(key, self._governor.mode)
-        if found is None:
-            found = await self._look(request, picture)
-            self._remembered.keep(key, found)
-        return found
+        key = result_key(request.task, request.params, self.box(), picture.data, request.media_id)
+        look = partial(self._look, request, picture)
+        return await self._remembered.find_or_look(key, self._governor.mode, picture, look)
 
     async def _look(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
         encoded_bytes = len(picture.data)

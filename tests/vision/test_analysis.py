@@ -14,12 +14,12 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
+from app.derived.cache import DerivedCache
 from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.media.pictures import Picture
-from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
@@ -157,7 +157,7 @@ def build() -> Callable[..., House]:
             cast("Governor", governor),
             settings,
             ImageSettings(max_pixels=max_pixels),
-            RememberedResults(cast("Cache", {})),
+            RememberedResults(cast("DerivedCache", None)),
         )
         return House(governor, vision, analysis)
 
