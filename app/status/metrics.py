@@ -102,12 +102,12 @@ class _ServiceCollector(Collector):
         yield _gauge("cache_bytes", "Bytes of the cache in memory.", memory.size_bytes)
         by_source = {name: one.entries for name, one in memory.by_source.items()}
         yield _gauges("cache_source_entries", "Entries of the cache in memory by source.", "source", by_source)
-        yield _gauge("cache_files", "Files of the cache.", files.entries)
+        yield _gauge("cache_files_entries", "Files of the cache.", files.entries)
         yield _gauge("cache_files_bytes", "Bytes in files of the cache.", files.size_bytes)
         yield _counter("cache_hits", "Look-ups that found something.", cache.hits)
         yield _counter("cache_misses", "Look-ups that found nothing.", cache.misses)
-        evictions = {"memory": memory.evictions, "files": files.evictions}
-        yield _counters("cache_evictions", "Entries that had to go for others.", "place", evictions)
+        yield _counter("cache_evictions", "Entries in memory that had to go for others.", memory.evictions)
+        yield _counter("cache_files_evictions", "Files that had to go for others.", files.evictions)
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:
