@@ -16,6 +16,7 @@ from app.http import problems
 from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
 from app.images import routes as images
+from app.images import stored
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     problems.install(app)
     for build_router in (
         vision.build_router,
+        stored.build_router,
         images.build_router,
         media.build_router,
         status.build_router,

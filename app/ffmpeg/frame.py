@@ -42,9 +42,7 @@ class FrameGrabber:
         self._ffmpeg = ffmpeg
         self._runner = runner
 
-    async def grab(
-        self, video: Path, content_type: str, at_seconds: float, target: Path, holder: Reservation
-    ) -> None:
+    async def grab(self, video: Path, content_type: str, at_seconds: float, target: Path, holder: Reservation) -> None:
         """Write the frame that is shown `at_seconds` to `target`, which is there and empty, as a JPEG.
 
         It is upright and has square pixels. `target` stays empty where the video has no frame at that time. The caller

@@ -8,14 +8,23 @@ from dataclasses import dataclass
 from app.core import Core
 from app.domain.priority import Priority
 from app.domain.units import MIB
+from app.ffmpeg.frame import FrameGrabber
+from app.ffmpeg.runner import FFmpegRunner, find_tools
 from app.images.accounts import ROLE
 from app.images.children import ImagingChildren
+from app.images.derived import DerivedImages, Libraries
+from app.images.derived_answers import DerivedAnswers
 from app.images.faces import FaceFinder, NoFaceFinder
+from app.images.frames import VideoFrames
 from app.images.images import Images
 from app.images.marks import Marks
+from app.images.presets import Presets
+from app.images.wishes import Wishes, open_presets
 from app.media.pictures import Pictures
 from app.memory.cpus import available_cpus
+from app.memory.governor import Governor
 from app.settings import Settings
+from app.storage.threads import DiskThreads
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote
@@ -34,7 +43,18 @@ class ImagesRoom:
 
     images: Images
     pictures: Pictures
+    presets: Presets
+    wishes: Wishes
+    derived: DerivedImages
+    answers: DerivedAnswers
+    governor: Governor
+    disk: DiskThreads
     body_idle_seconds: float
+
+    @property
+    def effort(self) -> float:
+        """The part of the default encoder effort that is made now."""
+        return self.governor.policy.encoder_effort
 
 
 async def open_images(core: Core, stack: AsyncExitStack, faces: FaceFinder | None = None) -> ImagesRoom:
@@ -49,7 +69,25 @@ async def open_images(core: Core, stack: AsyncExitStack, faces: FaceFinder | Non
     marks = Marks(core.store, disk, settings.image)
     images = Images(children, governor, settings.image, marks, disk, faces or NoFaceFinder())
     pictures = Pictures(governor.budget, core.store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds)
-    return ImagesRoom(images, pictures, settings.upload.idle_seconds)
+    frames = VideoFrames(_find_grabber(settings, governor), governor.budget, core.store, disk)
+    derived = DerivedImages(core.cache, Libraries(images, pictures, frames, core.store, governor, disk))
+    presets = open_presets(settings.image.presets)
+    return ImagesRoom(
+        images=images,
+        pictures=pictures,
+        presets=presets,
+        wishes=Wishes(presets),
+        derived=derived,
+        answers=DerivedAnswers(disk, settings.image.max_age_seconds),
+        governor=governor,
+        disk=disk,
+        body_idle_seconds=settings.upload.idle_seconds,
+    )
+
+
+def _find_grabber(settings: Settings, governor: Governor) -> FrameGrabber | None:
+    ffmpeg = find_tools().ffmpeg
+    return None if ffmpeg is None else FrameGrabber(ffmpeg, FFmpegRunner(governor, settings.sandbox))
 
 
 def _child_spec(settings: Settings) -> WorkerSpec:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field, create_model
 from starlette.responses import Response, StreamingResponse
 
 from app.errors import (
@@ -32,15 +31,15 @@ from app.http.state import ClientDep, opened
 from app.images.answers import FACES, image_response, server_timing
 from app.images.conversion import CONTENT_TYPES, Conversion
 from app.images.framing import MAX_RESULT_PIXELS, MAX_SIDE
-from app.images.params import described, openapi_parameters, query_model, read_query, single_values
+from app.images.params import described, openapi_parameters, read_query, single_values
 from app.images.pipeline import OPERATIONS
 from app.images.rendered import RenderedImage
 from app.images.room import ImagesRoom
 from app.images.schema import OperationSchema, OperationsSchema
 from app.images.transform import Transform
+from app.images.wishes import STORING, StoreQuery, TransformQuery
 from app.media.content import UntilSent
-from app.media.delivery import Inline, Shape
-from app.media.openapi import UPLOAD_BODY
+from app.media.openapi import UPLOAD_BODY, answer
 from app.media.room import MediaRoom
 from app.media.schema import ClipAnswer, MediaAnswer
 
@@ -69,19 +68,6 @@ PROBLEMS = (
 )
 
 
-class StoreQuery(BaseModel):
-    """What becomes of a result besides being answered."""
-
-    store: Annotated[bool, Field(description="Keep the result: answer it as a media item.")] = False
-    inline: Annotated[Inline, Field(description="With `store`: `never` answers a reference.")] = Inline.AUTO
-    shape: Annotated[Shape, Field(description="With `store`: `clip` answers the item below `clip`.")] = Shape.ITEM
-    name: Annotated[str | None, Field(max_length=1024, description="With `store`: the item's name.")] = None
-
-
-_Query: type[BaseModel] = create_model("TransformQuery", __base__=(query_model(), StoreQuery))
-_STORING = set(StoreQuery.model_fields)
-
-
 def build_router() -> APIRouter:
     """Return all routes of this room."""
     router = APIRouter(prefix="/v1/images", tags=["images"], responses=GUARDED)
@@ -99,8 +85,8 @@ def build_router() -> APIRouter:
         name="transform_image",
         summary="Transform one picture",
         response_class=Response,
-        responses={200: _pictures(), 201: {"model": MediaAnswer | ClipAnswer}, **problem_responses(*PROBLEMS)},
-        openapi_extra={**UPLOAD_BODY, "parameters": openapi_parameters(_Query)},
+        responses={200: pictures_answer(), 201: {"model": MediaAnswer | ClipAnswer}, **problem_responses(*PROBLEMS)},
+        openapi_extra={**UPLOAD_BODY, "parameters": openapi_parameters(TransformQuery)},
     )
     return router
 
@@ -124,15 +110,15 @@ async def _transform(
     request: Request, room: ImagesDep, media: MediaDep, client: ClientDep, until_sent: UntilSent
 ) -> Response:
     """The picture is upright, in sRGB, without metadata; what is asked for is done in one fixed order."""
-    query = read_query(_Query, single_values(request.query_params.multi_items()))
-    values = query.model_dump(exclude_unset=True, exclude=_STORING)
+    query = read_query(TransformQuery, room.presets.applied(single_values(request.query_params.multi_items())))
+    values = query.model_dump(exclude_unset=True, exclude={*STORING, "preset"})
     transform = Transform.of(values, request.headers.get("accept", ""))
     max_bytes = room.images.max_bytes
     incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
     async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
         rendered = await room.images.render(picture, transform)
     until_sent.callback(rendered.close)
-    wanted = StoreQuery(**query.model_dump(include=_STORING))
+    wanted = StoreQuery(**query.model_dump(include=set(STORING)))
     if wanted.store:
         return await _stored(rendered, media, client, until_sent, wanted)
     headers = {"Cache-Control": "no-store", "Server-Timing": server_timing(rendered.facts.timing, "miss")}
@@ -158,9 +144,10 @@ async def _stored(
     return StreamingResponse(body.chunks, 201, headers, "application/json")
 
 
-def _pictures() -> dict[str, Any]:
+def pictures_answer(*headers: str) -> dict[str, Any]:
+    """Return the description of a picture as an answer; `headers` are those beside what every picture has."""
     content = {name: {"schema": {"type": "string", "format": "binary"}} for name in CONTENT_TYPES.values()}
-    headers = {
+    own = {
         name: {"description": text, "schema": {"type": "string"}}
         for name, text in (
             ("Ballast-Memory", "What the work was predicted to take, what it took, and in which mode it was done."),
@@ -169,4 +156,8 @@ def _pictures() -> dict[str, Any]:
             ("Vary", "`Accept` with `format=auto`."),
         )
     }
-    return {"description": "The picture.", "content": content, "headers": headers}
+    return {
+        **answer("The picture.", *headers),
+        "content": content,
+        "headers": {**answer("", *headers)["headers"], **own},
+    }

@@ -14,6 +14,7 @@ from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
 from app.media.expiry import Expiry
+from app.media.links import Links
 from app.media.locks import UploadLocks
 from app.media.resumable import Resumable
 from app.media.shares import UploadShares
@@ -50,7 +51,8 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     assembly = Assembly(staging, store, uploads)
     resumable = Resumable(staging, assembly, transfers, UploadLocks(), shares, settings.upload)
     signer = find_signer(settings.server, settings.storage.root) if settings.server.api_keys else None
-    delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
+    links = Links(signer, settings.image.presets)
+    delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, links)
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
     return MediaRoom(store, transfers, uploads, resumable, delivery, signer)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from app.domain.units import GIB, MIB
-from app.settings.values import Bytes, Seconds, Section, Share
+from app.settings.values import Bytes, Presets, Seconds, Section, Share
 
 
 class MemorySettings(Section):
@@ -78,6 +78,10 @@ class UploadSettings(Section):
 class ImageSettings(Section):
     max_bytes: Bytes = Field(25 * MIB, le=60 * MIB, description="Size of the largest picture that is transformed.")
     max_pixels: int = Field(50_000_000, gt=0, description="Decoded pixels x frames of one picture.")
+    presets: Presets = Field(
+        {}, description="Named parameters: thumb:width=320&fit=cover; card:width=800 (or a JSON object)."
+    )
+    max_age_seconds: Seconds = Field(3600, description="How long a browser may keep a derived picture unasked.")
     max_frames: int = Field(500, ge=1, description="Frames of the longest animation that stays one.")
     deadline_seconds: float = Field(30.0, gt=0, description="Time after which the work on a picture is given up.")
     workers: int | None = Field(
