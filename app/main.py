@@ -72,8 +72,8 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
     )
     problems.install(app)
     for build_router in (
-        vision.build_router,
         stored.build_router,
+        vision.build_router,
         images.build_router,
         media.build_router,
         status.build_router,

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from app.derived.cache import IN_MEMORY_BYTES, DerivedCache
 from app.derived.entries import BodyFile
@@ -174,6 +174,7 @@ def _head(facts: ImageFacts) -> bytes:
     return json.dumps(members, separators=(",", ":")).encode()
 
 
+@lru_cache(maxsize=256)  # a picture that is asked for often has its head read once
 def _read(head: bytes, mode: ProcessingMode) -> ImageFacts:
     """Return what `_head` wrote, for an answer in this mode: the bytes of its receipt are those of the work."""
     members = json.loads(head)

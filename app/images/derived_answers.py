@@ -22,6 +22,9 @@ from app.storage.ids import created_at
 from app.storage.threads import DiskThreads
 
 
+_CONDITIONS = frozenset(("range", "if-range", "if-match", "if-unmodified-since"))
+
+
 class DerivedAnswers:
     """Makes them; a browser may keep a picture for `max_age_seconds`, and no longer than its URL is good."""
 
@@ -59,6 +62,8 @@ class DerivedAnswers:
             return self._whole(request, derived, headers)
         validity = self._validity(request, media_id, wanted, derived.effort)
         headers.update(validity)
+        if _CONDITIONS.isdisjoint(request.headers.keys()):
+            return self._whole(request, derived, headers)
         validators = Validators(validity["ETag"], created_at(media_id))
         validators.not_modified(request.headers)  # checks If-Match; If-None-Match was looked at before
         ranged = request.method == "GET" and validators.range_is_wanted(request.headers)
