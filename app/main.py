@@ -15,8 +15,8 @@ from app.bootstrap import Overrides, open_house
 from app.http import problems
 from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
+from app.images import info_routes, stored
 from app.images import routes as images
-from app.images import stored
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
@@ -75,6 +75,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         stored.build_router,
         vision.build_router,
         images.build_router,
+        info_routes.build_router,
         media.build_router,
         status.build_router,
     ):  # tried in this order

@@ -21,7 +21,6 @@ from app.images.rendered import ImageFacts
 from app.storage.ids import created_at
 from app.storage.threads import DiskThreads
 
-
 _CONDITIONS = frozenset(("range", "if-range", "if-match", "if-unmodified-since"))
 
 

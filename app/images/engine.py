@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from app.images.transform import Transform
 from app.imaging.animation import Animation
 from app.imaging.encoders import Credits, encode
 from app.imaging.encoding import Encoding
+from app.imaging.examination import examined
 from app.imaging.exif import ARTIST, COPYRIGHT, read_texts
 from app.imaging.header import read_header
 from app.workers.channel import Head
@@ -58,8 +60,8 @@ class Engine:
 
     A call has the picture as payload, the file for the answer as its first descriptor, that of a watermark as its
     second, and in its head the members of `Transform.as_head`, `"encoding"`, `"faces"`, `"coarse"`, `"maxPixels"`,
-    `"maxFrames"`, `"animated"`, `"watermark"` (share of the width) and `"peakBytes"`. The reply has no payload; its
-    head tells size and times, or `"overflow": true` where the file was too short for the answer.
+    `"maxFrames"`, `"animated"`, `"examines"`, `"watermark"` (share of the width) and `"peakBytes"`. The reply has no
+    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer.
     """
 
     def __init__(self) -> None:
@@ -104,9 +106,15 @@ class _Call:
         self._clock.stop("decode")
         image = painted(image, self._transform, self._with_watermark())
         self._clock.stop("transform")
-        size_bytes = encode(image, self._encoding, self._credits(), self._head["descriptors"][0])
+        size_bytes = self._written(image)
         self._clock.stop("encode")
         return self._told(image.size, 1, size_bytes)
+
+    def _written(self, image: Image.Image) -> int:
+        descriptor = self._head["descriptors"][0]
+        if not self._head["examines"]:
+            return encode(image, self._encoding, self._credits(), descriptor)
+        return os.pwrite(descriptor, examined(image, self._rendering.exif, self._rendering.profile), 0)
 
     def _animation(self) -> Head:
         """See `Conversion.animates`. Frames x area of what is decoded may have `maxPixels`."""

@@ -28,6 +28,10 @@ from app.workers.reply import Reply
 _OWNER = "image"
 
 
+_SMALL = Transform.of({"width": 100, "height": 100, "format": "png"})
+"""What is examined of a picture: its colours and shapes, as large as ThumbHash takes it."""
+
+
 class Images:
     """Renders encoded pictures in the imaging children, admitted by the bytes that it will take."""
 
@@ -68,6 +72,17 @@ class Images:
             wish = replace(wish, faces=tuple(await self._faces.find(picture)))
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
+        self._governor.trimmer.request()
+        return rendered
+
+    async def examine(self, picture: Picture) -> RenderedImage:
+        """Return what a child tells of a picture, as the JSON of `imaging.examination`; the caller closes it.
+
+        Raises:
+            BallastError: as `render`.
+        """
+        wish = Wish(self._checked(picture.data), len(picture.data), _SMALL, examines=True)
+        rendered = await self._rendered(picture, wish, None)
         self._governor.trimmer.request()
         return rendered
 

@@ -28,6 +28,7 @@ class RenderPlan:
     work: Work
     formula_bytes: int
     is_reduced: bool = False
+    examines: bool = False
 
     @property
     def operation(self) -> str:
@@ -61,18 +62,23 @@ class RenderPlan:
             "animated": work.animated,
             "maxPixels": settings.max_pixels,
             "maxFrames": settings.max_frames,
+            "examines": self.examines,
             "watermark": mark.share if mark is not None else None,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A picture and what is wanted of it: its header, how many bytes it has, the transform, and where its faces are."""
+    """A picture and what is wanted of it: its header, how many bytes it has, the transform, and where its faces are.
+
+    `examines`: what is told of the result is wanted in its place (`imaging.examination`).
+    """
 
     header: PictureHeader
     encoded_bytes: int
     transform: Transform
     faces: Sequence[Region] = ()
+    examines: bool = False
 
 
 def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None = None) -> list[RenderPlan]:
@@ -94,7 +100,7 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
     check_pixels(best, settings.max_pixels)
     cheaper = replace(best, coarse=True, encoding=replace(encoding, effort=0.0))
     extra = 0 if mark is None else _mark_bytes(mark, placement)
-    found = [RenderPlan(work, work.peak_bytes() + extra, work is cheaper) for work in (best, cheaper)]
+    found = [RenderPlan(work, work.peak_bytes() + extra, work is cheaper, wish.examines) for work in (best, cheaper)]
     return found if found[1].formula_bytes < found[0].formula_bytes else found[:1]
 
 

@@ -32,7 +32,7 @@ class Rendering:
         with decoder_errors():
             self._opened: ImageFile.ImageFile | None = open_image(data, header)
         self.exif = header.format.read_exif(data) or self._opened.info.get("exif", b"")
-        self._profile = header.format.read_profile(data) or self._opened.info.get("icc_profile")
+        self.profile = header.format.read_profile(data) or self._opened.info.get("icc_profile")
         self._turn = Turn() if header.format.decodes_upright else Turn.of_orientation(header.orientation)
 
     def still(self, placement: Placement, scale: int) -> Image.Image:
@@ -84,7 +84,7 @@ class Rendering:
 
     def _placed(self, image: Image.Image, placement: Placement) -> Image.Image:
         turn = self._turn.then(placement.turn)
-        return to_srgb(transposed(image, turn.transposed, turn.mirrored_x, turn.mirrored_y), self._profile)
+        return to_srgb(transposed(image, turn.transposed, turn.mirrored_x, turn.mirrored_y), self.profile)
 
     def _cut(self, image: Image.Image, placement: Placement, scale: int) -> Placement:
         """Cut out of the view what it is to be cut to, if anything is: where most detail is."""

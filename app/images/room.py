@@ -17,6 +17,7 @@ from app.images.derived_answers import DerivedAnswers
 from app.images.faces import FaceFinder, NoFaceFinder
 from app.images.frames import VideoFrames
 from app.images.images import Images
+from app.images.info import PictureInfos
 from app.images.marks import Marks
 from app.images.presets import Presets
 from app.images.wishes import Wishes, open_presets
@@ -46,6 +47,7 @@ class ImagesRoom:
     presets: Presets
     wishes: Wishes
     derived: DerivedImages
+    infos: PictureInfos
     answers: DerivedAnswers
     governor: Governor
     disk: DiskThreads
@@ -70,14 +72,15 @@ async def open_images(core: Core, stack: AsyncExitStack, faces: FaceFinder | Non
     images = Images(children, governor, settings.image, marks, disk, faces or NoFaceFinder())
     pictures = Pictures(governor.budget, core.store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds)
     frames = VideoFrames(_find_grabber(settings, governor), governor.budget, core.store, disk)
-    derived = DerivedImages(core.cache, Libraries(images, pictures, frames, core.store, governor, disk))
+    libraries = Libraries(images, pictures, frames, core.store, governor, disk)
     presets = open_presets(settings.image.presets)
     return ImagesRoom(
         images=images,
         pictures=pictures,
         presets=presets,
         wishes=Wishes(presets),
-        derived=derived,
+        derived=DerivedImages(core.cache, libraries),
+        infos=PictureInfos(core.cache, libraries),
         answers=DerivedAnswers(disk, settings.image.max_age_seconds),
         governor=governor,
         disk=disk,
