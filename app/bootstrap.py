@@ -18,6 +18,7 @@ from app.derived.shelf import Shelf
 from app.domain.pressure import POLICIES
 from app.domain.units import MIB
 from app.images.room import ImagesRoom, open_images
+from app.images.wishes import open_presets
 from app.media.room import MediaRoom, open_media
 from app.memory.cache import Cache
 from app.memory.gauge import MemoryGauge
@@ -64,12 +65,14 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
 
     Raises:
         UnusableRoot: the storage root cannot be used.
+        UnusableSettings: a preset is no query that is answered.
     """
     async with AsyncExitStack() as stack:
+        presets = open_presets(settings.image.presets)  # first: what is wrong with them is told by itself
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
-        images = await open_images(core, stack)
+        images = await open_images(core, presets, stack)
         status = await open_status(core, media, vision)
         core.governor.trimmer.start()
         yield House(core, media, vision, images, status)

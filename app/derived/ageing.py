@@ -9,52 +9,80 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from app.derived.layout import is_reference, subject_folder, target_of
 
 _MINUTE_NS = 60 * 10**9
 
 
-def survey(folder: Path) -> tuple[int, int]:
-    """Return how many files there are, and their bytes."""
-    entries = size_bytes = 0
-    for _, state in _files(folder):
-        entries += 1
-        size_bytes += state.st_size
-    return entries, size_bytes
+@dataclass(slots=True)
+class Tally:
+    """How many files, and their bytes. References are no files of their own."""
+
+    entries: int = 0
+    size_bytes: int = 0
+
+    def add(self, size_bytes: int) -> None:
+        self.entries += 1
+        self.size_bytes += size_bytes
 
 
-def remove_oldest(folder: Path, wanted_bytes: int) -> tuple[int, int]:
-    """Remove the files that were not used for longest, at least `wanted_bytes`; return how many, and their bytes.
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    used_ns: int
+    size_bytes: int
+
+    @property
+    def minute(self) -> int:
+        return self.used_ns // _MINUTE_NS
+
+
+def survey(root: Path) -> Tally:
+    """Return what there is."""
+    found = Tally()
+    for file in _files(root):
+        found.add(file.size_bytes)
+    return found
+
+
+def remove_oldest(root: Path, wanted_bytes: int) -> Tally:
+    """Remove the files that were not used for longest, at least `wanted_bytes`; return what was removed.
 
     Those of one minute are sorted together, so that only so many are in memory at a time.
     """
     by_minute: Counter[int] = Counter()
-    for _, state in _files(folder):
-        by_minute[state.st_mtime_ns // _MINUTE_NS] += state.st_size
+    for file in _files(root):
+        by_minute[file.minute] += file.size_bytes
     last, left_bytes = _last_minute(by_minute, wanted_bytes)
-    removed, removed_bytes, others = 0, 0, []
-    for path, state in _files(folder):
-        minute = state.st_mtime_ns // _MINUTE_NS
-        if minute < last:
-            removed, removed_bytes = removed + _remove(path), removed_bytes + state.st_size
-        elif minute == last:
-            others.append((state.st_mtime_ns, state.st_size, path))
-    for _, size_bytes, path in sorted(others):
+    removed, others = Tally(), []
+    for file in _files(root):
+        if file.minute < last:
+            _remove(file, removed)
+        elif file.minute == last:
+            others.append(file)
+    for file in sorted(others, key=lambda one: one.used_ns):
         if left_bytes <= 0:
             break
-        left_bytes -= size_bytes
-        removed, removed_bytes = removed + _remove(path), removed_bytes + size_bytes
-    return removed, removed_bytes
+        left_bytes -= file.size_bytes
+        _remove(file, removed)
+    return removed
 
 
-def remove_folder(folder: Path) -> tuple[int, int]:
-    """Remove a folder that holds files only; return how many there were, and their bytes."""
-    removed = removed_bytes = 0
+def remove_subject(root: Path, subject: str) -> Tally:
+    """Remove what was made from an item, and what was made of it too; return what was removed."""
+    removed, folder = Tally(), subject_folder(root, subject)
     for entry in _scanned(folder):
-        state = entry.stat(follow_symlinks=False)
-        removed, removed_bytes = removed + _remove(Path(entry.path)), removed_bytes + state.st_size
+        path = Path(entry.path)
+        if is_reference(entry.name):
+            path.unlink(missing_ok=True)
+            path = target_of(root, entry.name)
+        with contextlib.suppress(FileNotFoundError):
+            _remove(_looked_at(path, path.stat(follow_symlinks=False)), removed)
     _remove_empty(folder)
-    return removed, removed_bytes
+    return removed
 
 
 def _last_minute(by_minute: Counter[int], wanted_bytes: int) -> tuple[int, int]:
@@ -69,17 +97,25 @@ def _last_minute(by_minute: Counter[int], wanted_bytes: int) -> tuple[int, int]:
     return minute, wanted_bytes
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Give the files of all media items. A folder that has become empty is removed on the way."""
-    for bucket in [entry.path for entry in _scanned(folder) if entry.is_dir(follow_symlinks=False)]:
-        for subject in [entry.path for entry in _scanned(Path(bucket))]:
-            seen = 0
-            for entry in _scanned(Path(subject)):
-                seen += 1
-                with contextlib.suppress(FileNotFoundError):
-                    yield Path(entry.path), entry.stat(follow_symlinks=False)
-            if not seen:
-                _remove_empty(Path(subject))
+def _files(root: Path) -> Iterator[_File]:
+    """Give all files. Folders that have become empty, and references to what is gone, are removed on the way."""
+    for bucket in [entry.path for entry in _scanned(root) if entry.is_dir(follow_symlinks=False)]:
+        for subject in [Path(entry.path) for entry in _scanned(Path(bucket))]:
+            is_empty = True
+            for entry in _scanned(subject):
+                if is_reference(entry.name) and not target_of(root, entry.name).exists():
+                    Path(entry.path).unlink(missing_ok=True)
+                    continue
+                is_empty = False
+                if not is_reference(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield _looked_at(Path(entry.path), entry.stat(follow_symlinks=False))
+            if is_empty:
+                _remove_empty(subject)
+
+
+def _looked_at(path: Path, state: os.stat_result) -> _File:
+    return _File(path, state.st_mtime_ns, state.st_size)
 
 
 def _scanned(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -90,9 +126,9 @@ def _scanned(folder: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _remove(path: Path) -> int:
-    path.unlink(missing_ok=True)
-    return 1
+def _remove(file: _File, removed: Tally) -> None:
+    file.path.unlink(missing_ok=True)
+    removed.add(file.size_bytes)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -1,7 +1,5 @@
 """The cache's files: below one folder, bounded in bytes, counted in the quota, and the first to go when disk is needed.
 
-    <root>/derived/<two characters>/<media id>/<source>-<name>
-
 No list of them is kept in memory: a file is found by its name, and what was not used for longest by the times of the
 files, which are looked at only when some have to go.
 """
@@ -13,12 +11,12 @@ import contextlib
 import logging
 import os
 import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.derived import ageing
 from app.derived.entries import BodyFile, entry_bytes, open_entry, write_entry
+from app.derived.layout import path_of, reference_of
 from app.errors import StorageFull
 from app.memory.cache import CacheKey
 from app.storage.space import DiskSpace
@@ -62,8 +60,8 @@ class Shelf:
     async def open(self) -> None:
         """Count what an earlier run left, and remove what does not belong here any more."""
         await self._disk.run_long(self._sweep)
-        entries, size_bytes = await self._disk.run_long(ageing.survey, self._folder)
-        self._count(entries, size_bytes)
+        found = await self._disk.run_long(ageing.survey, self._folder)
+        self._count(found.entries, found.size_bytes)
         self._space.let_give_way(self.evict)
         if self._size_bytes > self._limit_bytes:
             await self.evict(self._size_bytes - self._limit_bytes)
@@ -74,7 +72,7 @@ class Shelf:
             return None
         opened: list[tuple[bytes, BodyFile]] = []  # filled in the thread: a cancelled wait is not told what was opened
         try:
-            await self._disk.run(_take, self._path(key), opened)
+            await self._disk.run(_take, path_of(self._folder, key), opened)
         except BaseException as error:
             for _, body in opened:
                 os.close(body.fd)
@@ -107,16 +105,16 @@ class Shelf:
     async def forget(self, subject: str) -> None:
         """Remove everything that was made from this media item."""
         async with self._changing:
-            entries, size_bytes = await self._disk.run(ageing.remove_folder, self._subject_folder(subject))
-            self._count(-entries, -size_bytes)
+            removed = await self._disk.run(ageing.remove_subject, self._folder, subject)
+            self._count(-removed.entries, -removed.size_bytes)
 
     async def evict(self, wanted_bytes: int) -> int:
         """Remove the files that were not used for longest until `wanted_bytes` are free; return how many were."""
         async with self._changing:
-            entries, size_bytes = await self._disk.run_long(ageing.remove_oldest, self._folder, wanted_bytes)
-            self._count(-entries, -size_bytes)
-            self._evictions += entries
-        return size_bytes
+            removed = await self._disk.run_long(ageing.remove_oldest, self._folder, wanted_bytes)
+            self._count(-removed.entries, -removed.size_bytes)
+            self._evictions += removed.entries
+        return removed.size_bytes
 
     def statistics(self) -> ShelfStatistics:
         """Return the counts; no system call is made."""
@@ -135,8 +133,10 @@ class Shelf:
             draft = self._folder / f"draft-{self._drafts}"
             await self._disk.run(write_entry, draft, head, body)
             async with self._changing:
-                replaced_bytes = await self._disk.run(_place, draft, self._path(key))
+                replaced_bytes = await self._disk.run(_place, draft, path_of(self._folder, key))
                 self._count(0 if replaced_bytes else 1, size_bytes - replaced_bytes)
+                if key.also:
+                    await self._disk.run(_touch, reference_of(self._folder, key))
         finally:
             reservation.release()
 
@@ -144,13 +144,6 @@ class Shelf:
         self._entries += entries
         self._size_bytes += size_bytes
         self._space.cached(size_bytes)
-
-    def _subject_folder(self, subject: str) -> Path:
-        # Ids of one day begin alike; a folder of all of them would be slow to look through.
-        return self._folder / f"{zlib.crc32(subject.encode()) & 0xFF:02x}" / subject
-
-    def _path(self, key: CacheKey) -> Path:
-        return self._subject_folder(key.subject) / f"{key.source}-{key.name}"
 
     def _sweep(self) -> None:
         """Remove drafts of a run that was killed, and everything where no files are wanted any more."""
@@ -160,6 +153,11 @@ class Shelf:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for draft in self._folder.glob("draft-*"):
             draft.unlink()
+
+
+def _touch(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
 
 
 def _take(path: Path, opened: list[tuple[bytes, BodyFile]]) -> None:

@@ -42,7 +42,13 @@ class Derivation:
 
     def key(self, media_id: str, effort: float) -> CacheKey:
         """Return its name in the cache."""
-        return CacheKey(SOURCE, media_id, self.digest + _suffix(effort))
+        return CacheKey(SOURCE, media_id, self.digest + _suffix(effort), self.watermark)
+
+    @property
+    def watermark(self) -> str:
+        """The id of the second item that is needed for it; empty for none."""
+        params = self.transform.params("watermark")
+        return "" if params is None else str(params.watermark)
 
     def tag(self, media_id: str, effort: float) -> str:
         """Return the entity tag (RFC 9110, section 8.8.3), with its quotes; a strong one."""

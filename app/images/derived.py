@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 
@@ -13,7 +13,7 @@ from app.derived.cache import IN_MEMORY_BYTES, DerivedCache
 from app.derived.entries import BodyFile
 from app.derived.flights import Flights
 from app.domain.media import Chunk
-from app.domain.pressure import ProcessingMode
+from app.domain.pressure import ModePolicy, ProcessingMode
 from app.domain.receipt import Receipt
 from app.errors import PayloadTooLarge
 from app.images.derivation import Derivation
@@ -102,22 +102,33 @@ class DerivedImages:
     @asynccontextmanager
     async def _make(self, media_id: str, wanted: Derivation, client: str) -> AsyncIterator[DerivedImage]:
         """Derive a picture, and keep it before its item can be deleted; its memory is held for the block."""
-        before = self._libraries.governor.policy
-        async with AsyncExitStack() as stack, self._source(media_id, wanted, client) as chunks:
-            max_bytes = self._libraries.images.max_bytes
-            async with self._libraries.pictures.receive(chunks, max_bytes, client) as picture:
-                rendered = await self._libraries.images.render(picture, wanted.transform)
-            stack.callback(rendered.close)
-            is_full = not rendered.facts.receipt.reduced and before == self._libraries.governor.policy
-            # Faces are looked for less thoroughly while memory is tight.
-            is_kept = is_full and not (wanted.transform.needs_faces and before.light_models)
-            derived = DerivedImage(rendered.facts, await self._body(rendered), before.encoder_effort, is_kept=is_kept)
-            if is_kept:
-                key = wanted.key(media_id, before.encoder_effort)
-                await self._cache.keep(key, _head(rendered.facts), derived.body)
-            stack = stack.pop_all()
-        async with stack:
+        mark = wanted.watermark
+        async with AsyncExitStack() as stack:
+            with self._libraries.store.pin(mark) if mark else nullcontext():
+                async with self._source(media_id, wanted, client) as chunks:
+                    rendered, policy = await self._rendered(wanted, chunks, client)
+                    stack.callback(rendered.close)
+                    derived = await self._derived(rendered, wanted, policy)
+                    if derived.is_kept:
+                        key = wanted.key(media_id, derived.effort)
+                        await self._cache.keep(key, _head(derived.facts), derived.body)
             yield derived
+
+    async def _rendered(
+        self, wanted: Derivation, chunks: AsyncIterator[Chunk], client: str
+    ) -> tuple[RenderedImage, ModePolicy | None]:
+        """Return the picture, and the policy that held all the time; None: it changed meanwhile."""
+        policy = self._libraries.governor.policy
+        async with self._libraries.pictures.receive(chunks, self._libraries.images.max_bytes, client) as picture:
+            rendered = await self._libraries.images.render(picture, wanted.transform)
+        return rendered, policy if policy == self._libraries.governor.policy else None
+
+    async def _derived(self, rendered: RenderedImage, wanted: Derivation, policy: ModePolicy | None) -> DerivedImage:
+        is_kept = policy is not None and not rendered.facts.receipt.reduced
+        if policy is not None and wanted.transform.needs_faces and policy.light_models:
+            is_kept = False  # faces are looked for less thoroughly while memory is tight
+        effort = 1.0 if policy is None else policy.encoder_effort
+        return DerivedImage(rendered.facts, await self._body(rendered), effort, is_kept=is_kept)
 
     async def _body(self, rendered: RenderedImage) -> bytes | BodyFile:
         size_bytes = rendered.facts.size_bytes

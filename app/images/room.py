@@ -20,7 +20,7 @@ from app.images.images import Images
 from app.images.info import PictureInfos
 from app.images.marks import Marks
 from app.images.presets import Presets
-from app.images.wishes import Wishes, open_presets
+from app.images.wishes import Wishes
 from app.media.pictures import Pictures
 from app.memory.cpus import available_cpus
 from app.memory.governor import Governor
@@ -59,7 +59,9 @@ class ImagesRoom:
         return self.governor.policy.encoder_effort
 
 
-async def open_images(core: Core, stack: AsyncExitStack, faces: FaceFinder | None = None) -> ImagesRoom:
+async def open_images(
+    core: Core, presets: Presets, stack: AsyncExitStack, faces: FaceFinder | None = None
+) -> ImagesRoom:
     """Build it on the libraries; its children end with the stack. Without `faces` nobody finds any."""
     settings, governor, disk = core.settings, core.governor, core.disk
     zygote = ZygoteAccount(governor, ZYGOTE_BYTES)
@@ -73,7 +75,6 @@ async def open_images(core: Core, stack: AsyncExitStack, faces: FaceFinder | Non
     pictures = Pictures(governor.budget, core.store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds)
     frames = VideoFrames(_find_grabber(settings, governor), governor.budget, core.store, disk)
     libraries = Libraries(images, pictures, frames, core.store, governor, disk)
-    presets = open_presets(settings.image.presets)
     return ImagesRoom(
         images=images,
         pictures=pictures,

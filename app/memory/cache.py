@@ -22,11 +22,17 @@ class CacheKey(NamedTuple):
     """`source`: who made it, such as `images`. `subject`: the media id of what it was made from, empty for none.
 
     `name` is a digest (hexadecimal) of all that the result depends on: parameters, and the version of what made it.
+    `also` is a second media item that it was made of, such as a watermark: the result goes with either.
     """
 
     source: str
     subject: str
     name: str
+    also: str = ""
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.subject, self.also)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,8 @@ class Cache:
             return False
         self._entries[key] = kept
         self._size_bytes += needed_bytes
-        if key.subject:
-            self._by_subject.setdefault(key.subject, set()).add(key)
+        for subject in key.subjects:
+            self._by_subject.setdefault(subject, set()).add(key)
         usage = self._by_source.setdefault(key.source, SourceUsage())
         usage.entries += 1
         usage.size_bytes += needed_bytes
@@ -156,11 +162,11 @@ class Cache:
     def _forget(self, key: CacheKey) -> int:
         """Take an entry out and return its bytes, which are still to be given back."""
         nbytes = self._entries.pop(key).size_bytes + _ENTRY_BYTES
-        if key.subject:
-            keys = self._by_subject[key.subject]
+        for subject in key.subjects:
+            keys = self._by_subject.get(subject, set())
             keys.discard(key)
             if not keys:
-                del self._by_subject[key.subject]
+                self._by_subject.pop(subject, None)
         usage = self._by_source[key.source]
         usage.entries -= 1
         usage.size_bytes -= nbytes
