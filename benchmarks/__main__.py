@@ -29,6 +29,7 @@ SHORT: dict[str, list[str]] = {
     "burst": ["--short"],
     "multipart": ["--short"],
     "idle": ["--short"],
+    "images": ["--short"],
     "ratios": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""

@@ -29,7 +29,7 @@ class House:
         self.level = PressureLevel.LOW
         self.store = LocalStore(settings, disk)
         self.uploads = Uploads(self.store, upload)
-        self.delivery = Delivery(self.store, upload, settings, lambda: self.level)
+        self.delivery = Delivery(self.store, upload, settings, lambda: self.level, Links())
 
     async def put(self, data: bytes) -> MediaItem:
         async def chunks() -> AsyncIterator[bytes]:
