@@ -44,9 +44,12 @@ class Background(Painting):
         return Sheet(width, height, sheet.channels if is_plain else 4 if _stays_transparent(params, scene) else 3)
 
     @classmethod
-    def peak_bytes(cls, params: Any, sheet: Sheet, scene: Scene) -> int:  # noqa: ARG003
-        """The picture, with alpha if it had none, and the canvas."""
+    def peak_bytes(cls, params: Any, sheet: Sheet, scene: Scene) -> int:
+        """The picture, with alpha if it had none, and the canvas; where nothing is to be done, only the picture."""
         width, height = scene.placement.canvas
+        fits = (width, height) == (sheet.width, sheet.height)
+        if fits and (sheet.channels != 4 or (params.background is None and scene.keeps_alpha)):
+            return sheet.nbytes
         return sheet.nbytes + 4 * sheet.pixels + 8 * width * height
 
     @classmethod
