@@ -15,7 +15,7 @@ _FINE_JPEG, _WEBP_ALPHA, _WEBP_LOSSLESS, _AVIF_ALPHA, _AVIF_FINE = 6.3, 26.0, 25
 _AVIF_FAST = 5.0
 _BASE_BYTES = 1 << 20
 _AVIF_BYTES = 3 << 20
-_LOSSLESS_BYTES = 20 << 20
+_LOSSLESS_BYTES = 28 << 20
 """Tables of WebP's lossless coder, which smaller pictures fill only in part."""
 
 _ROOM_BYTES = 64 << 10
@@ -69,7 +69,7 @@ class Encoding:
         if self.format == "jpeg":
             each = 1.0 if self.is_cheap else _FINE_JPEG if self.is_fine else each
         elif self.format == "webp":
-            base += min(_LOSSLESS_BYTES, 150 * pixels) if self.lossless else 0
+            base += min(_LOSSLESS_BYTES, 260 * pixels) if self.lossless else 0
             each = _WEBP_LOSSLESS if self.lossless else _WEBP_ALPHA if channels == 4 else each
         elif self.format == "avif":
             base += _AVIF_BYTES
