@@ -23,7 +23,13 @@ Measured with FFmpeg 5.1 (H.264 1080p 88 MB, 4K 188 MB; HEVC 1080p of 10 bits 11
 _DEADLINE_SECONDS = 20.0
 """Seeking decodes from the key frame before: ten seconds of 4K take about as long with one thread."""
 
-_STARVED = ("Cannot allocate memory", "malloc of size", "get_buffer() failed", "failed to map")
+_STARVED = (
+    "Cannot allocate memory",
+    "malloc of size",
+    "get_buffer() failed",
+    "failed to map",
+    "while opening encoder",  # its parameters are ours, and right
+)
 """What FFmpeg says where its data limit was too low; it may return 0 all the same."""
 
 # Square pixels, as players show it, and the size of the widest picture that the limit of pixels leaves room for.
