@@ -119,7 +119,7 @@ def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> N
     section = _contract().partition("### `GET /metrics/memory`")[2].partition("### ")[0]
     listed = {name for span in re.findall(r"`([^`]*)`", section) for name in re.findall(r'^\w+$|(?<=")\w+(?=")', span)}
     values = {"api", "zygote", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical"}
-    values |= {"counter", "inferred", "fork", "exec", "required"}
+    values |= {"images", "counter", "inferred", "fork", "exec", "required"}
     of_the_sandbox = {
         "policy", "network", "landlock", "missing", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal",
         "startMethod", "obstacle",

@@ -119,6 +119,7 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_SERVER__MAX_CONNECTIONS": ("700", 700),
         "BALLAST_SERVER__TRUSTED_PROXIES": ("10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
         "BALLAST_LOG__LEVEL": ("debug", "debug"),
+        "BALLAST_IMAGE__PRESETS": ("thumb:width=320", {"thumb": "width=320"}),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
     }
     if name in special:

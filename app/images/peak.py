@@ -11,6 +11,7 @@ from app.domain.region import WHOLE
 from app.images.framing import decode_scale, scaled_size
 from app.images.operation import Painting, Scene, Sheet
 from app.images.transform import Transform
+from app.images.turn import Turn
 from app.imaging.encoding import Encoding
 from app.imaging.picture_format import PictureHeader
 from app.imaging.reduction import BAND_PIXELS, whole_factors
@@ -66,12 +67,8 @@ class Work:
     def peak_bytes(self) -> int:
         """Return the most that is held at any time, the answer excepted."""
         decoding, held = self._decoding()
-        view = self.view
-        # Turned, and then brought into sRGB: each makes a second picture.
-        inked = self.header.channels == 4 and not self.header.format.has_alpha(self.header)
-        placing = (8 if inked else 2 * view.nbytes // max(1, view.pixels)) * view.pixels
-        placing += _CMYK_BYTES if inked else _COLOUR_BYTES
         buffers = self.header.format.buffer_bytes(self.header, self.encoded_bytes)
+        placing = self._placing()
         after = max(placing, self._painting(), self._encoding())
         if self.animated:  # the decoder stays, with the frame that it shows
             each, base = _LOSSLESS_ANIMATION if self.encoding.lossless else _ANIMATION
@@ -100,6 +97,16 @@ class Work:
         around = int(4 * reduced + 32 * (full[0] / factors[0] + full[1] / factors[1] + 8))
         band = _BAND_BYTES * int(min(BAND_PIXELS + full[0] * factors[1], full[0] * full[1]))
         return around + max(band, around + between + 2 * wanted)
+
+    def _placing(self) -> int:
+        """Turned, and then brought into sRGB: each but that of RGB itself makes a second picture."""
+        view, header = self.view, self.header
+        if header.channels == 4 and not header.format.has_alpha(header):
+            return 8 * view.pixels + _CMYK_BYTES
+        lies = header.orientation > 1 and not header.format.decodes_upright
+        turned = lies or self.scene.placement.turn != Turn()
+        second = 5 * view.pixels if view.channels == 1 else view.nbytes if turned else 0
+        return view.nbytes + second + _COLOUR_BYTES
 
     def _painting(self) -> int:
         peak, sheet = 0, self.view
