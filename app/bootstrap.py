@@ -20,6 +20,7 @@ from app.domain.units import MIB
 from app.images.room import ImagesRoom, open_images
 from app.images.wishes import open_presets
 from app.media.room import MediaRoom, open_media
+from app.memory.allowance import Allowance
 from app.memory.cache import Cache
 from app.memory.gauge import MemoryGauge
 from app.memory.governor import Governor
@@ -40,6 +41,9 @@ from app.vision.room import VisionRoom, open_vision
 CACHE_SHARE = 0.04
 CACHE_MAX_BYTES = 64 * MIB
 """The part of the limit that the cache has in memory, where no setting says otherwise."""
+
+UNFINISHED_SHARE = 0.125
+"""The part of the budget for what waits for a client: the rest is for what does not."""
 
 
 class Overrides(TypedDict, total=False):
@@ -88,6 +92,7 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     stack.push_async_callback(governor.aclose)
     if store.buffer_bytes:
         stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
+    unfinished = Allowance(lambda: governor.budget.total_bytes * UNFINISHED_SHARE, governor.trimmer.request)
     memory = _build_cache(settings, limit, governor)
     stack.callback(memory.close)
     shelf = Shelf(settings.storage.root.absolute() / "derived", settings.storage.cache, store.space, disk)
@@ -95,7 +100,7 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     cache = DerivedCache(memory, shelf, disk)
     store.when_deleted(cache.forget)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
-    core = Core(settings, limit, Lifecycle(), governor, cache, disk, store, tasks)
+    core = Core(settings, limit, Lifecycle(), governor, unfinished, cache, disk, store, tasks)
     recycler = Recycler(governor, core.lifecycle, settings.memory.recycle_share)
     for work in (governor.run, recycler.run):
         await stack.enter_async_context(core.background(work))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.derived.cache import DerivedCache
+from app.memory.allowance import Allowance
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
 from app.server.lifecycle import Lifecycle
@@ -25,6 +26,7 @@ class Core:
     limit: MemoryLimit
     lifecycle: Lifecycle
     governor: Governor
+    unfinished: Allowance
     cache: DerivedCache
     disk: DiskThreads
     store: MediaStore

@@ -22,6 +22,7 @@ from app.images.marks import Marks
 from app.images.presets import Presets
 from app.images.wishes import Wishes
 from app.media.pictures import Pictures
+from app.memory.allowance import Allowance
 from app.memory.cpus import available_cpus
 from app.memory.governor import Governor
 from app.settings import Settings
@@ -72,12 +73,19 @@ async def open_images(
     stack.push_async_callback(children.aclose)
     marks = Marks(core.store, disk, settings.image)
     images = Images(children, governor, settings.image, marks, disk, faces or NoFaceFinder())
-    pictures = Pictures(governor.budget, core.store.scratch, disk, Priority.REQUEST, settings.memory.wait_seconds)
+    wait_seconds = settings.memory.wait_seconds
+
+    def taken(unfinished: Allowance) -> Pictures:
+        return Pictures(governor.budget, unfinished, core.store.scratch, disk, Priority.REQUEST, wait_seconds)
+
     frames = VideoFrames(_find_grabber(settings, governor), governor.budget, core.store, disk)
-    libraries = Libraries(images, pictures, frames, core.store, governor, disk)
+    # What comes from our own disk waits for no client.
+    libraries = Libraries(
+        images, taken(Allowance(lambda: governor.budget.total_bytes)), frames, core.store, governor, disk
+    )
     return ImagesRoom(
         images=images,
-        pictures=pictures,
+        pictures=taken(core.unfinished),
         presets=presets,
         wishes=Wishes(presets),
         derived=DerivedImages(core.cache, libraries),

@@ -1,4 +1,4 @@
-"""Stored bytes as an HTTP answer: whole or a part of them, in pieces of 1 MiB."""
+"""Stored bytes as an HTTP answer: whole or a part of them, in pieces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.errors import RangeNotSatisfiable
 from app.http.conditions import Validators
 from app.http.problems import problem_response
 from app.http.ranges import ByteRange, parse_range
-from app.storage.backend import LinkTerms, MediaReader
+from app.storage.backend import CHUNK_BYTES, LinkTerms, MediaReader
 
 # Stored bytes come from strangers: nothing in them may run as a page of this server.
 _SECURITY = {
@@ -54,10 +54,10 @@ def link_terms(item: MediaItem, expires_at: int | None, now: float) -> LinkTerms
     return LinkTerms(fields, seconds)
 
 
-def content_response(request: Request, reader: MediaReader) -> Response:
+def content_response(request: Request, reader: MediaReader, chunk_bytes: int = CHUNK_BYTES) -> Response:
     """Answer the bytes of an open item as the request's conditions and Range ask for them: 200, 206, 304 or 416.
 
-    The reader must stay open until the answer is sent (`UntilSent`).
+    They are read `chunk_bytes` at a time. The reader must stay open until the answer is sent (`UntilSent`).
 
     Raises:
         PreconditionFailed: the client asks for other bytes.
@@ -79,11 +79,11 @@ def content_response(request: Request, reader: MediaReader) -> Response:
         wanted = parse_range(request.headers.get("range") if ranged else None, item.size_bytes)
     except RangeNotSatisfiable as error:
         return problem_response(error, {"Content-Range": f"bytes */{item.size_bytes}", "Accept-Ranges": "bytes"})
-    return _body_response(request, reader, wanted, headers)
+    return _body_response(request, reader, wanted, headers, chunk_bytes)
 
 
 def _body_response(
-    request: Request, reader: MediaReader, wanted: ByteRange | None, headers: dict[str, str]
+    request: Request, reader: MediaReader, wanted: ByteRange | None, headers: dict[str, str], chunk_bytes: int
 ) -> Response:
     part = wanted or ByteRange(0, reader.item.size_bytes, reader.item.size_bytes)
     headers["Content-Length"] = str(part.length)
@@ -92,5 +92,5 @@ def _body_response(
     status = 200 if wanted is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=reader.item.content_type)
-    chunks = reader.chunks(part.offset, part.length)
+    chunks = reader.chunks(part.offset, part.length, chunk_bytes)
     return StreamingResponse(chunks, status, headers, reader.item.content_type)

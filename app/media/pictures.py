@@ -12,6 +12,7 @@ from app.domain.media import Chunk
 from app.domain.priority import Priority
 from app.domain.units import KIB
 from app.errors import PayloadTooLarge
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
@@ -107,6 +108,7 @@ class Pictures:
     def __init__(
         self,
         budget: MemoryBudget,
+        unfinished: Allowance,
         scratch: Scratch,
         disk: DiskThreads,
         priority: Priority,
@@ -115,6 +117,7 @@ class Pictures:
         self._priority = priority
         self._wait_seconds = wait_seconds
         self._budget = budget
+        self._unfinished = unfinished
         self._scratch = scratch
         self._disk = disk
 
@@ -136,7 +139,7 @@ class Pictures:
             first = self.reserve({"picture": _STEP_BYTES}, "picture", customer)
             reservation = await stack.enter_async_context(first)
             capped = _capped(chunks, max_bytes)
-            data = await self._read_in(capped, reservation)
+            data = await self._read_in(capped, reservation, client)
             if reservation.is_released:
                 file = await stack.enter_async_context(self.spooled(data, client, capped))
                 again = self.reserve({"picture": file.size_bytes}, "picture", customer)
@@ -148,16 +151,25 @@ class Pictures:
             stack.push_async_callback(picture.aclose)
             yield picture
 
-    async def _read_in(self, chunks: AsyncIterator[Chunk], reservation: Reservation) -> bytearray:
+    async def _read_in(self, chunks: AsyncIterator[Chunk], reservation: Reservation, client: str) -> bytearray:
         """Read as long as the reservation grows; where there is no room for more, it is released, and more may come."""
-        data = bytearray()
-        async for chunk in chunks:
-            data += chunk
-            missing_bytes = len(data) - reservation.reserved_bytes
-            if missing_bytes > 0 and not reservation.grow({"picture": max(missing_bytes, _STEP_BYTES)}):
-                reservation.release()
-                break
-        return data
+        data, taken_bytes = bytearray(), 0
+        try:
+            async for chunk in chunks:
+                data += chunk
+                step_bytes = max(len(data) - reservation.reserved_bytes, _STEP_BYTES)
+                if len(data) <= reservation.reserved_bytes:
+                    continue
+                if not self._unfinished.take(client, step_bytes):
+                    reservation.release()
+                    break
+                taken_bytes += step_bytes
+                if not reservation.grow({"picture": step_bytes}):
+                    reservation.release()
+                    break
+            return data
+        finally:
+            self._unfinished.give(client, taken_bytes)
 
     def reserve(
         self, parts: Mapping[str, int], owner: str, customer: Customer

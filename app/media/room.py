@@ -45,7 +45,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
     uploads = Uploads(store, settings.upload, _build_details(governor, settings.sandbox).inspect)
-    transfers = Transfers(governor.budget, lambda: governor.mode, governor.trimmer.request)
+    transfers = Transfers(governor.budget, core.unfinished, lambda: governor.mode)
     staging = await _open_staging(core, stack)
     shares = UploadShares(settings.upload.max_resumable, settings.storage.client_share)
     assembly = Assembly(staging, store, uploads)

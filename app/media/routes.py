@@ -33,6 +33,7 @@ from app.media.openapi import RECEIVING, UPLOAD_BODY, Responses, answer, bytes_a
 from app.media.room import MediaRoom
 from app.media.schema import ClipAnswer, MediaAnswer, MediaList
 from app.media.transfers import DOWNLOAD, UPLOAD
+from app.storage.backend import CHUNK_BYTES
 from app.storage.ids import CURSOR_PATTERN
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
@@ -146,11 +147,15 @@ async def read_content(
     redirect: RedirectQuery = False,
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
+    chunk_bytes = CHUNK_BYTES
     if request.method == "GET":
         if (redirect or media.store.redirects) and (link := await _link(request, media_id, media)) is not None:
             return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
-        await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    response = content_response(request, await until_sent.enter_async_context(media.store.reader(media_id)))
+        admitted = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
+        chunk_bytes = admitted // 2
+    response = content_response(
+        request, await until_sent.enter_async_context(media.store.reader(media_id)), chunk_bytes
+    )
     response.headers.update(receipt_headers(media.transfers.receipt(DOWNLOAD)))
     return response
 

@@ -32,12 +32,18 @@ class Accounts:
     """
 
     def __init__(
-        self, holder: Reservation, cap_bytes: int, is_shared: Callable[[str], bool] = lambda _address: False
+        self,
+        holder: Reservation,
+        cap_bytes: int,
+        is_shared: Callable[[str], bool] = lambda _address: False,
+        freed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`holder` is what the ledger has for them; it is grown as far as `cap_bytes`."""
+        """`holder` is what the ledger has for them; it is grown as far as `cap_bytes`. `freed` is called when it has
+        shrunk: a good moment to return memory."""
         self._holder = holder
         self._cap_bytes = cap_bytes
         self._is_shared = is_shared
+        self._freed = freed
         self._used_bytes = 0
         self._by_address: Counter[str] = Counter()
         self._line: deque[Account] = deque()
@@ -85,6 +91,7 @@ class Accounts:
         surplus_bytes = (self._holder.reserved_bytes - self._used_bytes) // _STEP_BYTES * _STEP_BYTES - _STEP_BYTES
         if surplus_bytes > 0:
             self._holder.shrink(surplus_bytes)
+            self._freed()
 
     async def wait(self, account: Account, nbytes: int, seconds: float) -> bool:
         """Charge an account as soon as there is room, in the order of those who wait; False: not in time."""

@@ -55,7 +55,7 @@ class LengthBody:
     async def read(self) -> bytearray | None:
         size_bytes = min(self._piece_bytes, self._missing_bytes)
         piece = bytearray(size_bytes)
-        came = await self._connection.fill(memoryview(piece), least=1)
+        came = await self._connection.inlet.fill(memoryview(piece), least=1)
         if not came:
             return None
         if came < size_bytes:
@@ -100,7 +100,7 @@ class ChunkedBody:
         self.is_done = False
 
     async def read(self) -> bytes | None:
-        data = await self._connection.read()
+        data = await self._connection.inlet.read()
         if not data:
             return None
         await self._connection.take_turn()
@@ -111,7 +111,7 @@ class ChunkedBody:
             return None
         self.is_done = self._decoder.is_done
         if rest:
-            self._connection.unread(rest)
+            self._connection.inlet.put_back(rest)
         return body
 
     def close(self) -> None:

@@ -1,9 +1,7 @@
-"""One connection: it reads no more than somebody asked for, and one slice.
+"""One connection: its requests one at a time, and the times that each has.
 
-Bytes come 16 KiB at a time into a buffer that all connections share. What nobody asked for is kept, at most one slice
-of it; then reading is paused, and TCP holds the client. So one request at a time is parsed, and what follows it costs
-its sender. A body is pulled: `receive` of the application reads it, large ones straight into the pieces that are
-handed on.
+One request at a time is parsed, and what follows it costs its sender: it stays in the kernel (`app.server.inlet`).
+A body is pulled: `receive` of the application reads it.
 """
 
 from __future__ import annotations
@@ -15,13 +13,11 @@ from app.domain.units import KIB, MIB
 from app.errors import BadRequest, Overloaded
 from app.server.accounts import Account
 from app.server.head import MAX_HEAD_BYTES, BadHead, Head, find_end, parse_head
+from app.server.inlet import SLICE_BYTES, Inlet
 from app.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from app.server.front import Front
-
-SLICE_BYTES = 16 * KIB
-"""What is read at a time, and kept of what nobody asked for."""
 
 KEEP_ALIVE_SECONDS = 5.0
 """How long an idle connection waits for its next request (uvicorn's and Node's default)."""
@@ -48,9 +44,9 @@ class Connection(asyncio.BufferedProtocol):
     """A client's connection. `front` is what all of a listener's have in common."""
 
     __slots__ = (
-        "_direct", "_direct_bytes", "_discarded", "_head_bytes", "_is_idle", "_is_paused", "_searched", "_timer",
-        "_turn", "_turn_at", "_unread", "_waiter", "_wanted", "_writable", "account", "client", "exchange", "front",
-        "is_admitted", "is_lost", "is_overflow", "transport",
+        "_awaits_turn", "_discarded", "_head_bytes", "_is_idle", "_searched", "_timer", "_turn_at", "_writable",
+        "account", "client", "customer", "exchange", "front", "inlet", "is_admitted", "is_lost", "is_overflow",
+        "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -59,23 +55,19 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, front: Front) -> None:
         self.front = front
         self.client: tuple[str, int] = ("", 0)
+        self.customer = ""  # who shares turns with whom
         self.is_admitted = False
         self.exchange: Exchange | None = None
         self.is_lost = False
         self.is_overflow = False
-        self._unread = bytearray()
+        self.inlet = Inlet(self)
         self._searched = 0  # of the head that is coming
         self._head_bytes = 0  # charged for a large head
-        self._direct: memoryview | None = None  # what is to be filled
-        self._direct_bytes = 0
-        self._wanted = 1  # how much of it, before its reader is woken
-        self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_paused = False
         self._is_idle = False
         self._turn_at = 0.0
-        self._turn: asyncio.TimerHandle | None = None  # its head is read then
+        self._awaits_turn = False  # its head is read then
         self._discarded: int | None = None  # None: what comes is not discarded
 
     # What the transport calls.
@@ -92,27 +84,24 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
-        return self.front.buffer if self._direct is None else self._direct[self._direct_bytes :]
+        return self.inlet.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._direct is not None:
-            self._direct_bytes += nbytes
-            if self._direct_bytes >= self._wanted:
-                self._pause()
-                self._wake()
-        elif self._discarded is not None:
+        inlet = self.inlet
+        if inlet.fills(nbytes):
+            return
+        if self._discarded is not None:
             self._discarded += nbytes
             if self._discarded > _LINGER_BYTES:
                 self.transport.abort()
+            return
+        inlet.keep(nbytes)
+        if self.exchange is None and not self._awaits_turn:
+            self._begin_head()
+            self._read_head_in_turn()
         else:
-            self._unread += self.front.buffer[:nbytes]
-            if self.exchange is None and self._turn is None:
-                self._begin_head()
-                self._read_head_in_turn()
-            else:
-                if len(self._unread) >= SLICE_BYTES:
-                    self._pause()
-                self._wake()
+            inlet.limit()
+            inlet.wake()
 
     def eof_received(self) -> None:
         self._go()
@@ -138,55 +127,9 @@ class Connection(asyncio.BufferedProtocol):
     def is_closing(self) -> bool:
         return self.is_lost or self.transport.is_closing()
 
-    @property
-    def unread_bytes(self) -> int:
-        """What came and was not asked for."""
-        return len(self._unread)
-
-    async def read(self) -> bytes:
-        """Return what came, as soon as anything does: little more than a slice; b"": the client has gone."""
-        if not self._unread:
-            await self._wait()
-        data, self._unread = bytes(self._unread), bytearray()
-        self._resume()
-        return data
-
-    async def read_exactly(self, nbytes: int) -> bytes:
-        """Return so many bytes, less than a slice; b"": the client has gone."""
-        while len(self._unread) < nbytes:
-            await self._wait()
-            if self.is_lost:
-                return b""
-        data = bytes(self._unread[:nbytes])
-        del self._unread[:nbytes]
-        return data
-
-    async def fill(self, view: memoryview, least: int) -> int:
-        """Read straight into a view until `least` of its bytes are there; return how many are, 0: the client has gone.
-
-        What was read before comes first.
-        """
-        came = min(len(self._unread), len(view))
-        view[:came] = self._unread[:came]
-        del self._unread[:came]
-        if came >= least:
-            return came
-        self._direct, self._direct_bytes, self._wanted = view, came, least
-        try:
-            await self._wait()
-            return 0 if self.is_lost else self._direct_bytes
-        finally:
-            self._direct = None
-
-    def unread(self, data: bytes) -> None:
-        """Put back what was read and not used."""
-        self._unread[:0] = data
-
     async def take_turn(self) -> None:
         """Wait for this connection's next turn, if the loop is late: before what costs more than a slice of bytes."""
-        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
-        if wait_seconds:
-            await asyncio.sleep(wait_seconds)
+        await self.front.pace.take_turn(self.customer, self._turn_at)
         self._turn_at = self.front.loop.time()
 
     def write(self, data: bytes) -> None:
@@ -210,13 +153,13 @@ class Connection(asyncio.BufferedProtocol):
             return  # it lingers
         if self.is_closing or not keeps_alive:
             self.close()
-        elif self._unread:
+        elif self.inlet.unread:
             self._await_head(self.front.bounds.header_seconds)
             self._read_head_in_turn()
         else:
             self._is_idle = True
             self._await_head(KEEP_ALIVE_SECONDS)
-            self._resume()
+            self.inlet.resume()
 
     def shutdown(self) -> None:
         """End as soon as what is going on is answered (uvicorn calls this)."""
@@ -234,8 +177,8 @@ class Connection(asyncio.BufferedProtocol):
         """Discard what still comes for a moment, so that the client reads what it was told, and close."""
         self._stop_timer()
         self._discarded = 0
-        self._unread = bytearray()
-        self._resume()
+        self.inlet.drop()
+        self.inlet.resume()
         self._timer = self.front.loop.call_later(_LINGER_SECONDS, self.close)
 
     def cut(self) -> None:
@@ -252,25 +195,21 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head_in_turn(self) -> None:
         """Read the head when this connection has its turn."""
-        wait_seconds = self.front.pace.wait_seconds(self._turn_at)
-        if wait_seconds:
-            self._turn = self.front.loop.call_later(wait_seconds, self._read_head)
-        else:
-            self._read_head()
+        self._awaits_turn = True
+        self.front.pace.turn(self.customer, self._turn_at, self._read_head)
 
     def _read_head(self) -> None:
-        self._turn = None
+        self._awaits_turn = False
         if self.exchange is not None or self._discarded is not None or self.is_closing:
             return
-        self._resume()
+        self.inlet.resume()
+        unread = self.inlet.unread
         try:
-            end = find_end(self._unread, self._searched)
-            self._searched = 0 if end else len(self._unread)
+            end = find_end(unread, self._searched)
+            self._searched = 0 if end else len(unread)
             if end:
-                data = bytes(self._unread[:end])
-                del self._unread[:end]
-                self._begin(parse_head(data))
-            elif len(self._unread) > SLICE_BYTES and not self._head_bytes:
+                self._begin(parse_head(self.inlet.take(end)))
+            elif len(unread) > SLICE_BYTES and not self._head_bytes:
                 self._charge_head()
         except BadHead as error:
             self.refuse(Refusal(BadRequest(error.detail), error.status))
@@ -284,8 +223,7 @@ class Connection(asyncio.BufferedProtocol):
     def _begin(self, head: Head) -> None:
         self._stop_timer()
         self._turn_at = self.front.loop.time()
-        if len(self._unread) >= SLICE_BYTES:
-            self._pause()
+        self.inlet.limit()
         self.exchange = self.front.begin(self, head)
 
     def _charge_head(self) -> None:
@@ -309,40 +247,13 @@ class Connection(asyncio.BufferedProtocol):
             self._timer.cancel()
             self._timer = None
 
-    async def _wait(self) -> None:
-        """Wait until something came, or the client has gone."""
-        if self.is_lost:
-            return
-        self._waiter = self.front.loop.create_future()
-        self._resume()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _pause(self) -> None:
-        if not self._is_paused and not self.is_closing:
-            self._is_paused = True
-            self.transport.pause_reading()
-            self.front.watch(self)
-
-    def _resume(self) -> None:
-        if self._is_paused and not self.is_closing:
-            self._is_paused = False
-            self.transport.resume_reading()
-            self.front.unwatch(self)
-
     def _go(self) -> None:
         """The client has gone: tell whoever waits."""
         if self.is_lost:
             return
         self.is_lost = True
-        self._unread = bytearray()
-        self._wake()
+        self.inlet.drop()
+        self.inlet.wake()
         self.resume_writing()
         if self.exchange is not None:
             self.exchange.lost()

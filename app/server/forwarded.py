@@ -30,6 +30,10 @@ class Proxies:
             return False
         return any(parsed in network for network in self._networks)
 
+    def customer_of(self, peer: str, port: int) -> str:
+        """Return what one client's connections have in common: the address; of a proxy's, each is a client's."""
+        return f"{peer}:{port}" if self.trusts(peer) else network_of(peer)
+
     def client_of(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Return the address of the client: the last one in the chain that is none of the proxies.
 

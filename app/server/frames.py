@@ -73,7 +73,7 @@ async def read_payload(connection: Connection, head: FrameHead) -> bytes:
     if not head.size_bytes:
         return b""
     masked = bytearray(head.size_bytes)
-    if not await connection.fill(memoryview(masked), least=head.size_bytes):
+    if not await connection.inlet.fill(memoryview(masked), least=head.size_bytes):
         raise Gone
     return apply_mask(masked, head.mask)
 
@@ -90,7 +90,7 @@ async def skip_payload(connection: Connection, head: FrameHead) -> None:
 
 
 async def _exactly(connection: Connection, nbytes: int) -> bytes:
-    data = await connection.read_exactly(nbytes)
+    data = await connection.inlet.read_exactly(nbytes)
     if not data:
         raise Gone
     return data

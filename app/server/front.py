@@ -11,10 +11,11 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import Overloaded
-from app.server.connection import SLICE_BYTES, Connection, Exchange
+from app.server.connection import Connection, Exchange
 from app.server.exchange import HttpExchange
 from app.server.forwarded import Proxies
 from app.server.head import Head
+from app.server.inlet import SLICE_BYTES
 from app.server.linger import LingeringClose
 from app.server.pace import Pace
 from app.server.probes import PROBE_PATHS
@@ -69,6 +70,7 @@ class Front:
 
     def admit(self, connection: Connection) -> bool:
         """Give a new connection a slot; False: there is none, not even in overflow."""
+        connection.customer = self._proxies.customer_of(*connection.client)
         self._server_state.connections.add(connection)  # type: ignore[arg-type] # what is used of them is `shutdown`
         self.pace.watch()
         return self._slots.admit(connection)

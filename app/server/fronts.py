@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from app.domain.units import KIB, MIB
 from app.memory.budget import MemoryBudget
+from app.memory.trim import MemoryTrimmer
 from app.server.accounts import OWNER, Accounts
 from app.server.forwarded import Proxies
 from app.server.front import Bounds, Front
@@ -45,6 +46,8 @@ class Core(Protocol):
 class _Governor(Protocol):
     @property
     def budget(self) -> MemoryBudget: ...
+    @property
+    def trimmer(self) -> MemoryTrimmer: ...
 
 
 class _Limit(Protocol):
@@ -64,10 +67,11 @@ class Fronts:
     def open(self, app: ASGIApp) -> Front:
         """Return the front of the listener for everything."""
         server = self._settings.server
-        holder = self._core.governor.budget.record({}, owner=OWNER)
+        governor = self._core.governor
+        holder = governor.budget.record({}, owner=OWNER)
         self._stack.callback(holder.release)
         cap_bytes = int(self._core.limit.limit_bytes * server.connection_share)
-        accounts = Accounts(holder, cap_bytes, Proxies(server.trusted_proxies).trusts)
+        accounts = Accounts(holder, cap_bytes, Proxies(server.trusted_proxies).trusts, governor.trimmer.request)
         wanted = MAX_CONNECTIONS if server.max_connections is None else server.max_connections
         connections = min(wanted, accounts.connections_max)
         _allow_files(connections)

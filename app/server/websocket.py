@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message
 from websockets.datastructures import Headers
 from websockets.frames import Close, Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from app.errors import BadRequest, Forbidden, InternalError
@@ -40,7 +40,7 @@ class WebSocketExchange:
         self._app = app
         self._scope = scope
         self._messages = Messages(connection, connection.front.bounds.message_bytes)
-        self._handshake = ServerProtocol(max_size=None)
+        self._response: Response | None = None  # until the application accepts: an open stream keeps nothing of it
         self._is_announced = False
         self._is_open = False
         self._is_refused = False
@@ -102,10 +102,12 @@ class WebSocketExchange:
 
     def _accept(self, message: Message) -> None:
         fields = [*self._connection.front.default_headers, *message.get("headers", ())]
-        del self._response.headers["Date"]
-        self._response.headers.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+        response, self._response = self._response, None
+        assert response is not None
+        del response.headers["Date"]
+        response.headers.update((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
         self._is_open = True
-        self._connection.write(self._response.serialize())
+        self._connection.write(response.serialize())
         self._ask_later()
 
     async def _send_data(self, message: Message) -> None:
@@ -129,9 +131,12 @@ class WebSocketExchange:
             self._connection.write(raw)
 
     async def _run(self, head: Head) -> None:
-        if not self._shake_hands(head):
-            self._connection.refuse(Refusal(BadRequest(_BAD_HANDSHAKE), self._response.status_code))
+        response = self._shake_hands(head)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._connection.refuse(Refusal(BadRequest(_BAD_HANDSHAKE), response.status_code))
             return
+        self._response = response
+        del response, head
         try:
             await self._app(self._scope, self.receive, self.send)
         except (asyncio.CancelledError, OSError):
@@ -142,13 +147,13 @@ class WebSocketExchange:
         finally:
             await self._end()
 
-    def _shake_hands(self, head: Head) -> bool:
+    def _shake_hands(self, head: Head) -> Response:
         fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         target = head.raw_path + b"?" + head.query_string if head.query_string else head.raw_path
-        self._response = self._handshake.accept(Request(target.decode("latin-1"), fields))
+        response = ServerProtocol(max_size=None).accept(Request(target.decode("latin-1"), fields))
         offered = fields.get_all("Sec-WebSocket-Protocol")
         self._scope["subprotocols"] = [name.strip() for value in offered for name in value.split(",")]
-        return self._response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        return response
 
     async def _end(self) -> None:
         """Leave nothing behind; the client has a moment to answer a close frame, and to read a refusal."""

@@ -14,8 +14,9 @@ from app.domain.media import Chunk
 from app.storage.files import full_disk, write_all
 from app.storage.threads import DiskThreads, finish
 
-BATCH_BYTES = 1024 * 1024
-"""How much is handed to a thread at a time: enough that the hop costs little, little enough for many uploads."""
+BATCH_BYTES = 128 * 1024
+"""How much of small pieces is handed to a thread at a time: enough that the hop costs little, little enough for many
+uploads. A larger piece goes alone."""
 
 BATCH_CHUNKS = 256
 """The most pieces in a batch (`IOV_MAX` is 1024), so that a flood of tiny ones is not kept."""

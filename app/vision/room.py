@@ -82,7 +82,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     stack.push_async_callback(vision.aclose)
     analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
     wait_seconds = settings.memory.wait_seconds
-    taken = partial(Pictures, governor.budget, store.scratch, disk)
+    taken = partial(Pictures, governor.budget, core.unfinished, store.scratch, disk)
     await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,

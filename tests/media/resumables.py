@@ -14,6 +14,7 @@ from app.media.resumable import Resumable
 from app.media.shares import UploadShares
 from app.media.transfers import Transfers
 from app.media.uploads import Uploads
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.settings import StorageSettings, UploadSettings
 from app.storage.ages import Ages
@@ -103,7 +104,7 @@ def build(
     wait_seconds: float = 10.0,
 ) -> Resumable:
     """Build what the service builds on a store of any kind; it remembers eight finished uploads."""
-    transfers = Transfers(budget, lambda: ProcessingMode.FULL_QUALITY)
+    transfers = Transfers(budget, Allowance(lambda: budget.total_bytes), lambda: ProcessingMode.FULL_QUALITY)
     locks = UploadLocks(stalled_seconds=0.1, wait_seconds=wait_seconds)
     shares = UploadShares(limits.max_resumable, client_share, max_finished=8)
     return Resumable(staging, Assembly(staging, store, Uploads(store, limits)), transfers, locks, shares, limits)

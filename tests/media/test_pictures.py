@@ -18,6 +18,7 @@ from app.domain.priority import Priority
 from app.domain.units import KIB, MIB
 from app.errors import MemoryExceedsLimit, Overloaded, PayloadTooLarge, StorageFull
 from app.media.pictures import Pictures, ReceivedPicture
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.storage.scratch import Scratch
 from app.storage.space import DiskSpace
@@ -56,6 +57,7 @@ class House:
     scratch: Scratch
     disk: FullDisk
     pictures: Pictures
+    unfinished: Allowance
     folder: Path
 
     @asynccontextmanager
@@ -92,9 +94,11 @@ async def house(tmp_path: Path, leaks: Leaks) -> AsyncIterator[House]:
     leaks.watch(budget)
     space = DiskSpace(plenty, quota_bytes=100 * MIB, floor_bytes=0, client_share=0.25)
     scratch = Scratch(temp_files, space)
-    pictures = Pictures(budget, scratch, disk, Priority.REQUEST, 10)
-    yield House(budget, temp_files, space, scratch, disk, pictures, tmp_path / "tmp")
+    unfinished = Allowance(lambda: 2 * TOTAL_BYTES)
+    pictures = Pictures(budget, unfinished, scratch, disk, Priority.REQUEST, 10)
+    yield House(budget, temp_files, space, scratch, disk, pictures, unfinished, tmp_path / "tmp")
     assert budget.reserved_bytes == 0
+    assert unfinished.take("me", TOTAL_BYTES), "what was counted is not given back"
     assert temp_files.statistics().count == 0
     assert space.usage().reserved_bytes == 0
     await disk.aclose()
@@ -162,6 +166,19 @@ async def test_a_picture_for_which_room_runs_out_while_it_comes_goes_to_the_disk
     assert house.on_disk == []
 
 
+async def test_a_picture_that_comes_while_its_client_has_much_that_is_not_whole_goes_to_the_disk(house: House) -> None:
+    assert house.unfinished.take("me", TOTAL_BYTES - STEP_BYTES)
+
+    async with house.received(PICTURE) as whole:
+        in_memory = whole.data
+    async with house.received(PICTURE + PICTURE[:STEP_BYTES]) as other:
+        from_disk = other.data
+        house.unfinished.give("me", TOTAL_BYTES - STEP_BYTES)
+
+    assert in_memory == PICTURE
+    assert from_disk == PICTURE + PICTURE[:STEP_BYTES]
+
+
 async def test_the_cap_holds_on_the_disk_too(house: House) -> None:
     async with house.held_by_others(TOTAL_BYTES - STEP_BYTES):
         with pytest.raises(PayloadTooLarge) as refused:
@@ -192,7 +209,7 @@ async def test_pictures_that_wait_keep_to_the_share_of_their_client_of_the_disk(
 
 async def test_a_picture_that_waits_on_the_disk_is_not_in_memory_too(house: House) -> None:
     large = MemoryBudget(20 * MIB, working_set=lambda: 0)
-    pictures = Pictures(large, house.scratch, house.disk, Priority.REQUEST, 10)
+    pictures = Pictures(large, house.unfinished, house.scratch, house.disk, Priority.REQUEST, 10)
     others = large.try_reserve({"x": 16 * MIB}, owner="other", priority=Priority.REQUEST)
     assert others is not None
 
@@ -318,7 +335,7 @@ async def test_work_that_could_never_fit_is_refused_and_leaves_nothing_on_the_di
 
 
 async def test_a_picture_whose_wait_ends_in_vain_leaves_nothing(house: House) -> None:
-    impatient = Pictures(house.budget, house.scratch, house.disk, Priority.REQUEST, wait_seconds=0.01)
+    impatient = Pictures(house.budget, house.unfinished, house.scratch, house.disk, Priority.REQUEST, wait_seconds=0.01)
     async with house.held_by_others(750 * KIB):
         with pytest.raises(Overloaded):
             async with (

@@ -41,11 +41,20 @@ def test_a_body_is_what_was_sent_however_it_is_cut(
     assert decode(data + b"GET", cuts) == (b"".join(parts), b"GET", True)
 
 
+@given(st.integers(1, 12), st.binary(min_size=100, max_size=400), st.lists(st.integers(0, 5000)))
+def test_small_chunks_of_the_same_size_are_read_however_they_are_cut(size: int, body: bytes, cuts: list[int]) -> None:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    data = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+    assert decode(data + b"GET", cuts) == (body, b"GET", True)
+
+
 @pytest.mark.parametrize(
     "data",
     [
         b"x\r\n",
         b"\r\n",
+        b"\r\n1\r\nx\r\n1\r\ny\r\n0\r\n\r\n",
         b"-5\r\nhello\r\n",
         b"0x5\r\nhello\r\n",
         b"5\nhello\n0\n\n",

@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.domain.units import KIB, MIB
 from app.server.body import PIECE_BYTES
-from app.server.connection import SLICE_BYTES
 from app.server.head import MAX_HEAD_BYTES
+from app.server.inlet import SLICE_BYTES
 from tests.server.fronts import answer, echo, open_front, read_answers, read_body, take_all
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -111,7 +111,7 @@ async def test_what_nobody_asked_for_stays_in_the_kernel() -> None:
         await asyncio.sleep(0.1)
         (connection,) = stand.state.connections
 
-        assert connection.unread_bytes <= 2 * SLICE_BYTES  # type: ignore[union-attr]
+        assert len(connection.inlet.unread) <= 2 * SLICE_BYTES  # type: ignore[union-attr]
         may_answer.set()
         assert await read_answers(reader, 2_000) == [(200, b"ok")] * 2_000
 

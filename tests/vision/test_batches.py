@@ -18,6 +18,7 @@ from app.domain.units import KIB, MIB
 from app.errors import BadRequest, InvalidMedia, WorkerFailed
 from app.media.pictures import Picture, Pictures
 from app.media.uploads import Uploads
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
@@ -159,7 +160,7 @@ async def build(tmp_path: Path, leaks: Leaks) -> AsyncIterator[Callable[[int], H
         budget = MemoryBudget(total_bytes, working_set=lambda: 0)
         leaks.watch(budget)
         analysis = FakeAnalysis()
-        pictures = Pictures(budget, store.scratch, disk, Priority.BATCH, 30)
+        pictures = Pictures(budget, Allowance(lambda: 10**9), store.scratch, disk, Priority.BATCH, 30)
         return House(analysis, budget, store, Batches(cast("Analysis", analysis), pictures, store, disk, WORKERS))
 
     yield build

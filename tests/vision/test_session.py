@@ -21,6 +21,7 @@ from app.domain.receipt import Receipt
 from app.domain.units import KIB
 from app.errors import BallastError, InvalidMedia, InvalidParameter, Overloaded
 from app.media.pictures import Pictures
+from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.memory.governor import Governor
 from app.settings import MemorySettings, VisionSettings
@@ -220,7 +221,7 @@ async def pictures(budget: MemoryBudget, tmp_path: Path) -> AsyncIterator[Pictur
     disk = DiskThreads(threads=2)
     temp_files, scratch = scratch_in(tmp_path / "tmp", disk)
     await temp_files.open()
-    yield Pictures(budget, scratch, disk, Priority.LIVE, 10)
+    yield Pictures(budget, Allowance(lambda: 10**9), scratch, disk, Priority.LIVE, 10)
     assert temp_files.statistics().count == 0
     await disk.aclose()
 

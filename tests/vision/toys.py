@@ -17,6 +17,7 @@ from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.live_picture import LivePicture
 from app.media.pictures import Pictures
+from app.memory.allowance import Allowance
 from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
@@ -179,7 +180,9 @@ class ToyHouse:
     ) -> Reply:
         """Analyse one picture as `Analysis` does; see `ToyEngine` for what a picture may say."""
         disk = DiskThreads()  # nothing goes there: a small frame stays where it is
-        pictures = Pictures(self.governor.budget, scratch_in(Path("unused"), disk)[1], disk, priority, 20)
+        pictures = Pictures(
+            self.governor.budget, Allowance(lambda: 10**9), scratch_in(Path("unused"), disk)[1], disk, priority, 20
+        )
         live = LivePicture(picture.encode(), None, pictures, Customer(priority, "me", 20))
         plan = AnalysisPlan(AnalysisSize(4, 3), 100, None, "decode-toy", MIB, MIB)
         key = self.key(task, **params)
