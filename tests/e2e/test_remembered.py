@@ -138,7 +138,7 @@ def test_what_was_found_in_a_sent_picture_is_on_no_disk(client: httpx.Client, se
     assert set((server.root / "derived").rglob("*")) == before
 
 
-def test_equal_photos_at_one_time_are_looked_at_once(client: httpx.Client, server: RunningServer) -> None:
+def test_equal_photos_at_one_time_are_looked_at_once(server: RunningServer) -> None:
     url = f"{server.url}/v1/vision/hands?minConfidence=0.62"
 
     with ThreadPoolExecutor(4) as threads:
