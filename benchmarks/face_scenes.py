@@ -75,9 +75,7 @@ class Composer:
         side = round(max(500, 5 * face))
         inside = face * (0.5 - hidden)
         middles = ((inside, side / 2), (side - inside, side / 2), (side / 2, side - inside), (side / 2, inside))
-        placed = [
-            Placed(HEADS[(index + seed) % len(HEADS)], middle, face, 0.0) for index, middle in enumerate(middles)
-        ]
+        placed = [Placed(HEADS[(index + seed) % len(HEADS)], middle, face, 0.0) for index, middle in enumerate(middles)]
         return self.compose((side, side), placed, seed)
 
     def empty(self) -> Iterator[Image.Image]:
@@ -106,7 +104,10 @@ class Composer:
         x, y = placed.head.middle[0] / shrink, placed.head.middle[1] / shrink
         matrix = (cos, sin, x - cos * at[0] - sin * at[1], -sin, cos, y + sin * at[0] - cos * at[1])
         mask = _oval(photo.size, (x, y), placed.head.face / shrink)
-        cut = [one.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC) for one in (photo, mask)]
+        cut = [
+            one.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+            for one in (photo, mask)
+        ]
         picture.paste(cut[0], corner, cut[1])
 
     def _photo(self, name: str) -> Image.Image:

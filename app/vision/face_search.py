@@ -11,15 +11,13 @@ from PIL import Image
 from app.domain.landmarks import Detection
 from app.vision.close_look import CloseLook
 from app.vision.same_face import distinct
+from app.vision.search_cost import CLOSE_LOOKS
 from app.vision.tiles import Level, Tile, levels
 
 Rgb = npt.NDArray[np.uint8]
 
 Look = Callable[[Rgb], list[Detection]]
 """A detector for near faces: what it finds in a small C-contiguous uint8 (H, W, 3), at a confidence of 0.5."""
-
-CLOSE_LOOKS = 1024
-"""How many close looks one search has: some 3 for a face, 7 for what looked like one, each about 1.5 ms."""
 
 _FLAT = 3.0
 """Standard deviation, of 255, below which a tile shows nothing: one with a face has more than 10, a clear sky 2."""
@@ -32,7 +30,7 @@ class FaceSearch:
     """Looks at each tile of each level of a picture, and closely at whatever looks like a face; counts each once.
 
     It looks `tiles.count_looks` times and at most `CLOSE_LOOKS` times more, and takes beside the picture
-    `search_bytes`. Recall and false alarms: `python -m benchmarks.faces`.
+    `search_cost.search_bytes`. Recall and false alarms: `python -m benchmarks.faces`.
     """
 
     def __init__(self, look: Look) -> None:
@@ -57,14 +55,6 @@ class FaceSearch:
             for face in self._look(seen):
                 if _is_whole(face, tile, level):
                     yield _placed(face, tile, level)
-
-
-def search_bytes(width: int, height: int) -> int:
-    """Return what a search takes beside a picture of this size: the levels below it at 4 bytes a pixel, and tiles.
-
-    The first of them has a quarter of its pixels, and is there together with the second.
-    """
-    return width * height * 5 // 4 + (2 << 20)
 
 
 def _is_whole(face: Detection, tile: Tile, level: Level) -> bool:

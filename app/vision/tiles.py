@@ -76,7 +76,7 @@ def count_looks(width: int, height: int) -> int:
 
 
 def _starts(length: int) -> list[int]:
-    """Return where tiles begin along a side, spread evenly; from `_MARGIN` before its beginning to that behind its end."""
+    """Return where tiles begin along a side, spread evenly: the first and the last stand out by `_MARGIN`."""
     room = length + 2 * _MARGIN - TILE_SIDE
     if room <= 0:
         return [-((TILE_SIDE - length) // 2)]
