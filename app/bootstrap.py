@@ -15,6 +15,7 @@ from typing import TypedDict, Unpack
 from app.core import Core
 from app.domain.pressure import POLICIES
 from app.domain.units import MIB
+from app.images.room import ImagesRoom, open_images
 from app.media.room import MediaRoom, open_media
 from app.memory.cache import Cache
 from app.memory.gauge import MemoryGauge
@@ -51,6 +52,7 @@ class House:
     core: Core
     media: MediaRoom
     vision: VisionRoom
+    images: ImagesRoom
     status: StatusRoom
 
 
@@ -65,9 +67,10 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
+        images = await open_images(core, stack)
         status = await open_status(core, media, vision)
         core.governor.trimmer.start()
-        yield House(core, media, vision, status)
+        yield House(core, media, vision, images, status)
 
 
 async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: AsyncExitStack) -> Core:

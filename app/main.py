@@ -15,6 +15,7 @@ from app.bootstrap import Overrides, open_house
 from app.http import problems
 from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
+from app.images import routes as images
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
@@ -69,7 +70,12 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         redoc_url=None,
     )
     problems.install(app)
-    for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order
+    for build_router in (
+        vision.build_router,
+        images.build_router,
+        media.build_router,
+        status.build_router,
+    ):  # tried in this order
         app.include_router(build_router())
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     _add_middleware(app, settings)

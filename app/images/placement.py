@@ -79,6 +79,23 @@ class Placement:
         return seen.x * width, seen.y * height, seen.right * width, seen.bottom * height
 
     @property
+    def part(self) -> tuple[float, float]:
+        """How much of both sides of the view is left when `cut_to` is cut out of it."""
+        if self.cut_to is None:
+            return 1.0, 1.0
+        width, height = self.exact_size
+        return min(1.0, height * self.cut_to / width), min(1.0, width / self.cut_to / height)
+
+    @property
+    def covering(self) -> tuple[float, float]:
+        """How large the whole upright picture would be at the scale of the view: it need not be decoded larger."""
+        part = self.part
+        width, height = self.size[0] / part[0], self.size[1] / part[1]
+        if self.turn.transposed:
+            width, height = height, width
+        return width / self.shown.width, height / self.shown.height
+
+    @property
     def corner(self) -> tuple[int, int]:
         """Where the view's left upper corner is on the canvas."""
         return (self.canvas[0] - self.size[0]) // 2, (self.canvas[1] - self.size[1]) // 2

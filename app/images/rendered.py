@@ -26,7 +26,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What is told of a rendered picture. `reduced`: it did not fit into memory and was done the cheaper way.
+    """What is told of a rendered picture.
 
     `faces` is how many were found in the source; None where nobody looked.
     """
@@ -38,7 +38,6 @@ class ImageFacts:
     size_bytes: int
     timing: Timing
     receipt: Receipt
-    reduced: bool = False
     faces: int | None = None
 
 

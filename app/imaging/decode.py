@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
-from app.errors import InvalidMedia
-from app.imaging.cost import BAND_PIXELS, MAX_STORED_PIXELS, REDUCING_GAP, check_pixels, reduction
+from app.imaging.cost import BAND_PIXELS, REDUCING_GAP, check_pixels, reduction
 from app.imaging.header import read_header
-from app.imaging.picture_format import PictureHeader
+from app.imaging.opened import decoder_errors, open_image
 
 RgbArray = NDArray[np.uint8]
 Resampling = Image.Resampling
 Box = tuple[float, float, float, float]
 
-# Our own checks come first (`check_pixels`); Pillow's stay behind them, and what it would only warn of is an error.
-Image.MAX_IMAGE_PIXELS = MAX_STORED_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\.")  # a client's picture is no reason for a line in our log
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-
-_OUT_OF_MEMORY = "out of memory"  # ImageFile.ERRORS[-9]
 FOR_MODELS, FOR_EYES = Resampling.NEAREST, Resampling.BILINEAR
 """What a picture is reduced with for those who look at it (`decode_picture`)."""
 
@@ -111,7 +98,7 @@ def decode_image(
     check_pixels(header, target, max_pixels)
     orientation = 1 if header.format.decodes_upright else header.orientation
     stored = target[::-1] if orientation >= 5 else target
-    with _decoder_errors():
+    with decoder_errors():
         opened = open_image(data, header)
         drafted = opened.draft("RGB", stored)
         opened.load()
@@ -119,23 +106,6 @@ def decode_image(
         del opened
         upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
     return UprightImage(upright, *header.upright)
-
-
-def open_image(data: bytes | bytearray | memoryview, header: PictureHeader) -> ImageFile.ImageFile:
-    """Open a picture with the one Pillow plug-in of its format; the pixels are not decoded yet.
-
-    The plug-in's class is called instead of `Image.open`, so that no other plug-in is imported or asked, and the
-    second pictures of an MPO or Ultra HDR JPEG are left alone.
-
-    Raises:
-        InvalidMedia: the decoder reads another size than `read_header` did: the prediction would not hold.
-        OSError, SyntaxError, ValueError: the decoder does not accept it.
-    """
-    image: ImageFile.ImageFile = header.format.load_plugin()(io.BytesIO(data))
-    size = header.upright if header.format.decodes_upright else (header.width, header.height)
-    if image.size != size:
-        raise InvalidMedia("The headers of the picture contradict each other.")
-    return image
 
 
 def to_rgb(image: Image.Image, size: tuple[int, int], resample: Resampling, box: Box | None = None) -> Image.Image:
@@ -188,17 +158,3 @@ def _averageable(band: Image.Image) -> Image.Image:
     if band.has_transparency_data:
         return band.convert("RGBA")
     return band.convert("L" if band.mode == "1" else "RGB")
-
-
-@contextmanager
-def _decoder_errors() -> Iterator[None]:
-    """Turn what Pillow's decoders raise on bad input into InvalidMedia."""
-    try:
-        yield
-    except (
-        OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError,
-        struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-    ) as error:  # fmt: skip
-        if isinstance(error, OSError) and _OUT_OF_MEMORY in str(error):
-            raise MemoryError(str(error)) from error
-        raise InvalidMedia("The picture is truncated or corrupt.") from error

@@ -97,9 +97,21 @@ class PictureFormat(ABC):
         image = pixels * self.pixel_bytes(header)
         return image, image
 
+    def has_alpha(self, header: PictureHeader) -> bool:
+        """Whether something of such a picture can be transparent."""
+        return header.channels in (2, 4)
+
     def is_averageable(self, header: PictureHeader) -> bool:
         """Whether Pillow's image can be reduced in the mode in which it comes (`decode._PLAIN_MODES`)."""
         return header.channels in (1, 3)
+
+    def read_profile(self, _data: bytes | memoryview) -> bytes | None:
+        """Return the ICC profile of a file of this format where Pillow's plug-in is kept from reading it."""
+        return None
+
+    def read_exif(self, _data: bytes | memoryview) -> bytes | None:
+        """Return the EXIF block where Pillow's plug-in is kept from reading it."""
+        return None
 
     def load_plugin(self) -> Any:
         """Import Pillow's plug-in and return its class of images. Child side only."""

@@ -73,7 +73,14 @@ class UploadSettings(Section):
 
 
 class ImageSettings(Section):
+    max_bytes: Bytes = Field(25 * MIB, le=60 * MIB, description="Size of the largest picture that is transformed.")
     max_pixels: int = Field(50_000_000, gt=0, description="Decoded pixels x frames of one picture.")
+    max_frames: int = Field(500, ge=1, description="Frames of the longest animation that stays one.")
+    deadline_seconds: float = Field(30.0, gt=0, description="Time after which the work on a picture is given up.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Pictures that are worked on at a time; unset: one a core, within the quota."
+    )
+    idle_seconds: float = Field(60.0, gt=0, description="Idle time after which an imaging worker ends.")
 
 
 class VisionSettings(Section):

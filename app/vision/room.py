@@ -24,10 +24,10 @@ from app.vision.sizes import LearnedSizes
 from app.vision.streams import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
-from app.vision.zygote_account import ZygoteAccount
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote
+from app.workers.zygote_account import ZygoteAccount
 
 logger = logging.getLogger("ballast.vision")
 
@@ -36,6 +36,10 @@ BATCH_WAIT_SECONDS = 600.0
 
 CHILD_DATA_LIMIT_BYTES = 1024 * MIB
 """RLIMIT_DATA of a child: anonymous memory and 8 MiB for the stack of each of its threads."""
+
+ZYGOTE_BYTES = 32 * MIB
+"""What the zygote takes: interpreter, numpy, Pillow, MediaPipe's library and its modules (measured: 26;
+`python -m benchmarks.children`)."""
 
 ZYGOTE_IDLE_SECONDS = 30.0
 """How long the zygote stays after its last child has gone, if not less is set for children: starting it takes 0.3 s,
@@ -69,7 +73,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
         await go_round({"keeping the learned sizes": lambda: disk.run(sizes.write)}, lambda: _KEEP_SECONDS, logger)
 
     await stack.enter_async_context(core.background(keep_sizes))
-    zygote = ZygoteAccount(governor)
+    zygote = ZygoteAccount(governor, ZYGOTE_BYTES)
     idle_seconds = min(ZYGOTE_IDLE_SECONDS, settings.vision.idle_seconds)
     launcher = Zygote(["app.vision.preload"], zygote, idle_seconds)
     stack.push_async_callback(launcher.aclose)

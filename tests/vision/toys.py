@@ -31,7 +31,7 @@ from app.vision.sizes import LearnedSizes
 from app.vision.task import Model, VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
-from app.vision.zygote_account import ZygoteAccount
+from app.workers.zygote_account import ZygoteAccount
 from app.workers.launch import PlainLauncher
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
@@ -229,7 +229,7 @@ async def open_toys(
         log_level="error",
         writes=(folder,),
     )
-    zygote = ZygoteAccount(governor)
+    zygote = ZygoteAccount(governor, ZYGOTE_BYTES)
     nursery = Nursery(spec, Surroundings.around(PlainLauncher()), LearnedSizes(folder / "sizes.json"), zygote)
     assets = cast("ModelAssets", EveryAsset(folder))
     vision = Vision(nursery, governor, assets, tasks or TASKS, VisionSettings(), clock)

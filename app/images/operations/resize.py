@@ -54,9 +54,7 @@ class Resize(Framing):
     def settled(cls, params: Any) -> Any:
         """See `Operation.settled`: `dpr` goes into the sides, and what makes no difference is forgotten."""
         if params.width is None and params.height is None:
-            if params != ResizeParams():
-                raise InvalidParameter("dpr, fit, gravity and enlarge need a width or a height.")
-            return params
+            return ResizeParams()
         sides = {name: _multiplied(name, getattr(params, name), params.dpr) for name in ("width", "height")}
         params = replace(params, **sides, dpr=1.0)
         if params.width is None or params.height is None:
@@ -107,14 +105,13 @@ def _reduced_box(params: Any, own: tuple[float, float], box: Size) -> Size:
 
 def _covered(placement: Placement, size: Size, gravity: str, faces: Sequence[Region]) -> Placement:
     """Return the view of the largest part that has the ratio of `size`, where gravity pulls it."""
-    width, height = placement.exact_size
-    ratio = size[0] / size[1]
-    part = (min(1.0, height * ratio / width), min(1.0, width / ratio / height))
+    cut = replace(placement.sized(size), cut_to=size[0] / size[1])
+    part = cut.part
     seen = [placement.seen(face) for face in faces]
     if gravity == "faces" and (shown := [face for face in seen if _is_in_sight(face)]):
         return placement.cut(_around(shown, part)).sized(size)
     if gravity in ("smart", "faces"):
-        return replace(placement.sized(size), cut_to=ratio)
+        return cut
     x = 1.0 if "east" in gravity else 0.0 if "west" in gravity else 0.5
     y = 1.0 if "south" in gravity else 0.0 if "north" in gravity else 0.5
     return placement.cut(Region((1 - part[0]) * x, (1 - part[1]) * y, *part)).sized(size)

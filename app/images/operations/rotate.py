@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, MultipleOf
 
 from app.domain.region import Region
 from app.images.operation import Explained, Framing
@@ -15,7 +17,8 @@ from app.images.turn import CLOCKWISE
 @dataclass(frozen=True, slots=True)
 class RotateParams:
     rotate: Annotated[
-        Literal[0, 90, 180, 270], Explained("Degrees clockwise. `width` and `height` are those of the turned picture.")
+        Annotated[int, Ge(0), Le(270), MultipleOf(90)],
+        Explained("Clockwise: 90, 180 or 270. `width` and `height` are those of the turned one."),
     ] = 0
 
 

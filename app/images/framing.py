@@ -1,0 +1,60 @@
+"""From a picture's header to what is decoded of it. Numbers only: the API process plans by it, the child follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain.region import Region
+from app.errors import InvalidParameter
+from app.images.operation import Framing
+from app.images.placement import Placement, Size, whole_pixels
+from app.images.transform import Transform
+from app.imaging.picture_format import PictureHeader
+
+MAX_SIDE = 8192
+MAX_RESULT_PIXELS = 50_000_000
+"""The largest answer, in pixels. One whose longer side would have more than `MAX_SIDE` is made smaller."""
+
+
+def placed(transform: Transform, size: Size, faces: Sequence[Region] = ()) -> Placement:
+    """Return what a transform shows of an upright picture of this size; `faces` are regions of it.
+
+    Raises:
+        InvalidParameter: it cannot be done with such a picture, or the answer would be too large.
+    """
+    placement = Placement.of(size)
+    for step in transform.steps:
+        if issubclass(step.operation, Framing):
+            placement = step.operation.frame(step.params, placement, faces)
+    if max(placement.canvas) > MAX_SIDE:  # nothing was asked for, or an enlargement of one side
+        scale = MAX_SIDE / max(placement.canvas)
+        placement = placement.sized(whole_pixels((placement.size[0] * scale, placement.size[1] * scale)))
+    width, height = placement.canvas
+    if width * height > MAX_RESULT_PIXELS:
+        raise InvalidParameter(
+            f"width, height: an answer of {width}x{height} has more than {MAX_RESULT_PIXELS} pixels; ask for a smaller "
+            "one."
+        )
+    return placement
+
+
+def decode_scale(header: PictureHeader, placement: Placement, coarse: bool = False) -> int:
+    """Return the divisor at which a picture is decoded to cover the view; 1 where its codec has no scales.
+
+    `coarse` takes half the pixels a side that the view has: softer, for a quarter of the memory.
+    """
+    target = placement.covering
+    ratio = min(header.upright[0] / target[0], header.upright[1] / target[1]) * (2 if coarse else 1)
+    ratio += 1e-6  # what is a whole number but for rounding counts as one
+    return next((scale for scale in header.format.scales if ratio >= scale), 1)
+
+
+def scaled_size(header: PictureHeader, scale: int) -> Size:
+    """Return the stored size of a picture that is decoded at 1/`scale`."""
+    return -(-header.width // scale), -(-header.height // scale)
+
+
+def watermark_size(upright: Size, share: float, canvas: Size) -> Size:
+    """Return how large a watermark becomes: so much of the canvas' width, and no higher than the canvas."""
+    scale = min(share * canvas[0] / upright[0], canvas[1] / upright[1])
+    return whole_pixels((upright[0] * scale, upright[1] * scale))
