@@ -12,12 +12,8 @@ from app.domain.region import Region
 class Heads:
     """Where heads are, hair and chin included, the surest first, and what looking for them took.
 
-    `reduced`: the picture was looked at in half the size that was asked for, as it did not fit into memory.
+    By the receipt: `reduced` where the picture was looked at in half the size that was asked for, to fit into memory.
     """
 
     regions: tuple[Region, ...]
     receipt: Receipt
-    reduced: bool = False
-
-    def __len__(self) -> int:
-        return len(self.regions)

@@ -9,6 +9,7 @@ from app.errors import InternalError, MemoryExceedsLimit, PayloadTooLarge, Unsup
 from app.images.answer_file import AnswerFile
 from app.images.children import ImagingChildren
 from app.images.conversion import CONTENT_TYPES
+from app.images.face_look import look_size
 from app.images.faces import FaceFinder
 from app.images.marks import Mark, Marks
 from app.images.plan import RenderPlan, Wish, plans
@@ -65,7 +66,8 @@ class Images:
         wish = Wish(self._checked(picture.data), len(picture.data), transform)
         plans(wish, 1.0, self._settings)  # what is refused is refused before faces are looked for
         if transform.needs_faces:
-            wish = replace(wish, faces=tuple(await self._faces.find(picture)))
+            heads = await self._faces.find(picture, look_size(transform, wish.header.upright))
+            wish = replace(wish, heads=heads)
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
         self._governor.trimmer.request()
@@ -142,7 +144,8 @@ class Images:
         """Take the answer out of a call: its bytes outlive the picture's."""
         if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        facts = _facts(plan, reply, Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced))
+        receipt = Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced)
+        facts = _facts(plan, reply, receipt if plan.heads is None else plan.heads.receipt.then(receipt))
         own = reservation.split(["answer"], owner=_OWNER)
         own.shrink(max(0, own.reserved_bytes - facts.size_bytes))
         own.observe(facts.size_bytes)
@@ -159,6 +162,6 @@ def _facts(plan: RenderPlan, reply: Reply, receipt: Receipt) -> ImageFacts:
         raise WorkerFailed("The worker's reply is broken.") from error
     if not 0 < size_bytes <= plan.most_bytes:
         raise WorkerFailed("The worker's reply is broken.")
-    faces = len(plan.work.scene.faces) if plan.work.transform.needs_faces else None
+    faces = None if plan.heads is None else len(plan.heads.regions)
     content_type = CONTENT_TYPES[plan.work.encoding.format]
     return ImageFacts(content_type, width, height, frames, size_bytes, Timing(*seconds), receipt, faces)

@@ -77,7 +77,7 @@ def decode_picture(
         MemoryError: the process is not given the memory.
     """
     upright = decode_image(data, box, max_pixels, resample)
-    with _decoder_errors():
+    with decoder_errors():
         rgb = np.asarray(upright.image)
     assert rgb.dtype == np.uint8
     assert rgb.shape == (*upright.image.size[::-1], 3)

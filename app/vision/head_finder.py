@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from app.domain.analysis_size import AnalysisSize
 from app.domain.heads import Heads
@@ -63,9 +64,8 @@ class HeadFinder:
             found = await self._search(picture, box)
             self._remembered.keep(key, found)
         size = found.width, found.height
-        return Heads(
-            tuple(head_of(face, *size) for face in json.loads(found.payload)), found.receipt, reduced=found.reduced
-        )
+        receipt = replace(found.receipt, reduced=found.reduced)
+        return Heads(tuple(head_of(face, *size) for face in json.loads(found.payload)), receipt)
 
     async def _search(self, picture: Picture, box: AnalysisSize) -> AnalysisResult:
         header, encoded_bytes = read_header(picture.data), len(picture.data)

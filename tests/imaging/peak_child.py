@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
-from app.imaging.decode import decode_picture, open_image, to_rgb
+from app.imaging.decode import decode_picture, to_rgb
 from app.imaging.header import read_header
+from app.imaging.opened import open_image
 
 BOX = AnalysisSize(640, 480)
 

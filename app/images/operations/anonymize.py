@@ -1,7 +1,7 @@
 """Make faces unrecognisable.
 
-The rule: nothing is left of a head but the means of a grid of at most `CELLS` cells across its longer side, which is 2.5
-widths of the face or more: about three across the face. People recognise familiar faces from 7 x 10 samples (P. Sinha
+The rule: nothing is left of a head but the means of a grid of at most `CELLS` cells across its longer side, which is
+2.5 widths of the face or more: about three across the face. People recognise familiar faces from 7 x 10 samples (P. Sinha
 et al., "Face Recognition by Humans: Nineteen Results All Computer Vision Researchers Should Know About", Proc. IEEE 94,
 2006, result 1), and networks were trained to do so from mosaics of 8 and more samples across it (R. McPherson et al.,
 "Defeating Image Obfuscation with Deep Learning", 2016). A mean cannot be turned back into what it was made of; a
@@ -11,11 +11,10 @@ Gaussian blur of any sigma can, to a degree, so `blur` is the same few means, dr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from app.domain.region import Region
 from app.errors import InvalidParameter
 from app.images.operation import Explained, Painting, Scene, Sheet
 
@@ -25,17 +24,16 @@ if TYPE_CHECKING:
 CELLS = 8
 """Across the longer side of a head."""
 
-_BILINEAR, _NEAREST = 2, 0
-_SMOOTH_MASK = 4
-_PATCH_BYTES = 14
-"""For each pixel of a head's rectangle: cut out, premultiplied, drawn again (4 bytes each), the mask twice."""
+_BICUBIC, _NEAREST = 3, 0
+_PATCH_BYTES = 18
+"""For each pixel of what is drawn of a head: cut out, premultiplied, drawn, cropped (4 bytes each), and the mask."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnonymizeParams:
-    anonymize: Annotated[Literal["faces"] | None, Explained("`faces`: make every face that is found unrecognisable.")] = (
-        None
-    )
+    anonymize: Annotated[
+        Literal["faces"] | None, Explained("`faces`: make every face that is found unrecognisable.")
+    ] = None
     anonymize_style: Annotated[
         Literal["blur", "pixelate", "solid", "oval"],
         Explained("`blur`: an oval of a few soft colours; `pixelate`: large blocks; `solid`, `oval`: a black shape."),
@@ -44,21 +42,23 @@ class AnonymizeParams:
 
 @dataclass(frozen=True, slots=True)
 class _Patch:
-    """A head's rectangle in pixels of the picture, which it may stand out of, and the side of a cell."""
+    """A head in a picture, in its pixels: the rectangle around it, which may stand out of the picture, and the part of
+    that which is seen. `cell` is the side of what becomes one colour."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
+    around: tuple[float, float, float, float]
+    seen: tuple[int, int, int, int]
     cell: int
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.right - self.left, self.bottom - self.top
+        left, top, right, bottom = self.seen
+        return right - left, bottom - top
 
     @property
-    def corners(self) -> tuple[int, int, int, int]:
-        return self.left, self.top, self.right, self.bottom
+    def spread(self) -> int:
+        """Pixels of what is drawn of it: whole cells."""
+        width, height = self.size
+        return (width + self.cell) * (height + self.cell)
 
 
 class Anonymize(Painting):
@@ -75,12 +75,16 @@ class Anonymize(Painting):
 
     @classmethod
     def needs_faces(cls, params: Any) -> bool:
-        return params.anonymize is not None
+        return bool(params.anonymize)
 
     @classmethod
     def peak_bytes(cls, params: Any, sheet: Sheet, scene: Scene) -> int:  # noqa: ARG003
-        patches = (patch.size for patch in _patches(scene, (sheet.width, sheet.height)))
-        return sheet.nbytes + _PATCH_BYTES * max((width * height for width, height in patches), default=0)
+        size = (sheet.width, sheet.height)
+        if scene.placement.cut_to is not None:  # where it will be cut only its pixels tell: a head may be all of it
+            spread = (CELLS + 1) ** 2 * sheet.pixels // CELLS**2
+        else:
+            spread = max((patch.spread for patch in _patches(scene, size)), default=0)
+        return sheet.nbytes + _PATCH_BYTES * spread
 
     @classmethod
     def paint(cls, params: Any, image: Image.Image, scene: Scene) -> Image.Image:
@@ -94,14 +98,59 @@ class Anonymize(Painting):
 def _patches(scene: Scene, size: tuple[int, int]) -> Iterator[_Patch]:
     """Yield the heads of which something is seen in a picture of this size."""
     for face in scene.faces:
-        patch = _patch(scene.placement.pixels(face))
-        if patch.right > 0 and patch.bottom > 0 and patch.left < size[0] and patch.top < size[1]:
-            yield patch
+        left, top, right, bottom = around = scene.placement.pixels(face)
+        seen = (
+            max(0, math.floor(left)),
+            max(0, math.floor(top)),
+            min(size[0], math.ceil(right)),
+            min(size[1], math.ceil(bottom)),
+        )
+        if seen[0] < seen[2] and seen[1] < seen[3]:
+            yield _Patch(around, seen, max(1, math.ceil(max(right - left, bottom - top) / CELLS)))
 
 
-def _patch(corners: tuple[float, float, float, float]) -> _Patch:
-    left, top, right, bottom = corners
-    longer = max(right - left, bottom - top)
-    return _Patch(
-        math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom), max(1, math.ceil(longer / CELLS))
-    )
+def _soften(image: Image.Image, patch: _Patch) -> None:
+    _means(image, patch, _BICUBIC, _oval(patch))
+
+
+def _mosaic(image: Image.Image, patch: _Patch) -> None:
+    _means(image, patch, _NEAREST, None)
+
+
+def _means(image: Image.Image, patch: _Patch, resampling: int, mask: Image.Image | None) -> None:
+    """Replace what is seen of a head by the means of its cells; `resampling` draws them."""
+    own = image.crop(patch.seen)
+    premultiplied = own.convert("RGBa") if own.mode == "RGBA" else own
+    means = premultiplied.reduce(patch.cell)
+    drawn = means.resize((means.width * patch.cell, means.height * patch.cell), resampling)
+    drawn = drawn.crop((0, 0, *patch.size)).convert(image.mode)
+    image.paste(drawn, patch.seen, mask)
+
+
+def _black_rectangle(image: Image.Image, patch: _Patch) -> None:
+    image.paste(_BLACK[image.mode], patch.seen)
+
+
+def _black_oval(image: Image.Image, patch: _Patch) -> None:
+    image.paste(_BLACK[image.mode], patch.seen, _oval(patch))
+
+
+def _oval(patch: _Patch) -> Image.Image:
+    """Return a mask of what is seen of the ellipse in a head's rectangle."""
+    from PIL import Image, ImageDraw
+
+    left, top = patch.seen[:2]
+    x, y, right, bottom = patch.around
+    mask = Image.new("L", patch.size)
+    ImageDraw.Draw(mask).ellipse((x - left, y - top, right - left, bottom - top), fill=255)
+    return mask
+
+
+_BLACK: dict[str, Any] = {"L": 0, "RGB": (0, 0, 0), "RGBA": (0, 0, 0, 255)}
+
+_DRAWINGS: dict[str, Callable[[Image.Image, _Patch], None]] = {
+    "blur": _soften,
+    "pixelate": _mosaic,
+    "solid": _black_rectangle,
+    "oval": _black_oval,
+}
