@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -124,3 +125,19 @@ def _oval(size: tuple[int, int], middle: Point, face: float) -> Image.Image:
     x, y = middle[0], middle[1] - raised
     ImageDraw.Draw(mask).ellipse((x - across, y - down, x + across, y + down), fill=255)
     return mask.filter(ImageFilter.GaussianBlur(face / 20))
+
+
+def matched(scene: Scene, found: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many faces of a scene are among detections: near its middle, and of its size but for a factor of 2."""
+    width, height = scene.picture.size
+    boxes = [detection["box"] for detection in found]
+    hits = 0
+    for placed in scene.faces:
+        for box in boxes:
+            middle = ((box["x"] + box["width"] / 2) * width, (box["y"] + box["height"] / 2) * height)
+            ratio = box["width"] * width / placed.face
+            if math.dist(middle, placed.middle) < placed.face / 2 and 0.5 < ratio < 2.2:
+                boxes.remove(box)
+                hits += 1
+                break
+    return hits

@@ -105,7 +105,9 @@ class FakeVision:
         return self.held
 
     @asynccontextmanager
-    async def lease(self, key: ModelKey, _picture: object, grant: Grant, _tracker: object) -> AsyncIterator[Lease]:
+    async def lease(
+        self, key: ModelKey, _picture: object, grant: Grant, _tracker: object = None
+    ) -> AsyncIterator[Lease]:
         self.leases += 1
         async with grant() as reservation:
             yield Lease(ServedModel(key), reservation)

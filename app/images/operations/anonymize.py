@@ -1,10 +1,10 @@
 """Make faces unrecognisable.
 
 The rule: nothing is left of a head but the means of a grid of at most `CELLS` cells across its longer side, which is
-2.5 widths of the face or more: about three across the face. People recognise familiar faces from 7 x 10 samples (P. Sinha
-et al., "Face Recognition by Humans: Nineteen Results All Computer Vision Researchers Should Know About", Proc. IEEE 94,
-2006, result 1), and networks were trained to do so from mosaics of 8 and more samples across it (R. McPherson et al.,
-"Defeating Image Obfuscation with Deep Learning", 2016). A mean cannot be turned back into what it was made of; a
+2.5 widths of the face or more: about three across the face. People recognise familiar faces from 7 x 10 samples (P.
+Sinha et al., "Face Recognition by Humans: Nineteen Results All Computer Vision Researchers Should Know About", Proc.
+IEEE 94, 2006, result 1), and networks can be trained to do so from mosaics that leave more than that (R. McPherson et
+al., "Defeating Image Obfuscation with Deep Learning", 2016). A mean cannot be turned back into what it was made of; a
 Gaussian blur of any sigma can, to a degree, so `blur` is the same few means, drawn smoothly.
 """
 
