@@ -67,7 +67,7 @@ class Images:
         plans(wish, 1.0, self._settings)  # what is refused is refused before faces are looked for
         if transform.needs_faces:
             heads = await self._faces.find(picture, look_size(transform, wish.header.upright))
-            wish = replace(wish, heads=heads)
+            wish = replace(wish, faces=heads.regions, looked=heads.receipt)
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
         self._governor.trimmer.request()
@@ -145,7 +145,7 @@ class Images:
         if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
         receipt = Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced)
-        facts = _facts(plan, reply, receipt if plan.heads is None else plan.heads.receipt.then(receipt))
+        facts = _facts(plan, reply, receipt if plan.looked is None else plan.looked.then(receipt))
         own = reservation.split(["answer"], owner=_OWNER)
         own.shrink(max(0, own.reserved_bytes - facts.size_bytes))
         own.observe(facts.size_bytes)
@@ -162,6 +162,6 @@ def _facts(plan: RenderPlan, reply: Reply, receipt: Receipt) -> ImageFacts:
         raise WorkerFailed("The worker's reply is broken.") from error
     if not 0 < size_bytes <= plan.most_bytes:
         raise WorkerFailed("The worker's reply is broken.")
-    faces = None if plan.heads is None else len(plan.heads.regions)
+    faces = len(plan.work.scene.faces) if plan.work.transform.needs_faces else None
     content_type = CONTENT_TYPES[plan.work.encoding.format]
     return ImageFacts(content_type, width, height, frames, size_bytes, Timing(*seconds), receipt, faces)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.domain.heads import Heads
+from app.domain.receipt import Receipt
 from app.domain.region import Region
 from app.errors import InvalidParameter, TooManyPixels
 from app.images.conversion import KEEPS_ALPHA
@@ -28,7 +29,7 @@ class RenderPlan:
     work: Work
     formula_bytes: int
     is_reduced: bool = False
-    heads: Heads | None = None
+    looked: Receipt | None = None
 
     @property
     def operation(self) -> str:
@@ -68,19 +69,16 @@ class RenderPlan:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A picture and what is wanted of it: its header, how many bytes it has, the transform.
+    """A picture and what is wanted of it: its header, how many bytes it has, the transform, and where its faces are.
 
-    `heads` are those that were found in it; None: nobody looked, or has looked yet.
+    `looked` is the receipt of looking for them; None where nobody did.
     """
 
     header: PictureHeader
     encoded_bytes: int
     transform: Transform
-    heads: Heads | None = None
-
-    @property
-    def faces(self) -> tuple[Region, ...]:
-        return () if self.heads is None else self.heads.regions
+    faces: Sequence[Region] = ()
+    looked: Receipt | None = None
 
 
 def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None = None) -> list[RenderPlan]:
@@ -96,7 +94,7 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
     crisp = header.format.name in ("png", "gif") and header.samples == 1 and header.bits <= 8
     encoding = Encoding.of(name, conversion.quality, conversion.lossless, effort, crisp)
     placement = placed(wish.transform, header.upright, wish.faces)
-    scene = Scene(placement, wish.faces, name in KEEPS_ALPHA)
+    scene = Scene(placement, tuple(wish.faces), name in KEEPS_ALPHA)
     animated = conversion.animates(header)
     if animated and wish.transform.params("anonymize") is not None:
         raise InvalidParameter("anonymize: faces are found in the first frame only; leave frames=all out.")
@@ -104,7 +102,7 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
     check_pixels(best, settings.max_pixels)
     cheaper = replace(best, coarse=True, encoding=replace(encoding, effort=0.0))
     extra = 0 if mark is None else _mark_bytes(mark, placement)
-    found = [RenderPlan(work, work.peak_bytes() + extra, work is cheaper, wish.heads) for work in (best, cheaper)]
+    found = [RenderPlan(work, work.peak_bytes() + extra, work is cheaper, wish.looked) for work in (best, cheaper)]
     return found if found[1].formula_bytes < found[0].formula_bytes else found[:1]
 
 

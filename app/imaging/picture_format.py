@@ -22,6 +22,7 @@ class PictureHeader:
     `channels` is what the pixels become: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha or CMYK.
     `progressive` is a JPEG whose coefficients are all kept until the last scan: progressive, or in several scans.
     `samples` is how many samples are stored for a pixel (4:4:4: 3, 4:2:0: 1.5), without an alpha channel.
+    `strip_bytes` is what the largest strip or tile of a TIFF takes that has to be unpacked.
     """
 
     format: PictureFormat
@@ -34,6 +35,7 @@ class PictureHeader:
     progressive: bool = False
     orientation: int = 1
     samples: float = 3.0
+    strip_bytes: int = 0
 
     @property
     def pixels(self) -> int:

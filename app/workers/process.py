@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from app.domain.priority import Priority
@@ -17,21 +16,10 @@ from app.workers.ending import Ending, WorkerGone, describe_exit, ending_by_itse
 from app.workers.launcher import Launcher, StartedChild
 from app.workers.protocol import MessageProtocol
 from app.workers.reply import MalformedReply, Outcome, read_completion, read_refusal
+from app.workers.sent import OnEnd, Sent
 from app.workers.spec import WorkerSpec
 
 _STOP_SECONDS = 2.0
-
-OnEnd = Callable[["WorkerProcess", Call, Outcome], None]
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A call that the child has. `timer` runs from when the child works on it."""
-
-    call: Call
-    on_end: OnEnd
-    timer: asyncio.TimerHandle | None = None
-    is_recalled: bool = False
 
 
 class WorkerProcess:
@@ -61,7 +49,7 @@ class WorkerProcess:
         self._on_exit = on_exit
         self._clock = clock
         self._cause: Ending | None = None
-        self._calls: dict[int, _Sent] = {}
+        self._calls: dict[int, Sent] = {}
         self._numbers = itertools.count(1)
         self._protocol = MessageProtocol(self._take_message, self._lose_channel)
         loop = asyncio.get_running_loop()
@@ -141,7 +129,7 @@ class WorkerProcess:
         child is killed, as nothing else stops a native call; the call ends when it is reaped.
         """
         number = next(self._numbers)
-        self._calls[number] = _Sent(call, on_end)
+        self._calls[number] = Sent(call, on_end)
         self.idle_since = None
         call.give(self._clock())
         self._begin()

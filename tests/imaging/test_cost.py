@@ -48,6 +48,14 @@ KINDS: dict[str, Callable[[Size], bytes]] = {
     "avif alpha": lambda size: encode(with_alpha(scene(*size)), "avif", subsampling="4:4:4"),
     "heic": lambda size: encode(scene(*size), "heic"),
     "heic alpha": lambda size: encode(with_alpha(scene(*size)), "heic", chroma=444),
+    "bmp": lambda size: encode(scene(*size), "bmp"),
+    "bmp palette": lambda size: encode(scene(*size).convert("P"), "bmp"),
+    "tiff": lambda size: encode(scene(*size), "tiff"),
+    "tiff packed": lambda size: encode(scene(*size), "tiff", compression="tiff_lzw"),
+    "tiff strip": lambda size: encode(scene(*size), "tiff", compression="tiff_adobe_deflate", strip_size=1 << 28),
+    "tiff jpeg": lambda size: encode(scene(*size), "tiff", compression="jpeg"),
+    "tiff alpha": lambda size: encode(with_alpha(scene(*size)), "tiff", compression="tiff_lzw"),
+    "tiff deep": lambda size: encode(deep(size), "tiff", compression="tiff_lzw"),
     "heic tiles": lambda size: encode(scene(*size), "heic", tile_size=512),
 }
 
