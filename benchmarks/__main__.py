@@ -30,6 +30,7 @@ SHORT: dict[str, list[str]] = {
     "multipart": ["--short"],
     "idle": ["--short"],
     "ratios": ["--short"],
+    "faces": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 
