@@ -68,7 +68,7 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
         images = await open_images(core, stack, vision.heads)
-        status = await open_status(core, media, vision)
+        status = await open_status(core, media, vision, images)
         core.governor.trimmer.start()
         yield House(core, media, vision, images, status)
 

@@ -13,6 +13,7 @@ from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 
 from app.domain.pressure import PressureLevel, ProcessingMode
 from app.errors import BallastError
+from app.images.params import query_model
 from app.main import EXPOSED_HEADERS, create_app
 from app.settings import Settings
 from app.settings.variables import environment_names
@@ -20,6 +21,7 @@ from app.status.metrics import render
 from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
 from app.vision.task import vision_tasks
+from scripts.images_table import table
 from tests.media_files import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -102,6 +104,16 @@ def test_every_task_and_its_parameters_are_in_the_contract(name: str) -> None:
     params = [_camel(field) for field in vision_tasks()[name].Params.__dataclass_fields__]
 
     assert [word for word in (name, *params) if f"`{word}`" not in _contract()] == []
+
+
+def test_the_table_of_image_parameters_is_that_of_the_operations() -> None:
+    assert table() in _text(DOCS / "images.md")
+
+
+def test_every_image_parameter_is_in_the_contract() -> None:
+    names = [field.alias for field in query_model().model_fields.values()]
+
+    assert [name for name in names if f"`{name}`" not in _contract()] == []
 
 
 def test_the_contract_names_every_member_of_every_answer() -> None:

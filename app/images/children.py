@@ -69,8 +69,8 @@ class ImagingChildren:
 
     @property
     def held_bytes(self) -> int:
-        """What stands in the ledger for one child."""
-        return CHILD_BYTES
+        """What stands in the ledger for one child, and what it is forked from."""
+        return CHILD_BYTES + self._zygote.held_bytes
 
     @contextmanager
     def expected(self) -> Iterator[None]:

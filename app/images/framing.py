@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from app.domain.region import Region
@@ -13,7 +14,7 @@ from app.imaging.picture_format import PictureHeader
 
 MAX_SIDE = 8192
 MAX_RESULT_PIXELS = 50_000_000
-"""The largest answer, in pixels. One whose longer side would have more than `MAX_SIDE` is made smaller."""
+"""The largest answer, in pixels. A larger picture is made smaller where no size is asked for."""
 
 
 def placed(transform: Transform, size: Size, faces: Sequence[Region] = ()) -> Placement:
@@ -26,16 +27,21 @@ def placed(transform: Transform, size: Size, faces: Sequence[Region] = ()) -> Pl
     for step in transform.steps:
         if issubclass(step.operation, Framing):
             placement = step.operation.frame(step.params, placement, faces)
-    if max(placement.canvas) > MAX_SIDE:  # nothing was asked for, or an enlargement of one side
-        scale = MAX_SIDE / max(placement.canvas)
-        placement = placement.sized(whole_pixels((placement.size[0] * scale, placement.size[1] * scale)))
     width, height = placement.canvas
-    if width * height > MAX_RESULT_PIXELS:
+    if transform.params("resize") is None:
+        placement = placement.sized(_capped(placement.size))
+    elif width * height > MAX_RESULT_PIXELS or max(width, height) > MAX_SIDE:
         raise InvalidParameter(
-            f"width, height: an answer of {width}x{height} has more than {MAX_RESULT_PIXELS} pixels; ask for a smaller "
-            "one."
+            f"width, height: an answer of {width}x{height} is larger than {MAX_SIDE} pixels a side, or "
+            f"{MAX_RESULT_PIXELS} in all."
         )
     return placement
+
+
+def _capped(size: Size) -> Size:
+    """Return a size that an answer may have: this one, or the largest of its ratio."""
+    scale = min(1.0, MAX_SIDE / max(size), math.sqrt(MAX_RESULT_PIXELS / (size[0] * size[1])))
+    return size if scale == 1 else (max(1, int(size[0] * scale)), max(1, int(size[1] * scale)))
 
 
 def decode_scale(header: PictureHeader, placement: Placement, coarse: bool = False) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.domain.receipt import Receipt
-from app.errors import InternalError, MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia, WorkerFailed
+from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia, WorkerFailed
 from app.images.answer_file import AnswerFile
 from app.images.children import ImagingChildren
 from app.images.conversion import CONTENT_TYPES
@@ -58,7 +58,8 @@ class Images:
         Nothing is held while something is waited for: faces are found first, then there is a child, then the bytes.
 
         Raises:
-            PayloadTooLarge, UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not accepted.
+            PayloadTooLarge: it has too many bytes, or an animation's answer would.
+            UnsupportedMedia, InvalidMedia, TooManyPixels: the picture is not accepted.
             InvalidParameter: the transform cannot be done with this picture, or names a watermark that there is not.
             MemoryExceedsLimit: it could never fit, even the cheaper way.
             BallastError: see `FaceFinder.find`, `ImagingChildren.present`, `MemoryBudget.reserve`, `WorkerPool.call`.
@@ -89,7 +90,7 @@ class Images:
         for answer_bytes in (plan.likely_bytes, plan.most_bytes):
             if (rendered := await self._attempt(picture, plan, mark, answer_bytes)) is not None:
                 return rendered
-        raise InternalError("The answer is larger than any should be.")
+        raise PayloadTooLarge(f"The answer would have more than {plan.most_bytes} bytes; ask for a smaller one.")
 
     def _fitting(self, found: list[RenderPlan]) -> RenderPlan:
         """Return the first plan that can ever fit.

@@ -42,15 +42,15 @@ class RenderPlan:
         """What is reserved for the answer at first."""
         sheet = self.work.result
         if self.work.animated:
-            return self.most_bytes
+            return self.work.coded_bytes
         return self.work.encoding.likely_bytes(sheet.pixels, sheet.channels)
 
     @property
     def most_bytes(self) -> int:
-        """What no answer is longer than. Of an animation it is what its source suggests: there is no bound."""
+        """What no answer is longer than; of an animation there is no telling, and this is what is tried."""
         sheet = self.work.result
         most = self.work.encoding.most_bytes(sheet.pixels, sheet.channels)
-        return most + 2 * self.work.encoded_bytes if self.work.animated else most
+        return most + 4 * self.work.coded_bytes if self.work.animated else most
 
     def as_head(self, settings: ImageSettings, mark: Mark | None) -> dict[str, Any]:
         """Return it as members of a call to a child, but for `peakBytes` (`engine.Engine`)."""
@@ -89,6 +89,8 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
         InvalidParameter: see `framing.placed` and `Conversion.chosen`.
     """
     header, conversion = wish.header, wish.transform.conversion
+    if header.progressive or not header.format.scales:  # however it is framed, all of it is decoded
+        check_counted(header, header.pixels, settings.max_pixels)
     alpha = header.format.has_alpha(header)
     name = conversion.chosen(header, wish.transform.accepted, alpha)
     crisp = header.format.name in ("png", "gif") and header.samples == 1 and header.bits <= 8
@@ -114,7 +116,11 @@ def check_pixels(work: Work, max_pixels: int) -> None:
     """
     header = work.header
     width, height = (header.width, header.height) if header.progressive else scaled_size(header, work.scale)
-    counted = width * height * (header.frames if work.animated else 1)
+    check_counted(header, width * height * (header.frames if work.animated else 1), max_pixels)
+
+
+def check_counted(header: PictureHeader, counted: int, max_pixels: int) -> None:
+    """See `check_pixels`; `counted` are the pixels to decode."""
     if counted > max_pixels or header.pixels > MAX_STORED_PIXELS:
         pixels, limit = (counted, max_pixels) if counted > max_pixels else (header.pixels, MAX_STORED_PIXELS)
         raise TooManyPixels(

@@ -13,16 +13,15 @@ from app.imaging.encoders import Credits
 from app.imaging.encoding import Encoding
 
 _TRANSPARENT = 0
-_KEY_FRAMES = {False: (3, 5), True: (9, 17)}
-"""At least and at most so many frames between two whole ones, by lossless: as gif2webp has it."""
+_KEY_FRAMES = (3, 5)
+"""At least and at most so many frames between two whole ones, as gif2webp has it: so many are held coded, twice."""
 
 
 class Animation:
     """Takes frames of one size, mode RGB or RGBA; `loops` is how often it is shown, 0: for ever."""
 
     def __init__(self, size: tuple[int, int], encoding: Encoding, loops: int) -> None:
-        nearest, farthest = _KEY_FRAMES[encoding.lossless]
-        self._encoder = _webp.WebPAnimEncoder(size, _TRANSPARENT, loops, False, nearest, farthest, False, False)
+        self._encoder = _webp.WebPAnimEncoder(size, _TRANSPARENT, loops, False, *_KEY_FRAMES, False, False)
         self._encoding = encoding
         self._at = 0
         self.frames = 0

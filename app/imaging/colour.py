@@ -17,7 +17,7 @@ _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a picture of mode L, RGB, RGBA or CMYK as sRGB in mode L, RGB or RGBA; alpha is kept.
+    """Return a picture of mode L, RGB, RGBA or CMYK as sRGB in mode L, RGB or RGBA; alpha is kept. It may be changed.
 
     Out of gamut colours are clipped relative to white, black is compensated. Without a profile, or with one that is
     broken, says sRGB, or is of another colour space, RGB and grey are taken for sRGB, and CMYK is its plain complement.
@@ -26,12 +26,12 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if source is None:
         return image.convert("RGB") if image.mode == "CMYK" else image
     target = image.mode if image.mode == "RGBA" else "RGB"
+    in_place = target == image.mode
     try:
         transform = ImageCms.buildTransform(source, _srgb(), image.mode, target, _INTENT, _FLAGS)
-        converted = ImageCms.applyTransform(image, transform)
+        converted = ImageCms.applyTransform(image, transform, in_place) or image
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image.convert("RGB") if image.mode == "CMYK" else image
-    assert converted is not None
     return converted.convert("L") if image.mode == "L" else converted
 
 

@@ -10,7 +10,7 @@ libjpeg-turbo 3.2, libwebp 1.6, libavif 1.4.2 with libaom, one thread):
 
 from __future__ import annotations
 
-import io
+import errno
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,9 @@ from PIL import Image
 
 from app.imaging.encoding import Encoding
 from app.imaging.exif import ARTIST, COPYRIGHT
+
+_BUFFER_BYTES = 1 << 16
+"""How much is written at a time (`ImageFile.MAXBLOCK`)."""
 
 _PLUGINS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
 
@@ -49,10 +52,32 @@ def encode(image: Image.Image, encoding: Encoding, credits: Credits, descriptor:
     if exif := credits.exif():
         options["exif"] = exif
     image.info = {}  # what is left there would be written
+    try:
+        return _save(image, encoding, options, descriptor)
+    except OSError as error:
+        if encoding.format != "jpeg" or error.errno is not None:
+            raise
+    # Noise takes more bytes than the buffer that Pillow has for a JPEG that it writes at once: row by row it goes.
+    return _save(image, encoding, options | {"optimize": False, "progressive": False}, descriptor)
+
+
+def _save(image: Image.Image, encoding: Encoding, options: dict[str, Any], descriptor: int) -> int:
     os.lseek(descriptor, 0, os.SEEK_SET)
-    with io.FileIO(descriptor, "wb", closefd=False) as file:
-        image.save(file, _PLUGINS[encoding.format], **options)
+    try:
+        with open(descriptor, "r+b", buffering=_BUFFER_BYTES, closefd=False) as file:
+            image.save(file, _PLUGINS[encoding.format], **options)
+    except OSError as error:
+        piece = max(_BUFFER_BYTES, 4 * image.width)
+        if encoding.format == "jpeg" and not options["optimize"] and _is_full(descriptor, piece):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     return os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def _is_full(descriptor: int, piece_bytes: int) -> bool:
+    """Whether a file whose size is fixed has no room for a piece more: libjpeg does not say what write(2) said."""
+    size = os.fstat(descriptor).st_size
+    return os.lseek(descriptor, 0, os.SEEK_CUR) >= size - piece_bytes > 0
 
 
 def _options(encoding: Encoding, mode: str) -> dict[str, Any]:

@@ -11,9 +11,12 @@ _FINE_QUALITY = 90
 """From here on colours have all their samples (4:4:4)."""
 
 _PEAKS = {"jpeg": 3.2, "png": 0.1, "webp": 6.3, "avif": 30.0}
-_FINE_JPEG, _WEBP_ALPHA, _WEBP_LOSSLESS, _AVIF_ALPHA, _AVIF_FINE = 6.3, 23.0, 25.0, 34.0, 12.0
+_FINE_JPEG, _WEBP_ALPHA, _WEBP_LOSSLESS, _AVIF_ALPHA, _AVIF_FINE = 6.3, 26.0, 25.0, 34.0, 12.0
+_AVIF_FAST = 5.0
 _BASE_BYTES = 1 << 20
 _AVIF_BYTES = 3 << 20
+_LOSSLESS_BYTES = 28 << 20
+"""Tables of WebP's lossless coder, which smaller pictures fill only in part."""
 
 _ROOM_BYTES = 64 << 10
 _LIKELY = 1.0
@@ -53,7 +56,8 @@ class Encoding:
 
     @property
     def webp_method(self) -> int:
-        return round(4 * self.effort)
+        """At 0 an alpha channel would not be compressed."""
+        return max(1, round(4 * self.effort))
 
     @property
     def avif_speed(self) -> int:
@@ -65,10 +69,12 @@ class Encoding:
         if self.format == "jpeg":
             each = 1.0 if self.is_cheap else _FINE_JPEG if self.is_fine else each
         elif self.format == "webp":
+            base += min(_LOSSLESS_BYTES, 260 * pixels) if self.lossless else 0
             each = _WEBP_LOSSLESS if self.lossless else _WEBP_ALPHA if channels == 4 else each
         elif self.format == "avif":
             base += _AVIF_BYTES
             each = (_AVIF_ALPHA if channels == 4 else each) + (_AVIF_FINE if self.is_fine else 0)
+            each -= 0 if self.effort >= 1 else _AVIF_FAST
         return base + int(each * pixels)
 
     def most_bytes(self, pixels: int, channels: int) -> int:

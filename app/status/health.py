@@ -34,7 +34,7 @@ async def startup(status: StatusDep) -> dict[str, str]:
     responses={503: {"description": "Not now; `reasons` says why."}},
 )
 async def ready(status: StatusDep) -> JSONResponse:
-    reasons = list(status.vision.vision.troubles())
+    reasons = [*status.vision.vision.troubles(), *status.images.images.children.troubles]
     if status.core.governor.level >= PressureLevel.CRITICAL:
         reasons += [f"memory is critical: {reason}" for reason in status.core.governor.reasons]
     if status.core.lifecycle.draining:

@@ -29,6 +29,11 @@ class ZygoteAccount:
         self._pid: int | None = None
         self._convoy: Convoy | None = None
 
+    @property
+    def held_bytes(self) -> int:
+        """What stands in the ledger for the zygote, or will."""
+        return self._nbytes if self._holder is None else self._holder.reserved_bytes
+
     def is_wanted(self, launcher: Launcher) -> bool:
         """Whether a zygote has to be started before the next child."""
         return self._pid is None and launcher.start_method == "fork"

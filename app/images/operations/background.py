@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+_OPAQUE = 255
+
+
 @dataclass(frozen=True, slots=True)
 class BackgroundParams:
     background: Annotated[
-        str | None,
+        str,
         Explained(
-            "`rrggbb` or `rrggbbaa`, hexadecimal: what transparent pixels and the box of `fit=contain` become. Without "
-            "it they stay transparent where the format can be, and are white elsewhere.",
+            "`rrggbb` or `rrggbbaa`, hexadecimal: the rest of the box of `fit=contain`, and what transparent pixels "
+            "become where the format has no alpha.",
             pattern=r"^(?:[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$",
         ),
-    ] = None
+    ] = "ffffff"
 
 
 class Background(Painting):
@@ -30,7 +33,8 @@ class Background(Painting):
 
     @classmethod
     def settled(cls, params: Any) -> Any:
-        return params if params.background is None else BackgroundParams(params.background.lower())
+        colour = params.background.lower()
+        return BackgroundParams(colour[:6] if colour.endswith("ff") and len(colour) == 8 else colour)
 
     @classmethod
     def is_wanted(cls, params: Any) -> bool:  # noqa: ARG003
@@ -40,40 +44,47 @@ class Background(Painting):
     @classmethod
     def result(cls, params: Any, sheet: Sheet, scene: Scene) -> Sheet:
         width, height = scene.placement.canvas
-        is_plain = (width, height) == (sheet.width, sheet.height) and sheet.channels != 4
-        return Sheet(width, height, sheet.channels if is_plain else 4 if _stays_transparent(params, scene) else 3)
+        framed = (width, height) != (sheet.width, sheet.height)
+        if not framed and sheet.channels != 4:
+            return sheet
+        clear = sheet.channels == 4 or _colour(params.background)[3] < _OPAQUE
+        return Sheet(width, height, 4 if clear and scene.keeps_alpha else 3)
 
     @classmethod
     def peak_bytes(cls, params: Any, sheet: Sheet, scene: Scene) -> int:  # noqa: ARG003
-        """The picture, with alpha if it had none, and the canvas."""
+        """The picture and the canvas; where nothing is to be done, only the picture."""
         width, height = scene.placement.canvas
-        return sheet.nbytes + 4 * sheet.pixels + 8 * width * height
+        fits = (width, height) == (sheet.width, sheet.height)
+        if fits and (sheet.channels != 4 or scene.keeps_alpha):
+            return sheet.nbytes
+        return sheet.nbytes + 4 * sheet.pixels + 4 * width * height
 
     @classmethod
     def paint(cls, params: Any, image: Image.Image, scene: Scene) -> Image.Image:
+        """See `Painting.paint`. What is transparent in the picture stays so where the format can be."""
         from PIL import Image as Pillow
 
-        canvas = scene.placement.canvas
-        if image.size == canvas and image.mode != "RGBA":
+        canvas, colour = scene.placement.canvas, _colour(params.background)
+        framed = image.size != canvas
+        if not framed and (image.mode != "RGBA" or scene.keeps_alpha):
             return image
-        transparent = _stays_transparent(params, scene)
-        colour = _colour(params.background, transparent)
-        if image.size == canvas and transparent and colour[3] == 0:
-            return image
-        ground = Pillow.new("RGBA", canvas, colour)
-        ground.alpha_composite(image if image.mode == "RGBA" else image.convert("RGBA"), scene.placement.corner)
-        return ground if transparent else ground.convert("RGB")
+        if scene.keeps_alpha and (image.mode == "RGBA" or colour[3] < _OPAQUE):
+            ground = Pillow.new("RGBA", canvas, colour)
+            ground.paste(image if image.mode == "RGBA" else image.convert("RGBA"), scene.placement.corner)
+            return ground
+        ground = Pillow.new("RGB", canvas, _on_white(colour))
+        ground.paste(image, scene.placement.corner, image if image.mode == "RGBA" else None)
+        return ground
 
 
-def _stays_transparent(params: Any, scene: Scene) -> bool:
-    return scene.keeps_alpha and (params.background is None or len(params.background) == 8)
-
-
-def _colour(text: str | None, transparent: bool) -> tuple[int, ...]:
-    """Return red, green, blue and alpha; where nothing can be transparent, it is laid on white."""
-    if text is None:
-        return (255, 255, 255, 0 if transparent else 255)
+def _colour(text: str) -> tuple[int, int, int, int]:
+    """Return red, green, blue and alpha."""
     red, green, blue, alpha = bytes.fromhex(text if len(text) == 8 else f"{text}ff")
-    if transparent:
-        return red, green, blue, alpha
-    return (*((value * alpha + 255 * (255 - alpha) + 127) // 255 for value in (red, green, blue)), 255)
+    return red, green, blue, alpha
+
+
+def _on_white(colour: tuple[int, int, int, int]) -> tuple[int, int, int]:
+    """Return what is seen of a colour that is laid on white: nothing else is behind it where nothing can be clear."""
+    alpha = colour[3]
+    red, green, blue = ((value * alpha + 255 * (255 - alpha) + 127) // 255 for value in colour[:3])
+    return red, green, blue
