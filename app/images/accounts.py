@@ -29,7 +29,6 @@ class ImagingAccount:
         self, reservation: Reservation, governor: Governor, on_close: Callable[[ImagingAccount], None]
     ) -> None:
         """`on_close` is called once, when the bytes have been given back."""
-        self.pid: int | None = None
         self._reservation = reservation
         self._governor = governor
         self._on_close = on_close
@@ -40,7 +39,6 @@ class ImagingAccount:
         return self._reservation.resident_bytes
 
     def opened(self, worker: WorkerProcess) -> None:
-        self.pid = worker.pid
         kill = partial(worker.kill, Ending.KILLED)
         self._governor.enroll(EnrolledProcess(worker.pid, ROLE, self._reservation, kill, lambda: worker.priority))
 

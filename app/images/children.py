@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.domain.pressure import PressureLevel
 from app.domain.priority import Priority
@@ -18,7 +18,6 @@ from app.workers.channel import Message
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
-from app.workers.sandbox import outlook
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote_account import ZygoteAccount
@@ -60,12 +59,6 @@ class ImagingChildren:
         """Why nothing can be rendered now."""
         trouble = self._surroundings.trouble(ROLE)
         return [trouble] if trouble is not None else []
-
-    @property
-    def sandbox(self) -> dict[str, Any]:
-        """What holds of the children's cage."""
-        present = next((child.sandbox for child in self.pool.children), None)
-        return present or outlook(self.pool.spec.sandbox)
 
     @property
     def held_bytes(self) -> int:

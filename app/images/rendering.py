@@ -15,7 +15,7 @@ from app.imaging.colour import to_srgb
 from app.imaging.detail import MEASURED_SIDE, richest_part
 from app.imaging.opened import decoder_errors, open_image
 from app.imaging.picture_format import PictureHeader
-from app.imaging.resample import load_scaled, resample
+from app.imaging.resample import AFTER_SCALE, SHARPEST, load_scaled, resample
 from app.imaging.transposition import transposed
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Rendering:
         right, bottom = min(stored.right * width, image.width), min(stored.bottom * height, image.height)
         size = self._turn.size(placement.turn.size(placement.size))
         left, top = max(0.0, min(stored.x * width, right - 1)), max(0.0, min(stored.y * height, bottom - 1))
-        return resample(image, size, (_exact(left), _exact(top), _exact(right), _exact(bottom)))
+        box = (_exact(left), _exact(top), _exact(right), _exact(bottom))
+        return resample(image, size, box, SHARPEST if scale == 1 else AFTER_SCALE)
 
     def _placed(self, image: Image.Image, placement: Placement) -> Image.Image:
         turn = self._turn.then(placement.turn)

