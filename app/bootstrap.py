@@ -76,7 +76,7 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
-        images = await open_images(core, presets, stack)
+        images = await open_images(core, presets, stack, vision.heads)
         status = await open_status(core, media, vision, images)
         core.governor.trimmer.start()
         yield House(core, media, vision, images, status)

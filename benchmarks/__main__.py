@@ -31,6 +31,7 @@ SHORT: dict[str, list[str]] = {
     "idle": ["--short"],
     "images": ["--short"],
     "ratios": ["--short"],
+    "faces": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

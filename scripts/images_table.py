@@ -29,6 +29,8 @@ def table() -> str:
 
 def _allowed(schema: dict[str, Any]) -> str:
     for one in schema.get("anyOf", [schema]):
+        if "const" in one:
+            return f"`{one['const']}`"
         if "enum" in one:
             return " ".join(f"`{value}`" for value in one["enum"])
         if "minimum" in one:

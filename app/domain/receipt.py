@@ -18,3 +18,13 @@ class Receipt:
     peak_bytes: int | None
     mode: ProcessingMode
     reduced: bool = False
+
+    def then(self, other: Receipt) -> Receipt:
+        """Return the receipt of this work and, after it was over, `other`: the larger of each number."""
+        peaks = (self.peak_bytes, other.peak_bytes)
+        return Receipt(
+            max(self.predicted_bytes, other.predicted_bytes),
+            None if None in peaks else max(peak for peak in peaks if peak is not None),
+            other.mode,
+            self.reduced or other.reduced,
+        )

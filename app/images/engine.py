@@ -6,7 +6,7 @@ import errno
 import mmap
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.domain.region import Region
@@ -102,7 +102,8 @@ class _Call:
 
     def _still(self) -> Head:
         scale = decode_scale(self._header, self._placement, self._head["coarse"])
-        image = self._rendering.still(self._placement, scale)
+        image, self._placement = self._rendering.still(self._placement, scale)
+        self._scene = replace(self._scene, placement=self._placement)
         self._clock.stop("decode")
         image = painted(image, self._transform, self._with_watermark())
         self._clock.stop("transform")
@@ -151,7 +152,7 @@ class _Call:
         if self._scene.watermark is None:
             canvas = self._placement.canvas
             mark = _watermark(self._head["descriptors"][1], share, canvas)
-            self._scene = Scene(self._placement, self._scene.faces, self._scene.keeps_alpha, mark)
+            self._scene = replace(self._scene, watermark=mark)
         return self._scene
 
     def _credits(self) -> Credits:
@@ -178,7 +179,8 @@ def _watermark(descriptor: int, share: float, canvas: tuple[int, int]) -> Image.
     header = read_header(data)
     placement = Placement.of(header.upright)
     placement = placement.sized(watermark_size(header.upright, share, canvas))
-    return Rendering(data, header).still(placement, decode_scale(header, placement)).convert("RGBA")
+    image, _ = Rendering(data, header).still(placement, decode_scale(header, placement))
+    return image.convert("RGBA")
 
 
 def build(_options: dict[str, Any]) -> Engine:

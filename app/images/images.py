@@ -9,6 +9,7 @@ from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia, Wo
 from app.images.answer_file import AnswerFile
 from app.images.children import ImagingChildren
 from app.images.conversion import CONTENT_TYPES
+from app.images.face_look import look_size
 from app.images.faces import FaceFinder
 from app.images.marks import Mark, Marks
 from app.images.plan import RenderPlan, Wish, plans
@@ -70,7 +71,8 @@ class Images:
         wish = Wish(self._checked(picture.data), len(picture.data), transform)
         plans(wish, 1.0, self._settings)  # what is refused is refused before faces are looked for
         if transform.needs_faces:
-            wish = replace(wish, faces=tuple(await self._faces.find(picture)))
+            heads = await self._faces.find(picture, look_size(transform, wish.header.upright))
+            wish = replace(wish, faces=heads.regions, looked=heads.receipt)
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
         self._governor.trimmer.request()
@@ -158,7 +160,8 @@ class Images:
         """Take the answer out of a call: its bytes outlive the picture's."""
         if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        facts = _facts(plan, reply, Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced))
+        receipt = Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced)
+        facts = _facts(plan, reply, receipt if plan.looked is None else plan.looked.then(receipt))
         own = reservation.split(["answer"], owner=_OWNER)
         own.shrink(max(0, own.reserved_bytes - facts.size_bytes))
         own.observe(facts.size_bytes)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from app.domain.receipt import Receipt
 from app.domain.region import Region
-from app.errors import TooManyPixels
+from app.errors import InvalidParameter, TooManyPixels
 from app.images.conversion import KEEPS_ALPHA
 from app.images.framing import placed, scaled_size, watermark_size
 from app.images.marks import Mark
@@ -28,6 +29,7 @@ class RenderPlan:
     work: Work
     formula_bytes: int
     is_reduced: bool = False
+    looked: Receipt | None = None
     examines: bool = False
 
     @property
@@ -71,6 +73,7 @@ class RenderPlan:
 class Wish:
     """A picture and what is wanted of it: its header, how many bytes it has, the transform, and where its faces are.
 
+    `looked` is the receipt of looking for them; None where nobody did.
     `examines`: what is told of the result is wanted in its place (`imaging.examination`).
     """
 
@@ -78,6 +81,7 @@ class Wish:
     encoded_bytes: int
     transform: Transform
     faces: Sequence[Region] = ()
+    looked: Receipt | None = None
     examines: bool = False
 
 
@@ -98,11 +102,16 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
     placement = placed(wish.transform, header.upright, wish.faces)
     scene = Scene(placement, tuple(wish.faces), name in KEEPS_ALPHA)
     animated = conversion.animates(header)
+    if animated and wish.transform.params("anonymize") is not None:
+        raise InvalidParameter("anonymize: faces are found in the first frame only; leave frames=all out.")
     best = Work(header, wish.encoded_bytes, wish.transform, scene, encoding, animated=animated)
     check_pixels(best, settings.max_pixels)
     cheaper = replace(best, coarse=True, encoding=replace(encoding, effort=0.0))
     extra = 0 if mark is None else _mark_bytes(mark, placement)
-    found = [RenderPlan(work, work.peak_bytes() + extra, work is cheaper, wish.examines) for work in (best, cheaper)]
+    found = [
+        RenderPlan(work, work.peak_bytes() + extra, work is cheaper, wish.looked, wish.examines)
+        for work in (best, cheaper)
+    ]
     return found if found[1].formula_bytes < found[0].formula_bytes else found[:1]
 
 

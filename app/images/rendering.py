@@ -35,8 +35,8 @@ class Rendering:
         self.profile = header.format.read_profile(data) or self._opened.info.get("icc_profile")
         self._turn = Turn() if header.format.decodes_upright else Turn.of_orientation(header.orientation)
 
-    def still(self, placement: Placement, scale: int) -> Image.Image:
-        """Decode the first frame at 1/`scale` and return it; the decoder is closed.
+    def still(self, placement: Placement, scale: int) -> tuple[Image.Image, Placement]:
+        """Decode the first frame at 1/`scale`, and close the decoder; return it with what it shows, cut by its detail.
 
         Raises:
             InvalidMedia: it is truncated or corrupt.
@@ -47,7 +47,7 @@ class Rendering:
             placement = self._cut(self._opened, placement, scale)
             image = self._resampled(self._opened, placement, scale)
             self._opened = None
-        return self._placed(image, placement)
+        return self._placed(image, placement), placement
 
     def frames(self, placement: Placement, max_frames: int) -> Iterator[tuple[Image.Image, int]]:
         """Give each frame of an animation and how long it is shown, in milliseconds; where it is cut is the first's.

@@ -7,21 +7,20 @@ from functools import partial
 from typing import Any
 
 from app.domain.analysis_size import AnalysisSize
-from app.domain.receipt import Receipt
-from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia
+from app.errors import PayloadTooLarge, UnsupportedMedia
 from app.imaging.cost import check_pixels, decode_bytes
 from app.imaging.header import read_header
 from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
+from app.vision.looks import Looks
 from app.vision.plan import AnalysisPlan, Output, Rendering
 from app.vision.remembered import RememberedResults, result_key
 from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
-from app.workers.pool import NoWorker
 
 _CHEAPER_SCALE = 0.5
 
@@ -69,6 +68,7 @@ class Analysis:
         self._settings = settings
         self._max_pixels = image.max_pixels
         self._remembered = remembered
+        self._looks = Looks(vision, governor)
 
     @property
     def max_bytes(self) -> int:
@@ -99,59 +99,13 @@ class Analysis:
         encoded_bytes = len(picture.data)
         header = self._check(picture.data)
         plans = [self._plan(header, encoded_bytes, request.output, box) for box in self._boxes()]
-        mode = self._governor.mode
-        key, tracker = self.vision.key(request.task, request.params), request.tracker
-        plan = self._fitting(plans, self.vision.held_bytes(key) + 2 * encoded_bytes)
-        parts = {"decode": plan.decode_bytes + encoded_bytes}
-        grant = partial(picture.granted, parts, f"vision:{request.task.name}")
-        try:
-            async with self.vision.lease(key, picture, grant, tracker) as lease:
-                reply = await self.vision.analyze(lease, key, picture, plan, tracker)
-        except NoWorker:  # its children died between the lease and the call, and none follows by itself
-            async with self.vision.lease(key, picture, grant) as lease:
-                reply = await self.vision.analyze(lease, key, picture, plan)
-        if reply.peak_bytes is not None:
-            self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        self._governor.trimmer.request()
-        head = reply.head
-        return AnalysisResult(
-            task=request.task.name,
-            model=lease.model.key.asset.stem,
-            width=head["width"],
-            height=head["height"],
-            analyzed_width=head["analyzedWidth"],
-            analyzed_height=head["analyzedHeight"],
-            output=request.output,
-            payload=reply.payload,
-            queued_seconds=reply.queued_seconds,
-            decode_seconds=head["decodeSeconds"],
-            inference_seconds=head["inferenceSeconds"],
-            receipt=Receipt(sum(parts.values()), reply.peak_bytes, mode),
-            reduced=plan is not plans[0],
-        )
+        return await self._looks.look(self.vision.key(request.task, request.params), picture, plans, request.tracker)
 
     def _boxes(self) -> list[AnalysisSize]:
         """Return the analysis size of the mode, and the cheaper one for what does not fit in it."""
         box = self.box()
         smaller = box.scaled(_CHEAPER_SCALE)
         return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
-
-    def _fitting(self, plans: list[AnalysisPlan], held_bytes: int) -> AnalysisPlan:
-        """Return the first plan that can ever fit beside what is held meanwhile.
-
-        Raises:
-            MemoryExceedsLimit: none can.
-        """
-        limit_bytes = self._governor.budget.limit_bytes
-        for plan in plans:
-            if plan.decode_bytes + held_bytes <= limit_bytes:
-                return plan
-        needed_bytes = plans[-1].decode_bytes + held_bytes
-        raise MemoryExceedsLimit(
-            f"The picture and its worker need {needed_bytes} bytes, and {limit_bytes} can ever be given.",
-            neededBytes=needed_bytes,
-            limitBytes=limit_bytes,
-        )
 
     def _plan(self, header: PictureHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> AnalysisPlan:
         """Plan the work on a picture that is looked at in `box`.

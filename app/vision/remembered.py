@@ -29,12 +29,15 @@ _MEMBERS = (
 )  # fmt: skip
 
 
-def result_key(task: type[VisionTask], params: Any, box: AnalysisSize, picture: bytes, media_id: str = "") -> CacheKey:
+def result_key(
+    task: type[VisionTask], params: Any, box: AnalysisSize, picture: bytes, media_id: str = "", work: str = "look"
+) -> CacheKey:
     """Return what detections depend on: the picture, the task with its resolved parameters, the analysis size.
 
-    `media_id` is that of the stored picture, with which they go; empty for one that was only sent.
+    `media_id` is that of the stored picture, with which they go; empty for one that was only sent. `work` is how the
+    picture is looked at.
     """
-    asked = json.dumps([__version__, task.name, task.bundle(params), asdict(params), box.width, box.height])
+    asked = json.dumps([__version__, work, task.name, task.bundle(params), asdict(params), box.width, box.height])
     # 2 GB a second: 5 MiB hold the loop for 2.5 ms, less than an inference.
     digest = hashlib.sha256(asked.encode() + b"\0" + hashlib.sha256(picture).digest())
     return CacheKey(SOURCE, media_id, digest.hexdigest())

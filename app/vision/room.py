@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.vision.accounts import ROLE
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
+from app.vision.head_finder import HeadFinder
 from app.vision.models import Nursery
 from app.vision.remembered import RememberedResults
 from app.vision.sizes import LearnedSizes
@@ -55,6 +56,7 @@ class VisionRoom:
 
     vision: Vision
     analysis: Analysis
+    heads: HeadFinder
     pictures: Pictures
     batches: Batches
     streams: Streams
@@ -80,13 +82,15 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     nursery = Nursery(_child_spec(settings), Surroundings.around(launcher), sizes, zygote)
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
-    analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
+    remembered = RememberedResults(core.cache)
+    analysis = Analysis(vision, governor, settings.vision, settings.image, remembered)
     wait_seconds = settings.memory.wait_seconds
     taken = partial(Pictures, governor.budget, core.unfinished, store.scratch, disk)
     await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
+        heads=HeadFinder(vision, governor, vision.task("face-detection"), settings.image.max_pixels, remembered),
         pictures=taken(Priority.REQUEST, wait_seconds),
         batches=Batches(analysis, taken(Priority.BATCH, BATCH_WAIT_SECONDS), store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, taken(Priority.LIVE, wait_seconds), settings.vision),

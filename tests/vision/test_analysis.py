@@ -17,9 +17,11 @@ from PIL import Image
 from app.derived.cache import DerivedCache
 from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
+from app.domain.priority import Priority
 from app.domain.receipt import Receipt
 from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.media.pictures import Picture
+from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
@@ -105,7 +107,9 @@ class FakeVision:
         return self.held
 
     @asynccontextmanager
-    async def lease(self, key: ModelKey, _picture: object, grant: Grant, _tracker: object) -> AsyncIterator[Lease]:
+    async def lease(
+        self, key: ModelKey, _picture: object, grant: Grant, _tracker: object = None
+    ) -> AsyncIterator[Lease]:
         self.leases += 1
         async with grant() as reservation:
             yield Lease(ServedModel(key), reservation)
@@ -125,6 +129,7 @@ class FakeVision:
 class FakePicture(Picture):
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.customer = Customer(Priority.REQUEST, "me", 10)
         self.granted_parts: list[dict[str, int]] = []
 
     async def put_aside(self) -> None:
