@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 from app.core import Core
+from app.derived.cache import DerivedCache
+from app.derived.shelf import Shelf
 from app.domain.pressure import POLICIES
 from app.domain.units import MIB
+from app.images.room import ImagesRoom, open_images
+from app.images.wishes import open_presets
 from app.media.room import MediaRoom, open_media
 from app.memory.allowance import Allowance
 from app.memory.cache import Cache
@@ -38,9 +42,10 @@ from app.vision.room import VisionRoom, open_vision
 
 CACHE_SHARE = 0.04
 CACHE_MAX_BYTES = 64 * MIB
+"""The part of the limit that the cache has in memory, where no setting says otherwise."""
+
 UNFINISHED_SHARE = 0.125
 """The part of the budget for what waits for a client: the rest is for what does not."""
-"""The cache's part of the limit, where no setting says otherwise."""
 
 
 class Overrides(TypedDict, total=False):
@@ -56,6 +61,7 @@ class House:
     core: Core
     media: MediaRoom
     vision: VisionRoom
+    images: ImagesRoom
     status: StatusRoom
 
 
@@ -65,14 +71,17 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
 
     Raises:
         UnusableRoot: the storage root cannot be used.
+        UnusableSettings: a preset is no query that is answered.
     """
     async with AsyncExitStack() as stack:
+        presets = open_presets(settings.image.presets)  # first: what is wrong with them is told by itself
         core = await _open_core(settings, overrides.get("gauge"), stack)
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
-        status = await open_status(core, media, vision, stack)
+        images = await open_images(core, presets, stack, vision.heads)
+        status = await open_status(core, media, vision, images, stack)
         core.governor.trimmer.start()
-        yield House(core, media, vision, status)
+        yield House(core, media, vision, images, status)
 
 
 async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: AsyncExitStack) -> Core:
@@ -86,8 +95,12 @@ async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: Async
     if store.buffer_bytes:
         stack.callback(governor.budget.hold({"transfers": store.buffer_bytes}, owner="storage").release)
     unfinished = Allowance(lambda: governor.budget.total_bytes * UNFINISHED_SHARE, governor.trimmer.request)
-    cache = _build_cache(settings, limit, governor)
-    stack.callback(cache.close)
+    memory = _build_cache(settings, limit, governor)
+    stack.callback(memory.close)
+    shelf = Shelf(settings.storage.root.absolute() / "derived", settings.storage.cache, store.space, disk)
+    await shelf.open()
+    cache = DerivedCache(memory, shelf, disk)
+    store.when_deleted(cache.forget)
     tasks = await stack.enter_async_context(asyncio.TaskGroup())
     traffic = Traffic(AccessLog() if settings.log.access or settings.log.level == "debug" else None)
     core = Core(settings, limit, Lifecycle(), traffic, governor, unfinished, cache, disk, store, tasks)

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from app.derived.cache import DerivedCache
 from app.memory.allowance import Allowance
-from app.memory.cache import Cache
 from app.memory.governor import Governor
 from app.memory.limit import MemoryLimit
 from app.server.lifecycle import Lifecycle
@@ -29,7 +29,7 @@ class Core:
     traffic: Traffic
     governor: Governor
     unfinished: Allowance
-    cache: Cache
+    cache: DerivedCache
     disk: DiskThreads
     store: MediaStore
     tasks: asyncio.TaskGroup

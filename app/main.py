@@ -16,6 +16,8 @@ from app.http import problems
 from app.http.documented import documented_routes
 from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
+from app.images import info_routes, stored
+from app.images import routes as images
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
@@ -75,7 +77,14 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         generate_unique_id_function=lambda route: route.name,  # what methods of generated clients are called
     )
     problems.install(app)
-    for build_router in (vision.build_router, media.build_router, status.build_router):  # tried in this order
+    for build_router in (
+        stored.build_router,
+        vision.build_router,
+        images.build_router,
+        info_routes.build_router,
+        media.build_router,
+        status.build_router,
+    ):  # tried in this order
         app.include_router(build_router())
     app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     _add_middleware(app, settings)

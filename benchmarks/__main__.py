@@ -29,8 +29,10 @@ SHORT: dict[str, list[str]] = {
     "burst": ["--short"],
     "multipart": ["--short"],
     "idle": ["--short"],
+    "images": ["--short"],
     "ratios": ["--short"],
     "telemetry": [],
+    "faces": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

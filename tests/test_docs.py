@@ -13,6 +13,7 @@ from fastapi.routing import APIWebSocketRoute, iter_route_contexts
 
 from app.domain.pressure import PressureLevel, ProcessingMode
 from app.errors import BallastError
+from app.images.params import query_model
 from app.main import EXPOSED_HEADERS, create_app
 from app.settings import Settings
 from app.settings.variables import environment_names
@@ -20,6 +21,7 @@ from app.status.metrics import render
 from app.status.schema import MemorySchema
 from app.storage.discovery import complete_settings
 from app.vision.task import vision_tasks
+from scripts.images_table import table
 from tests.media_files import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
@@ -104,6 +106,16 @@ def test_every_task_and_its_parameters_are_in_the_contract(name: str) -> None:
     assert [word for word in (name, *params) if f"`{word}`" not in _contract()] == []
 
 
+def test_the_table_of_image_parameters_is_that_of_the_operations() -> None:
+    assert table() in _text(DOCS / "images.md")
+
+
+def test_every_image_parameter_is_in_the_contract() -> None:
+    names = [field.alias for field in query_model().model_fields.values()]
+
+    assert [name for name in names if f"`{name}`" not in _contract()] == []
+
+
 def test_the_contract_names_every_member_of_every_answer() -> None:
     schemas = create_app(Settings()).openapi()["components"]["schemas"]
     members = {name for schema in schemas.values() for name in schema.get("properties", {})}
@@ -119,7 +131,7 @@ def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> N
     section = _contract().partition("### `GET /metrics/memory`")[2].partition("### ")[0]
     listed = {name for span in re.findall(r"`([^`]*)`", section) for name in re.findall(r'^\w+$|(?<=")\w+(?=")', span)}
     values = {"api", "zygote", "vision", "ffmpeg", "other", "cgroup1", "cgroup2", "setting", "physical"}
-    values |= {"counter", "inferred", "fork", "exec", "required"}
+    values |= {"images", "counter", "inferred", "fork", "exec", "required"}
     of_the_sandbox = {
         "policy", "network", "landlock", "missing", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal",
         "startMethod", "obstacle",

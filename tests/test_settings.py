@@ -140,6 +140,7 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_SERVER__ORIGINS": ("https://one.example, null", ("https://one.example", "null")),
         "BALLAST_STORAGE__S3_ENDPOINT": ("http://store:9000", "http://store:9000"),
         "BALLAST_STORAGE__S3_PUBLIC_ENDPOINT": ("https://store", "https://store"),
+        "BALLAST_IMAGE__PRESETS": ("thumb:width=320", {"thumb": "width=320"}),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
     }
     if name in special:

@@ -35,6 +35,7 @@ class Serve(Command):
             return 0
         from app.main import create_app
         from app.server.listeners import Server
+        from app.settings import UnusableSettings
         from app.storage.filesystem import UnusableRoot
 
         log.configure(settings.log.level)
@@ -43,7 +44,7 @@ class Serve(Command):
             logger.warning(warning)
         try:
             return Server(create_app(settings), settings).run()
-        except UnusableRoot as error:
+        except (UnusableRoot, UnusableSettings) as error:
             raise CommandRefused(str(error)) from error
 
 

@@ -37,6 +37,9 @@ _BASE_BYTES = 3 << 20
 # Of the answer: the RGB image and its turned copy at 4 bytes a pixel, `tobytes` in pieces and joined at 3.
 _ANSWER_BYTES = 14
 
+# Of an RGB picture in Pillow's memory.
+_IMAGE_BYTES = 4
+
 # `decode._reduce_in_bands` converts 2**18 pixels at a time: cropped, converted, premultiplied, reduced.
 BAND_PIXELS = 1 << 18
 _BAND_BYTES = 16
@@ -90,13 +93,23 @@ def decode_bytes(header: PictureHeader, target: tuple[int, int] | None, encoded_
     `encoded_bytes` is the length of the file: some decoders copy it. The file itself, where the caller holds it,
     comes on top.
     """
+    answering = _ANSWER_BYTES * target[0] * target[1] if target else 0
+    return _peak_bytes(header, target, encoded_bytes, answering)
+
+
+def image_bytes(header: PictureHeader, target: tuple[int, int], encoded_bytes: int) -> int:
+    """Predict the same for `decode.decode_image`, whose answer stays in Pillow's memory."""
+    turned = header.orientation > 1 and not header.format.decodes_upright
+    return _peak_bytes(header, target, encoded_bytes, (2 if turned else 1) * _IMAGE_BYTES * target[0] * target[1])
+
+
+def _peak_bytes(header: PictureHeader, target: tuple[int, int] | None, encoded_bytes: int, answering_bytes: int) -> int:
     size = _scaled(header, draft_scale(header, target))
     wanted = _stored_target(header, target) if target else size
     decoding, held = header.format.decoder_bytes(header, size[0] * size[1])
     reducing = held + _reduce_bytes(header, size, wanted)
-    answering = _ANSWER_BYTES * wanted[0] * wanted[1] if target else 0
     buffers = header.format.buffer_bytes(header, encoded_bytes)
-    return _BASE_BYTES + buffers + max(decoding, reducing, answering)
+    return _BASE_BYTES + buffers + max(decoding, reducing, answering_bytes)
 
 
 def reduction(size: tuple[int, int], target: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

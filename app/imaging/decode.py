@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
-from app.errors import InvalidMedia
-from app.imaging.cost import BAND_PIXELS, MAX_STORED_PIXELS, REDUCING_GAP, check_pixels, reduction
+from app.imaging.cost import BAND_PIXELS, REDUCING_GAP, check_pixels, reduction
 from app.imaging.header import read_header
-from app.imaging.picture_format import PictureHeader
+from app.imaging.opened import decoder_errors, open_image
 
 RgbArray = NDArray[np.uint8]
 Resampling = Image.Resampling
 Box = tuple[float, float, float, float]
 
-# Our own checks come first (`check_pixels`); Pillow's stay behind them, and what it would only warn of is an error.
-Image.MAX_IMAGE_PIXELS = MAX_STORED_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\.")  # a client's picture is no reason for a line in our log
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-
-_OUT_OF_MEMORY = "out of memory"  # ImageFile.ERRORS[-9]
 FOR_MODELS, FOR_EYES = Resampling.NEAREST, Resampling.BILINEAR
 """What a picture is reduced with for those who look at it (`decode_picture`)."""
 
@@ -60,6 +47,15 @@ class DecodedPicture:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class UprightImage:
+    """A decoded picture in Pillow's memory, mode RGB, upright; `width` and `height` are those of the original."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
 def decode_picture(
     data: bytes | bytearray | memoryview,
     box: AnalysisSize,
@@ -80,39 +76,36 @@ def decode_picture(
         TooManyPixels: see `check_pixels`.
         MemoryError: the process is not given the memory.
     """
+    upright = decode_image(data, box, max_pixels, resample)
+    with decoder_errors():
+        rgb = np.asarray(upright.image)
+    assert rgb.dtype == np.uint8
+    assert rgb.shape == (*upright.image.size[::-1], 3)
+    assert rgb.flags.c_contiguous
+    return DecodedPicture(rgb, upright.width, upright.height)
+
+
+def decode_image(
+    data: bytes | bytearray | memoryview, box: AnalysisSize, max_pixels: int, resample: Resampling
+) -> UprightImage:
+    """Do what `decode_picture` does, but leave the result where Pillow has it: 4 bytes a pixel instead of 14.
+
+    Raises:
+        BallastError, MemoryError: see `decode_picture`.
+    """
     header = read_header(data)
     target = box.fit(*header.upright)
     check_pixels(header, target, max_pixels)
     orientation = 1 if header.format.decodes_upright else header.orientation
     stored = target[::-1] if orientation >= 5 else target
-    with _decoder_errors():
+    with decoder_errors():
         opened = open_image(data, header)
         drafted = opened.draft("RGB", stored)
         opened.load()
         image = to_rgb(opened, stored, resample, drafted[1] if drafted else None)
         del opened
-        rgb = np.asarray(image.transpose(_TURNS[orientation]) if orientation in _TURNS else image)
-    assert rgb.dtype == np.uint8
-    assert rgb.shape == (target[1], target[0], 3)
-    assert rgb.flags.c_contiguous
-    return DecodedPicture(rgb, *header.upright)
-
-
-def open_image(data: bytes | bytearray | memoryview, header: PictureHeader) -> ImageFile.ImageFile:
-    """Open a picture with the one Pillow plug-in of its format; the pixels are not decoded yet.
-
-    The plug-in's class is called instead of `Image.open`, so that no other plug-in is imported or asked, and the
-    second pictures of an MPO or Ultra HDR JPEG are left alone.
-
-    Raises:
-        InvalidMedia: the decoder reads another size than `read_header` did: the prediction would not hold.
-        OSError, SyntaxError, ValueError: the decoder does not accept it.
-    """
-    image: ImageFile.ImageFile = header.format.load_plugin()(io.BytesIO(data))
-    size = header.upright if header.format.decodes_upright else (header.width, header.height)
-    if image.size != size:
-        raise InvalidMedia("The headers of the picture contradict each other.")
-    return image
+        upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+    return UprightImage(upright, *header.upright)
 
 
 def to_rgb(image: Image.Image, size: tuple[int, int], resample: Resampling, box: Box | None = None) -> Image.Image:
@@ -165,17 +158,3 @@ def _averageable(band: Image.Image) -> Image.Image:
     if band.has_transparency_data:
         return band.convert("RGBA")
     return band.convert("L" if band.mode == "1" else "RGB")
-
-
-@contextmanager
-def _decoder_errors() -> Iterator[None]:
-    """Turn what Pillow's decoders raise on bad input into InvalidMedia."""
-    try:
-        yield
-    except (
-        OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError,
-        struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning,
-    ) as error:  # fmt: skip
-        if isinstance(error, OSError) and _OUT_OF_MEMORY in str(error):
-            raise MemoryError(str(error)) from error
-        raise InvalidMedia("The picture is truncated or corrupt.") from error

@@ -22,6 +22,7 @@ class PictureHeader:
     `channels` is what the pixels become: 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha or CMYK.
     `progressive` is a JPEG whose coefficients are all kept until the last scan: progressive, or in several scans.
     `samples` is how many samples are stored for a pixel (4:4:4: 3, 4:2:0: 1.5), without an alpha channel.
+    `strip_bytes` is what the largest strip or tile of a TIFF takes that has to be unpacked.
     """
 
     format: PictureFormat
@@ -34,6 +35,7 @@ class PictureHeader:
     progressive: bool = False
     orientation: int = 1
     samples: float = 3.0
+    strip_bytes: int = 0
 
     @property
     def pixels(self) -> int:
@@ -97,9 +99,21 @@ class PictureFormat(ABC):
         image = pixels * self.pixel_bytes(header)
         return image, image
 
+    def has_alpha(self, header: PictureHeader) -> bool:
+        """Whether something of such a picture can be transparent."""
+        return header.channels in (2, 4)
+
     def is_averageable(self, header: PictureHeader) -> bool:
         """Whether Pillow's image can be reduced in the mode in which it comes (`decode._PLAIN_MODES`)."""
         return header.channels in (1, 3)
+
+    def read_profile(self, _data: bytes | memoryview) -> bytes | None:
+        """Return the ICC profile of a file of this format where Pillow's plug-in is kept from reading it."""
+        return None
+
+    def read_exif(self, _data: bytes | memoryview) -> bytes | None:
+        """Return the EXIF block where Pillow's plug-in is kept from reading it."""
+        return None
 
     def load_plugin(self) -> Any:
         """Import Pillow's plug-in and return its class of images. Child side only."""

@@ -20,8 +20,8 @@ from app.domain.media import MediaItem
 from app.domain.pressure import PressureLevel
 from app.domain.units import KIB
 from app.errors import BallastError
+from app.media.links import Links
 from app.media.schema import MediaItemSchema
-from app.media.signer import UrlSigner
 from app.settings import StorageSettings, UploadSettings
 from app.storage.store import MediaStore
 
@@ -68,24 +68,23 @@ class Delivery:
         upload: UploadSettings,
         storage: StorageSettings,
         level: Callable[[], PressureLevel],
-        signer: UrlSigner | None = None,
+        links: Links,
     ) -> None:
-        """With a `signer`, the URLs that are handed out need no key."""
         self._store = store
         self._inline_max_bytes = upload.inline_max_bytes
         self._lifetime = timedelta(seconds=storage.ttl_seconds) if storage.ttl_seconds else None
         self._shared_paths = storage.shared_paths
         self._level = level
-        self._signer = signer
+        self._links = links
 
     def describe(self, item: MediaItem) -> dict[str, Any]:
         """Return an item as a reference, by the names of `MediaItemSchema`: `large_file` tells by the size alone."""
-        path = f"/v1/media/{item.id}/content"
         local_path = self._store.local_path(item) if self._shared_paths else None
         return {
             **item.members(),
             "large_file": item.size_bytes > self._inline_max_bytes,
-            "url": path if self._signer is None else self._signer.sign(path),
+            "url": self._links.content(item),
+            "presets": self._links.presets(item),
             "expires_at": item.created_at + self._lifetime if self._lifetime is not None else None,
             "file_path": str(local_path) if local_path is not None else None,
             "buffer": None,

@@ -14,16 +14,16 @@ from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
 from app.media.expiry import Expiry
+from app.media.links import Links
 from app.media.listing import Listing
 from app.media.locks import UploadLocks
 from app.media.probing import Probing
 from app.media.resumable import Resumable
 from app.media.shares import UploadShares
-from app.media.signer import UrlSigner, read_secret
+from app.media.signer import UrlSigner, find_signer
 from app.media.transfers import Transfers
 from app.media.uploads import Uploads
 from app.memory.governor import Governor
-from app.settings import Settings
 from app.storage.ages import Ages
 from app.storage.records import StageRecords
 from app.storage.stagefiles import StageFiles
@@ -58,8 +58,9 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     shares = UploadShares(settings.upload.max_resumable, settings.storage.client_share)
     assembly = Assembly(staging, store, uploads)
     resumable = Resumable(staging, assembly, transfers, UploadLocks(), shares, settings.upload)
-    signer = _build_signer(settings)
-    delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, signer)
+    signer = find_signer(settings.server, settings.storage.root) if settings.server.api_keys else None
+    links = Links(signer, settings.image.presets)
+    delivery = Delivery(store, settings.upload, settings.storage, lambda: governor.level, links)
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
     await stack.enter_async_context(core.background(probing.run))
@@ -82,12 +83,3 @@ async def _open_staging(core: Core, stack: AsyncExitStack) -> Staging:
     await staging.open()
     stack.push_async_callback(staging.aclose)
     return staging
-
-
-def _build_signer(settings: Settings) -> UrlSigner | None:
-    """Return what signs item URLs; without keys they are open to all anyway."""
-    server = settings.server
-    if not server.api_keys:
-        return None
-    secrets = server.url_secrets or (read_secret(settings.storage.root / "state" / "url_secret"),)
-    return UrlSigner(secrets, server.url_seconds)

@@ -66,6 +66,11 @@ class MediaItemSchema(Schema):
     large_file: bool = Field(description="Take `url` (or `path`): the bytes are not in `buffer`.")
     path: str = Field(description="The reference below the storage root.")
     url: str
+    presets: dict[str, str] = Field(
+        {},
+        description="Where a picture is by each preset of `BALLAST_IMAGE__PRESETS`.",
+        exclude_if=lambda presets: not presets,
+    )
     created_at: Moment
     expires_at: Moment | None
     file_path: str | None = Field(

@@ -19,6 +19,7 @@ from typing import TypeAlias
 from urllib.parse import urlencode
 
 from app.errors import Forbidden
+from app.settings import ServerSettings
 
 _MIN_SECRET_CHARACTERS = 32
 _SIGNED = re.compile(r"/v1/media/[a-z0-9]+/(?:content|image)|/v1/jobs/[A-Za-z0-9-]+/events")
@@ -82,6 +83,16 @@ class UrlSigner:
         if int(expires) <= self._clock():
             raise Forbidden("This URL has expired. Ask for the item again to get a new one.")
         return int(expires)
+
+
+def find_signer(settings: ServerSettings, root: Path, lifetime_seconds: float | None = None) -> UrlSigner:
+    """Return the signer of the service with these settings and this storage root.
+
+    Raises:
+        OSError: its secret can be neither read nor written.
+    """
+    secrets_in_use = settings.url_secrets or (read_secret(root / "state" / "url_secret"),)
+    return UrlSigner(secrets_in_use, settings.url_seconds if lifetime_seconds is None else lifetime_seconds)
 
 
 def read_secret(path: Path) -> str:

@@ -28,9 +28,14 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "StorageSettings",
+    "UnusableSettings",
     "UploadSettings",
     "VisionSettings",
 ]
+
+
+class UnusableSettings(RuntimeError):
+    """A value that only a room can judge is wrong; the message is one sentence for whoever started the service."""
 
 
 class Settings(BaseSettings):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from app.domain.units import GIB, MIB
-from app.settings.values import Bytes, Seconds, Section, Share, parse_bytes
+from app.settings.values import Bytes, Presets, Seconds, Section, Share, parse_bytes
 
 
 class MemorySettings(Section):
@@ -29,7 +29,9 @@ class MemorySettings(Section):
     sample_seconds: float = Field(1.0, gt=0, description="Sampling period at LOW.")
     fast_sample_seconds: float = Field(0.25, gt=0, description="Sampling period above LOW.")
     detail_seconds: float = Field(10.0, gt=0, description="Period of the expensive samples (USS).")
-    cache: Bytes | None = Field(None, description="Bytes of the cache; unset: 4 % of the limit, at most 64 MiB.")
+    cache: Bytes | None = Field(
+        None, description="Bytes of the cache in memory; unset: 4 % of the limit, at most 64 MiB."
+    )
     wait_seconds: Seconds = Field(10.0, description="How long a request waits for bytes before it is shed.")
     max_waiting: int = Field(256, ge=1, description="How many requests may wait for bytes.")
     client_share: float = Field(0.5, gt=0, le=1, description="Share of these places that one client may have.")
@@ -67,6 +69,7 @@ class StorageSettings(Section):
     watch_seconds: float = Field(
         5.0, gt=0, description="How often it is looked whether the disk takes a write and the store answers."
     )
+    cache: Bytes = Field(GIB, description="Bytes of files of the cache below the root; they give way. 0: none.")
     fsync: bool = Field(True, description="Sync a file and its folder before an upload is answered.")
     hang_seconds: float = Field(
         30.0, gt=0, description="Time in which the disk must do something; then what needs it is answered 503."
@@ -118,7 +121,18 @@ class UploadSettings(Section):
 
 
 class ImageSettings(Section):
+    max_bytes: Bytes = Field(25 * MIB, le=60 * MIB, description="Size of the largest picture that is transformed.")
     max_pixels: int = Field(50_000_000, gt=0, description="Decoded pixels x frames of one picture.")
+    presets: Presets = Field(
+        {}, description="Named parameters: thumb:width=320&fit=cover; card:width=800 (or a JSON object)."
+    )
+    max_age_seconds: Seconds = Field(3600, description="How long a browser may keep a derived picture unasked.")
+    max_frames: int = Field(500, ge=1, description="Frames of the longest animation that stays one.")
+    deadline_seconds: float = Field(30.0, gt=0, description="Time after which the work on a picture is given up.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Pictures that are worked on at a time; unset: one a core, within the quota."
+    )
+    idle_seconds: float = Field(60.0, gt=0, description="Idle time after which an imaging worker ends.")
 
 
 class VisionSettings(Section):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
@@ -30,6 +33,44 @@ def _split_commas(value: object) -> object:
     return value
 
 
+_PRESET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def parse_presets(value: object) -> object:
+    """Read names and the query that each stands for: `thumb:width=320&fit=cover; card:width=800`, or a JSON object.
+
+    The members of the object are queries, or objects of parameters.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        value = json.loads(text) if text.startswith("{") else dict(_preset(entry) for entry in _entries(text))
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if _PRESET_NAME.fullmatch(str(name)) is None:
+            raise ValueError("the name of a preset has letters, digits, - and _ only")
+    return {name: _query(query) for name, query in value.items()}
+
+
+def _entries(text: str) -> list[str]:
+    return [entry for entry in re.split(r"[;\s]+", text) if entry]
+
+
+def _preset(entry: str) -> tuple[str, str]:
+    name, sign, query = entry.partition(":")
+    if not sign:
+        raise ValueError("write presets as name:query, with ; between them, such as thumb:width=320&fit=cover")
+    return name, query
+
+
+def _query(query: object) -> object:
+    if not isinstance(query, dict):
+        return query
+    written = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
+    return urlencode(written)
+
+
+Presets = Annotated[Mapping[str, str], NoDecode, BeforeValidator(parse_presets)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 Seconds = Annotated[float, Field(ge=0)]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
+from app.derived.cache import DerivedStatistics
 from app.errors import Overloaded, TooManyRequests
 from app.http.problems import GUARDED, problem_responses
 from app.http.state import ClientDep, opened
@@ -108,7 +109,7 @@ def memory_report(status: StatusRoom) -> MemorySchema:
             "unaccounted_bytes": sample.working_set_bytes - resident_bytes,
             "processes": _processes(governor),
             "models": status.vision.vision.statuses(),
-            "cache": core.cache.statistics(),
+            "cache": _cache(core.cache.statistics()),
             "temp_files": core.store.temp_files.statistics(),
             "uploads": {"active": uploads.active, "bytes": uploads.received_bytes},
             "streams": status.vision.streams.counters,
@@ -147,6 +148,21 @@ def _budget(statistics: BudgetStatistics) -> dict[str, object]:
         "shed_total": sum(statistics.shed_total.values()),
         "shed_by_reason": statistics.shed_total,
         "holders": statistics.holders,
+    }
+
+
+def _cache(statistics: DerivedStatistics) -> dict[str, object]:
+    memory = statistics.memory
+    return {
+        "entries": memory.entries,
+        "size_bytes": memory.size_bytes,
+        "limit_bytes": memory.limit_bytes,
+        "hits": statistics.hits,
+        "misses": statistics.misses,
+        "hit_rate": statistics.hit_rate,
+        "evictions": memory.evictions,
+        "by_source": memory.by_source,
+        "files": statistics.files,
     }
 
 

@@ -83,7 +83,14 @@ class MemoryMetrics:
 
     def _cache(self) -> Iterator[Metric]:
         cache = self._core.cache.statistics()
-        yield gauge("cache_entries", "Entries of the cache.", cache.entries)
-        yield gauge("cache_bytes", "Bytes of the cache.", cache.size_bytes)
+        memory, files = cache.memory, cache.files
+        by_source = {name: one.entries for name, one in memory.by_source.items()}
+        yield gauge("cache_entries", "Entries of the cache in memory.", memory.entries)
+        yield gauge("cache_bytes", "Bytes of the cache in memory.", memory.size_bytes)
+        yield gauges("cache_source_entries", "Entries of the cache in memory by source.", "source", by_source)
+        yield gauge("cache_files_entries", "Files of the cache.", files.entries)
+        yield gauge("cache_files_bytes", "Bytes in files of the cache.", files.size_bytes)
         yield counter("cache_hits", "Look-ups that found something.", cache.hits)
         yield counter("cache_misses", "Look-ups that found nothing.", cache.misses)
+        yield counter("cache_evictions", "Entries in memory that had to go for others.", memory.evictions)
+        yield counter("cache_files_evictions", "Files that had to go for others.", files.evictions)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.core import Core
 from app.domain.pressure import PressureLevel
 from app.http.audience import Audience
+from app.images.room import ImagesRoom
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
 from app.storage.watch import StorageWatch
@@ -21,13 +22,14 @@ class StatusRoom:
     core: Core
     media: MediaRoom
     vision: VisionRoom
+    images: ImagesRoom
     advisor: Advisor
     audience: Audience
     watch: StorageWatch
 
     def reasons(self) -> list[str]:
         """Return why new work is not welcome now; empty: it is. Nothing is asked of anybody."""
-        found = [*self.vision.vision.troubles(), *self.watch.troubles()]
+        found = [*self.vision.vision.troubles(), *self.images.images.children.troubles, *self.watch.troubles()]
         if self.core.governor.level >= PressureLevel.CRITICAL:
             found += [f"memory is critical: {reason}" for reason in self.core.governor.reasons]
         if self.core.lifecycle.leaving:
@@ -35,10 +37,12 @@ class StatusRoom:
         return found
 
 
-async def open_status(core: Core, media: MediaRoom, vision: VisionRoom, stack: AsyncExitStack) -> StatusRoom:
+async def open_status(
+    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, stack: AsyncExitStack
+) -> StatusRoom:
     """Build it on the other rooms; what it looks at in the background ends with the stack."""
     watch = StorageWatch(core.store, core.settings.storage)
     await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
     audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
-    return StatusRoom(core, media, vision, advisor, audience, watch)
+    return StatusRoom(core, media, vision, images, advisor, audience, watch)

@@ -56,13 +56,32 @@ class PsiSchema(Schema):
     host: bool
 
 
+class CacheSourceSchema(Schema):
+    entries: int
+    size_bytes: int
+
+
+class CacheFilesSchema(Schema):
+    entries: int
+    size_bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+
+
 class CacheSchema(Schema):
+    """What is kept in memory, of which source; look-ups in memory and then in `files`."""
+
     entries: int
     size_bytes: int
     limit_bytes: int
     hits: int
     misses: int
     hit_rate: Share
+    evictions: int
+    by_source: dict[str, CacheSourceSchema]
+    files: CacheFilesSchema
 
 
 class TempSourceSchema(Schema):

@@ -27,12 +27,16 @@ _SHARE_IS_USED = (
 
 @dataclass(frozen=True, slots=True)
 class StorageUsage:
-    """Committed items and their bytes, bytes reserved for what is being written, and the quota (None: no quota)."""
+    """Committed items and their bytes, bytes reserved for what is being written, and the quota (None: no quota).
+
+    `cached_bytes` are in files that give way to all others.
+    """
 
     items: int
     stored_bytes: int
     reserved_bytes: int
     quota_bytes: int | None
+    cached_bytes: int
 
 
 class DiskSpace:
@@ -59,6 +63,8 @@ class DiskSpace:
         self._stored_bytes = 0
         self._reserved_bytes = 0
         self._unwritten_bytes = 0
+        self._cached_bytes = 0
+        self._give_way: Callable[[int], Awaitable[object]] | None = None
         self._passing: Counter[str] = Counter()
 
     async def reserve(self, declared_bytes: int | None, client: str = "") -> SpaceReservation:
@@ -70,8 +76,9 @@ class DiskSpace:
             StorageFull: the quota or the floor of free space does not allow it.
         """
         reservation = SpaceReservation(self, client, declared_bytes or 0)
-        left_bytes = await self._left_bytes()
-        _refuse_beyond(1 if declared_bytes is None else declared_bytes, left_bytes)
+        needed_bytes = 1 if declared_bytes is None else declared_bytes
+        left_bytes = await self._left_bytes(needed_bytes)
+        _refuse_beyond(needed_bytes, left_bytes)
         if declared_bytes != 0:
             self._grant(reservation, 1, left_bytes)
         return reservation
@@ -96,7 +103,7 @@ class DiskSpace:
         Raises:
             StorageFull: it would not.
         """
-        _refuse_beyond(size_bytes, await self._left_bytes())
+        _refuse_beyond(size_bytes, await self._left_bytes(size_bytes))
 
     def added(self, size_bytes: int, items: int = 1) -> None:
         """Count an item that was committed, or several and their bytes in all."""
@@ -108,18 +115,37 @@ class DiskSpace:
         self._stored_bytes -= size_bytes
         self._items -= 1
 
-    def usage(self) -> StorageUsage:
-        return StorageUsage(self._items, self._stored_bytes, self._reserved_bytes, self._quota_bytes)
+    def cached(self, size_bytes: int) -> None:
+        """Count bytes that came into the cache's files, or (negative) went."""
+        self._cached_bytes += size_bytes
 
-    async def _left_bytes(self) -> int:
+    def let_give_way(self, give_way: Callable[[int], Awaitable[object]]) -> None:
+        """Have this called with the bytes that are missing before anything is refused: the cache removes files."""
+        self._give_way = give_way
+
+    def usage(self) -> StorageUsage:
+        return StorageUsage(
+            self._items, self._stored_bytes, self._reserved_bytes, self._quota_bytes, self._cached_bytes
+        )
+
+    async def _left_bytes(self, needed_bytes: int) -> int:
+        """Return what is left; where that is less than `needed_bytes`, the cache gives way if that helps."""
+        left_bytes = await self._look()
+        missing_bytes = needed_bytes - left_bytes
+        if self._give_way is not None and 0 < missing_bytes <= self._cached_bytes:
+            await self._give_way(missing_bytes)
+            left_bytes = await self._look()
+        return left_bytes
+
+    async def _look(self) -> int:
         left_bytes = await self._free_bytes() - self._floor_bytes - self._unwritten_bytes
         if self._quota_bytes is not None:
-            taken_bytes = self._stored_bytes + self._reserved_bytes + self._other_bytes()
+            taken_bytes = self._stored_bytes + self._reserved_bytes + self._cached_bytes + self._other_bytes()
             left_bytes = min(left_bytes, self._quota_bytes - taken_bytes)
         return left_bytes
 
     async def _grow(self, reservation: SpaceReservation, needed_bytes: int) -> None:
-        self._grant(reservation, needed_bytes, await self._left_bytes())
+        self._grant(reservation, needed_bytes, await self._left_bytes(needed_bytes))
 
     def _grant(self, reservation: SpaceReservation, needed_bytes: int, left_bytes: int) -> None:
         """Reserve `needed_bytes` more, and what is wanted beyond them as far as the client's share goes."""

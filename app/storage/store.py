@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -39,6 +39,7 @@ class MediaStore(Backend):
         super().__init__(settings, disk)
         self._pins = Pins()
         self._lock_fd: int | None = None
+        self._on_delete: list[Callable[[str], Awaitable[None]]] = []
         self.temp_files = TempFiles(self._root / "tmp", disk)
         self.space = DiskSpace(
             self._free_bytes,
@@ -189,6 +190,10 @@ class MediaStore(Backend):
         with self._pins.leaving(media_id):
             await finish(self._delete(media_id))
 
+    def when_deleted(self, listener: Callable[[str], Awaitable[None]]) -> None:
+        """Have this called with the id of each item that is deleted, while nobody can read or pin it any more."""
+        self._on_delete.append(listener)
+
     def pin(self, media_id: str) -> AbstractContextManager[None]:
         """Keep an item from being deleted for the block: a job's input.
 
@@ -220,6 +225,8 @@ class MediaStore(Backend):
         item = await self.get(media_id)
         await self._unpublish(item)
         self.space.removed(item.size_bytes)
+        for listener in self._on_delete:
+            await listener(media_id)
         await self._discard(item)
 
     async def _items(self, media_ids: Sequence[str]) -> list[MediaItem]:

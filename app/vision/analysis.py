@@ -7,22 +7,20 @@ from functools import partial
 from typing import Any
 
 from app.domain.analysis_size import AnalysisSize
-from app.domain.receipt import Receipt
-from app.errors import MemoryExceedsLimit, PayloadTooLarge, UnsupportedMedia
+from app.errors import PayloadTooLarge, UnsupportedMedia
 from app.imaging.cost import check_pixels, decode_bytes
 from app.imaging.header import read_header
 from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
-from app.vision.model_key import ModelKey
+from app.vision.looks import Looks
 from app.vision.plan import AnalysisPlan, Output, Rendering
 from app.vision.remembered import RememberedResults, result_key
 from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
-from app.workers.pool import NoWorker
 
 _CHEAPER_SCALE = 0.5
 
@@ -41,7 +39,8 @@ _CANVAS = AnalysisSize(1920, 1920)
 class AnalysisRequest:
     """What a client wants to know of a picture, and how: a mask only where the task has one.
 
-    `may_reuse`: detections that were found before will do. With a `tracker` a stream's own model is used.
+    `may_reuse`: detections that were found before will do. With a `tracker` a stream's own model is used. `media_id`
+    is that of the stored picture which is looked at, and must not be deleted meanwhile; empty for one that was sent.
     """
 
     task: type[VisionTask]
@@ -50,6 +49,7 @@ class AnalysisRequest:
     output: Output = Output.DETECTIONS
     may_reuse: bool = False
     tracker: Tracker | None = None
+    media_id: str = ""
 
 
 class Analysis:
@@ -68,6 +68,7 @@ class Analysis:
         self._settings = settings
         self._max_pixels = image.max_pixels
         self._remembered = remembered
+        self._looks = Looks(vision, governor)
 
     @property
     def max_bytes(self) -> int:
@@ -90,79 +91,21 @@ class Analysis:
         request = replace(request, params=self.vision.resolve(request.task, request.params))
         if not request.may_reuse or request.output is not Output.DETECTIONS:
             return await self._look(request, picture)
-        key = result_key(request.task, request.params, self.box(), picture.data)
-        found = self._remembered.find(key, self._governor.mode)
-        if found is None:
-            found = await self._look(request, picture)
-            self._remembered.keep(key, found)
-        return found
+        key = result_key(request.task, request.params, self.box(), picture.data, request.media_id)
+        look = partial(self._look, request, picture)
+        return await self._remembered.find_or_look(key, self._governor.mode, picture, look)
 
     async def _look(self, request: AnalysisRequest, picture: Picture) -> AnalysisResult:
         encoded_bytes = len(picture.data)
         header = self._check(picture.data)
         plans = [self._plan(header, encoded_bytes, request.output, box) for box in self._boxes()]
-        mode = self._governor.mode
-        key, tracker = self.vision.key(request.task, request.params), request.tracker
-        plan = self._fitting(plans, key, 2 * encoded_bytes)
-        parts = {"decode": plan.decode_bytes + encoded_bytes}
-        grant = partial(picture.granted, parts, f"vision:{request.task.name}")
-        try:
-            async with self.vision.lease(key, picture, grant, tracker) as lease:
-                reply = await self.vision.analyze(lease, key, picture, plan, tracker)
-        except NoWorker:  # its children died between the lease and the call, and none follows by itself
-            async with self.vision.lease(key, picture, grant) as lease:
-                reply = await self.vision.analyze(lease, key, picture, plan)
-        if reply.peak_bytes is not None:
-            self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        self._governor.trimmer.request()
-        head = reply.head
-        return AnalysisResult(
-            task=request.task.name,
-            model=lease.model.key.asset.stem,
-            width=head["width"],
-            height=head["height"],
-            analyzed_width=head["analyzedWidth"],
-            analyzed_height=head["analyzedHeight"],
-            output=request.output,
-            payload=reply.payload,
-            queued_seconds=reply.queued_seconds,
-            decode_seconds=head["decodeSeconds"],
-            inference_seconds=head["inferenceSeconds"],
-            receipt=Receipt(sum(parts.values()), reply.peak_bytes, mode),
-            reduced=plan is not plans[0],
-        )
+        return await self._looks.look(self.vision.key(request.task, request.params), picture, plans, request.tracker)
 
     def _boxes(self) -> list[AnalysisSize]:
         """Return the analysis size of the mode, and the cheaper one for what does not fit in it."""
         box = self.box()
         smaller = box.scaled(_CHEAPER_SCALE)
         return [box, smaller] if max(smaller.width, smaller.height) >= _SMALLEST_SIDE else [box]
-
-    def _fitting(self, plans: list[AnalysisPlan], key: ModelKey, picture_bytes: int) -> AnalysisPlan:
-        """Return the first plan that can ever fit beside its model and what the picture itself takes.
-
-        Nothing is refused for what changes: a model that has grown leaves for a new one, and what was learned of the
-        operation counts only as far as there is room.
-
-        Raises:
-            MemoryExceedsLimit: none can, by the formula and the smallest model.
-        """
-        limit_bytes = self._governor.budget.limit_bytes
-        beside_bytes = self.vision.held_bytes(key) + picture_bytes
-        for plan in plans:
-            if plan.decode_bytes + beside_bytes <= limit_bytes:
-                return plan
-        plan, least_bytes = plans[-1], self.vision.least_held_bytes(key) + picture_bytes
-        needed_bytes = plan.formula_bytes + least_bytes
-        if needed_bytes <= limit_bytes:
-            plan = replace(plan, decode_bytes=min(plan.decode_bytes, limit_bytes - least_bytes))
-            self.vision.replace_large(key, plan.decode_bytes + picture_bytes)
-            return plan
-        raise MemoryExceedsLimit(
-            f"The picture and its worker need {needed_bytes} bytes, and {limit_bytes} can ever be given.",
-            neededBytes=needed_bytes,
-            limitBytes=limit_bytes,
-        )
 
     def _plan(self, header: PictureHeader, encoded_bytes: int, output: Output, box: AnalysisSize) -> AnalysisPlan:
         """Plan the work on a picture that is looked at in `box`.

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 
 from app import log
 from app.domain.media import Chunk
@@ -23,15 +24,24 @@ MAX_PICTURES = 100_000
 _AT_A_TIME_PER_INSTANCE = 2
 """Pictures that are taken in at a time, by child: one that is analysed, and one that is ready for it."""
 
-PictureSource = AbstractAsyncContextManager[AsyncIterator[Chunk]]
-"""Lends the bytes of one picture as they come."""
+
+@dataclass(frozen=True, slots=True)
+class SourcePicture:
+    """The bytes of one picture as they come; `media_id` is empty for one that was sent."""
+
+    chunks: AsyncIterator[Chunk]
+    media_id: str = ""
+
+
+PictureSource = AbstractAsyncContextManager[SourcePicture]
+"""Lends one picture for the block."""
 
 
 @asynccontextmanager
-async def sent_picture(chunks: AsyncIterator[Chunk]) -> AsyncIterator[AsyncIterator[Chunk]]:
+async def sent_picture(chunks: AsyncIterator[Chunk]) -> AsyncIterator[SourcePicture]:
     """Lend a part of the request's body; one that cannot be taken is read to its end, for the next one follows it."""
     try:
-        yield chunks
+        yield SourcePicture(chunks)
     except BallastError:
         async for _ in chunks:
             pass
@@ -52,8 +62,8 @@ class Batches:
         self._at_a_time = _AT_A_TIME_PER_INSTANCE * instances
 
     @asynccontextmanager
-    async def stored_picture(self, media_id: str) -> AsyncIterator[AsyncIterator[Chunk]]:
-        """Lend the bytes of a media item.
+    async def stored_picture(self, media_id: str) -> AsyncIterator[SourcePicture]:
+        """Lend a media item, which cannot be deleted meanwhile.
 
         Raises:
             NotFound: there is no such item.
@@ -64,7 +74,7 @@ class Batches:
             size_bytes = reader.item.size_bytes
             if size_bytes > max_bytes:
                 raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
-            yield reader.chunks(0, size_bytes)
+            yield SourcePicture(reader.chunks(0, size_bytes), media_id)
 
     def list(self, client: str) -> AbstractAsyncContextManager[Spool]:
         """Give a place on the disk for the ids of a batch, for the block."""
@@ -150,10 +160,10 @@ class Batch:
             self._places.release()
 
     async def _analyze(self, source: PictureSource, taken: asyncio.Event) -> AnalysisResult:
-        received = self._pictures.receive
-        async with source as chunks, received(chunks, self._analysis.max_bytes, self._request.client) as picture:
+        received, client = self._pictures.receive, self._request.client
+        async with source as sent, received(sent.chunks, self._analysis.max_bytes, client) as picture:
             taken.set()
-            return await self._analysis.analyze(self._request, picture)
+            return await self._analysis.analyze(replace(self._request, media_id=sent.media_id), picture)
 
 
 def _problem_line(index: int | None, error: BallastError) -> bytes:

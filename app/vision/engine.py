@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,15 @@ from typing import Any
 from app.domain.analysis_size import AnalysisSize
 from app.domain.units import MIB
 from app.errors import InvalidMedia
-from app.imaging.decode import FOR_EYES, FOR_MODELS, DecodedPicture, Resampling, decode_picture
+from app.imaging.decode import (
+    FOR_EYES,
+    FOR_MODELS,
+    DecodedPicture,
+    Resampling,
+    UprightImage,
+    decode_image,
+    decode_picture,
+)
 from app.vision.plan import Output, Rendering
 from app.vision.task import Found, Model, VisionTask, vision_tasks
 from app.workers.channel import Head
@@ -31,7 +41,7 @@ class Engine:
     A call is `{"task", "box": [width, height], "maxPixels", "decodeBytes"}` with an encoded picture as payload, for a
     tracker also `"timestampMs"`; `task` is the model's own, or one that it serves too. The answer's head has the sizes
     and times, its payload is the JSON array of detections. With the members of a `Rendering` the payload is a picture
-    or mask.
+    or mask; with `"search": true` the whole picture is searched (`VisionTask.search`).
     """
 
     def __init__(self, model: Model, tasks: dict[str, type[VisionTask]]) -> None:
@@ -45,6 +55,8 @@ class Engine:
         Raises:
             InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_picture`.
         """
+        if head.get("search"):
+            return self._search(head, payload)
         began = time.perf_counter()
         frame = self._decode(head, payload, AnalysisSize(*head["box"]))
         decoded = time.perf_counter()
@@ -53,17 +65,19 @@ class Engine:
         found = replace(found, detections=task.narrow(found.detections))
         done = time.perf_counter()
         height, width = frame.rgb.shape[:2]
-        answer = {
-            "width": frame.width,
-            "height": frame.height,
-            "analyzedWidth": width,
-            "analyzedHeight": height,
-            "decodeSeconds": round(decoded - began, 6),
-            "inferenceSeconds": round(done - decoded, 6),
-        }
+        answer = {**_sizes(frame, (width, height)), **_times(began, decoded, done)}
         if (rendering := Rendering.of(head)) is None:
             return answer, json.dumps(found.detections, separators=(",", ":")).encode()
         return answer, self._render(head, payload, task, frame, found, rendering)
+
+    def _search(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        began = time.perf_counter()
+        with self._caged(head):
+            upright = decode_image(payload, AnalysisSize(*head["box"]), head["maxPixels"], FOR_EYES)
+        decoded = time.perf_counter()
+        found = self._tasks[head["task"]].search(self._model, upright.image)
+        answer = {**_sizes(upright, upright.image.size), **_times(began, decoded, time.perf_counter())}
+        return answer, json.dumps(found, separators=(",", ":")).encode()
 
     def _render(
         self,
@@ -97,12 +111,30 @@ class Engine:
         box: AnalysisSize,
         resample: Resampling = FOR_MODELS,
     ) -> DecodedPicture:
+        with self._caged(head):
+            return decode_picture(payload, box, head["maxPixels"], resample)
+
+    @contextmanager
+    def _caged(self, head: Head) -> Iterator[None]:
         """Decode within what was reserved for it: a picture that lies about its size in the header gets no more."""
         try:
             with self._cage.allowance(head["decodeBytes"] + _SLACK_BYTES):
-                return decode_picture(payload, box, head["maxPixels"], resample)
+                yield
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None
+
+
+def _sizes(picture: DecodedPicture | UprightImage, analyzed: tuple[int, int]) -> Head:
+    return {
+        "width": picture.width,
+        "height": picture.height,
+        "analyzedWidth": analyzed[0],
+        "analyzedHeight": analyzed[1],
+    }
+
+
+def _times(began: float, decoded: float, done: float) -> Head:
+    return {"decodeSeconds": round(decoded - began, 6), "inferenceSeconds": round(done - decoded, 6)}
 
 
 def build(options: dict[str, Any]) -> Engine:

@@ -21,12 +21,12 @@ from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.sizes import LearnedSizes
 from app.vision.task import VisionTask
-from app.vision.zygote_account import ZygoteAccount
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.sandbox import outlook
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
+from app.workers.zygote_account import ZygoteAccount
 
 logger = logging.getLogger("ballast.vision")
 

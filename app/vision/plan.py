@@ -52,8 +52,9 @@ class Rendering:
 class AnalysisPlan:
     """How one picture is worked on: looked at in `box`, and answered as `rendering` says (None: the detections).
 
-    A worker is held to `decode_bytes` while it decodes. They are the forecast for `operation`, whose most expensive
-    step takes `formula_bytes` by its formula.
+    With `searches` all of it is looked at in detail (`VisionTask.search`), within `deadline_seconds` (None: those of
+    the settings). A worker is held to `decode_bytes` while it decodes. They are the forecast for `operation`, whose
+    most expensive step takes `formula_bytes` by its formula.
     """
 
     box: AnalysisSize
@@ -62,9 +63,16 @@ class AnalysisPlan:
     operation: str
     formula_bytes: int
     decode_bytes: int
+    searches: bool = False
+    deadline_seconds: float | None = None
+
+    @property
+    def output(self) -> Output:
+        return Output.DETECTIONS if self.rendering is None else self.rendering.output
 
     def as_head(self) -> dict[str, Any]:
         """Return it as members of a call."""
-        rendering = self.rendering.as_head() if self.rendering is not None else {}
+        form = self.rendering.as_head() if self.rendering is not None else {}
+        form |= {"search": True} if self.searches else {}
         box = [self.box.width, self.box.height]
-        return {"box": box, "maxPixels": self.max_pixels, "decodeBytes": self.decode_bytes, **rendering}
+        return {"box": box, "maxPixels": self.max_pixels, "decodeBytes": self.decode_bytes, **form}

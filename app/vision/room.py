@@ -18,16 +18,17 @@ from app.settings import Settings
 from app.vision.accounts import ROLE
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
+from app.vision.head_finder import HeadFinder
 from app.vision.models import Nursery
 from app.vision.remembered import RememberedResults
 from app.vision.sizes import LearnedSizes
 from app.vision.streams import Streams
 from app.vision.task import vision_tasks
 from app.vision.vision import Vision
-from app.vision.zygote_account import ZygoteAccount
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote import Zygote
+from app.workers.zygote_account import ZygoteAccount
 
 logger = logging.getLogger("ballast.vision")
 
@@ -36,6 +37,10 @@ BATCH_WAIT_SECONDS = 600.0
 
 CHILD_DATA_LIMIT_BYTES = 1024 * MIB
 """RLIMIT_DATA of a child: anonymous memory and 8 MiB for the stack of each of its threads."""
+
+ZYGOTE_BYTES = 32 * MIB
+"""What the zygote takes: interpreter, numpy, Pillow, MediaPipe's library and its modules (measured: 26;
+`python -m benchmarks.children`)."""
 
 ZYGOTE_IDLE_SECONDS = 30.0
 """How long the zygote stays after its last child has gone, if not less is set for children: starting it takes 0.3 s,
@@ -51,6 +56,7 @@ class VisionRoom:
 
     vision: Vision
     analysis: Analysis
+    heads: HeadFinder
     pictures: Pictures
     batches: Batches
     streams: Streams
@@ -69,20 +75,22 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
         await go_round({"keeping the learned sizes": lambda: disk.run(sizes.write)}, lambda: _KEEP_SECONDS, logger)
 
     await stack.enter_async_context(core.background(keep_sizes))
-    zygote = ZygoteAccount(governor)
+    zygote = ZygoteAccount(governor, ZYGOTE_BYTES)
     idle_seconds = min(ZYGOTE_IDLE_SECONDS, settings.vision.idle_seconds)
     launcher = Zygote(["app.vision.preload"], zygote, idle_seconds)
     stack.push_async_callback(launcher.aclose)
     nursery = Nursery(_child_spec(settings), Surroundings.around(launcher), sizes, zygote)
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
-    analysis = Analysis(vision, governor, settings.vision, settings.image, RememberedResults(core.cache))
+    remembered = RememberedResults(core.cache)
+    analysis = Analysis(vision, governor, settings.vision, settings.image, remembered)
     wait_seconds = settings.memory.wait_seconds
     taken = partial(Pictures, governor.budget, core.unfinished, store.scratch, disk)
     await stack.enter_async_context(core.background(vision.eviction.run))
     return VisionRoom(
         vision=vision,
         analysis=analysis,
+        heads=HeadFinder(vision, governor, vision.task("face-detection"), settings.image.max_pixels, remembered),
         pictures=taken(Priority.REQUEST, wait_seconds),
         batches=Batches(analysis, taken(Priority.BATCH, BATCH_WAIT_SECONDS), store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, taken(Priority.LIVE, wait_seconds), settings.vision),

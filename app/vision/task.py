@@ -18,6 +18,7 @@ from app.registry import discover
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,15 @@ class VisionTask(abc.ABC):
             LookupError: the task has none.
         """
         raise LookupError(f"{cls.name} has no tracker")
+
+    @classmethod
+    def search(cls, model: Model, image: Image.Image) -> list[Detection]:  # noqa: ARG003 - part of the interface
+        """Have a model look at an upright RGB picture in detail, part by part, so that nothing is too small for it.
+
+        Raises:
+            LookupError: the task has no way of doing that.
+        """
+        raise LookupError(f"{cls.name} does not search")
 
     @classmethod
     def narrow(cls, detections: list[Detection]) -> list[Detection]:

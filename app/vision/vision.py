@@ -119,7 +119,7 @@ class Vision:
         customer = picture.customer
         return await lease.model.pool.call(
             Message(head, picture.data),
-            deadline_seconds=self._settings.deadline_seconds,
+            deadline_seconds=plan.deadline_seconds or self._settings.deadline_seconds,
             priority=customer.priority,
             client=customer.client,
         )

@@ -21,8 +21,11 @@ Head = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """`descriptors` are open files that a call passes to the child (`descriptors`); they stay the sender's to close."""
+
     head: Head
     payload: bytes
+    descriptors: tuple[int, ...] = ()
 
 
 def pack_head(head: Head, payload_bytes: int) -> bytes:
@@ -41,7 +44,10 @@ class BlockingChannel:
 
     def receive(self) -> Message | None:
         """Return the next message, or None when the other end is closed."""
-        prefix = self._reader.read(PREFIX.size)
+        return self.receive_rest(self._reader.read(PREFIX.size))
+
+    def receive_rest(self, prefix: bytes) -> Message | None:
+        """Return the message that begins with `prefix`, which was read already; None as in `receive`."""
         if len(prefix) < PREFIX.size:
             return None
         head_bytes, payload_bytes = PREFIX.unpack(prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -9,13 +10,14 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from app import log
 from app.errors import BallastError, WorkerFailed
 from app.workers import sandbox
-from app.workers.channel import BlockingChannel, Head, Message
+from app.workers.channel import PREFIX, BlockingChannel, Head, Message
+from app.workers.descriptors import DescriptorInbox, receive_opening
 from app.workers.footprint import Footprint, resident_bytes
 from app.workers.stderr import keep_own_stderr
 
@@ -28,7 +30,10 @@ class Handler(Protocol):
     """What an entry point builds; what it loads for good it loads there."""
 
     def handle(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
-        """Answer one call, always on the same thread; raise a BallastError for what the caller should know."""
+        """Answer one call, always on the same thread; raise a BallastError for what the caller should know.
+
+        Of a call with open files `head["descriptors"]` has them in the caller's order; they are closed afterwards.
+        """
         ...
 
 
@@ -38,13 +43,15 @@ def run(descriptor: int, parent_pid: int) -> None:
     The exit is at once (`os._exit`): whatever runs has nobody left to answer, and the kernel takes memory back faster
     than native libraries would free it.
     """
-    channel = BlockingChannel(socket.socket(fileno=descriptor))
-    if (opening := channel.receive()) is not None:
-        _open(channel, opening, parent_pid)
+    sock = socket.socket(fileno=descriptor)
+    prefix, passed = receive_opening(sock, PREFIX.size)
+    channel = BlockingChannel(sock)
+    if (opening := channel.receive_rest(prefix)) is not None:
+        _open(channel, opening, DescriptorInbox(passed[0]) if passed else None, parent_pid)
     os._exit(0)
 
 
-def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
+def _open(channel: BlockingChannel, opening: Message, inbox: DescriptorInbox | None, parent_pid: int) -> None:
     log.configure(opening.head["logLevel"], keep_own_stderr())
     footprint = Footprint()
     held = _confine(channel, opening.head, parent_pid)
@@ -53,7 +60,7 @@ def _open(channel: BlockingChannel, opening: Message, parent_pid: int) -> None:
     gc.collect()
     gc.freeze()
     channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
-    _serve(channel, _CallServer(channel, handler, footprint, opening.head["processors"]))
+    _serve(channel, _CallServer(channel, handler, footprint, opening.head["processors"], inbox))
 
 
 def _confine(channel: BlockingChannel, opening: Head, parent_pid: int) -> dict[str, Any]:
@@ -123,11 +130,19 @@ class _Backlog:
 
 
 class _CallServer:
-    def __init__(self, channel: BlockingChannel, handler: Handler, footprint: Footprint, processors: int) -> None:
+    def __init__(
+        self,
+        channel: BlockingChannel,
+        handler: Handler,
+        footprint: Footprint,
+        processors: int,
+        inbox: DescriptorInbox | None,
+    ) -> None:
         self._channel = channel
         self._handler = handler
         self._footprint = footprint
         self._processors = processors
+        self._inbox = inbox
 
     def run(self, backlog: _Backlog) -> None:
         while True:
@@ -143,11 +158,20 @@ class _CallServer:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
         sandbox.allow_processor_time(call.head.pop("deadlineSeconds") * self._processors)
-        with self._footprint.measure() as measurement:
+        with self._footprint.measure() as measurement, self._with_descriptors(call, number):
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()
         self._send(head, payload)
+
+    @contextlib.contextmanager
+    def _with_descriptors(self, call: Message, number: int) -> Iterator[None]:
+        """Put the open files of a call into its head (`descriptors`) for the block, and close them afterwards."""
+        if call.head.pop("descriptors", 0) and self._inbox is not None:
+            with self._inbox.taken(number) as call.head["descriptors"]:
+                yield
+        else:
+            yield
 
     def _send(self, head: Head, payload: bytes) -> None:
         try:

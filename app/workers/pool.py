@@ -15,8 +15,8 @@ from app.workers.counters import CrewCounters, PoolCounters
 from app.workers.crew import Crew
 from app.workers.ending import Ending, WorkerGone
 from app.workers.line import CallLine
-from app.workers.process import Outcome, WorkerProcess
-from app.workers.reply import CallRecalled, Reply
+from app.workers.process import WorkerProcess
+from app.workers.reply import CallRecalled, Outcome, Reply
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.suspects import refusal
@@ -107,7 +107,7 @@ class WorkerPool:
         self._admit(message)
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Reply] = loop.create_future()
-        message = Message({"requestId": log.request_id.get(), **message.head}, message.payload)
+        message = dataclasses.replace(message, head={"requestId": log.request_id.get(), **message.head})
         submitted = self._surroundings.clock()
         call = Call(message, deadline_seconds, repeatable, priority, client, result, submitted)
         impatience = loop.call_later(self.spec.limits.wait_seconds, _lose_patience, call)

@@ -6,36 +6,20 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from app.domain.priority import Priority
-from app.errors import BallastError
 from app.workers.call import Call
-from app.workers.channel import Message
+from app.workers.channel import Message, pack_head
+from app.workers.descriptors import DescriptorSender
 from app.workers.ending import Ending, WorkerGone, describe_exit, ending_by_itself
 from app.workers.launcher import Launcher, StartedChild
 from app.workers.protocol import MessageProtocol
-from app.workers.reply import CallRecalled, MalformedReply, Reply, read_completion, read_refusal
+from app.workers.reply import MalformedReply, Outcome, read_completion, read_refusal
+from app.workers.sent import OnEnd, Sent
 from app.workers.spec import WorkerSpec
 
 _STOP_SECONDS = 2.0
-
-
-Outcome = Reply | BallastError | CallRecalled | WorkerGone | TimeoutError
-"""How a call ended: with a reply, with what the handler raised, recalled, with its child, or at its deadline."""
-
-OnEnd = Callable[["WorkerProcess", Call, Outcome], None]
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A call that the child has. `timer` runs from when the child works on it."""
-
-    call: Call
-    on_end: OnEnd
-    timer: asyncio.TimerHandle | None = None
-    is_recalled: bool = False
 
 
 class WorkerProcess:
@@ -65,13 +49,14 @@ class WorkerProcess:
         self._on_exit = on_exit
         self._clock = clock
         self._cause: Ending | None = None
-        self._calls: dict[int, _Sent] = {}
+        self._calls: dict[int, Sent] = {}
         self._numbers = itertools.count(1)
         self._protocol = MessageProtocol(self._take_message, self._lose_channel)
         loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = loop.create_future()
         self._exited: asyncio.Future[None] = loop.create_future()
         self._reaper: asyncio.Task[None] | None = None
+        self._descriptors: DescriptorSender | None = None
         self._channel: socket.socket
         self._child: StartedChild
 
@@ -82,14 +67,15 @@ class WorkerProcess:
             WorkerGone: it cannot be started.
         """
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._descriptors = DescriptorSender() if self.spec.takes_descriptors else None
         with theirs:
             try:
                 self._child = await self._launcher.start(theirs)
             except OSError as error:
-                self._channel.close()
+                self._close()
                 raise WorkerGone(f"the {self.spec.role} worker could not be started: {error.strerror}") from error
             except BaseException:
-                self._channel.close()
+                self._close()
                 raise
         self.pid = self._child.pid
 
@@ -102,9 +88,12 @@ class WorkerProcess:
         """
         try:
             async with asyncio.timeout(self.spec.start_seconds):
+                if self._descriptors is not None:
+                    self._descriptors.hand_over(self._channel, pack_head(self.spec.opening(), 0))
                 loop = asyncio.get_running_loop()
                 await loop.create_unix_connection(lambda: self._protocol, sock=self._channel)
-                self._protocol.send(self.spec.opening())
+                if self._descriptors is None:
+                    self._protocol.send(self.spec.opening())
                 await asyncio.shield(self._ready)
         except TimeoutError as error:
             self.kill(Ending.CRASH)
@@ -140,11 +129,14 @@ class WorkerProcess:
         child is killed, as nothing else stops a native call; the call ends when it is reaped.
         """
         number = next(self._numbers)
-        self._calls[number] = _Sent(call, on_end)
+        self._calls[number] = Sent(call, on_end)
         self.idle_since = None
         call.give(self._clock())
         self._begin()
         head = {**call.message.head, "call": number, "deadlineSeconds": call.deadline_seconds}
+        if self._descriptors is not None and call.message.descriptors:
+            self._descriptors.send(number, call.message.descriptors)
+            head["descriptors"] = len(call.message.descriptors)
         self._protocol.send(head, call.message.payload)
 
     def recall(self, wanted: Call | None = None) -> None:
@@ -241,10 +233,15 @@ class WorkerProcess:
             self.kill(Ending.MALFORMED)
             code = await self._child.wait()
         self._protocol.close()
-        self._channel.close()
+        self._close()
         self.ending = self._cause or ending_by_itself(code)
         if not self._ready.done():
             self._ready.set_exception(WorkerGone(f"the {self.spec.role} worker ended with {describe_exit(code)}"))
             self._ready.exception()  # nobody may be waiting for it any more
         self._on_exit(self)
         self._exited.set_result(None)
+
+    def _close(self) -> None:
+        self._channel.close()
+        if self._descriptors is not None:
+            self._descriptors.close()

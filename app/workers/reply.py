@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import BallastError, WorkerFailed
 from app.workers.channel import Head, Message
+from app.workers.ending import WorkerGone
 
 _ERRORS = {cls.code: cls for cls in BallastError.__subclasses__()}
 
@@ -28,6 +29,10 @@ class Reply:
     pid: int
     peak_bytes: int | None
     queued_seconds: float = 0.0
+
+
+Outcome = Reply | BallastError | CallRecalled | WorkerGone | TimeoutError
+"""How a call ended: with a reply, with what the handler raised, recalled, with its child, or at its deadline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class WorkerSpec:
     `entry` is `module:function`; the function gets `options`, loads what the child is for and returns a handler
     (`workers.child.Handler`). A child works on one call at a time; a busy one gets `ahead` further calls, so that it
     need not wait for us when it has answered: on two cores 8 % more pictures a second. It can open nothing but
-    libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders.
+    libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders. Where it
+    `takes_descriptors`, a call may have open files of ours with it (`Message.descriptors`).
     """
 
     role: str
@@ -40,6 +41,7 @@ class WorkerSpec:
     data_limit_bytes: int | None = None
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
+    takes_descriptors: bool = False
     start_seconds: float = 30.0
     log_level: str = "info"
 

@@ -36,6 +36,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("roundtrip", "| added by the service, median of a round "),
         ("stream", "| lag p95 (bound: 2 x median inference + 20 ms) "),
         ("multipart", "| boundary and a byte "),
+        ("images", "| hits a second and core, by CPU "),
         ("vision", "| throughput over that of the bare processes "),
         ("children", "| memory of pose back after its end "),
         ("ratios", "| round trip of a photo, 1/s "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -107,3 +108,41 @@ def test_what_is_remembered_goes_when_memory_is_reclaimed(client: httpx.Client) 
 
     assert client.get("/metrics/memory").json()["cache"]["entries"] == 0
     assert "cached" not in client.post("/v1/vision/gestures", content=thumb()).json()
+
+
+def test_what_was_found_in_a_stored_picture_outlives_memory_and_goes_with_it(
+    client: httpx.Client, server: RunningServer
+) -> None:
+    media_id = client.post("/v1/media?inline=never", content=turned_thumb(3)).json()["id"]
+
+    def look() -> bool:
+        answer = client.post("/v1/vision/hands/batch", json={"media": [media_id]})
+        return "cached" in json.loads(answer.text.splitlines()[0])
+
+    first = look()
+    client.post("/v1/memory/reclaim")
+    second = look()
+    kept = [path for path in (server.root / "derived").rglob("vision-*") if path.parent.name == media_id]
+    client.delete(f"/v1/media/{media_id}")
+
+    assert (first, second, len(kept)) == (False, True, 1)
+    assert not kept[0].exists()
+
+
+def test_what_was_found_in_a_sent_picture_is_on_no_disk(client: httpx.Client, server: RunningServer) -> None:
+    before = set((server.root / "derived").rglob("*"))
+
+    client.post("/v1/vision/hands?minConfidence=0.61", content=thumb())
+
+    assert client.post("/v1/vision/hands?minConfidence=0.61", content=thumb()).json()["cached"] is True
+    assert set((server.root / "derived").rglob("*")) == before
+
+
+def test_equal_photos_at_one_time_are_looked_at_once(server: RunningServer) -> None:
+    url = f"{server.url}/v1/vision/hands?minConfidence=0.62"
+
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: httpx.post(url, content=thumb(), timeout=60).json(), range(4)))
+
+    assert sorted("cached" in answer for answer in answers) == [False, True, True, True]
+    assert len({json.dumps(answer["detections"]) for answer in answers}) == 1

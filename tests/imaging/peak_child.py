@@ -1,6 +1,6 @@
 """A fresh process that decodes one picture and prints by how much its memory rose.
 
-Arguments: a warm-up picture, the picture, and `fitted` or `full`.
+Arguments: a warm-up picture, the picture, and `fitted`, `full` or `image`.
 The warm-up picture, of the same kind but small, loads the code and the plug-ins, which is not what a decode costs.
 """
 
@@ -12,8 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
-from app.imaging.decode import decode_picture, open_image, to_rgb
+from app.imaging.decode import FOR_EYES, decode_image, decode_picture, to_rgb
 from app.imaging.header import read_header
+from app.imaging.opened import open_image
 
 BOX = AnalysisSize(640, 480)
 
@@ -26,6 +27,8 @@ def status_bytes(name: str) -> int:
 def decode(data: bytes, mode: str) -> object:
     if mode == "fitted":
         return decode_picture(data, BOX, 1 << 28)
+    if mode == "image":
+        return decode_image(data, AnalysisSize(4096, 4096), 1 << 28, FOR_EYES)
     image = open_image(data, read_header(data))
     image.load()
     return to_rgb(image, image.size, Image.Resampling.NEAREST)

@@ -14,6 +14,7 @@ pillow_heif.register_heif_opener()
 
 PLUGINS = {
     "jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "avif": "AVIF", "heic": "HEIF", "bmp": "BMP",
+    "tiff": "TIFF",
 }  # fmt: skip
 ORIENTATION = 0x0112
 
@@ -115,4 +116,13 @@ def samples() -> dict[str, bytes]:
         "avif": encode(image, "avif", exif=exif(5)),
         "avif alpha": encode(layered, "avif"),
         "heic": encode(image, "heic"),
+        "bmp": encode(image, "bmp"),
+        "bmp palette": encode(image.convert("P"), "bmp"),
+        "tiff": encode(image, "tiff"),
+        "tiff packed": encode(image, "tiff", compression="tiff_lzw"),
+        "tiff jpeg": encode(image, "tiff", compression="jpeg"),
+        "tiff alpha": encode(layered, "tiff", compression="tiff_adobe_deflate"),
+        "tiff cmyk": encode(image.convert("CMYK"), "tiff"),
+        "tiff palette": encode(image.convert("P"), "tiff"),
+        "tiff bilevel": encode(image.convert("1"), "tiff", compression="group4"),
     }

@@ -16,7 +16,7 @@ from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
 from app.errors import TooManyPixels
-from app.imaging.cost import MAX_STORED_PIXELS, check_pixels, counted_pixels, decode_bytes, draft_scale
+from app.imaging.cost import MAX_STORED_PIXELS, check_pixels, counted_pixels, decode_bytes, draft_scale, image_bytes
 from app.imaging.formats.gif import Gif
 from app.imaging.formats.jpeg import Jpeg
 from app.imaging.formats.png import Png
@@ -48,6 +48,14 @@ KINDS: dict[str, Callable[[Size], bytes]] = {
     "avif alpha": lambda size: encode(with_alpha(scene(*size)), "avif", subsampling="4:4:4"),
     "heic": lambda size: encode(scene(*size), "heic"),
     "heic alpha": lambda size: encode(with_alpha(scene(*size)), "heic", chroma=444),
+    "bmp": lambda size: encode(scene(*size), "bmp"),
+    "bmp palette": lambda size: encode(scene(*size).convert("P"), "bmp"),
+    "tiff": lambda size: encode(scene(*size), "tiff"),
+    "tiff packed": lambda size: encode(scene(*size), "tiff", compression="tiff_lzw"),
+    "tiff strip": lambda size: encode(scene(*size), "tiff", compression="tiff_adobe_deflate", strip_size=1 << 28),
+    "tiff jpeg": lambda size: encode(scene(*size), "tiff", compression="jpeg"),
+    "tiff alpha": lambda size: encode(with_alpha(scene(*size)), "tiff", compression="tiff_lzw"),
+    "tiff deep": lambda size: encode(deep(size), "tiff", compression="tiff_lzw"),
     "heic tiles": lambda size: encode(scene(*size), "heic", tile_size=512),
 }
 
@@ -97,6 +105,21 @@ def test_a_picture_at_full_size_stays_below_its_prediction(tmp_path: Path, kind:
     measured = measured_bytes(tmp_path, kind, picture, "full")
 
     assert measured <= decode_bytes(read_header(picture), None, len(picture))
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg turned", "jpeg cmyk", "png", "png alpha", "webp", "avif", "heic"])
+def test_a_picture_left_in_pillows_memory_stays_below_its_prediction(tmp_path: Path, kind: str) -> None:
+    picture = KINDS["jpeg" if kind == "jpeg turned" else kind](LARGE)
+    if kind == "jpeg turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture = encode(scene(*LARGE), "jpeg", exif=exif)
+    header = read_header(picture)
+
+    measured = measured_bytes(tmp_path, kind.removesuffix(" turned"), picture, "image")
+
+    assert measured <= image_bytes(header, header.upright, len(picture))
+    assert image_bytes(header, header.upright, len(picture)) <= decode_bytes(header, header.upright, len(picture))
 
 
 def test_the_metadata_of_a_jpeg_takes_no_memory(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app.domain.media import MediaItem
 from app.domain.pressure import PressureLevel
 from app.media.delivery import ENCODED_CHUNK_BYTES, Delivery, Inline, Shape
+from app.media.links import Links
 from app.media.uploads import Uploads
 from app.settings import StorageSettings, UploadSettings
 from app.storage.backends.local import LocalStore
@@ -29,7 +30,7 @@ class House:
         self.level = PressureLevel.LOW
         self.store = LocalStore(settings, disk)
         self.uploads = Uploads(self.store, upload)
-        self.delivery = Delivery(self.store, upload, settings, lambda: self.level)
+        self.delivery = Delivery(self.store, upload, settings, lambda: self.level, Links())
 
     async def put(self, data: bytes) -> MediaItem:
         async def chunks() -> AsyncIterator[bytes]:

@@ -49,11 +49,12 @@ class FreeAccount:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One answer: the head as the engine gives it, the detections, and the child it came from."""
+    """One answer: the head as the engine gives it, the detections, the child it came from, and what it rose by."""
 
     head: Head
     detections: list[dict[str, Any]]
     pid: int
+    peak_bytes: int | None = None
 
 
 class Engines:
@@ -80,6 +81,11 @@ class Engines:
     async def analyze_as(self, task: str, key: ModelKey, picture: bytes) -> Found:
         """Have the model of `key` answer another task."""
         return _found(await self._call(key, {"task": task, "box": list(BOX)}, picture))
+
+    async def search(self, task: str, picture: bytes, box: tuple[int, int]) -> Found:
+        """Have all of a picture searched, fitted into `box`."""
+        head = {"task": task, "box": list(box), "search": True}
+        return _found(await self._call(self.key(task, None, {}), head, picture))
 
     async def track(self, task: str, picture: bytes, timestamp_ms: int, **params: object) -> Found:
         """Have the one tracker of a stream look at its next frame."""
@@ -113,7 +119,7 @@ class Engines:
 
 
 def _found(reply: Reply) -> Found:
-    return Found(reply.head, json.loads(reply.payload), reply.pid)
+    return Found(reply.head, json.loads(reply.payload), reply.pid, reply.peak_bytes)
 
 
 @asynccontextmanager

@@ -14,13 +14,15 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
+from app.derived.cache import DerivedCache
 from app.domain.analysis_size import AnalysisSize
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel, ProcessingMode
+from app.domain.priority import Priority
 from app.domain.receipt import Receipt
 from app.domain.units import MIB
 from app.errors import InvalidMedia, MemoryExceedsLimit, PayloadTooLarge, TooManyPixels, UnsupportedMedia, WorkerFailed
 from app.media.pictures import Picture
-from app.memory.cache import Cache
+from app.memory.customer import Customer
 from app.memory.governor import Governor
 from app.settings import ImageSettings, VisionSettings
 from app.vision.analysis import Analysis, AnalysisRequest
@@ -114,7 +116,9 @@ class FakeVision:
         self.to_fit_beside.append(beside_bytes)
 
     @asynccontextmanager
-    async def lease(self, key: ModelKey, _picture: object, grant: Grant, _tracker: object) -> AsyncIterator[Lease]:
+    async def lease(
+        self, key: ModelKey, _picture: object, grant: Grant, _tracker: object = None
+    ) -> AsyncIterator[Lease]:
         self.leases += 1
         async with grant() as reservation:
             yield Lease(ServedModel(key), reservation)
@@ -134,6 +138,7 @@ class FakeVision:
 class FakePicture(Picture):
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.customer = Customer(Priority.REQUEST, "me", 10)
         self.granted_parts: list[dict[str, int]] = []
 
     async def put_aside(self) -> None:
@@ -166,7 +171,7 @@ def build() -> Callable[..., House]:
             cast("Governor", governor),
             settings,
             ImageSettings(max_pixels=max_pixels),
-            RememberedResults(cast("Cache", {})),
+            RememberedResults(cast("DerivedCache", None)),
         )
         return House(governor, vision, analysis)
 

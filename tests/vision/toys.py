@@ -28,16 +28,17 @@ from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.models import Nursery
 from app.vision.plan import AnalysisPlan
+from app.vision.room import ZYGOTE_BYTES
 from app.vision.sizes import LearnedSizes
 from app.vision.task import Model, VisionTask
 from app.vision.trackers import Tracker
 from app.vision.vision import Vision
-from app.vision.zygote_account import ZygoteAccount
 from app.workers.launch import PlainLauncher
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
 from app.workers.spec import PoolLimits, WorkerSpec
 from app.workers.surroundings import Surroundings
+from app.workers.zygote_account import ZygoteAccount
 from tests.memory.gauges import FakeGauge, make_governor
 from tests.storage.scratches import scratch_in
 from tests.workers.pools import until
@@ -232,7 +233,7 @@ async def open_toys(
         log_level="error",
         writes=(folder,),
     )
-    zygote = ZygoteAccount(governor)
+    zygote = ZygoteAccount(governor, ZYGOTE_BYTES)
     nursery = Nursery(spec, Surroundings.around(PlainLauncher()), LearnedSizes(folder / "sizes.json"), zygote)
     assets = cast("ModelAssets", EveryAsset(folder))
     vision = Vision(nursery, governor, assets, tasks or TASKS, VisionSettings(), clock)

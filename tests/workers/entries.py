@@ -48,6 +48,21 @@ class Probe:
             time.sleep(0.002)
         return {}, b""
 
+    def write_into(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Write the payload into the first file that was passed; answer what the others hold, and what is open."""
+        first, *others = head.get("descriptors", [])
+        os.pwrite(first, payload, 0)
+        held = [os.pread(other, 100, 0).decode() for other in others]
+        return {"others": held, "open": len(os.listdir("/proc/self/fd"))}, b""  # noqa: PTH208
+
+    def crash_writing(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Die in the middle of the first attempt."""
+        size = os.fstat(head["descriptors"][0]).st_size
+        os.pwrite(head["descriptors"][0], b"half", 0)
+        if size == 0:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return self.write_into(head, payload)
+
     def sleep(self, head: Head, _payload: bytes) -> tuple[Head, bytes]:
         time.sleep(head["seconds"])
         return {}, b""

@@ -20,7 +20,7 @@ _ARITHMETIC = frozenset((0xC9, 0xCA))
 _OTHER_FRAMES = frozenset((0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF))  # lossless and hierarchical
 _FRAMES = _SEQUENTIAL | _PROGRESSIVE | _OTHER_FRAMES
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
-_END_OF_IMAGE, _START_OF_SCAN, _APP1 = 0xD9, 0xDA, 0xE1
+_END_OF_IMAGE, _START_OF_SCAN, _APP1, _APP2 = 0xD9, 0xDA, 0xE1, 0xE2
 
 # Metadata: APP0 to APP15 and comments, but for APP14, in which Adobe tells how the colours are stored.
 _METADATA = (*range(0xFFE0, 0xFFEE), 0xFFEF, 0xFFFE)
@@ -45,6 +45,9 @@ class Jpeg(PictureFormat):
         coefficients = int(2 * header.samples * header.pixels) if header.progressive else 0
         return coefficients + image, image
 
+    def has_alpha(self, _header: PictureHeader) -> bool:
+        return False
+
     def is_averageable(self, _header: PictureHeader) -> bool:
         return True
 
@@ -55,6 +58,24 @@ class Jpeg(PictureFormat):
         for marker in _METADATA:
             JpegImagePlugin.MARKER[marker] = (*JpegImagePlugin.MARKER[marker][:2], JpegImagePlugin.Skip)
         return super().load_plugin()
+
+    def read_profile(self, data: bytes | memoryview) -> bytes | None:
+        """See `PictureFormat.read_profile`. Source of the layout: ICC.1:2022, annex B.4."""
+        parts: dict[int, bytes] = {}
+        for marker, payload, end in _segments(data):
+            if marker == _START_OF_SCAN:
+                break
+            if marker == _APP2 and data[payload : payload + 12] == b"ICC_PROFILE\0" and end - payload > 14:
+                parts[data[payload + 12]] = bytes(data[payload + 14 : end])
+        return b"".join(parts[number] for number in sorted(parts)) or None
+
+    def read_exif(self, data: bytes | memoryview) -> bytes | None:
+        for marker, payload, end in _segments(data):
+            if marker == _START_OF_SCAN:
+                break
+            if marker == _APP1 and data[payload : payload + 6] == b"Exif\0\0":
+                return bytes(data[payload + 6 : end])
+        return None
 
     def read_header(self, data: bytes | memoryview) -> PictureHeader:
         """Walk the segments up to the first scan; of a progressive picture, look at the later scans too.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Le
 
 from app.domain.landmarks import Detection
 from app.domain.units import MIB
 from app.vision.task import Found, Model, VisionTask
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ class FaceDetection(VisionTask):
         return runtime.NativeModel(
             detector, lambda picture: _found(detector.detect(picture), picture.width, picture.height, params.max_faces)
         )
+
+    @classmethod
+    def search(cls, model: Model, image: Image.Image) -> list[Detection]:
+        """See `VisionTask.search`: faces of any size, at any angle (`face_search.FaceSearch`)."""
+        from app.vision.face_search import FaceSearch
+
+        return FaceSearch(lambda rgb: model.detect(rgb).detections).find(image)
 
 
 def _found(result: Any, width: int, height: int, max_faces: int) -> Found:

@@ -15,21 +15,24 @@ from app.workers.launcher import Launcher
 
 ROLE = "zygote"
 
-ZYGOTE_BYTES = 32 * MIB
-"""What the zygote takes while it is alone: interpreter, numpy, Pillow, MediaPipe's library and its modules (measured:
-26; `python -m benchmarks.children`). With children most of it is shared with them."""
-
 _SPARE_BYTES = 2 * MIB
 
 
 class ZygoteAccount:
     """Granted before the zygote is started (`ready`), then what the kernel says (`workers.zygote.ZygoteWatch`)."""
 
-    def __init__(self, governor: Governor) -> None:
+    def __init__(self, governor: Governor, nbytes: int) -> None:
+        """`nbytes` is what the zygote takes while it is alone; with children most of it is shared with them."""
         self._governor = governor
+        self._nbytes = nbytes
         self._holder: Reservation | None = None
         self._pid: int | None = None
         self._convoy: Convoy | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """What stands in the ledger for the zygote, or will."""
+        return self._nbytes if self._holder is None else self._holder.reserved_bytes
 
     def is_wanted(self, launcher: Launcher) -> bool:
         """Whether a zygote has to be started before the next child."""
@@ -45,13 +48,13 @@ class ZygoteAccount:
             return
         if self._convoy is None or self._convoy.is_over:
             load = partial(self._start, launcher)
-            self._convoy = self._governor.budget.convoy({ROLE: ZYGOTE_BYTES}, owner=ROLE, load=load)
+            self._convoy = self._governor.budget.convoy({ROLE: self._nbytes}, owner=ROLE, load=load)
         await customer.join(self._convoy)
 
     def started(self, pid: int, kill: Callable[[], None]) -> None:
         self._pid = pid
         if self._holder is None:  # one that died is replaced: its successor is there already
-            self._holder = self._governor.budget.record({ROLE: ZYGOTE_BYTES}, owner=ROLE)
+            self._holder = self._governor.budget.record({ROLE: self._nbytes}, owner=ROLE)
         # Of all children it goes last: all others would go with it.
         self._governor.enroll(EnrolledProcess(pid, ROLE, self._holder, kill, lambda: Priority.LIVE))
 

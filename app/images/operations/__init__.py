@@ -1,0 +1,1 @@
+"""The operations: each file is one."""

@@ -1,0 +1,33 @@
+"""The URLs that answers hand out for an item: its bytes, and a picture's presets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from app.domain.media import MediaItem, MediaKind
+from app.media.signer import Pairs, UrlSigner
+
+
+class Links:
+    """Makes them; with a signer they are good without a key, for a while."""
+
+    def __init__(self, signer: UrlSigner | None = None, presets: Iterable[str] = ()) -> None:
+        """`presets`: the names of `BALLAST_IMAGE__PRESETS`."""
+        self._signer = signer
+        self._presets = tuple(presets)
+
+    def content(self, item: MediaItem) -> str:
+        return self._link(f"/v1/media/{item.id}/content")
+
+    def presets(self, item: MediaItem) -> dict[str, str]:
+        """Return where each preset of a picture is, by its name; nothing of what is no picture."""
+        if item.kind is not MediaKind.IMAGE:
+            return {}
+        path = f"/v1/media/{item.id}/image"
+        return {name: self._link(path, [("preset", name)]) for name in self._presets}
+
+    def _link(self, path: str, parameters: Pairs = ()) -> str:
+        if self._signer is not None:
+            return self._signer.sign(path, parameters)
+        return f"{path}?{urlencode(parameters)}" if parameters else path
