@@ -328,9 +328,9 @@ def test_info_tells_what_a_front_end_wants_to_know(client: httpx.Client) -> None
 
 
 def test_with_keys_the_answers_have_signed_urls_that_open_nothing_else(tmp_path: Path) -> None:
-    settings = {"SERVER__API_KEYS": "key", "IMAGE__PRESETS": PRESETS}
-    with run_server(tmp_path, settings, secrets=("key",)) as server, server.client() as client:
-        client.headers["Authorization"] = "Bearer key"
+    settings = {"SERVER__API_KEYS": "a-long-key-of-the-test", "IMAGE__PRESETS": PRESETS}
+    with run_server(tmp_path, settings, secrets=("a-long-key-of-the-test",)) as server, server.client() as client:
+        client.headers["Authorization"] = "Bearer a-long-key-of-the-test"
         url = stored(client)["presets"]["thumb"]
         signed = [pair for pair in parse_qsl(urlsplit(url).query) if pair[0] in ("expires", "sig")]
         image = urlsplit(url).path
