@@ -23,7 +23,7 @@ async def test_a_run_that_was_killed_is_inferred_by_the_next_and_a_clean_one_is_
         last = (await subject.memory())["lastOom"]
         assert last["evidence"] == "inferred"
         assert last["workingSetBytes"] > 20 * MIB
-        assert [holder["owner"] for holder in last["holders"]] == ["api"]
+        assert [holder["owner"] for holder in last["holders"]] == ["api", "storage"]
 
     async with stand.serve(log="third.log") as subject:  # the second was stopped in order
         assert (await subject.memory())["lastOom"] is None

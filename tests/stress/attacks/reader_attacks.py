@@ -23,7 +23,10 @@ async def store_a_file(target: Target) -> None:
         await wire.send(target.head("POST", "/v1/media?inline=never", *lines))
         await wire.send(body)
         _, answer = await wire.answer()
-        target.prepared = json.loads(answer)["id"]
+        stored = json.loads(answer)
+        if "id" not in stored:
+            raise ConnectionError("nothing could be stored")
+        target.prepared = stored["id"]
 
 
 @attack("readers that do not read", "40 downloads of 16 MiB, nothing read", 40, prepare=store_a_file)
