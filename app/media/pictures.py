@@ -156,16 +156,16 @@ class Pictures:
         try:
             async for chunk in chunks:
                 data += chunk
-                step_bytes = max(len(data) - reservation.reserved_bytes, _STEP_BYTES)
-                if len(data) <= reservation.reserved_bytes:
+                missing_bytes = len(data) - reservation.reserved_bytes
+                if missing_bytes <= 0:
                     continue
-                if not self._unfinished.take(client, step_bytes):
-                    reservation.release()
-                    break
-                taken_bytes += step_bytes
-                if not reservation.grow({"picture": step_bytes}):
-                    reservation.release()
-                    break
+                step_bytes = max(missing_bytes, _STEP_BYTES)
+                if self._unfinished.take(client, step_bytes):
+                    taken_bytes += step_bytes
+                    if reservation.grow({"picture": step_bytes}):
+                        continue
+                reservation.release()
+                break
             return data
         finally:
             self._unfinished.give(client, taken_bytes)

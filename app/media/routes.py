@@ -35,7 +35,6 @@ from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, proble
 from app.media.room import MediaRoom
 from app.media.schema import MediaAnswer, MediaList, StoredMedia
 from app.media.transfers import DOWNLOAD, UPLOAD
-from app.storage.backend import CHUNK_BYTES
 from app.storage.ids import CURSOR_PATTERN, is_id
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
@@ -101,11 +100,11 @@ async def create_media(
     """
     limits = media.uploads.limits
     incoming = await incoming_file(request, max_bytes=limits.max_bytes, idle_seconds=limits.idle_seconds)
-    await until_sent.enter_async_context(media.transfers.admit(UPLOAD, client))
+    admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(UPLOAD, client))
     name = query.name or incoming.name
     item = await media.uploads.receive(incoming.chunks, name, incoming.declared_bytes, client)
     body = await until_sent.enter_async_context(media.delivery.answer(item, query.inline, query.shape))
-    receipt = receipt_headers(media.transfers.receipt(UPLOAD))
+    receipt = receipt_headers(media.transfers.receipt(admitted_bytes))
     return _json(body, 201, {"Location": f"/v1/media/{item.id}", **receipt})
 
 
@@ -192,16 +191,15 @@ async def read_content(
     redirect: RedirectQuery = False,
 ) -> Response:
     """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
-    chunk_bytes = CHUNK_BYTES
+    admitted_bytes = DOWNLOAD.most_bytes  # as HEAD says, which is not admitted
     if request.method == "GET":
         if (redirect or media.store.redirects) and (link := await _link(request, media_id, media)) is not None:
             return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
-        admitted = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-        chunk_bytes = admitted // 2
+        admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     response = content_response(
-        request, await until_sent.enter_async_context(media.store.reader(media_id)), chunk_bytes
+        request, await until_sent.enter_async_context(media.store.reader(media_id)), admitted_bytes // 2
     )
-    response.headers.update(receipt_headers(media.transfers.receipt(DOWNLOAD)))
+    response.headers.update(receipt_headers(media.transfers.receipt(admitted_bytes)))
     return response
 
 

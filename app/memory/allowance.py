@@ -20,6 +20,10 @@ class _Waiter:
     nbytes: int
     granted: asyncio.Future[None]
 
+    @property
+    def is_granted(self) -> bool:
+        return self.granted.done() and not self.granted.cancelled()
+
 
 class Allowance:
     """Counts such bytes, which are in the ledger besides. Lives on the event loop: no locks."""
@@ -49,9 +53,9 @@ class Allowance:
             async with asyncio.timeout(seconds):
                 await waiter.granted
         except TimeoutError:
-            return False
+            return waiter.is_granted  # at the last moment
         except BaseException:
-            if waiter.granted.done() and not waiter.granted.cancelled():
+            if waiter.is_granted:
                 self.give(client, nbytes)
             raise
         finally:

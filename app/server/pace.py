@@ -12,7 +12,7 @@ everybody else waits for it. So each of these takes a turn first. While the loop
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 
 TURN_SECONDS = 0.015
@@ -33,6 +33,9 @@ _MAX_REST_SECONDS = 0.02
 _HOLD_SECONDS = 2.0
 """For how long turns are taken after the loop was late: because they are, it is not late any more."""
 
+_FORGOTTEN_TURNS = 0.5
+"""A client who had fewer lately is not here any more."""
+
 _TICK_SECONDS = 0.02
 _SMOOTHING = 0.2
 
@@ -46,7 +49,7 @@ class Pace:
         self._lag_seconds = 0.0
         self._late_until = 0.0
         self._due: float | None = None  # None: it does not watch
-        self._turns = Counter[str]()  # of each client in the last second, about; fractions are counted in thousandths
+        self._turns = defaultdict[str, float](float)  # of each client in the last second, about
         self._lines: dict[str, deque[Callable[[], None]]] = {}
         self._is_serving = False
 
@@ -64,11 +67,11 @@ class Pace:
         if not self.is_late:
             go()
             return
-        self._turns[client] += 0  # it is here
+        turns = self._turns[client]  # from now on it is here
         if len(self._turns) == 1:
             wait_seconds = last + TURN_SECONDS - self._loop.time() if self._lag_seconds > LATE_SECONDS else 0.0
             self._go_later(wait_seconds, client, go)
-        elif self._turns[client] < 1000 * FREE_TURNS / len(self._turns):
+        elif turns < FREE_TURNS / len(self._turns):
             self._go(client, go)
         else:
             self._lines.setdefault(client, deque()).append(go)
@@ -90,7 +93,7 @@ class Pace:
             self._go(client, go)
 
     def _go(self, client: str, go: Callable[[], None]) -> None:
-        self._turns[client] += 1000
+        self._turns[client] += 1
         go()
 
     def _serve(self) -> None:
@@ -100,9 +103,8 @@ class Pace:
         go = line.popleft()
         if not line:
             del self._lines[client]
-        began = self._loop.time()
+        self._loop.call_soon(self._loop.call_soon, self._rest, self._loop.time())  # once what the turn began has run
         self._go(client, go)
-        self._loop.call_soon(self._loop.call_soon, self._rest, began)  # once what the turn began has run
 
     def _rest(self, began: float) -> None:
         if not self._lines:
@@ -132,7 +134,7 @@ class Pace:
 
     def _forget_a_little(self) -> None:
         """Turns count for a second, about."""
-        kept = {client: int(turns * (1 - _TICK_SECONDS)) for client, turns in self._turns.items()}
-        self._turns = Counter(
-            {client: turns for client, turns in kept.items() if turns >= 500 or client in self._lines}
-        )
+        for client, turns in tuple(self._turns.items()):
+            self._turns[client] = turns * (1 - _TICK_SECONDS)
+            if turns < _FORGOTTEN_TURNS and client not in self._lines:
+                del self._turns[client]

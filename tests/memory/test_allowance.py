@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from app.memory.allowance import Allowance
 
@@ -78,4 +79,18 @@ async def test_who_waits_in_vain_or_leaves_has_taken_nothing() -> None:
     await asyncio.gather(leaving, return_exceptions=True)
 
     assert not in_time
+    assert allowance.take("a", 50)
+
+
+async def test_what_is_granted_at_the_moment_when_the_wait_ends_is_not_lost() -> None:
+    allowance = Allowance(lambda: 100)
+    allowance.take("a", 50)
+    waiting = asyncio.create_task(allowance.wait("a", 50, 0.01))
+    await asyncio.sleep(0)
+
+    asyncio.get_running_loop().call_later(0.005, allowance.give, "a", 50)
+    time.sleep(0.05)  # noqa: ASYNC251 - so that both are due at once
+
+    assert await waiting
+    allowance.give("a", 50)
     assert allowance.take("a", 50)

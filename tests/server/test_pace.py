@@ -130,3 +130,21 @@ async def test_requests_in_one_go_are_answered_in_order_and_bounded_though_they_
 
     assert paths == [f"/{number}" for number in range(count)]
     assert most <= 2 * SLICE_BYTES
+
+
+async def test_a_turn_that_fails_does_not_stop_the_line() -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise OSError("the turn failed")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: done.append(str(context["exception"])))
+    async with late_pace() as pace:
+        pace.turn("other", LONG_AGO, busy(0, done, "other"))
+        for _ in range(int(FREE_TURNS)):
+            pace.turn("busy", LONG_AGO, busy(0, list[str](), "busy"))
+        pace.turn("busy", LONG_AGO, fail)
+        pace.turn("busy", LONG_AGO, busy(0, done, "busy"))
+        await until(lambda: "busy" in done)
+
+    assert done == ["other", "the turn failed", "busy"]
