@@ -1,0 +1,47 @@
+"""What a job works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.domain.media import MediaItem, MediaKind
+from app.errors import InvalidParameter
+from app.ffmpeg.probe import AudioStream, Probe, VideoStream
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One input: an item of the store, pinned while the job is not finished. `probe` is None for a picture."""
+
+    item: MediaItem
+    probe: Probe | None = None
+
+    @property
+    def is_picture(self) -> bool:
+        return self.item.kind is MediaKind.IMAGE
+
+    @property
+    def video(self) -> VideoStream:
+        """Its video stream.
+
+        Raises:
+            InvalidParameter: it has none.
+        """
+        if self.probe is None or self.probe.video is None:
+            raise InvalidParameter(f"input: {self.item.id} has no video.")
+        return self.probe.video
+
+    @property
+    def audio(self) -> AudioStream | None:
+        return None if self.probe is None else self.probe.audio
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it lasts.
+
+        Raises:
+            InvalidParameter: it is not known.
+        """
+        if self.probe is None or self.probe.duration_seconds is None:
+            raise InvalidParameter(f"input: nobody knows how long {self.item.id} lasts.")
+        return self.probe.duration_seconds

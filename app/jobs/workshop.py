@@ -1,0 +1,56 @@
+"""What a step of a job may use: the service does the work, under its ledger; a kind only says what is to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.works import FFmpegWorks
+from app.jobs.plan import Json
+from app.jobs.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a plan can count on: `limit_bytes` is the largest grant that the ledger can ever make."""
+
+    abilities: Abilities
+    limit_bytes: int
+    processors: int
+
+
+class Workshop(Protocol):
+    """One step's tools. `sources` are the job's inputs in order, `results` what its finished steps returned, by name."""
+
+    job_id: str
+    client: str
+    sources: Sequence[Source]
+    results: Mapping[str, Json]
+    ffmpeg: FFmpegWorks
+
+    def local(self, source: Source) -> AbstractAsyncContextManager[Path]:
+        """Give the file of a source on the local disk for the block (fetched, where the store is elsewhere)."""
+        ...
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file in the job's own folder, which lasts until the job ends and is counted in the
+        quota. A step's file is written under a temporary name and renamed when it is whole (`finished`)."""
+        ...
+
+    async def progress(self, share: float, words: str | None = None) -> None:
+        """Tell how much of the step is done, 0 to 1; as often as one likes."""
+        ...
+
+    async def keep(self, path: Path, name: str, content_type: str) -> str:
+        """Make a file of the job's folder a media item, and a result of the job; return its id.
+
+        The same step keeping the same `name` again (after a crash) does not make a second item.
+
+        Raises:
+            StorageFull: there is no room for it.
+        """
+        ...
