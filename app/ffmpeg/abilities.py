@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """`version` as `ffmpeg -version` says it ("5.1.9-0+deb12u1"), the names of its encoders, muxers and filters. None of
-    them: ffmpeg is not installed."""
+    """`version` as `ffmpeg -version` says it ("5.1.9-0+deb12u1"); the names of its encoders, muxers and filters. None
+    of them: ffmpeg is not installed."""
 
     version: str | None = None
     encoders: frozenset[str] = frozenset()

@@ -64,9 +64,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Raw frames that come out of a pipe: rgb24, `width` x `height` x 3 bytes each, without gaps. `descriptor` is the
-    reading end; whoever takes them reads it to its end. Frame k is at `start_seconds + k / sample_fps` where the rate is
-    regular."""
+    """Raw frames that come out of a pipe: rgb24, `width` x `height` x 3 bytes each, without gaps.
+
+    `descriptor` is the reading end; whoever takes them reads it to its end. Frame k is at `start + k / rate` where the
+    rate is regular.
+    """
 
     descriptor: int
     width: int

@@ -24,7 +24,10 @@ class Means:
 
 
 class Workshop(Protocol):
-    """One step's tools. `sources` are the job's inputs in order, `results` what its finished steps returned, by name."""
+    """One step's tools.
+
+    `sources` are the job's inputs in order, `results` what its finished steps returned, by name.
+    """
 
     job_id: str
     client: str
