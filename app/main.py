@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         redirect_slashes=False,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere; ours is in `status/page`
         redoc_url=None,
+        openapi_url=None,  # `http.openapi` answers it
         generate_unique_id_function=lambda route: route.name,  # what methods of generated clients are called
     )
     problems.install(app)
@@ -86,7 +87,8 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         status.build_router,
     ):  # tried in this order
         app.include_router(build_router())
-    app.openapi = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    app.openapi = document = Document(app)  # type: ignore[method-assign]  # FastAPI's own way to change it
+    app.add_route("/openapi.json", document.answer, include_in_schema=False)
     _add_middleware(app, settings)
     return app
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
 
 from app.errors import PROBLEM_TYPE
 from app.http import problems
@@ -18,31 +21,35 @@ _AUTHENTICATE = {"description": "`Bearer`", "schema": {"type": "string"}}
 
 
 class Document:
-    """Makes the document when it is first asked for."""
+    """Makes the document; its text is kept once it has been asked for."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._document: dict[str, Any] | None = None
+        self._text: bytes | None = None
 
     def __call__(self) -> dict[str, Any]:
-        if self._document is None:
-            app = self._app
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            components = document.setdefault("components", {})
-            components.setdefault("schemas", {})["Problem"] = problems.SCHEMA
-            components["securitySchemes"] = {
-                "key": {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
-            }
-            document["security"] = [{"key": []}, {}]
-            for status, response in _responses(document):
-                _describe_headers(status, response)
-                _describe_sequences(response)
-                _put_json_first(response)
-            for parameter in _parameters(document):
-                _simplify(parameter["schema"])
-            name_schemas(document)
-            self._document = document
-        return self._document
+        app = self._app
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})["Problem"] = problems.SCHEMA
+        components["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "Where keys are set."}
+        }
+        document["security"] = [{"key": []}, {}]
+        for status, response in _responses(document):
+            _describe_headers(status, response)
+            _describe_sequences(response)
+            _put_json_first(response)
+        for parameter in _parameters(document):
+            _simplify(parameter["schema"])
+        name_schemas(document)
+        return document
+
+    async def answer(self, _request: Request) -> Response:
+        """Answer `GET /openapi.json` (FastAPI's own route writes the text anew each time: 2.5 ms)."""
+        if self._text is None:
+            self._text = json.dumps(self(), ensure_ascii=False, separators=(",", ":")).encode()
+        return Response(self._text, media_type="application/json")
 
 
 def _responses(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
