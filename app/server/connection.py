@@ -14,6 +14,7 @@ from app.errors import BadRequest, Overloaded
 from app.server.accounts import Account
 from app.server.head import MAX_HEAD_BYTES, BadHead, Head, find_end, parse_head
 from app.server.inlet import SLICE_BYTES, Inlet
+from app.server.overflow import refusal_of
 from app.server.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -231,6 +232,9 @@ class Connection(asyncio.BufferedProtocol):
             self._await_head(self.front.bounds.header_seconds)
 
     def _begin(self, head: Head) -> None:
+        if self.is_overflow and (refusal := refusal_of(head)) is not None:
+            self.refuse(refusal)
+            return
         self._stop_timer()
         self._turn_at = self.front.loop.time()
         self.inlet.limit()

@@ -16,7 +16,7 @@ from app.server.forwarded import Proxies
 from app.server.head import Head
 from app.server.inlet import SLICE_BYTES
 from app.server.linger import LingeringClose
-from app.server.overflow import ProbesOrRefusal
+from app.server.overflow import LastAnswer
 from app.server.pace import Pace
 from app.server.slots import Slots
 from app.server.traffic import STATES, Traffic
@@ -66,7 +66,7 @@ class Front:
         """Each answer is the last one on its connection."""
         self.traffic = traffic
         self._app = app
-        self._overflow_app: ASGIApp = LingeringClose(ProbesOrRefusal(app), total_seconds=2.0, idle_seconds=0.5)
+        self._overflow_app: ASGIApp = LingeringClose(LastAnswer(app), total_seconds=2.0, idle_seconds=0.5)
         self._slots = slots
         self._proxies = proxies
         self._state = state
@@ -113,9 +113,7 @@ class Front:
         """Hand a request to the application."""
         if head.upgrades_to_websocket:
             scope = self._scope(connection, head, "websocket")
-            return WebSocketExchange(
-                connection, head, self._overflow_app if connection.is_overflow else self._app, scope
-            )
+            return WebSocketExchange(connection, head, self._app, scope)
         scope = self._scope(connection, head, "http")
         return HttpExchange(connection, head, self._overflow_app if connection.is_overflow else self._app, scope)
 
