@@ -33,7 +33,7 @@ def build_router() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["images"], responses=GUARDED)
     router.add_api_route(
         "/images/info",
-        _info_of_sent,
+        info_of_sent,
         methods=["POST"],
         summary="What is known of one picture",
         response_model=InfoSchema,
@@ -42,7 +42,7 @@ def build_router() -> APIRouter:
     )
     router.add_api_route(
         "/media/{media_id}/info",
-        _info_of_stored,
+        info_of_stored,
         methods=["GET"],
         summary="What is known of a stored picture",
         response_model=InfoSchema,
@@ -51,7 +51,7 @@ def build_router() -> APIRouter:
     return router
 
 
-async def _info_of_sent(
+async def info_of_sent(
     request: Request, query: Annotated[InfoQuery, Query()], room: ImagesDep, client: ClientDep
 ) -> InfoSchema:
     """Nothing of the picture is kept."""
@@ -61,7 +61,7 @@ async def _info_of_sent(
         return shown(await room.infos.of_picture(picture), exif=query.exif, location=query.location)
 
 
-async def _info_of_stored(
+async def info_of_stored(
     media_id: str, query: Annotated[InfoQuery, Query()], room: ImagesDep, client: ClientDep
 ) -> InfoSchema:
     """Looked at once, and remembered."""

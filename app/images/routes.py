@@ -36,7 +36,7 @@ from app.images.params import described, openapi_parameters, read_query, single_
 from app.images.pipeline import OPERATIONS
 from app.images.rendered import RenderedImage
 from app.images.room import ImagesRoom
-from app.images.schema import OperationSchema, OperationsSchema
+from app.images.schema import ImageOperationSchema, ImageOperationsSchema
 from app.images.transform import Transform
 from app.images.wishes import STORING, StoreQuery, TransformQuery
 from app.media.content import UntilSent
@@ -74,9 +74,9 @@ def build_router() -> APIRouter:
     router = APIRouter(prefix="/v1/images", tags=["images"], responses=GUARDED)
     router.add_api_route(
         "/operations",
-        _list_operations,
+        list_operations,
         methods=["GET"],
-        response_model=OperationsSchema,
+        response_model=ImageOperationsSchema,
         summary="What can be done to a picture, and in which order it is",
     )
     router.add_api_route(
@@ -92,13 +92,14 @@ def build_router() -> APIRouter:
     return router
 
 
-async def _list_operations() -> OperationsSchema:
+async def list_operations() -> ImageOperationsSchema:
     steps = [(one.name, one.summary, one.Params) for one in OPERATIONS]
     steps.append((CONVERT, "answer it in a format, without its metadata", Conversion))
-    return OperationsSchema(
+    return ImageOperationsSchema(
         order=[name for name, _, _ in steps],
         operations=[
-            OperationSchema(name=name, summary=summary, parameters=described(params)) for name, summary, params in steps
+            ImageOperationSchema(name=name, summary=summary, parameters=described(params))
+            for name, summary, params in steps
         ],
         formats=list(CONTENT_TYPES),
         max_width=MAX_SIDE,

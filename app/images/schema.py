@@ -7,7 +7,7 @@ from typing import Any
 from app.http.schema import Schema
 
 
-class OperationSchema(Schema):
+class ImageOperationSchema(Schema):
     """One operation, and the JSON schema of each of its parameters."""
 
     name: str
@@ -15,11 +15,11 @@ class OperationSchema(Schema):
     parameters: dict[str, object]
 
 
-class OperationsSchema(Schema):
+class ImageOperationsSchema(Schema):
     """All operations in the order in which they are applied, whatever the order in a request."""
 
     order: list[str]
-    operations: list[OperationSchema]
+    operations: list[ImageOperationSchema]
     formats: list[str]
     max_width: int
     max_height: int
