@@ -25,8 +25,8 @@ from tests.media_files import REPOSITORY
 
 T = TypeVar("T")
 
-START_SECONDS = 20.0
-STOP_SECONDS = 20.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 _LASTING = re.compile(r"api|connections|storage|cache|resumable|zygote|model:.+")
 """Owners in the ledger that stay when nobody asks for anything."""
 
