@@ -24,7 +24,7 @@ _KEPT_IN_TURN_BYTES = 32_000_000
 """After a minute of ninety attacks small objects stand in many of the interpreter's arenas (12 to 20 MB): no leak, as
 what it has of its own (`tracemalloc`) grew by 1.3 MB; each attack by itself is held to less."""
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.01
 """After a connection that was ended: an attacker that is refused tries again at once, but does not spin."""
 

@@ -33,7 +33,7 @@ LAUNCHER = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072"}
 SETTINGS = {"BALLAST_SERVER__PROBE_PORT": "0"} | LAUNCHER
 
 _WARM_UP_SECONDS = 1.0
-_SETTLE_SECONDS = 45.0
+_SETTLE_SECONDS = 120.0
 """What a client had sent before it left is read first, in turns; a stream that says nothing is closed after 40 s."""
 _GRACE_SECONDS = 120.0
 _ATTACKER_BYTES = 2 * GIB
