@@ -137,9 +137,7 @@ def save(job: Job, connection: sqlite3.Connection) -> None:
         raise NotFound("There is no job with this id.")
 
 
-def _add(
-    job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: sqlite3.Connection
-) -> tuple[Job, bool]:
+def _add(job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: sqlite3.Connection) -> tuple[Job, bool]:
     if job.idempotency_key is not None:
         found = _find_by_key(job.client, job.idempotency_key, connection)
         if found is not None:

@@ -131,7 +131,9 @@ def _close(job: Job, hook: tuple[str, float] | None, connection: sqlite3.Connect
 
 def _results(job_id: str, before: int | None, connection: sqlite3.Connection) -> dict[str, Json]:
     query = "SELECT name, result FROM step WHERE job = ? AND result IS NOT NULL AND place < ? ORDER BY place"
-    rows: Sequence[tuple[str, str]] = connection.execute(query, (job_id, 1 << 62 if before is None else before)).fetchall()
+    rows: Sequence[tuple[str, str]] = connection.execute(
+        query, (job_id, 1 << 62 if before is None else before)
+    ).fetchall()
     return {name: _object(result) for name, result in rows}
 
 

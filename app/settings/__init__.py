@@ -17,6 +17,7 @@ from app.settings.sections import (
     ModelSettings,
     StorageSettings,
     UploadSettings,
+    VideoSettings,
     VisionSettings,
 )
 from app.settings.server import ServerSettings
@@ -32,6 +33,7 @@ __all__ = [
     "StorageSettings",
     "UnusableSettings",
     "UploadSettings",
+    "VideoSettings",
     "VisionSettings",
 ]
 
@@ -60,7 +62,11 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     image: ImageSettings = ImageSettings()
     vision: VisionSettings = VisionSettings()
+<<<<<<< HEAD
     jobs: JobsSettings = JobsSettings()
+=======
+    video: VideoSettings = VideoSettings()
+>>>>>>> works
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
