@@ -62,11 +62,8 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     image: ImageSettings = ImageSettings()
     vision: VisionSettings = VisionSettings()
-<<<<<<< HEAD
     jobs: JobsSettings = JobsSettings()
-=======
     video: VideoSettings = VideoSettings()
->>>>>>> works
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
