@@ -9,7 +9,8 @@ from app.core import Core
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.ffmpeg.frame import FrameGrabber
-from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.ffmpeg.runner import FFmpegRunner
+from app.ffmpeg.tools import find_tools
 from app.images.accounts import ROLE
 from app.images.children import ImagingChildren
 from app.images.derived import DerivedImages, Libraries
@@ -98,7 +99,7 @@ async def open_images(
 
 
 def _find_grabber(settings: Settings, governor: Governor) -> FrameGrabber | None:
-    ffmpeg = find_tools().ffmpeg
+    ffmpeg = find_tools(settings.video).ffmpeg
     return None if ffmpeg is None else FrameGrabber(ffmpeg, FFmpegRunner(governor, settings.sandbox))
 
 

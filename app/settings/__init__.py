@@ -16,6 +16,7 @@ from app.settings.sections import (
     ModelSettings,
     StorageSettings,
     UploadSettings,
+    VideoSettings,
     VisionSettings,
 )
 from app.settings.server import ServerSettings
@@ -30,6 +31,7 @@ __all__ = [
     "StorageSettings",
     "UnusableSettings",
     "UploadSettings",
+    "VideoSettings",
     "VisionSettings",
 ]
 
@@ -58,6 +60,7 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     image: ImageSettings = ImageSettings()
     vision: VisionSettings = VisionSettings()
+    video: VideoSettings = VideoSettings()
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -16,9 +16,6 @@ PLANNED: Mapping[str, str] = {
     "BALLAST_JOBS__RUN": "jobs",
     "BALLAST_JOBS__WEBHOOK_PRIVATE": "jobs",
     "BALLAST_JOBS__WEBHOOK_SECRET": "jobs",
-    "BALLAST_VIDEO__MAX_FPS": "jobs",
-    "BALLAST_VIDEO__MAX_PIXELS": "jobs",
-    "BALLAST_VIDEO__MAX_SECONDS": "jobs",
 }
 """Variable and capability. One that a setting reads counts as that setting, whatever stands here."""
 

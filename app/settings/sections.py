@@ -149,6 +149,16 @@ class VisionSettings(Section):
     max_streams: int = Field(64, ge=1, description="Streams that may be open at a time.")
 
 
+class VideoSettings(Section):
+    """What a video may have to be worked on by jobs; it may be stored whatever it has."""
+
+    ffmpeg: Path | None = Field(None, description="The ffmpeg to use; unset: on PATH, else in imageio-ffmpeg.")
+    ffprobe: Path | None = Field(None, description="The ffprobe to use; unset: on PATH.")
+    max_seconds: float = Field(43_200.0, gt=0, description="Length of the longest video or sound of a job (12 hours).")
+    max_pixels: int = Field(35_389_440, gt=0, description="Pixels of the largest frame of a job (8192x4320).")
+    max_fps: float = Field(240.0, gt=0, description="Frames a second of the fastest video of a job.")
+
+
 class ModelSettings(Section):
     dir: Path = Field(Path("models"), description="Where the model bundles are.")
 
