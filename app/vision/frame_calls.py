@@ -94,9 +94,7 @@ class FrameCalls:
         return reply
 
     @asynccontextmanager
-    async def _granted(
-        self, parts: Mapping[str, int], key: ModelKey, customer: Customer
-    ) -> AsyncIterator[Reservation]:
+    async def _granted(self, parts: Mapping[str, int], key: ModelKey, customer: Customer) -> AsyncIterator[Reservation]:
         async with customer.reserve(self._governor.budget, parts, f"vision:{key.task.name}") as reservation:
             yield reservation
 

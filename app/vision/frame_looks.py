@@ -77,9 +77,7 @@ class FrameLook:
     lease: Lease | None = None
     _known: list[Detection] = field(default_factory=list)
 
-    async def over(
-        self, descriptor: int, times: Sequence[float], most_missing: int = 0
-    ) -> AsyncIterator[LookedFrames]:
+    async def over(self, descriptor: int, times: Sequence[float], most_missing: int = 0) -> AsyncIterator[LookedFrames]:
         """Look at the frames that come out of the reading end of a pipe, shown at `times` (seconds, rising).
 
         Raises:
@@ -98,6 +96,8 @@ class FrameLook:
             done += len(lines)
             if lines:
                 yield LookedFrames(lines, reply.head["tally"])
+        if not ended:
+            await _readable(descriptor)  # the other end is about to say whether all went well
         if done < len(times) - most_missing:
             raise InvalidMedia(
                 f"Of {len(times)} frames that the video should have here only {done} could be read.",
