@@ -67,9 +67,12 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
+    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell."""
+
     codec: str | None
     sample_rate: int | None
     channels: int | None
+    duration_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream:
         codec=_text(stream.get("codec_name")),
         sample_rate=_count(stream.get("sample_rate")),
         channels=_count(stream.get("channels")),
+        duration_seconds=_seconds(stream.get("duration")),
     )
 
 
