@@ -1,4 +1,4 @@
-"""The book of jobs: what was submitted, and what became of it. What clients see is read from here, without any child."""
+"""The book of jobs: what was submitted, and what became of it. Clients are told from here, without any child."""
 
 from __future__ import annotations
 
@@ -112,6 +112,14 @@ class Book:
         """
         await self.database.write(partial(save, job))
 
+    async def retry(self, job: Job) -> None:
+        """Write down that a job begins again; how often its steps were begun counts anew.
+
+        Raises:
+            NotFound: it is not there any more.
+        """
+        await self.database.write(partial(_retry, job))
+
     async def inputs(self, job_id: str) -> list[Input]:
         """Return the inputs of a job in their order."""
         return await self.database.read(partial(_inputs, job_id))
@@ -177,6 +185,12 @@ def _page(
 def _select(where: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Job]:
     rows = connection.execute(f"SELECT {JOB_COLUMNS} FROM job WHERE {where}", values)
     return [decode(row) for row in rows]
+
+
+def _retry(job: Job, connection: sqlite3.Connection) -> None:
+    save(job, connection)
+    connection.execute("UPDATE step SET begun = 0, failures = 0 WHERE job = ?", (job.id,))
+    connection.execute("DELETE FROM webhook WHERE job = ?", (job.id,))
 
 
 def _inputs(job_id: str, connection: sqlite3.Connection) -> list[Input]:

@@ -51,6 +51,8 @@ class Folders:
 
     async def restore(self, job_id: str, size_bytes: int) -> None:
         """Enter what a job of an earlier run has written, and what it was promised, as far as there is room."""
+        if job_id in self._promises:
+            self._promises.pop(job_id).release()
         written_bytes = await self._disk.read(_size, self.path(job_id))
         promise = self._promises[job_id] = self._space.restore(written_bytes)
         with suppress(StorageFull):
@@ -76,6 +78,11 @@ class Folders:
             await promise.count(more_bytes)
         elif more_bytes < 0:
             promise.uncount(-more_bytes)
+
+    def handed_over(self, job_id: str, size_bytes: int) -> None:
+        """A result of so many bytes is an item now, which counts for itself."""
+        if job_id in self._promises:
+            self._promises[job_id].give_back(size_bytes)
 
     def settle(self, job_id: str) -> None:
         """Give back what was promised and not written: for now nobody works on it."""

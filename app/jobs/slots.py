@@ -1,4 +1,4 @@
-"""Places for steps at work: as many as there are workers, given by priority, then age; none while memory is CRITICAL."""
+"""Places for steps at work: one for each worker, given by priority, then age; none while memory is CRITICAL."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ class Tickets:
     def __init__(self) -> None:
         self._tickets: dict[str, Ticket] = {}
         self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._watchers: set[asyncio.Event] = set()
         self.changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[Ticket]:
@@ -66,6 +67,8 @@ class Tickets:
         self._tickets.pop(job_id, None)
         self.changed.set()
         self.tell(job_id)
+        for event in self._watchers:
+            event.set()
 
     def note(self, ticket: Ticket, job: Job) -> None:
         """Take note of what has become of a job."""
@@ -92,6 +95,16 @@ class Tickets:
             listeners.discard(event)
             if not listeners:
                 del self._listeners[job_id]
+
+    @contextmanager
+    def listen_to_all(self) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever a job has finished, for the block."""
+        event = asyncio.Event()
+        self._watchers.add(event)
+        try:
+            yield event
+        finally:
+            self._watchers.discard(event)
 
     def tell(self, job_id: str) -> None:
         for event in self._listeners.get(job_id, ()):
