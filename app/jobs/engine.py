@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -27,6 +26,9 @@ APPLICATION_VERSION = "1"
 
 _MOST_RECOVERIES = 10_000
 """The service counts how often each step was begun, and gives up by that (`steps`)."""
+
+_PRUNED = 100
+"""After how many starts the runs that are over are forgotten, and how many of them at a time."""
 
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -96,10 +98,15 @@ class Runs:
             return "done"
 
         self._go = go
+        self._starts = 0
         DBOS.launch()
+        self.prune()
 
     def start(self, job_id: str, run: int, step_count: int) -> None:
         """Begin a run, if it is not going on already."""
+        self._starts += 1
+        if self._starts % _PRUNED == 0:
+            self.prune()
         name = workflow_id(job_id, run)
         known = DBOS.get_workflow_status(name)
         if known is not None and known.status in _OVER:
@@ -109,19 +116,19 @@ class Runs:
                 DBOS.start_workflow(self._go, job_id, run, step_count)
 
     def forget(self, job_id: str, run: int) -> None:
-        """End a run, and keep nothing of it."""
-        name = workflow_id(job_id, run)
-        with suppress(Exception):
-            DBOS.cancel_workflow(name)
-            DBOS.delete_workflow(name)
+        """Keep nothing of a run that is over; one that still waits is told to stop when it asks."""
+        self._delete([one for one in [DBOS.get_workflow_status(workflow_id(job_id, run))] if one is not None])
+
+    def prune(self) -> None:
+        """Keep nothing of all runs that are over: the service knows what became of them."""
+        self._delete(DBOS.list_workflows(status=sorted(_OVER), limit=_PRUNED, load_input=False, load_output=False))
+
+    def _delete(self, known: Sequence[WorkflowStatus]) -> None:
+        if names := [one.workflow_id for one in known if one.status in _OVER]:
+            DBOS.delete_workflows(names)
 
 
 def _speak_through(dbos: logging.Logger) -> None:
     """Have its lines come in our own form."""
     dbos.handlers.clear()
     dbos.propagate = True
-
-
-def database_url(folder: Path) -> str:
-    """Return the URL of the SQLite file in a folder of the jobs child."""
-    return f"sqlite:///{folder / 'engine.sqlite3'}"

@@ -26,7 +26,7 @@ logger = logging.getLogger("ballast.jobs")
 
 ROLE = "jobs"
 
-ENGINE_BYTES = 96 * MIB
+ENGINE_BYTES = 80 * MIB
 """What the child takes: interpreter, SQLAlchemy, psycopg and DBOS (measured: 76 to 84 MiB; docs/decisions/0030)."""
 
 _LIFE_SECONDS = 366 * 86400.0

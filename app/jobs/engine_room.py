@@ -47,6 +47,7 @@ class EngineRoom:
         self._child: EngineChild | None = None
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._failures = 0
+        self._is_expected = False
         self.trouble: str | None = None
 
     @property
@@ -58,15 +59,22 @@ class EngineRoom:
         try:
             while True:
                 self._tickets.changed.clear()
-                if not len(self._tickets):
+                if not len(self._tickets) and not self._is_expected:
                     await self._rest()
                     continue
                 if self._child is None and not await self._start():
                     continue
+                self._is_expected = False
                 await self._send_due()
                 await self._tickets.changed.wait()
         finally:
             await self._end_child()
+
+    def expect(self) -> None:
+        """A job is about to come: have the child ready for it."""
+        if self._child is None:
+            self._is_expected = True
+            self._tickets.changed.set()
 
     def follow(self, _level: PressureLevel) -> None:
         """Memory is tight, or not any more."""

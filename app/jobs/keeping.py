@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.domain.media import MediaItem, MediaKind, MediaType
+from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
 from app.errors import BallastError, NotFound
 from app.jobs.folders import Folders
 from app.jobs.stepbook import StepBook
@@ -25,12 +25,12 @@ from app.storage.writer import FinishedFile
 _PIECE_BYTES = 1 << 20
 
 _EXTENSIONS = {
-    "application/json": ".json",
+    "application/json": ".jsn",
     "application/x-ndjson": ".ndjson",
     "application/vnd.apple.mpegurl": ".m3u8",
     "text/vtt": ".vtt",
 }
-"""Extensions of results that are neither picture, video nor sound."""
+"""Extensions of results that are neither picture, video nor sound; `.json` is that of the metadata beside an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ class Keeper:
                 await shelf.disk.run(unlink, path)
                 return media_id
         size_bytes, sha256 = await shelf.disk.run_long(_digest, path, shelf.uploads.limits.digest, shelf.synced)
-        details = await shelf.uploads.inspect(media_type, head, path)
+        is_other = media_type.kind is MediaKind.OTHER
+        details = MediaDetails() if is_other else await shelf.uploads.inspect(media_type, head, path)
         item = FinishedFile(path, size_bytes, sha256, media_id, clean_name(name, media_type), media_type, details)
         shelf.uploads.follow(await shelf.store.adopt(item))
         await shelf.disk.run(unlink, path)
@@ -101,7 +102,7 @@ def _type_of(head: bytes, content_type: str) -> MediaType:
         found = sniff(head[:HEAD_BYTES])
         if found is not None:
             return found
-        return MediaType(content_type, MediaKind(main), f".{content_type.partition('/')[2]}")
+        return MediaType(content_type, MediaKind(main), ".bin")
     return MediaType(content_type, MediaKind.OTHER, _EXTENSIONS.get(content_type, ".bin"))
 
 

@@ -114,7 +114,7 @@ async def open_jobs(
         await stack.enter_async_context(core.background(work))
     finder = SourceFinder(store, settings.video)
     judged = SubmissionParts(
-        _typed(every), forge.abilities, forge.works, finder, governor.budget, folders, webhooks.check
+        _typed(every), forge.abilities, forge.works, finder, governor.budget, folders, webhooks.check, engine.expect
     )
     return JobsRoom(
         submissions=Submissions(judged, book, tickets, counters, settings.jobs.max_queued, socket.gethostname()),

@@ -36,7 +36,8 @@ _LEAST_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class SubmissionParts:
-    """What jobs are judged by. `check_webhook` raises InvalidParameter for a URL that nothing may be sent to."""
+    """What jobs are judged by. `check_webhook` raises InvalidParameter for a URL that nothing may be sent to;
+    `expect` is told that a job may come."""
 
     kinds: Mapping[str, JobKind[JobParams]]
     abilities: Callable[[], Awaitable[Abilities]]
@@ -45,6 +46,7 @@ class SubmissionParts:
     budget: MemoryBudget
     folders: Folders
     check_webhook: Callable[[str], None]
+    expect: Callable[[], None]
 
 
 class Submissions:
@@ -87,6 +89,7 @@ class Submissions:
         if (known := await self._known(form, client)) is not None:
             return known
         self._refuse_when_full()
+        self._parts.expect()
         async with self._turns:
             with ExitStack() as pins:
                 sources, plan = await self._plan(kind, params, form.inputs, client, pins)
