@@ -95,7 +95,7 @@ async def _follow(
 
 def _line(seconds: float, frame: int, detections: bytes) -> bytes:
     return b'{"timeSeconds":%s,"frame":%d,"detections":%s}\n' % (
-        f"{seconds:.6f}".rstrip("0").encode(),
+        repr(seconds).encode(),
         frame,
         detections,
     )

@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +53,7 @@ class Sampling:
             length = max(1.0, math.floor(length * self.value)) / self.value
         count = max(1, math.ceil((self.end - self.start) / length - 1e-9))
         edges = [self.start + number * length for number in range(count)] + [self.end]
-        return list(zip(edges, edges[1:], strict=False))
+        return list(pairwise(edges))
 
     def samples_a_second(self, video: VideoStream) -> float:
         """Return how many frames are looked at for a second of the video; key frames are sparse."""

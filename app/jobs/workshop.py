@@ -29,8 +29,8 @@ class Means:
 class Workshop(Protocol):
     """One step's tools.
 
-    `sources` are the job's inputs in order, `results` what its finished steps returned, by name. `frames` has the vision
-    children look at frames that `ffmpeg.sample` gives; `files` are the small ones in the job's folder.
+    `sources` are the job's inputs in order, `results` what its finished steps returned, by name. `frames` has the
+    vision children look at frames that `ffmpeg.sample` gives; `files` are the small ones in the job's folder.
     """
 
     job_id: str

@@ -78,11 +78,14 @@ class FrameCalls:
         """
         if not self._governor.policy.serves_batches:
             raise Overloaded("Memory is critical: videos are not looked at now.", retry_after_seconds=5)
-        head = {"task": key.task.name, "frames": {**call.frames, "most": call.most}}
-        head["frames"]["bytes"] = self.predicted_bytes(request)
+        frames = {**call.frames, "most": call.most, "bytes": self.predicted_bytes(request)}
         searching = 0.0 if request.follow_every is None else search_seconds(request.width, request.height)
         reply = await lease.model.pool.call(
-            Message(head, f"{request.subject} {call.first}".encode(), (call.descriptor,)),
+            Message(
+                {"task": key.task.name, "frames": frames},
+                f"{request.subject} {call.first}".encode(),
+                (call.descriptor,),
+            ),
             deadline_seconds=self._deadline_seconds + call.most * _FRAME_SECONDS + searching,
             repeatable=False,
             priority=Priority.BATCH,

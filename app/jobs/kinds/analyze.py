@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
@@ -167,7 +167,7 @@ def _steps(name: str, words: str, spans: Sequence[tuple[float, float]]) -> list[
 def _equal(start: float, end: float, length: float) -> list[tuple[float, float]]:
     count = max(1, round((end - start) / length))
     edges = [start + (end - start) * number / count for number in range(count + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def _predicted(source: Source, looking: Looking | None) -> int:
