@@ -16,7 +16,7 @@ class Jobs(Command):
     summary = "list, show, cancel and retry the jobs of a running service"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=("list", "show", "cancel", "retry"), nargs="?", default="list")
+        parser.add_argument("action", choices=("list", "show", "cancel", "retry"))
         parser.add_argument("ids", nargs="*", metavar="ID", help="jobs to show, cancel or retry")
         parser.add_argument("--url", help="where the service is; default: as the settings say")
         parser.add_argument("--key", help="its key; default: the first of BALLAST_SERVER__API_KEYS")

@@ -25,10 +25,10 @@ def test_jobs_are_listed_shown_cancelled_and_retried(tmp_path: Path) -> None:
         at = ("--url", server.url)
 
         listed = _ballast("list", *at, "--kind", "count")
-        cancelled = _ballast("cancel", *at, job_id)
-        shown = _ballast("show", *at, "--json", job_id)
-        retried = _ballast("retry", *at, job_id)
-        unknown = _ballast("cancel", *at, "j1")
+        cancelled = _ballast("cancel", job_id, *at)
+        shown = _ballast("show", job_id, *at, "--json")
+        retried = _ballast("retry", job_id, *at)
+        unknown = _ballast("cancel", "j1", *at)
         client.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
         wait_for(client, job_id, "cancelled")
 
