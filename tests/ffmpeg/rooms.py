@@ -48,7 +48,7 @@ class Disk:
         return True
 
 
-def workroom(governor: Governor, abilities: Abilities = Abilities()) -> Workroom:
+def workroom(governor: Governor, abilities: Abilities | None = None) -> Workroom:
     """Return a workroom that runs the real programs."""
     tools = Tools(tool("ffmpeg").resolve(), tool("ffprobe").resolve())
-    return Workroom(WorkroomParts(tools, abilities, FFmpegRunner(governor, "required"), governor, Disk()))
+    return Workroom(WorkroomParts(tools, abilities or Abilities(), FFmpegRunner(governor, "required"), governor, Disk()))

@@ -48,7 +48,7 @@ class Bench:
     governor: Governor
     job_id: str = "job"
     client: str = "client"
-    results: dict[str, Json] = field(default_factory=dict)
+    results: Mapping[str, Json] = field(default_factory=dict)
     kept: list[Kept] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     step: str = ""
@@ -83,7 +83,7 @@ class Bench:
         self.plan = kind.plan(self.sources, asked, self.means)
         for step in self.plan.steps:
             self.step = step.name
-            self.results[step.name] = await kind.do(step, asked, self)
+            self.results = {**self.results, step.name: await kind.do(step, asked, self)}
         return kind.summary_of(asked, [self.results[step.name] for step in self.plan.steps])
 
 
