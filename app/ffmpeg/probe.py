@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -51,7 +52,10 @@ _ENTRIES = (
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise."""
+    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
+
+    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell.
+    """
 
     codec: str | None
     width: int
@@ -63,6 +67,12 @@ class VideoStream:
     is_variable_rate: bool
     frames: int | None
     pixel_format: str | None
+    duration_seconds: float | None = None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether its samples have more than 8 bits, as the name of the pixel format tells: yuv420p10le."""
+        return re.search(r"(?:9|1[0246])(?:le|be)$", self.pixel_format or "") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +192,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         is_variable_rate=bool(average and base and average != base),
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
+        duration_seconds=_seconds(stream.get("duration")),
     )
 
 
