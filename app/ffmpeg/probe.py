@@ -45,9 +45,13 @@ DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items(
 _ENTRIES = (
     "format=duration,start_time,bit_rate"
     ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
-    ",duration,sample_rate,channels"
+    ",field_order,duration,sample_rate,channels"
     ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
 )
+
+
+_DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|64)(le|be)$|^p01[026]|^y2(10|12)")
+"""Pixel formats with more than 8 bits a sample, by FFmpeg's way of naming them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,13 @@ class VideoStream:
     is_variable_rate: bool
     frames: int | None
     pixel_format: str | None
+    is_interlaced: bool = False
     duration_seconds: float | None = None
 
     @property
     def is_deep(self) -> bool:
-        """Whether its samples have more than 8 bits, as the name of the pixel format tells: yuv420p10le."""
-        return re.search(r"(?:9|1[0246])(?:le|be)$", self.pixel_format or "") is not None
+        """Whether its samples have more than 8 bits."""
+        return self.pixel_format is not None and bool(_DEEP.search(self.pixel_format))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
         duration_seconds=_seconds(stream.get("duration")),
+        is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
     )
 
 
