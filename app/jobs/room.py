@@ -22,6 +22,7 @@ from app.jobs.desk import Desk
 from app.jobs.endings import Endings
 from app.jobs.engine_child import ROLE, EngineChild
 from app.jobs.engine_room import EngineRoom
+from app.jobs.files import JobFiles
 from app.jobs.folders import Folders
 from app.jobs.forge import Forge
 from app.jobs.hookbook import HookBook
@@ -29,7 +30,9 @@ from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
+from app.jobs.pictures import PictureWorks
 from app.jobs.retention import Retention
+from app.jobs.shop import Tools
 from app.jobs.slots import Slots
 from app.jobs.sources import SourceFinder
 from app.jobs.stepbook import StepBook
@@ -78,7 +81,7 @@ class JobsRoom:
 
 
 async def open_jobs(
-    core: Core, media: MediaRoom, _vision: VisionRoom, _images: ImagesRoom, stack: AsyncExitStack, kinds: str = KINDS
+    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, stack: AsyncExitStack, kinds: str = KINDS
 ) -> JobsRoom:
     """Build it on the other rooms; its child and what runs beside the requests end with the stack.
 
@@ -95,7 +98,10 @@ async def open_jobs(
     forge = Forge(core)
     stack.push_async_callback(forge.aclose)
     every = {name: kind() for name, kind in discover(kinds, JobKind).items()}  # type: ignore[type-abstract]
-    parts = StepParts(book, stepbook, store, folders, keeper, endings, every, forge.works, counters)
+    files = JobFiles(core.disk)
+    pictures = PictureWorks(vision.analysis, images.images, vision.batches.pictures, store, files)
+    tools = Tools(store, keeper, vision.frames, pictures, files)
+    parts = StepParts(book, stepbook, tools, folders, endings, every, forge.works, counters)
     workers = settings.jobs.workers or max(1, available_cpus() // 2)
     slots = Slots(workers, lambda: governor.policy.serves_batches)
     steps = Steps(parts, tickets, slots, settings.jobs)

@@ -5,16 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.ffmpeg.works import FFmpegWorks
+from app.jobs.files import JobFiles
 from app.jobs.keeping import Keeper
+from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json
 from app.jobs.source import Source
 from app.storage.store import MediaStore
+from app.vision.frame_looks import FrameLooks
 
 _NOTE_SECONDS = 0.25
 """How often clients are told of progress at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is the same for all steps."""
+
+    store: MediaStore
+    keeper: Keeper
+    frames: FrameLooks
+    pictures: PictureWorks
+    files: JobFiles
 
 
 class StepShop:
@@ -25,16 +40,18 @@ class StepShop:
         identity: tuple[str, str, str],
         sources: Sequence[Source],
         results: Mapping[str, Json],
-        ffmpeg: FFmpegWorks,
-        means: tuple[MediaStore, Keeper, Path],
+        works: tuple[FFmpegWorks, Tools],
+        folder: Path,
         note: Callable[[float, str | None], Awaitable[None]],
     ) -> None:
         """`identity`: job id, client and the step's name; `note` is told the share that is done, and words for it."""
         self.job_id, self.client, self._step = identity
         self.sources = sources
         self.results = results
-        self.ffmpeg = ffmpeg
-        self._store, self._keeper, self._folder = means
+        self.ffmpeg, tools = works
+        self.frames, self.pictures, self.files = tools.frames, tools.pictures, tools.files
+        self._store, self._keeper = tools.store, tools.keeper
+        self._folder = folder
         self._note = note
         self._noted_at = 0.0
 

@@ -22,13 +22,12 @@ from app.jobs.counters import JobCounters
 from app.jobs.endings import TRANSIENT, Endings
 from app.jobs.folders import Folders
 from app.jobs.job import Job
-from app.jobs.keeping import Keeper
 from app.jobs.kind import JobKind
 from app.jobs.orders import Answer, Ask
 from app.jobs.params import JobParams
 from app.jobs.plan import Json
 from app.jobs.progress import Estimate
-from app.jobs.shop import StepShop
+from app.jobs.shop import StepShop, Tools
 from app.jobs.slots import Slots
 from app.jobs.source import Source
 from app.jobs.states import JobState
@@ -36,7 +35,6 @@ from app.jobs.stepbook import StepBook, WrittenStep
 from app.jobs.tickets import Ticket, Tickets
 from app.jobs.witness import Witness
 from app.settings import JobsSettings
-from app.storage.store import MediaStore
 
 logger = logging.getLogger("ballast.jobs")
 
@@ -53,9 +51,8 @@ class StepParts:
 
     book: Book
     steps: StepBook
-    store: MediaStore
+    tools: Tools
     folders: Folders
-    keeper: Keeper
     endings: Endings
     kinds: Mapping[str, JobKind[JobParams]]
     works: Callable[[str], Awaitable[FFmpegWorks]]
@@ -138,8 +135,8 @@ class Steps:
             (job.id, job.client, written.step.name),
             await self._sources(job),
             await parts.steps.results(job.id, place),
-            witness,
-            (parts.store, parts.keeper, folder),
+            (witness, parts.tools),
+            folder,
             note,
         )
         try:
@@ -149,7 +146,7 @@ class Steps:
                 ticket.job = replace(ticket.job, memory=witness.memory)
 
     async def _sources(self, job: Job) -> Sequence[Source]:
-        store = self._parts.store
+        store = self._parts.tools.store
         return [Source(await store.get(one.media_id), one.probe) for one in await self._parts.book.inputs(job.id)]
 
     async def _finish(self, ticket: Ticket, place: int, written: WrittenStep, result: Json) -> Answer:
