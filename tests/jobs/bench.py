@@ -16,15 +16,21 @@ from app.domain.units import MIB
 from app.ffmpeg.abilities import Abilities, AbilityReader
 from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.works import FFmpegWorks
+from app.jobs.files import JobFiles
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
+from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json, Plan
 from app.jobs.source import Source
 from app.jobs.workshop import Means
+from app.vision.frame_looks import FrameLooks
 from tests.ffmpeg.clips import tool
 from tests.ffmpeg.rooms import Governor, workroom
 
 P = TypeVar("P", bound=JobParams)
+
+_NO_ROOM: Any = None
+"""What only the kinds need that look at pictures: `tests.jobs.looks.looking_bench` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,9 @@ class Bench:
     shares: list[float] = field(default_factory=list)
     step: str = ""
     plan: Plan | None = None
+    frames: FrameLooks = _NO_ROOM
+    pictures: PictureWorks = _NO_ROOM
+    files: JobFiles = _NO_ROOM
 
     @property
     def means(self) -> Means:
