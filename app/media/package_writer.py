@@ -7,7 +7,6 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from app.media.packages import END, END_SIGN, LOCAL, LONG, MOST_COMMENT_BYTES, NAME, RECORD
@@ -35,12 +34,8 @@ class PackageWriter:
         self._files: dict[str, tuple[int, int]] = {}
         self._series: dict[str, dict[str, int]] = {}
 
-    def __enter__(self) -> PackageWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of its files."""
         self._directory.close()
         self._directory_path.unlink(missing_ok=True)
         os.close(self._fd)
