@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.errors import MemoryExceedsLimit
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.works import Work
 
@@ -18,12 +19,16 @@ class Choice:
     work: Work
 
 
+def every_rung(highest: Profile) -> list[Rung]:
+    """Return all rungs, from the best on: at the full size, then with the least profile at smaller sizes."""
+    full = [Rung(profile) for profile in sorted(Profile, reverse=True) if profile <= highest]
+    return [*full, *(Rung(Profile.MINIMAL, height) for height in HEIGHTS)]
+
+
 def choices(make: Callable[[Rung], Work], highest: Profile) -> list[Choice]:
     """Return the ways to encode, from the dearest on; one that costs no less than the one before is left out."""
-    rungs = [Rung(profile) for profile in sorted(Profile, reverse=True) if profile <= highest]
-    rungs += [Rung(Profile.MINIMAL, height) for height in HEIGHTS]
     found: list[Choice] = []
-    for rung in rungs:
+    for rung in every_rung(highest):
         work = make(rung)
         if not found or work.cost_bytes < found[-1].work.cost_bytes:
             found.append(Choice(rung, work))
@@ -40,3 +45,21 @@ def pick(fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int]
     good = [choice for choice in fitting if choice.rung.max_height is None and choice.rung.profile >= Profile.LOW]
     free = next((choice for choice in good if need(choice.work) <= free_bytes), None)
     return free or (good[-1] if good else fitting[0])
+
+
+def best_rung(cost: Callable[[Rung], int], limit_bytes: int) -> tuple[Rung, int]:
+    """Return the best rung that can ever fit, and its cost.
+
+    Raises:
+        MemoryExceedsLimit: not even the least can; with both numbers.
+    """
+    rungs = every_rung(Profile.HIGH)
+    for rung in rungs:
+        if cost(rung) <= limit_bytes:
+            return rung, cost(rung)
+    needed_bytes = cost(rungs[-1])
+    raise MemoryExceedsLimit(
+        f"This takes {needed_bytes} bytes of memory, even the cheapest way; {limit_bytes} are the most there can be.",
+        neededBytes=needed_bytes,
+        limitBytes=limit_bytes,
+    )

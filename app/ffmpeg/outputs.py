@@ -9,8 +9,9 @@ from pathlib import Path
 class OutputFiles:
     """`writes` are files or folders, as in `Work`. All methods block: they belong into a thread."""
 
-    def __init__(self, writes: Sequence[Path]) -> None:
+    def __init__(self, writes: Sequence[Path], texts: Sequence[tuple[Path, str]] = ()) -> None:
         self._writes = writes
+        self._texts = texts
         self._before: dict[Path, frozenset[Path]] = {}
 
     def prepare(self) -> None:
@@ -20,6 +21,13 @@ class OutputFiles:
                 self._before[path] = frozenset(path.iterdir())
             else:
                 path.touch()
+        for path, text in self._texts:
+            path.write_text(text)
+
+    def remove_texts(self) -> None:
+        """Remove what only the run had to read."""
+        for path, _ in self._texts:
+            path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the files, and what came into the folders."""

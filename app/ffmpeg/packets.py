@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappush, heappushpop
 from pathlib import Path
 
 from app.domain.units import KIB, MIB
 from app.errors import InvalidMedia, Overloaded, ProcessingTimeout, UnsupportedMedia
 from app.ffmpeg.complaints import Complaints, Starved
+from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import FFmpegRunner, RunLimits, guarded_input
 from app.memory.reservation import PendingReservation, Reservation
@@ -29,15 +29,6 @@ _REORDERED = 32
 """Packets come in the order of decoding: H.264 and HEVC move a frame by 16 places at most."""
 
 _READ_BYTES = 64 * KIB
-
-
-@dataclass(slots=True)
-class PacketTimes:
-    """`times` of all frames that are shown, in order; `keyframes`: those of the key frames. In seconds from the start
-    of the file, as ffmpeg's `-ss` counts them."""
-
-    times: array[float]
-    keyframes: array[float]
 
 
 class PacketLister:
@@ -90,6 +81,8 @@ class _Collector:
     def __init__(self, holder: Reservation) -> None:
         self._holder = holder
         self._times, self._keyframes = array("d"), array("d")
+        self._places = array("L")
+        self._packets = 0
         self._early: list[float] = []
         self._start = 0.0
         self._rest = b""
@@ -108,8 +101,8 @@ class _Collector:
             raise InvalidMedia("The video has no frames.")
         shift = self._start
         times = array("d", (round(time - shift, 6) for time in self._times)) if shift else self._times
-        keyframes = array("d", sorted(round(time - shift, 6) for time in self._keyframes))
-        return PacketTimes(times, keyframes)
+        keyframes = array("d", (round(time - shift, 6) for time in self._keyframes))
+        return PacketTimes(times, keyframes, self._places)
 
     def _take(self, words: list[bytes]) -> None:
         if words[0] == b"format":
@@ -120,6 +113,10 @@ class _Collector:
                 return
             if b"K" in words[3]:
                 self._keyframes.append(time)
+                self._places.append(self._packets)
+            elif not self._keyframes:  # nothing can be made of what comes before the first
+                return
+            self._packets += 1
             if len(self._early) < _REORDERED:
                 heappush(self._early, time)
             else:

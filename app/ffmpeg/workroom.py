@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.complaints import Starved
 from app.ffmpeg.ladder import choices, pick
 from app.ffmpeg.outputs import OutputFiles
+from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.packets import PacketLister
 from app.ffmpeg.probe import PROBE_BYTES, Probe, Prober
 from app.ffmpeg.profiles import Profile, Rung
@@ -128,23 +128,26 @@ class Workroom:
         async with self._reserve(PROBE_BYTES) as holder:
             return await prober.probe(path, content_type, holder)
 
+    async def frames(self, path: Path, content_type: str) -> PacketTimes:
+        """See `FFmpegWorks.frames`."""
+        return await PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve).list(
+            path, content_type
+        )
+
     async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.keyframes`."""
-        return (await self._packets().list(path, content_type)).keyframes
+        return (await self.frames(path, content_type)).keyframes
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.timestamps`."""
-        return (await self._packets().list(path, content_type)).times
-
-    def _packets(self) -> PacketLister:
-        return PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve)
+        return (await self.frames(path, content_type)).times
 
     def _starter(self) -> FFmpegStarter:
         governor = self._parts.governor
         return FFmpegStarter(self._parts.tools.need_ffmpeg(), self._parts.runner, lambda: governor.level)
 
     async def _once(self, work: Work, on_progress: OnProgress | None) -> Report:
-        starter, files = self._starter(), OutputFiles(work.writes)
+        starter, files = self._starter(), OutputFiles(work.writes, work.texts)
         async with self._reserved(work) as holder:
             await self._parts.disk.run(files.prepare)
             try:
@@ -152,8 +155,11 @@ class Workroom:
                     pass
                 return running.report(work)
             except BaseException:
-                await asyncio.shield(self._parts.disk.ensure(files.remove))
+                await self._parts.disk.ensure(files.remove)
                 raise
+            finally:
+                if work.texts:
+                    await self._parts.disk.ensure(files.remove_texts)
 
     def _reserved(self, work: Work, lease: object | None = None) -> PendingReservation:
         return self._reserve(_need(work), lease)
