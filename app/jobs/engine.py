@@ -10,9 +10,11 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
+from sqlalchemy.exc import DatabaseError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -29,6 +31,9 @@ _MOST_RECOVERIES = 10_000
 
 _PRUNED = 100
 """After how many starts the runs that are over are forgotten, and how many of them at a time."""
+
+_BROKEN = ("not a database", "malformed")
+"""What SQLite says of a file that is none, or damaged."""
 
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -60,14 +65,28 @@ class Engine:
         """
         link = ServiceLink(socket.socket(fileno=os.dup(head["descriptors"][0])))
         try:
-            runs = Runs(self._config, link)
+            runs = self._open(link)
         except Exception as error:
-            logger.exception("the database of the jobs child cannot be used")
+            logger.warning("the database of the jobs child cannot be used: %s", type(error).__name__)
             raise StorageUnavailable(
                 "The database of the jobs child cannot be used.", retry_after_seconds=10
             ) from error
         link.listen(runs.start, runs.forget)
         return {}, b""
+
+    def _open(self, link: ServiceLink) -> Runs:
+        """Open the database. A broken file is set aside: all that was in it, the service says again."""
+        url = str(self._config["system_database_url"])
+        try:
+            return Runs(self._config, link)
+        except DatabaseError as error:
+            path = Path(url.removeprefix("sqlite:///"))
+            if not url.startswith("sqlite:") or not any(word in str(error) for word in _BROKEN):
+                raise
+            logger.warning("the database of the jobs child is broken, and set aside")
+            path.rename(path.with_name(f"{path.name}.broken"))
+            DBOS.destroy()
+            return Runs(self._config, link)
 
 
 class Runs:

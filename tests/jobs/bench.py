@@ -16,6 +16,7 @@ from app.domain.units import MIB
 from app.ffmpeg.abilities import Abilities, AbilityReader
 from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.works import FFmpegWorks
+from app.images.masks import Masks
 from app.jobs.files import JobFiles
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
@@ -62,6 +63,7 @@ class Bench:
     plan: Plan | None = None
     frames: FrameLooks = _NO_ROOM
     pictures: PictureWorks = _NO_ROOM
+    masks: Masks = _NO_ROOM
     files: JobFiles = _NO_ROOM
 
     @property

@@ -113,7 +113,7 @@ async def test_a_long_video_is_looked_at_in_steps_that_make_one_result(
         for wanted in ({"sampleFps": 10}, {"everyNthFrame": 3}, {"sampleFps": 2.5}):
             await opened.do_all(Analyze(), task="face-detection", **wanted)
             lines = lines_of(opened)
-            opened.results.clear()
+            opened.results = {}
             opened.kept.clear()
 
             times = [line["timeSeconds"] for line in lines]
