@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
-from sqlalchemy.exc import DatabaseError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -32,8 +33,7 @@ _MOST_RECOVERIES = 10_000
 _PRUNED = 100
 """After how many starts the runs that are over are forgotten, and how many of them at a time."""
 
-_BROKEN = ("not a database", "malformed")
-"""What SQLite says of a file that is none, or damaged."""
+_FILE = "sqlite:///"
 
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -77,16 +77,9 @@ class Engine:
     def _open(self, link: ServiceLink) -> Runs:
         """Open the database. A broken file is set aside: all that was in it, the service says again."""
         url = str(self._config["system_database_url"])
-        try:
-            return Runs(self._config, link)
-        except DatabaseError as error:
-            path = Path(url.removeprefix("sqlite:///"))
-            if not url.startswith("sqlite:") or not any(word in str(error) for word in _BROKEN):
-                raise
-            logger.warning("the database of the jobs child is broken, and set aside")
-            path.rename(path.with_name(f"{path.name}.broken"))
-            DBOS.destroy()
-            return Runs(self._config, link)
+        if url.startswith(_FILE):
+            _set_aside_if_broken(Path(url.removeprefix(_FILE)))
+        return Runs(self._config, link)
 
 
 class Runs:
@@ -151,3 +144,18 @@ def _speak_through(dbos: logging.Logger) -> None:
     """Have its lines come in our own form."""
     dbos.handlers.clear()
     dbos.propagate = True
+
+
+def _set_aside_if_broken(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            is_whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.OperationalError:  # locked, or the disk is full: that passes
+        return
+    except sqlite3.DatabaseError:
+        is_whole = False
+    if not is_whole:
+        logger.warning("the database of the jobs child is broken, and set aside")
+        path.rename(path.with_name(f"{path.name}.broken"))
