@@ -100,7 +100,7 @@ async def open_jobs(
     every = {name: kind() for name, kind in discover(kinds, JobKind).items()}  # type: ignore[type-abstract]
     files = JobFiles(core.disk)
     pictures = PictureWorks(vision.analysis, images.images, vision.batches.pictures, store, files)
-    tools = Tools(store, keeper, vision.frames, pictures, files)
+    tools = Tools(store, keeper, vision.frames, pictures, images.masks, files)
     parts = StepParts(book, stepbook, tools, folders, endings, every, forge.works, counters)
     workers = settings.jobs.workers or max(1, available_cpus() // 2)
     slots = Slots(workers, lambda: governor.policy.serves_batches)

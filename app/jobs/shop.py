@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.ffmpeg.works import FFmpegWorks
+from app.images.masks import Masks
 from app.jobs.files import JobFiles
 from app.jobs.keeping import Keeper
 from app.jobs.pictures import PictureWorks
@@ -29,6 +30,7 @@ class Tools:
     keeper: Keeper
     frames: FrameLooks
     pictures: PictureWorks
+    masks: Masks
     files: JobFiles
 
 
@@ -50,6 +52,7 @@ class StepShop:
         self.results = results
         self.ffmpeg, tools = works
         self.frames, self.pictures, self.files = tools.frames, tools.pictures, tools.files
+        self.masks = tools.masks
         self._store, self._keeper = tools.store, tools.keeper
         self._folder = folder
         self._note = note

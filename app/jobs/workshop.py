@@ -10,6 +10,7 @@ from typing import Protocol
 
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
+from app.images.masks import Masks
 from app.jobs.files import JobFiles
 from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json
@@ -30,7 +31,8 @@ class Workshop(Protocol):
     """One step's tools.
 
     `sources` are the job's inputs in order, `results` what its finished steps returned, by name. `frames` has the
-    vision children look at frames that `ffmpeg.sample` gives; `files` are the small ones in the job's folder.
+    vision children look at frames that `ffmpeg.sample` gives, `masks` draws where something is covered; `files` are
+    the small ones in the job's folder.
     """
 
     job_id: str
@@ -40,6 +42,7 @@ class Workshop(Protocol):
     ffmpeg: FFmpegWorks
     frames: FrameLooks
     pictures: PictureWorks
+    masks: Masks
     files: JobFiles
 
     def local(self, source: Source) -> AbstractAsyncContextManager[Path]:

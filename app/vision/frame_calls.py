@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from app.domain.priority import Priority
 from app.errors import Overloaded, WorkerFailed
 from app.memory.customer import Customer
+from app.memory.empty_handed import EmptyHanded
 from app.memory.governor import Governor
-from app.memory.reservation import Reservation
 from app.vision.frame_request import FrameRequest
 from app.vision.lease import Lease
 from app.vision.model_key import ModelKey
@@ -40,16 +40,6 @@ class FrameCall:
     frames: Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class _Waiter:
-    """Waits for a model with empty hands (`lease.Waiter`)."""
-
-    customer: Customer
-
-    async def put_aside(self) -> None:
-        """It has nothing."""
-
-
 class FrameCalls:
     """Makes them, under BATCH priority."""
 
@@ -60,8 +50,9 @@ class FrameCalls:
 
     def lend(self, key: ModelKey, request: FrameRequest) -> AbstractAsyncContextManager[Lease]:
         """Lend a model and what a call takes beside it; see `Vision.lend`."""
-        waiter = _Waiter(Customer(Priority.BATCH, request.client, WAIT_SECONDS))
-        grant = partial(self._granted, {"frames": self.predicted_bytes(request)}, key, waiter.customer)
+        waiter = EmptyHanded(Customer(Priority.BATCH, request.client, WAIT_SECONDS))
+        parts = {"frames": self.predicted_bytes(request)}
+        grant = partial(waiter.granted, self._governor.budget, parts, f"vision:{key.task.name}")
         return self.vision.lend(key, waiter, grant)
 
     def predicted_bytes(self, request: FrameRequest) -> int:
@@ -95,11 +86,6 @@ class FrameCalls:
             self._governor.forecast.observe(request.operation, request.extra_bytes, reply.peak_bytes)
         _check(reply, call.most)
         return reply
-
-    @asynccontextmanager
-    async def _granted(self, parts: Mapping[str, int], key: ModelKey, customer: Customer) -> AsyncIterator[Reservation]:
-        async with customer.reserve(self._governor.budget, parts, f"vision:{key.task.name}") as reservation:
-            yield reservation
 
 
 def _check(reply: Reply, most: int) -> None:

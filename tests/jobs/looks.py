@@ -27,6 +27,7 @@ async def looking_bench(folder: Path, *paths: Path) -> AsyncIterator[tuple[Bench
         opened = await bench(folder, *paths)
         opened.files = JobFiles(house.core.disk)
         opened.frames = house.vision.frames
+        opened.masks = house.images.masks
         opened.pictures = picture_works(house, opened.files)
         yield opened, house
 

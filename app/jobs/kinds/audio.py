@@ -77,7 +77,12 @@ class Audio(JobKind[AudioParams]):
         chosen = AUDIO_FORMATS[params.format]
         parts = _parts(audio, seconds, params)
         meter_bytes = int(seconds * loudness.BYTES_A_SECOND) if params.loudness is not None else 0
-        disk_bytes = 2 * chosen.file_bytes(seconds, audio.sample_rate, audio.channels) + meter_bytes + params.peaks * waveform.BYTES_A_PEAK + MIB
+        disk_bytes = (
+            2 * chosen.file_bytes(seconds, audio.sample_rate, audio.channels)
+            + meter_bytes
+            + params.peaks * waveform.BYTES_A_PEAK
+            + MIB
+        )
         predicted = max(_cost(audio), _gauge_cost(audio, parts) if params.waveform else 0)
         return Plan(steps, predicted, disk_bytes)
 
