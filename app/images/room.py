@@ -20,6 +20,7 @@ from app.images.frames import VideoFrames
 from app.images.images import Images
 from app.images.info import PictureInfos
 from app.images.marks import Marks
+from app.images.masks import Masks
 from app.images.presets import Presets
 from app.images.wishes import Wishes
 from app.media.pictures import Pictures
@@ -45,6 +46,7 @@ class ImagesRoom:
     """`pictures` takes bodies in; `body_idle_seconds`: how long one may pause."""
 
     images: Images
+    masks: Masks
     pictures: Pictures
     presets: Presets
     wishes: Wishes
@@ -86,6 +88,7 @@ async def open_images(
     )
     return ImagesRoom(
         images=images,
+        masks=Masks(children, governor),
         pictures=taken(core.unfinished),
         presets=presets,
         wishes=Wishes(presets),

@@ -13,12 +13,15 @@ from app.ffmpeg.ladder import best_rung
 from app.ffmpeg.parts import PartOrder, part_work
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.running import MARGIN
-from app.ffmpeg.works import Expectation, Report
+from app.ffmpeg.works import Expectation, Report, Work
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
 
 _LENGTH_SLACK_SECONDS = 0.1
+
+MakePart = Callable[[PartOrder, Rung, Path], Work]
+"""Returns the run that writes a part to a path."""
 
 
 def encoder_for(codec: str, means: Means) -> Encoder:
@@ -47,7 +50,9 @@ def planned(steps: Sequence[Step], cost: Callable[[Rung], int], means: Means, di
     return Plan(steps, int(cost_bytes * MARGIN), disk_bytes + 8 * MIB, rung.profile.name)
 
 
-async def encode_part(order: PartOrder, target: Path, shop: Workshop, before: Json | None) -> Json:
+async def encode_part(
+    order: PartOrder, target: Path, shop: Workshop, before: Json | None, make: MakePart = part_work
+) -> Json:
     """Encode one part to `target`; `before` is what the first part's step returned, None: this is the first.
 
     All parts have the size of the first, and no better profile: the joined file is one picture, of steady quality.
@@ -58,7 +63,7 @@ async def encode_part(order: PartOrder, target: Path, shop: Workshop, before: Js
     def rung_for(rung: Rung) -> Rung:
         return rung if before is None else replace(rung, max_height=fixed)
 
-    report = await shop.ffmpeg.encode(lambda rung: part_work(order, rung_for(rung), target), highest, shop.progress)
+    report = await shop.ffmpeg.encode(lambda rung: make(order, rung_for(rung), target), highest, shop.progress)
     return part_json(order, report, rung_for)
 
 

@@ -11,6 +11,7 @@ from app.domain.sandbox import SandboxPolicy
 from app.settings.planned import without_planned
 from app.settings.sections import (
     ImageSettings,
+    JobsSettings,
     LogSettings,
     MemorySettings,
     ModelSettings,
@@ -23,6 +24,7 @@ from app.settings.server import ServerSettings
 
 __all__ = [
     "ImageSettings",
+    "JobsSettings",
     "LogSettings",
     "MemorySettings",
     "ModelSettings",
@@ -60,6 +62,7 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     image: ImageSettings = ImageSettings()
     vision: VisionSettings = VisionSettings()
+    jobs: JobsSettings = JobsSettings()
     video: VideoSettings = VideoSettings()
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()

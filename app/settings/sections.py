@@ -149,6 +149,34 @@ class VisionSettings(Section):
     max_streams: int = Field(64, ge=1, description="Streams that may be open at a time.")
 
 
+class JobsSettings(Section):
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        pattern=r"^(postgresql|sqlite)(\+\w+)?://",
+        description="Where the jobs child keeps its state: postgresql://...; unset: a file below the root.",
+        json_schema_extra={"secret": True},
+    )
+    run: bool = Field(True, description="false: this service takes jobs in, and another run works on them.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Steps of jobs that are done at a time; unset: one for two cores."
+    )
+    max_queued: int = Field(1000, ge=1, description="Jobs that may wait to be begun.")
+    keep_seconds: Seconds = Field(7 * 86400.0, description="How long a finished job is kept; 0: for ever.")
+    idle_seconds: float = Field(60.0, gt=0, description="Time without unfinished jobs after which the jobs child ends.")
+    start_seconds: float = Field(60.0, gt=0, description="Time that starting the jobs child may take.")
+    step_seconds: float = Field(6 * 3600.0, gt=0, description="Time after which one step of a job is given up.")
+    tries: int = Field(3, ge=1, description="How often a step that fails by no fault of its input is begun.")
+    webhook_secret: str = Field(
+        "",
+        repr=False,
+        description="What webhooks are signed with (HMAC-SHA256).",
+        json_schema_extra={"secret": True},
+    )
+    webhook_private: bool = Field(False, description="Let webhooks go to private, loopback and link-local addresses.")
+    webhook_seconds: float = Field(10.0, gt=0, description="Time that the receiver of a webhook has to answer.")
+
+
 class VideoSettings(Section):
     """What a video may have to be worked on by jobs; it may be stored whatever it has."""
 

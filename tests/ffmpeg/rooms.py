@@ -51,4 +51,6 @@ class Disk:
 def workroom(governor: Governor, abilities: Abilities | None = None) -> Workroom:
     """Return a workroom that runs the real programs."""
     tools = Tools(tool("ffmpeg").resolve(), tool("ffprobe").resolve())
-    return Workroom(WorkroomParts(tools, abilities or Abilities(), FFmpegRunner(governor, "required"), governor, Disk()))
+    return Workroom(
+        WorkroomParts(tools, abilities or Abilities(), FFmpegRunner(governor, "required"), governor, Disk())
+    )

@@ -16,15 +16,23 @@ from app.domain.units import MIB
 from app.ffmpeg.abilities import Abilities, AbilityReader
 from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.works import FFmpegWorks
+from app.images.masks import Masks
+from app.jobs.files import JobFiles
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
+from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json, Plan
 from app.jobs.source import Source
 from app.jobs.workshop import Means
+from app.storage.threads import DiskThreads
+from app.vision.frame_looks import FrameLooks
 from tests.ffmpeg.clips import tool
 from tests.ffmpeg.rooms import Governor, workroom
 
 P = TypeVar("P", bound=JobParams)
+
+_NO_ROOM: Any = None
+"""What only the kinds need that look at pictures: `tests.jobs.looks.looking_bench` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,10 @@ class Bench:
     shares: list[float] = field(default_factory=list)
     step: str = ""
     plan: Plan | None = None
+    frames: FrameLooks = _NO_ROOM
+    pictures: PictureWorks = _NO_ROOM
+    masks: Masks = _NO_ROOM
+    files: JobFiles = _NO_ROOM
 
     @property
     def means(self) -> Means:
@@ -94,7 +106,7 @@ async def bench(folder: Path, *paths: Path, total_bytes: int = 4096 * MIB) -> Be
     ffmpeg = workroom(governor, abilities)
     (folder / "job").mkdir(exist_ok=True)
     sources = [await source_of(ffmpeg, path) for path in paths]
-    return Bench(folder / "job", sources, ffmpeg, abilities, governor)
+    return Bench(folder / "job", sources, ffmpeg, abilities, governor, files=JobFiles(DiskThreads()))
 
 
 async def source_of(ffmpeg: FFmpegWorks, path: Path) -> Source:
