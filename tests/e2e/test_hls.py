@@ -129,7 +129,9 @@ def test_a_signature_opens_its_own_stream_and_nothing_else(
     problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}/content?{query}"), 403, "forbidden")
     problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}?{query}"), 403, "forbidden")
     problem_of(httpx.get(f"{server.url}{path}?{query}&more=1"), 403, "forbidden")
-    problem_of(httpx.get(f"{server.url}{path.replace(item['id'], 'o' + item['id'][1:-1] + '0')}?{query}"), 403, "forbidden")
+    problem_of(
+        httpx.get(f"{server.url}{path.replace(item['id'], 'o' + item['id'][1:-1] + '0')}?{query}"), 403, "forbidden"
+    )
     content = item["url"].partition("?")[2]
     problem_of(httpx.get(f"{server.url}{path}?{content}"), 403, "forbidden")
     assert other.status_code != 201
@@ -158,9 +160,15 @@ def test_ranges_tags_and_conditions_are_obeyed(client: httpx.Client, item: dict[
     + ["180p/%2e%2e/master.m3u8", "MASTER.M3U8", "180p//00000.m4s", "%00.m3u8", "180p/00000.m4s/"],
 )
 def test_what_is_not_in_it_is_not_found(client: httpx.Client, item: dict[str, Any], name: str) -> None:
-    answer = client.send(client.build_request("GET", f"/v1/media/{item['id']}/hls/x").__class__(
-        "GET", httpx.URL(f"{client.base_url}v1/media/{item['id']}/hls/").copy_with(
-            raw_path=f"/v1/media/{item['id']}/hls/{name}".encode()), headers=HEADERS))
+    answer = client.send(
+        client.build_request("GET", f"/v1/media/{item['id']}/hls/x").__class__(
+            "GET",
+            httpx.URL(f"{client.base_url}v1/media/{item['id']}/hls/").copy_with(
+                raw_path=f"/v1/media/{item['id']}/hls/{name}".encode()
+            ),
+            headers=HEADERS,
+        )
+    )
 
     problem_of(answer, 404, "not_found")
 
