@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from app.core import Core
-from app.errors import BallastError
+from app.errors import BallastError, NotFound
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.jobs.answers import JobAnswers
@@ -35,6 +35,7 @@ from app.jobs.retention import Retention
 from app.jobs.shop import Tools
 from app.jobs.slots import Slots
 from app.jobs.sources import SourceFinder
+from app.jobs.states import JobState
 from app.jobs.stepbook import StepBook
 from app.jobs.steps import StepParts, Steps
 from app.jobs.submission import SubmissionParts, Submissions
@@ -149,6 +150,23 @@ async def _resume(book: Book, tickets: Tickets, folders: Folders) -> None:
         tickets.open(job)
     if unfinished:
         logger.info("jobs go on", extra={"count": len(unfinished)})
+    for job_id in await folders.names():
+        if tickets.find(job_id) is None:
+            await _judge_folder(job_id, book, folders)
+
+
+async def _judge_folder(job_id: str, book: Book, folders: Folders) -> None:
+    """Keep the finished parts of a failed job, for a retry; remove what a run that was killed could not."""
+    try:
+        failed = (await book.get(job_id)).state is JobState.FAILED
+    except NotFound:
+        failed = False
+    except BallastError:
+        return
+    if failed:
+        await folders.restore(job_id, 0)
+    else:
+        await folders.remove(job_id)
 
 
 def _typed(kinds: Mapping[str, JobKind[JobParams]]) -> Mapping[str, JobKind[JobParams]]:
