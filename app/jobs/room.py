@@ -29,6 +29,7 @@ from app.jobs.hookbook import HookBook
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
+from app.jobs.machine import machine_name
 from app.jobs.params import JobParams
 from app.jobs.pictures import PictureWorks
 from app.jobs.retention import Retention
@@ -107,7 +108,8 @@ async def open_jobs(
     slots = Slots(workers, lambda: governor.policy.serves_batches)
     steps = Steps(parts, tickets, slots, settings.jobs)
     surroundings = Surroundings.around(PlainLauncher())
-    make_child = partial(EngineChild, _child_spec(settings, root), surroundings, governor)
+    executor = await _executor(core)
+    make_child = partial(EngineChild, _child_spec(settings, root, executor), surroundings, governor)
     engine = EngineRoom(make_child, (book, tickets, steps, slots), counters, settings.jobs.idle_seconds)
     desk = Desk(book, tickets, endings, engine, folders, keeper)
     answers = JobAnswers(desk, tickets, keeper, media.delivery, core.lifecycle)
@@ -177,14 +179,25 @@ async def _document(answers: JobAnswers, job: Job) -> bytes:
     return (await answers.describe(job)).model_dump_json(by_alias=True).encode()
 
 
-def _child_spec(settings: Settings, root: Path) -> WorkerSpec:
+def _is_remote(url: str | None) -> bool:
+    return url is not None and url.startswith("postgresql")
+
+
+async def _executor(core: Core) -> str:
+    """Return what the jobs child is called in its database: with a file of its own there is no other."""
+    if not _is_remote(core.settings.jobs.database_url):
+        return "local"
+    return await core.disk.run(machine_name, core.settings.storage.root.absolute() / "state")
+
+
+def _child_spec(settings: Settings, root: Path, executor: str) -> WorkerSpec:
     folder, url = root / "engine", settings.jobs.database_url
-    is_remote = url is not None and url.startswith("postgresql")
+    is_remote = _is_remote(url)
     return WorkerSpec(
         role=ROLE,
         entry="app.jobs.engine:build",
         sandbox=settings.sandbox,
-        options={"url": url or f"sqlite:///{folder / 'engine.sqlite3'}", "executor": "local"},
+        options={"url": url or f"sqlite:///{folder / 'engine.sqlite3'}", "executor": executor},
         reads=_NAMES if is_remote else (),
         writes=(folder,),
         takes_descriptors=True,

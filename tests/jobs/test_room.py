@@ -52,8 +52,10 @@ async def _submit(opened: House, media_id: str, **params: object) -> Job:
 
 async def _until(opened: House, job_id: str, is_wanted: Callable[[Job], bool]) -> Job:
     async with asyncio.timeout(60):
-        while not is_wanted(job := await opened.jobs.desk.get(job_id)):
-            await asyncio.sleep(0.02)
+        with opened.jobs.tickets.listen(job_id) as changed:
+            while not is_wanted(job := await opened.jobs.desk.get(job_id)):
+                await changed.wait()
+                changed.clear()
     return job
 
 
