@@ -109,7 +109,8 @@ class FrameLook:
         """Return what is the same for the child, however often the call is made (`segment.Stretch`)."""
         request, follow = self.request, None
         if request.follow_every is not None:
-            follow = {"every": request.follow_every, "number": done, **self._faces}
+            state = {name: self._faces[name] for name in ("known", "lost") if name in self._faces}
+            follow = {"every": request.follow_every, "number": done, **state}
         return {
             "width": request.width,
             "height": request.height,
