@@ -56,7 +56,10 @@ _DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|6
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise."""
+    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
+
+    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell.
+    """
 
     codec: str | None
     width: int
@@ -69,6 +72,7 @@ class VideoStream:
     frames: int | None
     pixel_format: str | None
     is_interlaced: bool = False
+    duration_seconds: float | None = None
 
     @property
     def is_deep(self) -> bool:
@@ -193,6 +197,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         is_variable_rate=bool(average and base and average != base),
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
+        duration_seconds=_seconds(stream.get("duration")),
         is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
     )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
-from sqlalchemy.exc import DatabaseError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -32,8 +33,7 @@ _MOST_RECOVERIES = 10_000
 _PRUNED = 100
 """After how many starts the runs that are over are forgotten, and how many of them at a time."""
 
-_BROKEN = ("not a database", "malformed")
-"""What SQLite says of a file that is none, or damaged."""
+_FILE = "sqlite:///"
 
 _OVER = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 
@@ -77,16 +77,9 @@ class Engine:
     def _open(self, link: ServiceLink) -> Runs:
         """Open the database. A broken file is set aside: all that was in it, the service says again."""
         url = str(self._config["system_database_url"])
-        try:
-            return Runs(self._config, link)
-        except DatabaseError as error:
-            path = Path(url.removeprefix("sqlite:///"))
-            if not url.startswith("sqlite:") or not any(word in str(error) for word in _BROKEN):
-                raise
-            logger.warning("the database of the jobs child is broken, and set aside")
-            path.rename(path.with_name(f"{path.name}.broken"))
-            DBOS.destroy()
-            return Runs(self._config, link)
+        if url.startswith(_FILE):
+            _set_aside_if_broken(Path(url.removeprefix(_FILE)))
+        return Runs(self._config, link)
 
 
 class Runs:
@@ -94,6 +87,7 @@ class Runs:
 
     def __init__(self, config: DBOSConfig, link: ServiceLink) -> None:
         self._link = link
+        self._executor = config["executor_id"]
         DBOS(config=config)
         _speak_through(logging.getLogger("dbos"))
 
@@ -140,14 +134,48 @@ class Runs:
 
     def prune(self) -> None:
         """Keep nothing of all runs that are over: the service knows what became of them."""
-        self._delete(DBOS.list_workflows(status=sorted(_OVER), limit=_PRUNED, load_input=False, load_output=False))
+        self._delete(
+            DBOS.list_workflows(
+                status=sorted(_OVER),
+                limit=_PRUNED,
+                executor_id=self._executor,
+                load_input=False,
+                load_output=False,
+            )
+        )
 
     def _delete(self, known: Sequence[WorkflowStatus]) -> None:
         if names := [one.workflow_id for one in known if one.status in _OVER]:
             DBOS.delete_workflows(names)
 
 
+class _Brief(logging.Filter):
+    """Leaves out what DBOS quotes of errors of the database: statements, addresses, paths."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[0] if record.exc_info else None
+        record.msg = f"{record.getMessage().splitlines()[0]} {'' if cause is None else cause.__name__}".strip()
+        record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
 def _speak_through(dbos: logging.Logger) -> None:
     """Have its lines come in our own form."""
     dbos.handlers.clear()
+    dbos.addFilter(_Brief())
     dbos.propagate = True
+
+
+def _set_aside_if_broken(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            is_whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.OperationalError:  # locked, or the disk is full: that passes
+        return
+    except sqlite3.DatabaseError:
+        is_whole = False
+    if not is_whole:
+        logger.warning("the database of the jobs child is broken, and set aside")
+        path.rename(path.with_name(f"{path.name}.broken"))

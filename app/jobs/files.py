@@ -9,14 +9,18 @@ import os
 import shutil
 from array import array
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from app.storage.files import write_all
 from app.storage.scratch import needing
 from app.storage.threads import DiskThreads
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _COPY_BYTES = 256 * 1024
 _NUMBER_BYTES = 8
@@ -56,6 +60,18 @@ class JobFiles:
             await self._disk.ensure(_drop, descriptor, staged)
             raise
         await self._disk.ensure(_finish, descriptor, staged, path)
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run what works on files of a job, and blocks, in a thread for that; not for long at a time.
+
+        Raises:
+            StorageFull, StorageUnavailable: what the disk said.
+        """
+        return await self._disk.run(function, *args)
+
+    async def clear(self, folder: Path) -> None:
+        """Make a folder, or remove what an earlier try left in it."""
+        await self._disk.run(_clear, folder)
 
     async def exists(self, path: Path) -> bool:
         return await self._disk.run(path.exists)
@@ -101,6 +117,12 @@ def _finish(descriptor: int, staged: Path, path: Path) -> None:
 def _drop(descriptor: int, staged: Path) -> None:
     os.close(descriptor)
     staged.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def _remove(paths: list[Path]) -> None:

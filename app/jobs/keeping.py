@@ -14,6 +14,7 @@ from app.errors import BallastError, NotFound
 from app.jobs.folders import Folders
 from app.jobs.stepbook import StepBook
 from app.media.details import PICTURE_HEAD_BYTES
+from app.media.packages import HLS_PACKAGE
 from app.media.sniff import HEAD_BYTES, sniff
 from app.media.uploads import Uploads, clean_name
 from app.storage import ids
@@ -27,7 +28,7 @@ _PIECE_BYTES = 1 << 20
 _EXTENSIONS = {
     "application/json": ".jsn",
     "application/x-ndjson": ".ndjson",
-    "application/vnd.apple.mpegurl": ".m3u8",
+    HLS_PACKAGE.content_type: HLS_PACKAGE.extension,
     "text/vtt": ".vtt",
 }
 """Extensions of results that are neither picture, video nor sound; `.json` is that of the metadata beside an item."""

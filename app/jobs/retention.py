@@ -34,6 +34,9 @@ class Retention:
         await asyncio.Event().wait()
 
     async def _forget_old(self) -> None:
-        for job in await self._book.finished_before(time.time() - self._keep_seconds, _AT_A_TIME):
-            with suppress(BallastError):
-                await self._desk.delete(job.id, with_results=False)
+        try:
+            for job in await self._book.finished_before(time.time() - self._keep_seconds, _AT_A_TIME):
+                with suppress(BallastError):
+                    await self._desk.delete(job.id, with_results=False)
+        except BallastError as error:
+            logger.warning("old jobs cannot be forgotten now", extra={"code": error.code})

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from app.errors import (
     BadRequest,
-    BallastError,
     Conflict,
     InvalidMedia,
     InvalidParameter,
@@ -31,11 +30,12 @@ from app.errors import (
     WorkerFailed,
 )
 from app.http.body import plain_body
-from app.http.problems import GUARDED, problem, problem_responses
+from app.http.problems import GUARDED, problem_responses
 from app.http.state import ClientDep, opened
 from app.jobs.order_form import MOST_BYTES, OrderForm, read_form
+from app.jobs.predictions import predict
 from app.jobs.room import JobsRoom
-from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, PredictionSchema, parameters_of
+from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, parameters_of
 from app.jobs.states import JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=GUARDED)
@@ -120,34 +120,6 @@ async def list_job_kinds(
             )
         )
     return JobKindListSchema(kinds=found)
-
-
-async def predict(jobs: JobsRoom, kind: str, media_id: str, client: str) -> PredictionSchema:
-    """Return what a job with the default parameters would take of an item, or why it could not be done.
-
-    Raises:
-        NotFound: there is no such item.
-    """
-    try:
-        plan = await jobs.submissions.predict(jobs.submissions.kind(kind), {}, media_id, client)
-    except NotFound:
-        raise
-    except BallastError as error:
-        told = {name: value for name, value in problem(error).items() if value is not None}
-        return PredictionSchema(
-            predicted_bytes=None,
-            disk_bytes=None,
-            steps=None,
-            profile=None,
-            problem=told,
-        )
-    return PredictionSchema(
-        predicted_bytes=plan.predicted_bytes,
-        disk_bytes=plan.disk_bytes,
-        steps=len(plan.steps),
-        profile=plan.profile,
-        problem=None,
-    )
 
 
 @router.get("/{job_id}", responses=_ONE)

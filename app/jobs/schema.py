@@ -84,6 +84,7 @@ class PredictionSchema(Schema):
     predicted_bytes: int | None
     disk_bytes: int | None
     steps: int | None
+    chunk_seconds: float | None = Field(description="The longest step, in seconds of the input where that is known.")
     profile: str | None
     problem: dict[str, JsonValue] | None
 

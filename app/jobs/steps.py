@@ -88,8 +88,10 @@ class Steps:
             if not self._slots.is_open and job.state is JobState.RUNNING:
                 job = job.moved(JobState.PAUSED, step="paused: memory is critical")
                 await self._save(ticket, job)
-            async with self._slots.take(ticket.rank):
-                return await self._do(ticket, ticket.job or job, ask.place, written)
+            async with self._slots.take(ticket.rank) as place:
+                answer = await self._do(ticket, ticket.job or job, ask.place, written)
+                place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
+                return answer
         finally:
             ticket.work = None
 

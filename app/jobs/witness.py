@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.probe import Probe
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.works import FFmpegWorks, OnProgress, Report, Sampled, Work
@@ -34,6 +35,9 @@ class Witness:
 
     async def probe(self, path: Path, content_type: str) -> Probe:
         return await self._works.probe(path, content_type)
+
+    async def frames(self, path: Path, content_type: str) -> PacketTimes:
+        return await self._works.frames(path, content_type)
 
     async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
         return await self._works.keyframes(path, content_type)

@@ -213,7 +213,7 @@ def test_cancelling_ends_a_running_and_a_waiting_job_and_is_idempotent(
     problem_of(client.post("/v1/jobs/j1/cancel"), 404, "not_found")
 
 
-def test_a_higher_priority_is_begun_first(server: RunningServer, client: httpx.Client, media_id: str) -> None:
+def test_a_higher_priority_is_begun_first(client: httpx.Client, media_id: str) -> None:
     first = submit(client, media_id, params={"steps": 2, "stepSeconds": 3})
     wait_for(client, first["id"], "running")
     high = submit(client, media_id, priority=5)

@@ -24,6 +24,7 @@ from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json, Plan
 from app.jobs.source import Source
 from app.jobs.workshop import Means
+from app.storage.threads import DiskThreads
 from app.vision.frame_looks import FrameLooks
 from tests.ffmpeg.clips import tool
 from tests.ffmpeg.rooms import Governor, workroom
@@ -105,7 +106,7 @@ async def bench(folder: Path, *paths: Path, total_bytes: int = 4096 * MIB) -> Be
     ffmpeg = workroom(governor, abilities)
     (folder / "job").mkdir(exist_ok=True)
     sources = [await source_of(ffmpeg, path) for path in paths]
-    return Bench(folder / "job", sources, ffmpeg, abilities, governor)
+    return Bench(folder / "job", sources, ffmpeg, abilities, governor, files=JobFiles(DiskThreads()))
 
 
 async def source_of(ffmpeg: FFmpegWorks, path: Path) -> Source:

@@ -87,3 +87,29 @@ def test_who_is_cancelled_while_waiting_or_just_granted_takes_no_place() -> None
         return slots.taken
 
     assert asyncio.run(work()) == 0
+
+
+def test_a_place_is_kept_for_the_next_step_of_a_job_unless_somebody_is_before_it() -> None:
+    async def work() -> list[str]:
+        order: list[str] = []
+        slots = Slots(1, lambda: True)
+
+        async def job(name: str, rank: Rank, steps: int) -> None:
+            for _ in range(steps):
+                async with slots.take(rank) as place:
+                    order.append(name)
+                    await asyncio.sleep(0)
+                    place.lingers = True
+                await asyncio.sleep(0)  # as long as the jobs child takes to ask again
+
+        low = asyncio.create_task(job("low", (0, 1), 3))
+        await _settle_a_little()
+        high = asyncio.create_task(job("high", (-1, 2), 2))
+        await asyncio.gather(low, high)
+        return order
+
+    assert asyncio.run(work()) == ["low", "high", "high", "low", "low"]
+
+
+async def _settle_a_little() -> None:
+    await asyncio.sleep(0)
