@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tests.media_files import media_folder
 SIZE = 640, 360
 RATE = 25
 
+_RAW = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", "-")
 _YUV = ("-pix_fmt", "yuv420p")
 
 Frames = npt.NDArray[np.uint8]
@@ -44,8 +47,7 @@ def moving_face(path: Path, seconds: float, left_out: str = "0") -> Path:
 
 
 def frames_of(path: Path) -> Frames:
-    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", "-")
-    found = subprocess.run([tool(), "-v", "error", "-i", path, *raw], check=True, capture_output=True).stdout
+    found = subprocess.run([tool(), "-v", "error", "-i", path, *_RAW], check=True, capture_output=True).stdout
     return np.frombuffer(found, np.uint8).reshape(-1, SIZE[1], SIZE[0], 3)
 
 
@@ -54,14 +56,19 @@ async def faces_in(house: House, path: Path) -> list[int]:
     task = house.vision.vision.task("face-detection")
     count = len(frames_of(path))
     found: list[int] = []
-    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-fps_mode", "passthrough", "-")
     request = FrameRequest(task, task.Params(), *SIZE, "tests", str(path), follow_every=1)
-    with subprocess.Popen([tool(), "-v", "error", "-i", path, *raw], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+    with raw_frames(path) as pipe:
         async with house.vision.frames.open(request) as look:
-            async for one in look.over(process.stdout.fileno(), [number / RATE for number in range(count)]):
+            async for one in look.over(pipe, [number / RATE for number in range(count)]):
                 found += [len(json.loads(line)) for line in one.lines]
     return found
+
+
+@contextmanager
+def raw_frames(path: Path) -> Iterator[int]:
+    with subprocess.Popen([tool(), "-v", "error", "-i", path, *_RAW], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield process.stdout.fileno()
 
 
 def result_of(opened: Bench) -> Path:
