@@ -56,7 +56,9 @@ def keyed_part(order: PartOrder, rung: Rung, target: Path, segment_seconds: floa
     return part_work(order, Rung(rung.profile), target, options)
 
 
-def cut_work(parts: Sequence[tuple[Path, float]], frames: int, rate: float | None, size_bytes: int, to: Segments) -> Work:
+def cut_work(
+    parts: Sequence[tuple[Path, float]], frames: int, rate: float | None, size_bytes: int, to: Segments
+) -> Work:
     """Return the run that joins encoded parts (paths and seconds) and cuts them into segments; nothing is encoded."""
     folder = parts[0][0].parent
     listing = folder / f"{to.folder.name}.txt"

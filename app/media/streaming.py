@@ -41,9 +41,7 @@ _ADDRESS = re.compile(rb'(URI=")([^"]*)(")|^([^#\r\n][^\r\n]*)', re.MULTILINE)
 
 
 @router.get("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES)
-@router.head(
-    "/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES, operation_id="head_stream"
-)
+@router.head("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES, operation_id="head_stream")
 async def read_stream(
     request: Request, media_id: str, name: str, media: MediaDep, client: ClientDep, until_sent: UntilSent
 ) -> Response:
