@@ -31,7 +31,10 @@ async def main():
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             statuses = {
                 path: (await client.get(path)).status_code
-                for path in ("/health/live", "/v1/vision", "/metrics/memory", "/v1/jobs", "/v1/jobs/kinds", "/openapi.json")
+                for path in (
+                    *("/health/live", "/v1/vision", "/metrics/memory", "/openapi.json"),
+                    *("/v1/jobs", "/v1/jobs/kinds"),
+                )
             }
             picture = png(300, 200)
             statuses["vision"] = (await client.post("/v1/vision/hands", content=picture)).status_code
