@@ -185,9 +185,7 @@ def _output(chain: list[str], frames: int, look: Look, profile: Profile, target:
     ]
 
 
-def _work(
-    arguments: list[str], cost: int, source: Path, target: Path, made: tuple[Look, Profile, float, int]
-) -> Work:
+def _work(arguments: list[str], cost: int, source: Path, target: Path, made: tuple[Look, Profile, float, int]) -> Work:
     look, profile, rate, frames = made
     effort = look.encoder.efforts[profile]
     return Work(

@@ -106,5 +106,3 @@ def _link(source: Path, target: Path) -> None:
         with suppress(FileNotFoundError):
             target.unlink()
         shutil.copyfile(source, target)
-
-
