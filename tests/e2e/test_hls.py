@@ -131,13 +131,7 @@ def test_a_signature_opens_its_own_stream_and_nothing_else(server: RunningServer
     problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}/content?{query}"), 403, "forbidden")
     problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}?{query}"), 403, "forbidden")
     problem_of(httpx.get(f"{server.url}{path}?{query}&more=1"), 403, "forbidden")
-<<<<<<< HEAD
     problem_of(httpx.get(f"{server.url}{path.replace(item['id'], item['id'][:-1] + 'x')}?{query}"), 403, "forbidden")
-=======
-    problem_of(
-        httpx.get(f"{server.url}{path.replace(item['id'], 'o' + item['id'][1:-1] + '0')}?{query}"), 403, "forbidden"
-    )
->>>>>>> works
     content = item["url"].partition("?")[2]
     problem_of(httpx.get(f"{server.url}{path}?{content}"), 403, "forbidden")
 
@@ -167,23 +161,10 @@ def test_ranges_tags_and_conditions_are_obeyed(client: httpx.Client, item: dict[
         *("MASTER.M3U8", "%00.m3u8"),
     ],
 )
-<<<<<<< HEAD
 def test_what_is_not_in_it_is_not_found(server: RunningServer, item: dict[str, Any], name: str) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:  # as it is written
         connection.request("GET", f"/v1/media/{item['id']}/hls/{name}", headers=HEADERS)
         answer = connection.getresponse()
-=======
-def test_what_is_not_in_it_is_not_found(client: httpx.Client, item: dict[str, Any], name: str) -> None:
-    answer = client.send(
-        client.build_request("GET", f"/v1/media/{item['id']}/hls/x").__class__(
-            "GET",
-            httpx.URL(f"{client.base_url}v1/media/{item['id']}/hls/").copy_with(
-                raw_path=f"/v1/media/{item['id']}/hls/{name}".encode()
-            ),
-            headers=HEADERS,
-        )
-    )
->>>>>>> works
 
         assert (answer.status, json.load(answer)["code"]) == (404, "not_found")
 
