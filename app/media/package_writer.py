@@ -81,9 +81,7 @@ class PackageWriter:
             raise ValueError("there are too many files that are in no series")
         end64 = self._size_bytes
         self._write(
-            _END64.pack(
-                b"PK\x06\x06", 44, _VERSION, _VERSION, 0, 0, self._count, self._count, directory_bytes, start
-            )
+            _END64.pack(b"PK\x06\x06", 44, _VERSION, _VERSION, 0, 0, self._count, self._count, directory_bytes, start)
         )
         self._write(_LOCATOR64.pack(b"PK\x06\x07", 0, end64, 1))
         self._write(END.pack(END_SIGN, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, _MOST, _MOST, len(comment)) + comment)

@@ -30,7 +30,9 @@ RECORD = struct.Struct("<4s6H3L5H2L")
 LONG = struct.Struct("<2H3Q")
 LOCAL = struct.Struct("<4s5H3L2H")
 
-NAME = re.compile(r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9/]{1,40}\.[a-z0-9]{1,4}")
+NAME = re.compile(
+    r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9/]{1,40}\.[a-z0-9]{1,4}"
+)
 """What files in a package are called: nothing that could lead out of a folder."""
 
 _CONTENT_TYPES = {".m3u8": "application/vnd.apple.mpegurl", ".m4s": "video/iso.segment", ".mp4": "video/mp4"}

@@ -10,8 +10,15 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.errors import InvalidMedia, NotFound, Overloaded, PreconditionFailed, QueueFull, StorageUnavailable
-from app.errors import RangeNotSatisfiable
+from app.errors import (
+    InvalidMedia,
+    NotFound,
+    Overloaded,
+    PreconditionFailed,
+    QueueFull,
+    RangeNotSatisfiable,
+    StorageUnavailable,
+)
 from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
@@ -41,9 +48,7 @@ _ADDRESS = re.compile(rb'(URI=")([^"]*)(")|^([^#\r\n][^\r\n]*)', re.MULTILINE)
 
 
 @router.get("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES)
-@router.head(
-    "/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES, operation_id="head_stream"
-)
+@router.head("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES, operation_id="head_stream")
 async def read_stream(
     request: Request, media_id: str, name: str, media: MediaDep, client: ClientDep, until_sent: UntilSent
 ) -> Response:
