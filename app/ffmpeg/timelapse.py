@@ -153,7 +153,7 @@ def film_work(film: Film, pace: Pace, span: tuple[int, int], look: Look, profile
     frames = span[1] - span[0]
     start = span[0] * pace.speed / pace.rate
     length = (frames + 2) * pace.speed / pace.rate + 1.0
-    skip = ()
+    skip: tuple[str, ...] = ()
     if pace.only_keyframes:
         skip = ("-skip_frame", "nokey")
     elif pace.ratio(film.video) >= 4 and pace.mixed == 1:
