@@ -153,7 +153,7 @@ def film_work(film: Film, pace: Pace, span: tuple[int, int], look: Look, profile
     frames = span[1] - span[0]
     start = span[0] * pace.speed / pace.rate
     length = (frames + 2) * pace.speed / pace.rate + 1.0
-    skip = ()
+    skip: tuple[str, ...] = ()
     if pace.only_keyframes:
         skip = ("-skip_frame", "nokey")
     elif pace.ratio(film.video) >= 4 and pace.mixed == 1:
@@ -185,9 +185,7 @@ def _output(chain: list[str], frames: int, look: Look, profile: Profile, target:
     ]
 
 
-def _work(
-    arguments: list[str], cost: int, source: Path, target: Path, made: tuple[Look, Profile, float, int]
-) -> Work:
+def _work(arguments: list[str], cost: int, source: Path, target: Path, made: tuple[Look, Profile, float, int]) -> Work:
     look, profile, rate, frames = made
     effort = look.encoder.efforts[profile]
     return Work(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +11,7 @@ from app.ffmpeg.parts import Look
 from app.ffmpeg.timelapse import SEQUENCE
 from app.images.params import read_transform
 from app.images.transform import Transform
+from app.jobs.files import link
 from app.jobs.picture_lines import OF_THE_PICTURE
 from app.jobs.source import Source
 from app.jobs.workshop import Workshop
@@ -42,7 +40,7 @@ class PictureSequence:
         Raises:
             BallastError: what is not the fault of a picture: no memory now, no room on the disk.
         """
-        await self._shop.files.run(_make, self._shop.file("pictures"))
+        await self._shop.files.make_folder(self._shop.file("pictures"))
         broken: list[int] = []
         for at in range(0, len(sources), _AT_A_TIME):
             try:
@@ -89,22 +87,6 @@ def _transform(look: Look) -> Transform:
     return read_transform({**size, "fit": "contain", "background": "000000", "format": "jpeg", "quality": "92"})
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
-
-
 def _link_all(pictures: Path, sequence: Path, shown: Sequence[int]) -> None:
     for number, place in enumerate(shown, 1):
-        _link(pictures / f"{place:06d}.jpg", sequence / (SEQUENCE % number))
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a picture another name; where the file system has no links, copy it."""
-    try:
-        os.link(source, target)
-    except OSError:
-        with suppress(FileNotFoundError):
-            target.unlink()
-        shutil.copyfile(source, target)
-
-
+        link(pictures / f"{place:06d}.jpg", sequence / (SEQUENCE % number))

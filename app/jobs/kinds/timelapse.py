@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -12,9 +12,7 @@ from pydantic import Field
 
 from app.errors import InvalidMedia, InvalidParameter
 from app.ffmpeg.cutting import chunk_count
-from app.ffmpeg.joining import Joined, join_work
 from app.ffmpeg.parts import Look, check_size, fit, video_bytes
-from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.timelapse import (
     MOST_MIXED,
     Between,
@@ -27,13 +25,13 @@ from app.ffmpeg.timelapse import (
     sequence_bytes,
     sequence_work,
 )
-from app.ffmpeg.works import Expectation, Work
-from app.jobs.encoding import check_file, encoder_for, planned, result_name
+from app.jobs.encoding import encoder_for, planned
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
 from app.jobs.picture_sequence import PictureSequence
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
+from app.jobs.stretches import encode_stretch, join_stretches
 from app.jobs.workshop import Means, Workshop
 
 _PICTURES_A_STEP, _PICTURES_A_PART = 40, 250
@@ -98,7 +96,7 @@ class Timelapse(JobKind[TimelapseParams]):
     async def do(self, step: Step, params: TimelapseParams, shop: Workshop) -> Json:
         look = _look(shop.sources, params, Means(shop.ffmpeg.abilities, 0, 0))
         if step.name == "join":
-            return await _join(look, params, shop)
+            return await join_stretches(look, params.frame_rate, shop)
         if _is_film(shop.sources):
             return await _film_step(step, look, params, shop)
         sequence = PictureSequence(shop, look)
@@ -109,7 +107,7 @@ class Timelapse(JobKind[TimelapseParams]):
             return await _order(sequence, params, shop)
         return await _stretch(step, look, params, shop)
 
-    def summary_of(self, params: TimelapseParams, results: Sequence[Json]) -> dict[str, Any]:
+    def summary_of(self, params: TimelapseParams, results: Sequence[Json]) -> dict[str, Any]:  # noqa: ARG002
         missing = [place for result in results for place in result.get("broken", ())]
         shown = next((result["shown"] for result in results if "shown" in result), None)
         pictures = {} if shown is None else {"pictures": shown, "missing": missing}
@@ -187,7 +185,7 @@ async def _stretch(step: Step, look: Look, params: TimelapseParams, shop: Worksh
     if first >= end:  # pictures were left out
         return {"frames": 0}
     stretch, folder = Stretch(first, end, total), shop.file("sequence")
-    return await _encode(
+    return await encode_stretch(
         step, shop, lambda profile, to: sequence_work(folder, stretch, params.timing, look, profile, to)
     )
 
@@ -230,32 +228,4 @@ async def _film_step(step: Step, look: Look, params: TimelapseParams, shop: Work
         span = (frames * place // count, frames * (place + 1) // count)
         if span[0] == span[1]:  # so fast that there is less than a frame for each part
             return {"frames": 0}
-        return await _encode(step, shop, lambda profile, to: film_work(film, pace, span, look, profile, to))
-
-
-async def _encode(step: Step, shop: Workshop, make: Callable[[Profile, Path], Work]) -> Json:
-    """Encode a part: no better than the first one, so that all are alike, and of the size that was planned."""
-    target = shop.file(f"{step.name}.mp4")
-    first = next((one for name, one in shop.results.items() if name.startswith("part-") and one["frames"]), None)
-    highest = Profile.HIGH if first is None else Profile[first["profile"]]
-
-    def work(rung: Rung) -> Work:
-        return make(rung.profile, target)
-
-    report = await shop.ffmpeg.encode(work, highest, shop.progress)
-    assert report.rung is not None
-    return {"frames": report.frames or 0, "profile": report.rung.profile.name, "peakBytes": report.peak_bytes}
-
-
-async def _join(look: Look, params: TimelapseParams, shop: Workshop) -> Json:
-    found = sorted((name, one) for name, one in shop.results.items() if name.startswith("part-") and one["frames"])
-    joined = Joined(
-        parts=[(shop.file(f"{name}.mp4"), one["frames"] / params.frame_rate) for name, one in found],
-        frames=sum(one["frames"] for _, one in found),
-        size_bytes=2 * _result_bytes(look, params, sum(one["frames"] for _, one in found)),
-    )
-    target = shop.file("joined.mp4")
-    await shop.ffmpeg.run(join_work(joined, None, shop.file("parts.txt"), target, "mp4"), shop.progress)
-    told = await check_file(target, "video/mp4", Expectation(joined.frames, seconds=joined.seconds), shop)
-    await shop.keep(target, result_name(shop.sources[0], "mp4"), "video/mp4")
-    return {**told, "profiles": sorted({one["profile"] for _, one in found})}
+        return await encode_stretch(step, shop, lambda profile, to: film_work(film, pace, span, look, profile, to))

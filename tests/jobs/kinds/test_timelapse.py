@@ -45,16 +45,19 @@ def grey(path: Path, level: int, size: tuple[int, int] = (64, 48), **options: An
 async def stored(opened: Bench, house: House, paths: list[Path | None]) -> None:
     """Put pictures into the house's store; None: one that was deleted."""
 
-    async def chunks(path: Path) -> Any:
-        yield path.read_bytes()
+    async def chunks(data: bytes) -> Any:
+        yield data
 
-    sources = []
-    for path in paths:
-        if path is None:
-            sources.append(absent("i" + "0" * 21))
-        else:
-            sources.append(Source(await house.media.uploads.receive(chunks(path), path.name, None)))
-    opened.sources = sources
+    opened.sources = [
+        absent("i" + "0" * 21)
+        if path is None
+        else Source(await house.media.uploads.receive(chunks(data_of(path)), path.name, None))
+        for path in paths
+    ]
+
+
+def data_of(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def levels(video: Path) -> list[int]:
