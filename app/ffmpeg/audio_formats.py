@@ -11,8 +11,11 @@ from app.ffmpeg.abilities import Abilities
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """`encoder` and `muxer` are FFmpeg's. `coded_bytes` is the most that a second takes, None: as many bytes as its
-    samples have; `keeps_channels`: as many as there are, instead of at most two. `sample_rate`: the one that the codec has; None: the input's, where it can."""
+    """`encoder` and `muxer` are FFmpeg's.
+
+    `coded_bytes` is the most that a second takes, None: as many bytes as its samples have. `keeps_channels`: as many as
+    there are, instead of at most two. `sample_rate`: the one that the codec has; None: the input's, where it can.
+    """
 
     name: str
     encoder: str

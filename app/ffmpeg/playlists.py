@@ -1,4 +1,4 @@
-"""Playlists of HTTP Live Streaming (RFC 8216, and its second edition draft): what ffmpeg wrote is read, the master made.
+"""Playlists of HTTP Live Streaming (RFC 8216 and its second edition): what ffmpeg wrote is read, the master made.
 
 What a player must know to choose is measured: the highest rate of a segment, and the codecs as they stand in the
 initialisation segment (RFC 6381).

@@ -1,4 +1,4 @@
-"""Runs of ffmpeg that make fragmented MP4 for HTTP Live Streaming: encoded parts with regular key frames, and segments."""
+"""Runs of ffmpeg for HTTP Live Streaming: encoded parts with regular key frames, and segments of fragmented MP4."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Segments:
         return [
             *("-f", "hls", "-hls_time", f"{self.seconds - _EARLY_SECONDS:.4f}", "-hls_playlist_type", "vod"),
             *("-hls_segment_type", "fmp4", "-hls_flags", "independent_segments"),
-            # The first picture is shown at 0, by an edit list that is as long as reordering delays it. FFmpeg would move
-            # all of it later instead. (Without an edit list, by negative offsets, FFmpeg's own players show it late.)
+            # The first picture is shown at 0, by an edit list that is as long as reordering delays it. FFmpeg would
+            # move all of it instead. (With negative offsets and no edit list, FFmpeg's own players show it late.)
             *("-avoid_negative_ts", "disabled"),
             *("-hls_fmp4_init_filename", INITIALISATION),
             *("-hls_segment_filename", f"{str(self.folder.absolute()).replace('%', '%%')}/{SEGMENTS}"),

@@ -52,5 +52,5 @@ def still_bytes(picture: int, pixels: int, chosen: StillFormat) -> int:
 
 
 def most_still_bytes(pixels: int) -> int:
-    """Return the size of the largest file of so many pixels: PNG of noise has 3 bytes a pixel, and some for each row."""
+    """Return the size of the largest file of so many pixels: PNG of noise has 3 bytes a pixel, and some a row."""
     return 4 * pixels + MIB // 16

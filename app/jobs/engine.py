@@ -87,6 +87,7 @@ class Runs:
 
     def __init__(self, config: DBOSConfig, link: ServiceLink) -> None:
         self._link = link
+        self._executor = config["executor_id"]
         DBOS(config=config)
         _speak_through(logging.getLogger("dbos"))
 
@@ -133,16 +134,35 @@ class Runs:
 
     def prune(self) -> None:
         """Keep nothing of all runs that are over: the service knows what became of them."""
-        self._delete(DBOS.list_workflows(status=sorted(_OVER), limit=_PRUNED, load_input=False, load_output=False))
+        self._delete(
+            DBOS.list_workflows(
+                status=sorted(_OVER),
+                limit=_PRUNED,
+                executor_id=self._executor,
+                load_input=False,
+                load_output=False,
+            )
+        )
 
     def _delete(self, known: Sequence[WorkflowStatus]) -> None:
         if names := [one.workflow_id for one in known if one.status in _OVER]:
             DBOS.delete_workflows(names)
 
 
+class _Brief(logging.Filter):
+    """Leaves out what DBOS quotes of errors of the database: statements, addresses, paths."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        cause = record.exc_info[0] if record.exc_info else None
+        record.msg = f"{record.getMessage().splitlines()[0]} {'' if cause is None else cause.__name__}".strip()
+        record.args, record.exc_info, record.exc_text = (), None, None
+        return True
+
+
 def _speak_through(dbos: logging.Logger) -> None:
     """Have its lines come in our own form."""
     dbos.handlers.clear()
+    dbos.addFilter(_Brief())
     dbos.propagate = True
 
 

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
@@ -69,6 +70,14 @@ class JobFiles:
         """
         return await self._disk.run(function, *args)
 
+    async def make_folder(self, folder: Path) -> None:
+        """Make a folder; what an earlier try left in it stays."""
+        await self._disk.run(partial(folder.mkdir, mode=0o700, exist_ok=True))
+
+    async def link(self, path: Path, other: Path) -> None:
+        """Give a file another name too (`link`)."""
+        await self._disk.run(link, path, other)
+
     async def clear(self, folder: Path) -> None:
         """Make a folder, or remove what an earlier try left in it."""
         await self._disk.run(_clear, folder)
@@ -117,6 +126,15 @@ def _finish(descriptor: int, staged: Path, path: Path) -> None:
 def _drop(descriptor: int, staged: Path) -> None:
     os.close(descriptor)
     staged.unlink(missing_ok=True)
+
+
+def link(path: Path, other: Path) -> None:
+    """Give a file another name too, in place of what has it; where the file system has no links, copy it. Blocks."""
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)
 
 
 def _clear(folder: Path) -> None:

@@ -96,9 +96,9 @@ class Folders:
         if promise is not None:
             promise.release()
 
-    async def sweep(self, wanted: frozenset[str]) -> int:
-        """Remove the folders of all other jobs, which a run that was killed left; return how many that were."""
-        return await self._disk.run_long(_sweep, self._root, wanted)
+    async def names(self) -> list[str]:
+        """Return the jobs that have a folder."""
+        return await self._disk.read(_names, self._root)
 
 
 def _size(folder: Path) -> int:
@@ -123,11 +123,8 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(root: Path, wanted: frozenset[str]) -> int:
-    removed = 0
-    with suppress(FileNotFoundError):
-        for folder in root.iterdir():
-            if folder.name.startswith("j") and folder.is_dir() and folder.name not in wanted:
-                shutil.rmtree(folder, ignore_errors=True)
-                removed += 1
-    return removed
+def _names(root: Path) -> list[str]:
+    try:
+        return [folder.name for folder in root.iterdir() if folder.name.startswith("j") and folder.is_dir()]
+    except FileNotFoundError:
+        return []

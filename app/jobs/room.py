@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from app.core import Core
-from app.errors import BallastError
+from app.errors import BallastError, NotFound
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.jobs.answers import JobAnswers
@@ -29,12 +29,14 @@ from app.jobs.hookbook import HookBook
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
+from app.jobs.machine import machine_name
 from app.jobs.params import JobParams
 from app.jobs.pictures import PictureWorks
 from app.jobs.retention import Retention
 from app.jobs.shop import Tools
 from app.jobs.slots import Slots
 from app.jobs.sources import SourceFinder
+from app.jobs.states import JobState
 from app.jobs.stepbook import StepBook
 from app.jobs.steps import StepParts, Steps
 from app.jobs.submission import SubmissionParts, Submissions
@@ -43,6 +45,7 @@ from app.jobs.tickets import Tickets
 from app.jobs.webhooks import Webhooks
 from app.media.room import MediaRoom
 from app.memory.cpus import available_cpus
+from app.memory.reclaim import ReclaimPriority
 from app.registry import discover
 from app.settings import Settings
 from app.storage.files import make_folder
@@ -106,7 +109,8 @@ async def open_jobs(
     slots = Slots(workers, lambda: governor.policy.serves_batches)
     steps = Steps(parts, tickets, slots, settings.jobs)
     surroundings = Surroundings.around(PlainLauncher())
-    make_child = partial(EngineChild, _child_spec(settings, root), surroundings, governor)
+    executor = await _executor(core)
+    make_child = partial(EngineChild, _child_spec(settings, root, executor), surroundings, governor)
     engine = EngineRoom(make_child, (book, tickets, steps, slots), counters, settings.jobs.idle_seconds)
     desk = Desk(book, tickets, endings, engine, folders, keeper)
     answers = JobAnswers(desk, tickets, keeper, media.delivery, core.lifecycle)
@@ -115,6 +119,7 @@ async def open_jobs(
     store.guard(book.needs)
     await _resume(book, tickets, folders)
     stack.callback(governor.subscribe(engine.follow))
+    stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
     works = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
     for work in [*works, engine.run] if settings.jobs.run else works:
         await stack.enter_async_context(core.background(work))
@@ -149,6 +154,23 @@ async def _resume(book: Book, tickets: Tickets, folders: Folders) -> None:
         tickets.open(job)
     if unfinished:
         logger.info("jobs go on", extra={"count": len(unfinished)})
+    for job_id in await folders.names():
+        if tickets.find(job_id) is None:
+            await _judge_folder(job_id, book, folders)
+
+
+async def _judge_folder(job_id: str, book: Book, folders: Folders) -> None:
+    """Keep the finished parts of a failed job, for a retry; remove what a run that was killed could not."""
+    try:
+        failed = (await book.get(job_id)).state is JobState.FAILED
+    except NotFound:
+        failed = False
+    except BallastError:
+        return
+    if failed:
+        await folders.restore(job_id, 0)
+    else:
+        await folders.remove(job_id)
 
 
 def _typed(kinds: Mapping[str, JobKind[JobParams]]) -> Mapping[str, JobKind[JobParams]]:
@@ -159,14 +181,25 @@ async def _document(answers: JobAnswers, job: Job) -> bytes:
     return (await answers.describe(job)).model_dump_json(by_alias=True).encode()
 
 
-def _child_spec(settings: Settings, root: Path) -> WorkerSpec:
+def _is_remote(url: str | None) -> bool:
+    return url is not None and url.startswith("postgresql")
+
+
+async def _executor(core: Core) -> str:
+    """Return what the jobs child is called in its database: with a file of its own there is no other."""
+    if not _is_remote(core.settings.jobs.database_url):
+        return "local"
+    return await core.disk.run(machine_name, core.settings.storage.root.absolute() / "state")
+
+
+def _child_spec(settings: Settings, root: Path, executor: str) -> WorkerSpec:
     folder, url = root / "engine", settings.jobs.database_url
-    is_remote = url is not None and url.startswith("postgresql")
+    is_remote = _is_remote(url)
     return WorkerSpec(
         role=ROLE,
         entry="app.jobs.engine:build",
         sandbox=settings.sandbox,
-        options={"url": url or f"sqlite:///{folder / 'engine.sqlite3'}", "executor": "local"},
+        options={"url": url or f"sqlite:///{folder / 'engine.sqlite3'}", "executor": executor},
         reads=_NAMES if is_remote else (),
         writes=(folder,),
         takes_descriptors=True,

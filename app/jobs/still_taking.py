@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ class StillTaker:
         self.peak_bytes = max(self.peak_bytes, report.peak_bytes)
         for number, at in enumerate(moments.times, 1):
             target = numbered(folder, number, self._look.format)
-            if not await asyncio.to_thread(target.exists):
+            if not await self._shop.files.exists(target):
                 await self.seek(at, target)
 
     async def _seek(self, at: float, target: Path) -> bool:
@@ -100,7 +99,7 @@ class StillTaker:
         ]
         report = await self._shop.ffmpeg.run(self._work(arguments, target, 0.0))
         self.peak_bytes = max(self.peak_bytes, report.peak_bytes)
-        return (await asyncio.to_thread(target.stat)).st_size > 0
+        return (await self._shop.files.run(target.stat)).st_size > 0
 
     def _input(self, start: float) -> Sequence[str]:
         seek = ("-ss", f"{start:.6f}") if start > 0 else ()

@@ -10,8 +10,15 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.errors import InvalidMedia, NotFound, Overloaded, PreconditionFailed, QueueFull, StorageUnavailable
-from app.errors import RangeNotSatisfiable
+from app.errors import (
+    InvalidMedia,
+    NotFound,
+    Overloaded,
+    PreconditionFailed,
+    QueueFull,
+    RangeNotSatisfiable,
+    StorageUnavailable,
+)
 from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers

@@ -157,7 +157,7 @@ class JobsSettings(Section):
         description="Where the jobs child keeps its state: postgresql://...; unset: a file below the root.",
         json_schema_extra={"secret": True},
     )
-    run: bool = Field(True, description="false: this service takes jobs in, and another run works on them.")
+    run: bool = Field(True, description="Whether jobs are worked on; else they are only taken in, for a later run.")
     workers: int | None = Field(
         None, ge=1, le=64, description="Steps of jobs that are done at a time; unset: one for two cores."
     )

@@ -93,7 +93,7 @@ def _check(reply: Reply, most: int) -> None:
     head = reply.head
     try:
         frames = total([head["tally"]]).frames
-        if not 0 <= frames == reply.payload.count(b"\n") <= most or not isinstance(head["known"], list):
+        if not 0 <= frames == reply.payload.count(b"\n") <= most or not isinstance(head.get("follow", {}), dict):
             raise ValueError(frames)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WorkerFailed("The worker's reply is broken.") from error

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.domain.analysis_size import AnalysisSize
-from app.domain.landmarks import Detection
 from app.errors import InvalidMedia, Overloaded
 from app.memory.governor import Governor
 from app.settings import VisionSettings
@@ -75,7 +75,7 @@ class FrameLook:
     request: FrameRequest
     key: ModelKey
     lease: Lease | None = None
-    _known: list[Detection] = field(default_factory=list)
+    _faces: dict[str, Any] = field(default_factory=dict)
 
     async def over(self, descriptor: int, times: Sequence[float], most_missing: int = 0) -> AsyncIterator[LookedFrames]:
         """Look at the frames that come out of the reading end of a pipe, shown at `times` (seconds, rising).
@@ -91,7 +91,7 @@ class FrameLook:
             most = _second_of(times, done)
             stretch = self._stretch(done, times_ms[done : done + most])
             reply = await self._take(FrameCall(descriptor, done, most, stretch))
-            ended, self._known = bool(reply.head.get("ended")), reply.head["known"]
+            ended, self._faces = bool(reply.head.get("ended")), reply.head.get("follow", {})
             lines = reply.payload.split(b"\n")[:-1]
             done += len(lines)
             if lines:
@@ -107,9 +107,11 @@ class FrameLook:
 
     def _stretch(self, done: int, times_ms: list[int]) -> dict[str, object]:
         """Return what is the same for the child, however often the call is made (`segment.Stretch`)."""
-        request, follow = self.request, None
+        request = self.request
+        follow: dict[str, Any] | None = None
         if request.follow_every is not None:
-            follow = {"every": request.follow_every, "number": done, "known": self._known}
+            known, lost = self._faces.get("known", []), self._faces.get("lost", 0)
+            follow = {"every": request.follow_every, "number": done, "known": known, "lost": lost}
         return {
             "width": request.width,
             "height": request.height,

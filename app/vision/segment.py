@@ -45,8 +45,8 @@ class Stretch:
 class Segment:
     """Looks at frames, and answers a line of JSON for each: its detections, or the heads in it.
 
-    The head of the answer has `frames` (how many it saw), `ended` (the pipe has no more), `tally`, `known` (faces to
-    look for next) and `inferenceSeconds`.
+    The head of the answer has `frames` (how many it saw), `ended` (the pipe has no more), `tally`, `follow` (the faces
+    to look for next, and how many are lost) and `inferenceSeconds`.
     """
 
     def __init__(self, model: Model, task: type[VisionTask], stretch: Stretch) -> None:
@@ -74,7 +74,8 @@ class Segment:
             seconds += time.perf_counter() - began
             lines += json.dumps(found, separators=(",", ":")).encode() + b"\n"
         head: Head = {"frames": tally.frames, "ended": ended, "tally": tally.as_dict()}
-        head |= {"known": self._following.known if self._following is not None else []}
+        if (following := self._following) is not None:
+            head["follow"] = {"known": following.known, "lost": following.lost}
         return {**head, "inferenceSeconds": round(seconds, 6)}, bytes(lines)
 
     def _found(self, pipe: FramePipe, tally: Tally) -> list[Any]:
@@ -91,24 +92,30 @@ class Segment:
 
 @dataclass(slots=True)
 class Following:
-    """Heads from frame to frame: all of every `every`-th frame is searched, in the others a close look is taken at
-    where faces were. `number` is that of the next frame, `known` are the faces of those before."""
+    """Heads from frame to frame: all of every `every`-th frame is searched, and of one in which a face is lost (the
+    scene may be another one); in the others a close look is taken at where faces were.
+
+    `number` is that of the next frame, `known` are the faces of those before, of which so many are `lost`.
+    """
 
     model: Model
     task: type[VisionTask]
     every: int
     number: int
     known: list[Detection] = field(default_factory=list)
+    lost: int = 0
 
     def look(self, image: Image.Image) -> list[list[float]]:
         """Return left, top, width and height of each head of an RGB picture, in shares of its sides."""
         again = self.task.find_again(self.model, image, self.known)
-        present = [face for face in again if face is not None]
-        if self.number % self.every == 0:
+        present = distinct(face for face in again if face is not None)
+        lost = again.count(None)
+        if self.number % self.every == 0 or lost > self.lost:
             present = self.known = distinct([*present, *self.task.search(self.model, image)])
+            self.lost = 0
         else:  # a face that is lost may be back before the next search
             self.known = [new or old for new, old in zip(again, self.known, strict=True)]
-            present = distinct(present)
+            self.lost = lost
         self.number += 1
         heads = (head_of(face, *image.size) for face in present)
         return [[round(side, 5) for side in (head.x, head.y, head.width, head.height)] for head in heads]

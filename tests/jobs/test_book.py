@@ -11,7 +11,7 @@ import pytest
 from app.errors import InvalidParameter, NotFound, StorageUnavailable
 from app.ffmpeg.probe import AudioStream, Probe, VideoStream
 from app.jobs.book import Input
-from app.jobs.job import JobMemory
+from app.jobs.job import Job, JobMemory
 from app.jobs.states import JobState
 from tests.jobs.books import STEPS, add, new_job, open_book
 
@@ -56,7 +56,8 @@ def test_pages_give_every_job_once_newest_first(tmp_path: Path) -> None:
     async def list_all() -> None:
         async with open_book(tmp_path) as (book, _):
             entered = [await add(book, kind="count" if number % 2 else "other") for number in range(7)]
-            found, cursor = [], None
+            found: list[Job] = []
+            cursor: str | None = None
             while True:
                 page = await book.page(3, cursor, None, None)
                 found += page.jobs

@@ -84,7 +84,7 @@ class Hls(JobKind[HlsParams]):
                 return await _sound(source, path, params, shop)
             return await _part(step, path, params, shop)
 
-    def summary_of(self, params: HlsParams, results: Sequence[Json]) -> dict[str, Any]:
+    def summary_of(self, params: HlsParams, results: Sequence[Json]) -> dict[str, Any]:  # noqa: ARG002
         return dict(results[-1])
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from app.errors import InvalidParameter
+from app.ffmpeg.running import MARGIN
 from app.ffmpeg.sheets import webvtt
 from app.ffmpeg.stills import STILL_FORMATS, StillFormat, available_stills, most_still_bytes
 from app.jobs.kind import JobKind
 from app.jobs.moments import MOST, Moments
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
-from app.jobs.source import Source
 from app.jobs.sheet_making import ContactSheet, Sprite
+from app.jobs.source import Source
 from app.jobs.still_taking import Look, StillTaker, look_of, numbered
 from app.jobs.workshop import Means, Workshop
 
@@ -65,7 +63,7 @@ class Thumbnails(JobKind[ThumbnailParams]):
             steps.append(Step("sprite", "making the sprite", max(1.0, duration / 20)))
             cost = max(cost, sprite.cost_bytes(video))
             disk_bytes += sprite.sheets * most_still_bytes(sprite.grid.pixels)
-        return Plan(steps, cost, disk_bytes)
+        return Plan(steps, int(cost * MARGIN), disk_bytes)
 
     async def do(self, step: Step, params: ThumbnailParams, shop: Workshop) -> Json:
         if step.name == "sheet":
@@ -74,7 +72,7 @@ class Thumbnails(JobKind[ThumbnailParams]):
             return await _make_sprite(params, shop)
         return await _take(step, params, shop)
 
-    def summary_of(self, params: ThumbnailParams, results: Sequence[Json]) -> dict[str, Any]:
+    def summary_of(self, params: ThumbnailParams, results: Sequence[Json]) -> dict[str, Any]:  # noqa: ARG002
         found: dict[str, Any] = {"pictures": [one for result in results for one in result.get("pictures", ())]}
         for result in results:
             found.update({name: result[name] for name in ("sheet", "sprite") if name in result})
@@ -128,7 +126,7 @@ def _sprite(source: Source, params: ThumbnailParams) -> Sprite:
 async def _take(step: Step, params: ThumbnailParams, shop: Workshop) -> Json:
     source, moments, look = shop.sources[0], _moments(shop.sources[0], params), _look(shop.sources[0], params)
     folder = shop.file("pictures")
-    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    await shop.files.make_folder(folder)
     first = step.args["first"]
     async with shop.local(source) as path:
         taker = StillTaker(shop, source, path, look)
@@ -156,9 +154,7 @@ def _name(source: Source, at: float, chosen: StillFormat) -> str:
 async def _keep_copy(shop: Workshop, path: Path, name: str, look: Look) -> str:
     """Keep a picture, and leave it in the folder as well: a sheet may be made of it."""
     copy = path.with_name(f"kept-{path.name}")
-    with suppress(FileNotFoundError):
-        await asyncio.to_thread(copy.unlink)
-    await asyncio.to_thread(os.link, path, copy)
+    await shop.files.link(path, copy)
     return await shop.keep(copy, name, look.format.content_type)
 
 
@@ -175,7 +171,7 @@ async def _make_sheet(params: ThumbnailParams, shop: Workshop) -> Json:
 async def _make_sprite(params: ThumbnailParams, shop: Workshop) -> Json:
     source, sprite = shop.sources[0], _sprite(shop.sources[0], params)
     folder = shop.file("sprite")
-    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    await shop.files.clear(folder)
     async with shop.local(source) as path:
         keyframes = await shop.ffmpeg.keyframes(path, source.item.content_type)
         work = sprite.work(source, path, folder, sprite.is_dense(keyframes, _duration(source)))
@@ -191,7 +187,7 @@ async def _make_sprite(params: ThumbnailParams, shop: Workshop) -> Json:
     ]
     track = folder / "sprite.vtt"
     text = webvtt(sprite.cues(_duration(source)), sprite.grid, [f"../{one}/content" for one in ids])
-    await asyncio.to_thread(track.write_text, text)
+    await shop.files.run(track.write_text, text)
     kept = await shop.keep(track, f"{stem}-sprite.vtt", "text/vtt")
     told = {"track": kept, "sheets": ids, "tiles": sprite.count, "interval": sprite.step, **sprite.grid.document()}
     return {"sprite": told, "peakBytes": report.peak_bytes}

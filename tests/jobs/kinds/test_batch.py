@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ def pictures_in(folder: Path, count: int, broken: int | None = None) -> list[Pat
 async def stored(opened: Bench, house: House, paths: list[Path]) -> None:
     """Put the inputs into the house's store: pictures are read from there."""
 
-    async def chunks(path: Path) -> Any:
-        yield path.read_bytes()
+    async def chunks(data: bytes) -> AsyncIterator[bytes]:
+        yield data
 
-    items = [await house.media.uploads.receive(chunks(path), path.name, None) for path in paths]
+    uploads = house.media.uploads
+    items = [await uploads.receive(chunks(read(path)), path.name, None) for path in paths]
     opened.sources = [Source(item) for item in items]
+
+
+def read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def lines_of(opened: Bench) -> list[dict[str, Any]]:
