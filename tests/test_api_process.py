@@ -31,7 +31,10 @@ async def main():
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             statuses = {
                 path: (await client.get(path)).status_code
-                for path in ("/health/live", "/v1/vision", "/metrics/memory", "/openapi.json")
+                for path in (
+                    *("/health/live", "/v1/vision", "/metrics/memory", "/openapi.json"),
+                    *("/v1/jobs", "/v1/jobs/kinds"),
+                )
             }
             picture = png(300, 200)
             statuses["vision"] = (await client.post("/v1/vision/hands", content=picture)).status_code
@@ -62,3 +65,4 @@ def test_the_api_process_never_imports_what_handles_pixels(tmp_path: Path, model
     assert statuses.pop("vision") in (200, 503)
     assert set(statuses.values()) == {200, 201}
     assert not loaded & {"numpy", "PIL", "pillow_heif", "mediapipe", "cv2", "matplotlib", "multiprocessing", "psutil"}
+    assert not loaded & {"dbos", "sqlalchemy", "psycopg"}

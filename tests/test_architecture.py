@@ -13,7 +13,10 @@ import pytest
 from tests.media_files import REPOSITORY
 
 APP = REPOSITORY / "app"
-KNOWS_HTTP = ("app/http/", "app/server/", "app/media/", "app/status/", "app/vision/", "app/images/", "app/main.py")
+KNOWS_HTTP = (
+    *("app/http/", "app/server/", "app/media/", "app/status/", "app/vision/", "app/images/", "app/main.py"),
+    *("app/jobs/routes.py", "app/jobs/hls_routes.py"),
+)
 IMAGES_CHILD_SIDE = (
     "app/images/operation.py",
     "app/images/operations/",
@@ -116,6 +119,8 @@ def test_imports_flow_one_way() -> None:
         ("uvicorn", ("app/server/",)),
         ("PIL", ("app/imaging/", "app/vision/task.py", "app/vision/tasks/", *FACES_CHILD_SIDE, *IMAGES_CHILD_SIDE)),
         ("psutil", ("app/memory/psutil_tree.py",)),
+        ("dbos", ("app/jobs/engine.py",)),
+        ("sqlite3", ("app/jobs/",)),
         ("cv2", ()),
         ("multiprocessing", ()),
     ],

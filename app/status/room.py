@@ -9,6 +9,7 @@ from app.core import Core
 from app.domain.pressure import PressureLevel
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
+from app.jobs.room import JobsRoom
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
 from app.storage.watch import StorageWatch
@@ -23,6 +24,7 @@ class StatusRoom:
     media: MediaRoom
     vision: VisionRoom
     images: ImagesRoom
+    jobs: JobsRoom
     advisor: Advisor
     audience: Audience
     watch: StorageWatch
@@ -38,11 +40,10 @@ class StatusRoom:
 
 
 async def open_status(
-    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, stack: AsyncExitStack
+    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, jobs: JobsRoom, stack: AsyncExitStack
 ) -> StatusRoom:
     """Build it on the other rooms; what it looks at in the background ends with the stack."""
     watch = StorageWatch(core.store, core.settings.storage)
     await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
-    audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
-    return StatusRoom(core, media, vision, images, advisor, audience, watch)
+    return StatusRoom(core, media, vision, images, jobs, advisor, jobs.audience, watch)

@@ -1,0 +1,198 @@
+"""Jobs in the real house, with a gauge that shows what a test sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from app.bootstrap import House, open_house
+from app.errors import NotFound, QueueFull, StorageFull
+from app.jobs.job import Job
+from app.jobs.order_form import OrderForm
+from app.jobs.states import JobState
+from app.settings import Settings
+from tests.memory.gauges import FakeGauge
+from tests.samples import png
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def _settings(folder: Path, **jobs: object) -> Settings:
+    return Settings.model_validate(
+        {
+            "storage": {"root": folder / "var", "allow_tmpfs": True, "free_floor": 0},
+            "memory": {"limit": "1G", "sample_seconds": 0.05, "fast_sample_seconds": 0.05},
+            "jobs": {"workers": 1, "idle_seconds": 30, **jobs},
+        }
+    )
+
+
+@asynccontextmanager
+async def house(folder: Path, gauge: FakeGauge | None = None, **jobs: object) -> AsyncIterator[House]:
+    gauge = gauge or FakeGauge(limit_bytes=1 << 30)
+    async with open_house(_settings(folder, **jobs), gauge=gauge.as_gauge, kinds="tests.jobs.samples") as opened:
+        yield opened
+
+
+async def _picture(opened: House) -> str:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield png(30, 20)
+
+    return (await opened.media.uploads.receive(chunks(), "a.png", None)).id
+
+
+async def _submit(opened: House, media_id: str, **params: object) -> Job:
+    form = OrderForm.model_validate({"kind": "count", "input": media_id, "params": params})
+    return await opened.jobs.submissions.submit(form, "client")
+
+
+async def _until(opened: House, job_id: str, is_wanted: Callable[[Job], bool]) -> Job:
+    async with asyncio.timeout(60):
+        with opened.jobs.tickets.listen(job_id) as changed:
+            while not is_wanted(job := await opened.jobs.desk.get(job_id)):
+                await changed.wait()
+                changed.clear()
+    return job
+
+
+async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_goes_on(tmp_path: Path) -> None:
+    gauge = FakeGauge(limit_bytes=1 << 30)
+    async with house(tmp_path, gauge) as opened:
+        job = await _submit(opened, await _picture(opened), steps=3, stepSeconds=0.5)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+        gauge.share = 0.92
+        paused = await _until(opened, job.id, lambda job: job.state is JobState.PAUSED)
+        assert opened.jobs.slots.taken == 0
+        gauge.share = 0.1
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert 0 < paused.progress < 1
+    assert done.state is JobState.SUCCEEDED
+
+
+async def test_a_paused_job_can_be_cancelled(tmp_path: Path) -> None:
+    gauge = FakeGauge(limit_bytes=1 << 30)
+    async with house(tmp_path, gauge) as opened:
+        job = await _submit(opened, await _picture(opened), steps=2, stepSeconds=0.5)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        gauge.share = 0.92
+        await _until(opened, job.id, lambda job: job.state is JobState.PAUSED)
+
+        cancelled = await opened.jobs.desk.cancel(job.id)
+
+        assert cancelled.state is JobState.CANCELLED
+        assert not opened.jobs.folders.path(job.id).exists()
+        assert opened.core.store.usage().reserved_bytes == 0
+
+
+async def test_an_unexpected_error_is_tried_again_and_then_named(tmp_path: Path) -> None:
+    async with house(tmp_path, tries=2) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, trouble="unknown")
+
+        failed = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (failed.state, failed.attempts) == (JobState.FAILED, 2)
+    assert failed.error is not None
+    assert failed.error["code"] == "internal_error"
+
+
+async def test_a_step_in_which_the_service_died_too_often_is_poison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 1)
+    async with house(tmp_path) as opened:
+        failed = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert failed.error is not None
+    assert "ended 1 times while it was counting part 1 of 1" in str(failed.error["detail"])
+
+
+async def test_a_step_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    async with house(tmp_path, tries=1, step_seconds=0.2) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+
+        failed = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert failed.error is not None
+    assert failed.error["code"] == "processing_timeout"
+
+
+async def test_disk_for_all_files_is_reserved_at_submit_and_given_back_at_the_end(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as opened:
+        media_id = await _picture(opened)
+        job = await _submit(opened, media_id, diskBytes=50_000_000)
+        reserved_bytes = opened.core.store.usage().reserved_bytes
+        with pytest.raises(StorageFull):
+            await _submit(opened, media_id, diskBytes=1 << 60)
+        await opened.jobs.desk.cancel(job.id)
+
+        assert reserved_bytes == 50_000_000
+        assert opened.core.store.usage().reserved_bytes == 0
+
+
+async def test_what_is_promised_stands_again_after_a_restart(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False) as opened:
+        await _submit(opened, await _picture(opened), diskBytes=50_000_000)
+
+    async with house(tmp_path, run=False) as opened:
+        assert opened.core.store.usage().reserved_bytes == 50_000_000
+
+
+async def test_folders_of_jobs_that_nobody_knows_are_removed_at_start(tmp_path: Path) -> None:
+    (tmp_path / "var" / "jobs" / "junknown").mkdir(parents=True)
+    (tmp_path / "var" / "jobs" / "junknown" / "part-1.mp4").write_bytes(b"x")
+    async with house(tmp_path, run=False) as opened:
+        await _submit(opened, await _picture(opened))
+    (tmp_path / "var" / "jobs" / "jother").mkdir()
+
+    async with house(tmp_path, run=False):
+        assert not (tmp_path / "var" / "jobs" / "junknown").exists()
+        assert not (tmp_path / "var" / "jobs" / "jother").exists()
+
+
+async def test_finished_jobs_are_forgotten_and_their_results_stay(tmp_path: Path) -> None:
+    async with house(tmp_path, keep_seconds=1.0) as opened:
+        job = await _submit(opened, await _picture(opened))
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await opened.jobs.desk.get(job.id)
+                except NotFound:
+                    break
+                await asyncio.sleep(0.05)
+
+        assert len((await opened.core.store.page(10)).items) == 2
+
+
+async def test_no_more_wait_than_may(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False, max_queued=2) as opened:
+        media_id = await _picture(opened)
+        for _ in range(2):
+            await _submit(opened, media_id)
+
+        with pytest.raises(QueueFull):
+            await _submit(opened, media_id)
+
+
+async def test_an_idle_jobs_child_goes_when_its_memory_is_wanted(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened))
+        await _until(opened, job.id, lambda job: job.state.is_finished)
+        assert opened.jobs.engine.is_running
+
+        await opened.core.governor.reclaim.reclaim(None)
+
+        async with asyncio.timeout(30):
+            while opened.jobs.engine.is_running:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+        again = await _submit(opened, job.inputs[0])
+        assert (await _until(opened, again.id, lambda job: job.state.is_finished)).state is JobState.SUCCEEDED
