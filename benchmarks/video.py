@@ -1,7 +1,7 @@
 """FFmpeg's peak memory against what is predicted: `python -m benchmarks.video predict [HEIGHTS] [ENCODERS]`.
 
-Each run is reserved, caged and watched as in the service. Heights are such as `360,720,1080`; the table has the error of
-each prediction, and at its end the mean and the worst.
+Each run is reserved, caged and watched as in the service. Heights are such as `360,720,1080`. The table has the error
+of each prediction, its end the mean and the worst.
 """
 
 from __future__ import annotations
