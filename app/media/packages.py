@@ -31,7 +31,7 @@ LONG = struct.Struct("<2H3Q")
 LOCAL = struct.Struct("<4s5H3L2H")
 
 NAME = re.compile(
-    r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9/]{1,40}\.[a-z0-9]{1,4}"
+    r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9]{1,24}(?:/[a-z0-9]{1,24})?\.[a-z0-9]{1,4}"
 )
 """What files in a package are called: nothing that could lead out of a folder."""
 
