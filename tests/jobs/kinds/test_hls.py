@@ -129,22 +129,23 @@ async def test_a_turned_video_has_upright_renditions(tmp_path: Path) -> None:
     assert [(one["width"], one["height"]) for one in summary["renditions"]] == [(90, 160)]
 
 
-async def test_frames_at_irregular_times_stay_at_their_times(tmp_path: Path) -> None:
+async def test_frames_at_irregular_times_are_shown_at_regular_ones_and_none_is_late(tmp_path: Path) -> None:
     video = make(
         tmp_path / "a.mp4",
-        *("-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=6", "-vf", "select='not(mod(n,3))+lt(n,40)'"),
+        *("-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=6", "-vf", "select='not(mod(n,3))+lt(n,80)'"),
         *("-fps_mode", "vfr", *_CODED, "-bf", "2"),
     )
     at = await bench(tmp_path, video)
 
     await at.do_all(Hls(), heights=[90], segmentSeconds=2)
 
+    index = unpacked(at) / "90p" / "index.m3u8"
     wanted = ("-select_streams", "v:0", "-show_entries", "frame=pts_time")
-    times = [float(line.partition(",")[0]) for line in asked(video, *wanted) if line[:1].isdigit()]
-    found = asked(unpacked(at) / "90p" / "index.m3u8", *wanted)
-    assert [float(line.partition(",")[0]) for line in found if line[:1].isdigit()] == pytest.approx(times, abs=0.001)
-    lengths = re.findall(r"#EXTINF:([\d.]+)", (unpacked(at) / "90p" / "index.m3u8").read_text())
-    assert sum(map(float, lengths)) == pytest.approx(6.0, abs=0.1)
+    times = [float(line.partition(",")[0]) for line in asked(index, *wanted) if line[:1].isdigit()]
+    assert times == pytest.approx([number / 25 for number in range(len(times))], abs=0.001)
+    assert len(times) / 25 == pytest.approx(6.0, abs=0.12)
+    lengths = [float(length) for length in re.findall(r"#EXTINF:([\d.]+)", index.read_text())]
+    assert lengths == pytest.approx([2.0, 2.0, len(times) / 25 - 4.0], abs=0.01)
 
 
 @pytest.mark.parametrize(
