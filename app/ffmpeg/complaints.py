@@ -20,6 +20,9 @@ _MEMORY = re.compile(
     rb"|out of memory|Out of memory|bad_alloc|Failed to allocate|pthread_create failed|Resource temporarily unavailable"
 )
 _DISK = re.compile(rb"No space left on device|Disk quota exceeded|File too large")
+_CUT = re.compile(rb"partial file|File ended prematurely")
+"""Demuxers say so and go on; the exit code is 0."""
+
 _PIXELS = re.compile(rb"exceeds specified max pixel count")
 _BROKEN = re.compile(
     rb"Invalid data found|moov atom not found|Error opening input|could not find codec parameters|does not contain any"
@@ -39,6 +42,7 @@ class Complaints:
         self.tail = b""
         self.memory = False
         self.disk = False
+        self.cut = False
         self.pixels = False
         self.broken = False
         self._lap = b""
@@ -47,6 +51,7 @@ class Complaints:
         text = self._lap + data
         self.memory = self.memory or bool(_MEMORY.search(text))
         self.disk = self.disk or bool(_DISK.search(text))
+        self.cut = self.cut or bool(_CUT.search(text))
         self.pixels = self.pixels or bool(_PIXELS.search(text))
         self.broken = self.broken or bool(_BROKEN.search(text))
         self._lap = text[-_OVERLAP_BYTES:]
@@ -61,6 +66,8 @@ class Complaints:
             return Starved()
         if self.disk or exit_code == -25:  # SIGXFSZ: larger than the file may be
             return StorageFull("The disk, or the part of it that this job may use, is full.")
+        if self.cut:
+            return InvalidMedia("The file ends too early: its end is missing.")
         if exit_code == 0:
             return None
         logger.warning("ffmpeg ended with %d: %s", exit_code, self.tail[-500:].decode(errors="replace"))

@@ -13,6 +13,7 @@ from app.ffmpeg.predictor import COPY_BYTES, encode_bytes, index_bytes, picture_
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import lead_seconds, seek
 from app.ffmpeg.works import Expectation, Work
 
 TIMESCALE = 90_000
@@ -23,6 +24,9 @@ _BITS_A_PIXEL = 0.3
 
 _EXACT = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "mpeg4", "prores", "dnxhd", "ffv1", "rawvideo"})
 """Codecs of which each packet is one frame. Others have packets that are not shown (VP8), or hold a field."""
+
+
+_TICK = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def part_work(order: PartOrder, rung: Rung, target: Path, sound: tuple[str, ...]
     return Work(
         arguments=[
             *("-filter_threads", "1", "-threads", str(effort.decoder_threads)),
-            *cut(span),
+            *cut(span, order.content_type),
             *guarded_input(order.path, DEMUXERS[order.content_type]),
             *("-map", "0:V:0", *sound, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
             *("-vf", filters(order, rung), "-fps_mode", "passthrough", "-frames:v", str(expected + 1)),
@@ -119,7 +123,12 @@ def copied_part(order: PartOrder, packets: int, target: Path, file_bytes: int) -
     """Return the run that copies so many packets of pictures, from the key frame at which the part begins, on."""
     return Work(
         arguments=[
-            *("-threads", "1", *cut(order.span)[:2], *guarded_input(order.path, DEMUXERS[order.content_type])),
+            *(
+                "-threads",
+                "1",
+                *seek(order.content_type, order.span.start),
+                *guarded_input(order.path, DEMUXERS[order.content_type]),
+            ),
             *("-map", "0:V:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy"),
             *("-frames:v", str(packets), "-video_track_timescale", str(TIMESCALE), "-f", "mp4", f"file:{target}"),
         ],
@@ -136,12 +145,16 @@ def copied_part(order: PartOrder, packets: int, target: Path, file_bytes: int) -
 def filters(order: PartOrder, rung: Rung) -> str:
     """Return what is done to the pictures; FFmpeg turns them upright before."""
     width, height = order.look.at_most(rung.max_height)
-    chain = ["bwdif=deint=interlaced"] if order.video.is_interlaced else []
+    ahead = lead_seconds(order.content_type, order.span.start)
+    chain = []
+    if ahead:
+        ends = ahead + order.span.seconds
+        chain = [f"trim=start={ahead - _TICK:.6f}:end={ends - _TICK:.6f}", "setpts=PTS-STARTPTS"]
+    chain += ["bwdif=mode=send_frame:deint=interlaced"] if order.video.is_interlaced else []
     if order.grid is not None:
         # A frame is held until the next one comes: the last one to the end of the part.
-        ahead = order.span.start - order.grid.start
         if order.span.start > 0:
-            chain.append(f"setpts=PTS+({ahead:.6f})/TB")
+            chain.append(f"setpts=PTS+({order.span.start - order.grid.start:.6f})/TB")
         else:
             chain.append(f"setpts=PTS-({order.grid.start:.6f})/TB")
         chain.append(f"fps={order.grid.rate:.6f}:start_time=0:round=up")
@@ -154,10 +167,10 @@ def filters(order: PartOrder, rung: Rung) -> str:
     return ",".join([*chain, "setsar=1", "format=" + ("yuv420p10le" if order.is_deep else "yuv420p")])
 
 
-def cut(span: Span) -> list[str]:
-    """Return the options of an input for a part of it."""
-    begin = ["-ss", f"{span.start:.6f}"] if span.start > 0 else []
-    return [*begin, "-t", f"{span.seconds:.6f}"]
+def cut(span: Span, content_type: str) -> list[str]:
+    """Return the options of an input for a part of it; what comes before it is cut off by `filters`."""
+    ahead = lead_seconds(content_type, span.start)
+    return [*seek(content_type, span.start - ahead), "-t", f"{span.seconds + ahead + (1.0 if ahead else 0.0):.6f}"]
 
 
 def slack(video: VideoStream, frames: int) -> int:

@@ -11,6 +11,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.predictor import index_bytes
 from app.ffmpeg.probe import DEMUXERS, AudioStream
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import lead_seconds, seek
 from app.ffmpeg.works import Expectation, Work
 
 SOUND_BYTES = 76 * MIB
@@ -73,7 +74,8 @@ def sound_work(path: Path, content_type: str, target: Path, codec: str, audio: A
     known = audio.duration_seconds
     return Work(
         arguments=[
-            *("-filter_threads", "1", "-threads", "1", "-vn", *guarded_input(path, DEMUXERS[content_type])),
+            *("-filter_threads", "1", "-threads", "1", "-vn", *seek(content_type, 0.0)),
+            *guarded_input(path, DEMUXERS[content_type]),
             *("-map", "0:a:0", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
             *("-af", "aresample=async=1:first_pts=0", *options),
             *("-f", "mp4" if codec == "aac" else "webm", f"file:{target}"),
@@ -98,11 +100,12 @@ def piece_work(source: tuple[Path, str] | None, start: float, samples: int, voic
         silence = f"anullsrc=r={voice.sample_rate}:cl={voice.layout}"
         inputs, chain = ["-f", "lavfi", "-i", silence], f"atrim=end_sample={samples}"
     else:
-        ahead = min(start, _PRE_ROLL_SECONDS)
+        path, content_type = source
+        ahead = lead_seconds(content_type, start, _PRE_ROLL_SECONDS)
         rate = f"aresample={voice.sample_rate}:async=1:first_pts=0,aformat=channel_layouts={voice.layout}"
         chain = f"{rate},atrim=start={ahead:.6f},asetpts=PTS-STARTPTS,{pad}"
-        seek = ["-ss", f"{start - ahead:.6f}", "-t", f"{ahead + samples / voice.sample_rate + 1:.6f}"]
-        inputs = ["-vn", *seek, *guarded_input(source[0], DEMUXERS[source[1]])]
+        length = ["-t", f"{ahead + samples / voice.sample_rate + 1:.6f}"]
+        inputs = ["-vn", *seek(content_type, start - ahead), *length, *guarded_input(path, DEMUXERS[content_type])]
     seconds = samples / voice.sample_rate
     return Work(
         arguments=[

@@ -112,7 +112,7 @@ class Workroom:
         async with self._reserved(work, lease=object()) as holder:
             with Pipe() as frames:
                 async with starter.started(work, holder, None, frames) as running:
-                    yield Sampled(frames.reader, width, height)
+                    yield Sampled(frames.reader, width, height, lambda: running.watch.peak_bytes)
                     was_read = frames.is_left()
                     if not was_read:
                         running.process.kill()

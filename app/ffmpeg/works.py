@@ -71,12 +71,13 @@ class Sampled:
     """Raw frames that come out of a pipe: rgb24, `width` x `height` x 3 bytes each, without gaps.
 
     `descriptor` is the reading end; whoever takes them reads it to its end. Frame k is at `start + k / rate` where the
-    rate is regular.
+    rate is regular. `peak_bytes` returns what the run has held so far (VmHWM).
     """
 
     descriptor: int
     width: int
     height: int
+    peak_bytes: Callable[[], int] = int
 
 
 class FFmpegWorks(Protocol):

@@ -11,7 +11,7 @@ from app.domain.pressure import PressureLevel
 from app.errors import BallastError
 from app.jobs.book import Book
 from app.jobs.counters import JobCounters
-from app.jobs.engine_child import EngineChild
+from app.jobs.engine_child import ENGINE_BYTES, EngineChild
 from app.jobs.orders import Ask
 from app.jobs.slots import Slots
 from app.jobs.states import JobState
@@ -48,6 +48,7 @@ class EngineRoom:
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._failures = 0
         self._is_expected = False
+        self._is_unwanted = False
         self.trouble: str | None = None
 
     @property
@@ -76,9 +77,19 @@ class EngineRoom:
             self._is_expected = True
             self._tickets.changed.set()
 
-    def follow(self, _level: PressureLevel) -> None:
-        """Memory is tight, or not any more."""
+    def follow(self, level: PressureLevel) -> None:
+        """Memory is tight, or not any more: above MODERATE no idle child is kept."""
         self._slots.refresh()
+        if level >= PressureLevel.HIGH:
+            self.reclaim(None)
+
+    def reclaim(self, _wanted_bytes: int | None) -> int:
+        """Let an idle child go; return the bytes that are on their way back."""
+        if self._child is None or len(self._tickets) or self._is_expected:
+            return 0
+        self._is_unwanted = True
+        self._tickets.changed.set()
+        return ENGINE_BYTES
 
     async def stop_work(self, ticket: Ticket) -> None:
         """End what is done for a job, and have the child forget it; on return nothing of it runs."""
@@ -96,7 +107,9 @@ class EngineRoom:
             self._child.send({"forget": job_id, "run": run})
 
     async def _rest(self) -> None:
-        """Nothing is to be done: let the child go after a while."""
+        """Nothing is to be done: let the child go after a while, or at once where its memory is wanted."""
+        if self._is_unwanted:
+            await self._end_child()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._idle_seconds if self._child is not None else None):
                 await self._tickets.changed.wait()
@@ -194,6 +207,7 @@ class EngineRoom:
 
     async def _end_child(self) -> None:
         child, self._child = self._child, None
+        self._is_unwanted = False
         if child is not None:
             await child.stop()
         tasks = list(self._asked.values())

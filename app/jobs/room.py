@@ -45,6 +45,7 @@ from app.jobs.tickets import Tickets
 from app.jobs.webhooks import Webhooks
 from app.media.room import MediaRoom
 from app.memory.cpus import available_cpus
+from app.memory.reclaim import ReclaimPriority
 from app.registry import discover
 from app.settings import Settings
 from app.storage.files import make_folder
@@ -118,6 +119,7 @@ async def open_jobs(
     store.guard(book.needs)
     await _resume(book, tickets, folders)
     stack.callback(governor.subscribe(engine.follow))
+    stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
     works = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
     for work in [*works, engine.run] if settings.jobs.run else works:
         await stack.enter_async_context(core.background(work))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,8 +30,13 @@ class Witness:
     ) -> Report:
         return self._note(await self._works.encode(make, highest, on_progress))
 
-    def sample(self, work: Work, width: int, height: int) -> AbstractAsyncContextManager[Sampled]:
-        return self._works.sample(work, width, height)
+    @asynccontextmanager
+    async def sample(self, work: Work, width: int, height: int) -> AsyncIterator[Sampled]:
+        async with self._works.sample(work, width, height) as sampled:
+            try:
+                yield sampled
+            finally:
+                self._note(Report(work.cost_bytes, sampled.peak_bytes(), 0, None, None, None))
 
     async def probe(self, path: Path, content_type: str) -> Probe:
         return await self._works.probe(path, content_type)

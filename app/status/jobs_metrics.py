@@ -24,7 +24,7 @@ class JobsMetrics:
         counted, present = self._room.counters, self._room.tickets.count()
         unfinished = {(kind, state.value): float(present[kind, state]) for kind in self._kinds for state in UNFINISHED}
         states = sorted(state.value for state in FINISHED)
-        yield _gauges("jobs", "Jobs that are not finished.", ("kind", "state"), unfinished)
+        yield _gauges("jobs_active", "Jobs that are not finished.", ("kind", "state"), unfinished)
         yield counters("jobs_submitted", "Jobs that were submitted.", "kind", self._each(counted.submitted))
         finished = self._pairs(counted.finished, states)
         yield _counters("jobs_finished", "Jobs that ended.", ("kind", "state"), finished)
@@ -39,8 +39,7 @@ class JobsMetrics:
 
     def _service(self) -> Iterator[Metric]:
         room = self._room
-        yield gauge("job_workers", "Steps that may be at work at a time.", room.workers)
-        yield gauge("job_steps_running", "Steps that are at work.", room.slots.taken)
+        yield gauge("steps_running", "Steps that are at work.", room.slots.taken)
         yield gauge("job_files_bytes", "Bytes in folders of jobs.", room.folders.written_bytes)
         yield gauge("jobs_child_up", "Whether the jobs child is there.", room.engine.is_running)
         yield counter("jobs_child_starts", "Starts of the jobs child.", room.counters.engine_starts)

@@ -107,10 +107,11 @@ class FrameLook:
 
     def _stretch(self, done: int, times_ms: list[int]) -> dict[str, object]:
         """Return what is the same for the child, however often the call is made (`segment.Stretch`)."""
-        request, follow = self.request, None
+        request = self.request
+        follow: dict[str, Any] | None = None
         if request.follow_every is not None:
-            state = {name: self._faces[name] for name in ("known", "lost") if name in self._faces}
-            follow = {"every": request.follow_every, "number": done, **state}
+            known, lost = self._faces.get("known", []), self._faces.get("lost", 0)
+            follow = {"every": request.follow_every, "number": done, "known": known, "lost": lost}
         return {
             "width": request.width,
             "height": request.height,

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
-_LASTING = re.compile(r"api|connections|storage|cache|resumable|zygote|model:.+")
+_LASTING = re.compile(r"api|connections|storage|cache|resumable|zygote|jobs|model:.+")
 """Owners in the ledger that stay when nobody asks for anything."""
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "requestId"}

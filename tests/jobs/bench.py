@@ -133,6 +133,7 @@ CONTENT_TYPES = {
     ".mkv": "video/x-matroska",
     ".webm": "video/webm",
     ".avi": "video/x-msvideo",
+    ".flv": "video/x-flv",
     ".ts": "video/mp2t",
     ".mpg": "video/mpeg",
     ".m4a": "audio/mp4",

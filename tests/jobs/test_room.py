@@ -181,3 +181,18 @@ async def test_no_more_wait_than_may(tmp_path: Path) -> None:
 
         with pytest.raises(QueueFull):
             await _submit(opened, media_id)
+
+
+async def test_an_idle_jobs_child_goes_when_its_memory_is_wanted(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened))
+        await _until(opened, job.id, lambda job: job.state.is_finished)
+        assert opened.jobs.engine.is_running
+
+        await opened.core.governor.reclaim.reclaim(None)
+
+        async with asyncio.timeout(30):
+            while opened.jobs.engine.is_running:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+        again = await _submit(opened, job.inputs[0])
+        assert (await _until(opened, again.id, lambda job: job.state.is_finished)).state is JobState.SUCCEEDED

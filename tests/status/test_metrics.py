@@ -23,11 +23,12 @@ COUNTED = ("requests", "entries", "items", "inodes", "connections", "listeners")
 """Things that are counted stand at the end, in the plural, as a unit does."""
 STATES = {
     "ballast_memory_pressure_level", "ballast_ready", "ballast_disk_hanging", "ballast_disk_full", "ballast_build_info",
+    "ballast_jobs_child_up",
 }  # fmt: skip
 """A number that stands for a word, or for yes and no, has no unit."""
 OF_ALL_SERVICES = "process_"
 """What Prometheus' client libraries tell of a process, under the names that they share."""
-HOW_MANY = re.compile(r"ballast_(workers|models|streams|uploads)_(running|loaded|active)|ballast_tempfiles")
+HOW_MANY = re.compile(r"ballast_(workers|models|streams|uploads|jobs|steps)_(running|loaded|active)|ballast_tempfiles")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ def test_labels_are_few_and_plain(metrics: dict[str, Metric]) -> None:
 
     assert labels <= {
         "owner", "role", "reason", "source", "task", "route", "method", "status", "state", "class", "cause", "verb",
-        "le", "version", "python",
+        "le", "version", "python", "kind",
     }  # fmt: skip
 
 

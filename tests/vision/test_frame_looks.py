@@ -102,10 +102,12 @@ async def test_a_tracker_is_a_child_of_its_own_and_gone_with_its_stretch(house: 
 async def test_a_child_that_dies_has_lost_frames_and_that_is_said(house: House) -> None:
     with black(10**9) as pipe:
         async with house.vision.frames.open(request(house)) as look:
+            found = look.over(pipe, times(1000))
+            await anext(found)
+            (child,) = [one for model in house.vision.vision.models for one in model.pool.children]
+            os.kill(child.pid, signal.SIGKILL)
             with pytest.raises(WorkerFailed):
-                async for _ in look.over(pipe, times(1000)):
-                    (child,) = [one for model in house.vision.vision.models for one in model.pool.children]
-                    os.kill(child.pid, signal.SIGKILL)
+                _ = [one async for one in found]
 
 
 @pytest.mark.photo
