@@ -12,11 +12,13 @@ from app.ffmpeg.runner import MAX_PIXELS
 logger = logging.getLogger("ballast.ffmpeg")
 
 _KEPT_BYTES = 4096
+_LOGGED_BYTES = 500
 _OVERLAP_BYTES = 64
 """Longer than any of the signs: one may come in two pieces."""
 
 _MEMORY = re.compile(
     rb"get_buffer\(\) failed|malloc of size|[Cc]annot allocate memory|failed to map|Error reinitializing filters"
+    rb"|thread_encoder_init failed|[Ww]hile opening encoder"  # its options are ours, and right
     rb"|out of memory|Out of memory|bad_alloc|Failed to allocate|pthread_create failed|Resource temporarily unavailable"
 )
 _DISK = re.compile(rb"No space left on device|Disk quota exceeded|File too large")
@@ -63,6 +65,7 @@ class Complaints:
         That it lacked memory comes first: all else may follow from it. What the messages say stays in the log.
         """
         if self.memory or exit_code in (-9, -6):  # SIGKILL by the kernel or the governor; an encoder's abort(3)
+            logger.info("ffmpeg lacked memory (%d): %s", exit_code, self._last())
             return Starved()
         if self.disk or exit_code == -25:  # SIGXFSZ: larger than the file may be
             return StorageFull("The disk, or the part of it that this job may use, is full.")
@@ -70,9 +73,12 @@ class Complaints:
             return InvalidMedia("The file ends too early: its end is missing.")
         if exit_code == 0:
             return None
-        logger.warning("ffmpeg ended with %d: %s", exit_code, self.tail[-500:].decode(errors="replace"))
+        logger.warning("ffmpeg ended with %d: %s", exit_code, self._last())
         if self.pixels:
             return TooManyPixels(f"A video frame may have {MAX_PIXELS} pixels.", maxPixels=MAX_PIXELS)
         if self.broken:
             return InvalidMedia("The media is broken, or has not what this work needs of it.")
         return WorkerFailed("The media could not be processed.")
+
+    def _last(self) -> str:
+        return self.tail[-_LOGGED_BYTES:].decode(errors="replace")

@@ -25,7 +25,18 @@ def numbered(
 
 def numbers(path: Path) -> list[int]:
     """Return the numbers of all frames of a clip, in the order in which they are shown."""
-    arguments = [tool(), "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough"]
+    arguments: list[str | Path] = [
+        tool(),
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        path,
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+    ]
     arguments += ["-vf", "scale=1:1:flags=area,format=gray", "-f", "rawvideo", "-"]
     greys = subprocess.run(arguments, check=True, capture_output=True, timeout=100).stdout
     return [round((grey * 219 / 255 + 16 - 20) / 2) for grey in greys]
@@ -33,12 +44,33 @@ def numbers(path: Path) -> list[int]:
 
 def times(path: Path, stream: str = "v:0") -> list[float]:
     """Return when each packet is shown, in seconds, in order."""
-    arguments = [tool("ffprobe"), "-v", "error", "-select_streams", stream, "-show_entries", "packet=pts_time"]
+    arguments: list[str | Path] = [
+        tool("ffprobe"),
+        "-v",
+        "error",
+        "-select_streams",
+        stream,
+        "-show_entries",
+        "packet=pts_time",
+    ]
     text = subprocess.run([*arguments, "-of", "json", path], check=True, capture_output=True, timeout=100).stdout
     return sorted(float(packet["pts_time"]) for packet in json.loads(text)["packets"])
 
 
 def decoded(path: Path, *options: str) -> bytes:
     """Return all sound of a file as PCM of 16 bits."""
-    arguments = [tool(), "-v", "error", "-nostdin", "-i", path, "-map", "0:a:0", *options, "-f", "s16le", "-"]
+    arguments: list[str | Path] = [
+        tool(),
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        path,
+        "-map",
+        "0:a:0",
+        *options,
+        "-f",
+        "s16le",
+        "-",
+    ]
     return subprocess.run(arguments, check=True, capture_output=True, timeout=100).stdout

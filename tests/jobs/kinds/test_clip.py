@@ -145,13 +145,21 @@ async def test_by_key_frames_pictures_are_copied_and_the_real_boundaries_told(tm
         {"start": 1.0, "end": 3.0, "frames": 60},
     ]
     assert numbers(path) == [*(n % 100 for n in range(120, 150)), *range(30, 90)]
-    assert _are_key(path) == [size for start, end in ((120, 150), (30, 90)) for is_key in _are_key(source)[start:end]]
+    assert _are_key(path) == [is_key for start, end in ((120, 150), (30, 90)) for is_key in _are_key(source)[start:end]]
     assert it.plan is not None
 
 
 def _are_key(path: Path) -> list[bool]:
     """Return which packets are key frames, in the file's order."""
-    arguments = [tool("ffprobe"), "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags"]
+    arguments: list[str | Path] = [
+        tool("ffprobe"),
+        "-v",
+        "error",
+        "-select_streams",
+        "v:0",
+        "-show_entries",
+        "packet=pts_time,flags",
+    ]
     text = subprocess.run([*arguments, "-of", "json", path], check=True, capture_output=True, timeout=100).stdout
     return [packet["flags"].startswith("K") for packet in json.loads(text)["packets"]]
 
