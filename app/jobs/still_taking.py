@@ -95,7 +95,7 @@ class StillTaker:
     async def _seek(self, at: float, target: Path) -> bool:
         arguments = [
             *(*self._input(max(0.0, at)), "-vf", self._look.filters(), "-frames:v", "1"),
-            *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target.absolute()}"),
+            *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target}"),
         ]
         report = await self._shop.ffmpeg.run(self._work(arguments, target, 0.0))
         self.peak_bytes = max(self.peak_bytes, report.peak_bytes)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.errors import InvalidParameter, MemoryExceedsLimit
 from app.domain.units import MIB
+from app.errors import InvalidParameter, MemoryExceedsLimit
 from app.jobs.kinds.hls import Hls
 from tests.ffmpeg.clips import make, tool, turned
 from tests.jobs.bench import Bench, bench
@@ -48,6 +48,12 @@ def frames(path: Path) -> int:
 def key_times(path: Path) -> list[float]:
     wanted = ("-select_streams", "v:0", "-skip_frame", "nokey", "-show_entries", "frame=pts_time")
     return [float(line.partition(",")[0]) for line in asked(path, *wanted) if line[:1].isdigit()]
+
+
+def silence_ends(path: Path) -> list[float]:
+    command = (tool(), "-hide_banner", "-nostdin", "-i", path, "-af", "silencedetect=n=-40dB:d=0.2", "-f", "null", "-")
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50).stderr
+    return [float(end) for end in re.findall(r"silence_end: ([\d.]+)", told)]
 
 
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "50"])
@@ -95,17 +101,7 @@ async def test_sound_and_pictures_begin_together_also_where_one_begins_later(tmp
 
     await at.do_all(Hls(), heights=[48], segmentSeconds=2)
 
-    told = subprocess.run(
-        [
-            *(tool(), "-hide_banner", "-nostdin", "-i", unpacked(at) / "audio" / "index.m3u8"),
-            *("-af", "silencedetect=n=-40dB:d=0.2", "-f", "null", "-"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=50,
-    ).stderr
-    assert float(re.findall(r"silence_end: ([\d.]+)", told)[0]) == pytest.approx(1.0, abs=0.06)
+    assert silence_ends(unpacked(at) / "audio" / "index.m3u8")[0] == pytest.approx(1.0, abs=0.06)
 
 
 async def test_nothing_is_enlarged_and_nothing_made_twice(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`thumbnails`: the picture that is shown at a time, however it is come by; sheets and tracks that name the right part."""
+"""`thumbnails`: the picture that is shown then, however it is come by; sheets, and tracks that name the right tile."""
 
 from __future__ import annotations
 
