@@ -38,7 +38,7 @@ _LINK = re.compile(r"\]\(([^)#][^)]*)\)")
 _ENDPOINT = re.compile(r"`(GET|POST|HEAD|DELETE|PUT|PATCH|OPTIONS|WS) (/[^`?]*)`")
 
 # Working papers that whoever has only this repository cannot read.
-_PAPERS = re.compile(r"(facts|shared/facts)/|\b(DESIGN|API|style|field|video|data[-]path)\.md")
+_PAPERS = re.compile(r"(facts|shared/facts)/|\b(DESIGN|API|style|field|data[-]path)\.md")
 
 
 @cache

@@ -56,7 +56,7 @@ _ENCODING: Mapping[str, Mapping[Profile, tuple[int, float]]] = {
     },
 }
 """Base (MiB) and frames k of each encoder and profile. Measured with FFmpeg 5.1 at 360p, 720p, 1080p: within 6 % of
-these; x264 at 4K within 9 % (facts). HIGH of VP9 is from 720p alone; libaom's are not measured, but on the safe side."""
+these; x264 at 4K within 9 %. HIGH of VP9 is from 720p alone; those of libaom are not measured, but meant to be high."""
 
 
 def picture_bytes(width: int, height: int, *, deep: bool = False) -> int:
