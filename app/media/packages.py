@@ -1,10 +1,10 @@
 """A package: many files in one stored item, each of which can be answered by itself, as the segments of a film are.
 
-It is a ZIP archive (PKWARE APPNOTE 6.3) without compression, so that it can also be unpacked onto any web server. As one
-item it is counted, pinned, kept in an object store and deleted as every other. The comment at its end is JSON that tells
-where files are: of the few with names of their own directly, and of each *series* (`720p/00000.m4s`, `720p/00001.m4s`,
-...) where the directory's records of it begin, which all have the same length. So any file is found with two short
-reads, however many there are.
+It is a ZIP archive (PKWARE APPNOTE 6.3) without compression, so that it can also be unpacked onto any web server. As
+one item it is counted, pinned, kept in an object store and deleted as every other. The comment at its end is JSON that
+tells where files are: of the few with names of their own directly, and of each *series* (`720p/00000.m4s`,
+`720p/00001.m4s`, ...) where the directory's records of it begin, which all have the same length. So any file is found
+with two short reads, however many there are.
 """
 
 from __future__ import annotations
