@@ -18,12 +18,18 @@ KNOWS_HTTP = (
     *("app/jobs/routes.py", "app/jobs/hls_routes.py"),
 )
 IMAGES_CHILD_SIDE = (
+    "app/images/mask.py",
     "app/images/operation.py",
     "app/images/operations/",
     "app/images/engine.py",
     "app/images/rendering.py",
 )
-FACES_CHILD_SIDE = ("app/vision/face_search.py", "app/vision/close_look.py")
+FACES_CHILD_SIDE = (
+    "app/vision/face_search.py",
+    "app/vision/close_look.py",
+    "app/vision/frame_pipe.py",
+    "app/vision/segment.py",
+)
 FILE_LINES, FILE_LINES_HARD, FUNCTION_LINES = 250, 300, 60
 
 

@@ -75,6 +75,26 @@ def read_rendition(folder: Path) -> Rendition:
     return Rendition(folder.name, codec, Rates(int(peak) + 1, int(average) + 1), total_seconds, len(sizes))
 
 
+def correct_end(folder: Path, seconds: float) -> None:
+    """Have a playlist say how long its last segment is, where all of them last so long; this blocks.
+
+    FFmpeg sums up what the packets of the last one say, which is too little where frames come at irregular times.
+
+    Raises:
+        InvalidMedia: it would not be longer than nothing.
+    """
+    text = (folder / INDEX).read_text()
+    lengths = [float(length) for length, _ in _SEGMENT.findall(text)]
+    last = seconds - sum(lengths[:-1])
+    if not lengths or last <= 0:
+        raise InvalidMedia("The video came out in other segments than it should.")
+    head, _, tail = text.rpartition("#EXTINF:")
+    text = f"{head}#EXTINF:{last:.6f},{tail.partition(',')[2]}"
+    target = max(round(length) for length in [*lengths[:-1], last])
+    text = re.sub(r"#EXT-X-TARGETDURATION:\d+", f"#EXT-X-TARGETDURATION:{max(1, target)}", text)
+    (folder / INDEX).write_text(text)
+
+
 def codec_of(initialisation: bytes) -> str:
     """Return the codec of an initialisation segment with one track: H.264 or AAC-LC, which is what is written.
 

@@ -77,9 +77,9 @@ class StillTaker:
         """Take pictures at regular times in one pass; those at the very end are looked for by themselves."""
         assert moments.step is not None
         start, count = moments.times[0], len(moments.times)
-        rate = f"fps=fps=1000/{round(moments.step * 1000)}:round=up"
+        rate = f"fps=fps=1000/{round(moments.step * 1000)}:round=up:start_time={start:.3f}"
         arguments = [
-            *self._input(start),
+            *self._input(0.0),
             *("-vf", f"{rate},{self._look.filters()}", "-frames:v", str(count)),
             *(*self._look.format.arguments(), "-f", "image2", "-start_number", "1"),
             *(f"file:{pattern(folder, self._look.format)}",),
@@ -95,7 +95,7 @@ class StillTaker:
     async def _seek(self, at: float, target: Path) -> bool:
         arguments = [
             *(*self._input(max(0.0, at)), "-vf", self._look.filters(), "-frames:v", "1"),
-            *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target.absolute()}"),
+            *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target}"),
         ]
         report = await self._shop.ffmpeg.run(self._work(arguments, target, 0.0))
         self.peak_bytes = max(self.peak_bytes, report.peak_bytes)

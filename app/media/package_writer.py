@@ -1,4 +1,4 @@
-"""Writing a package (`packages`): file after file, and the directory at the end. All of it blocks, and runs in threads."""
+"""Writing a package (`packages`): file after file, then the directory. All of it blocks, and runs in threads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A package: many files in one stored item, each of which can be answered by itself, as the segments of a film are.
 
-It is a ZIP archive (PKWARE APPNOTE 6.3) without compression, so that it can also be downloaded and unpacked onto any web
-server. As one item it is counted, pinned, kept in an object store and deleted as every other. The comment at its end is
-JSON that tells where files are: of the few with names of their own directly, and of each *series* (`720p/00000.m4s`,
+It is a ZIP archive (PKWARE APPNOTE 6.3) without compression, so that it can also be unpacked onto any web server. As
+one item it is counted, pinned, kept in an object store and deleted as every other. The comment at its end is JSON that
+tells where files are: of the few with names of their own directly, and of each *series* (`720p/00000.m4s`,
 `720p/00001.m4s`, ...) where the directory's records of it begin, which all have the same length. So any file is found
 with two short reads, however many there are.
 """
@@ -31,7 +31,7 @@ LONG = struct.Struct("<2H3Q")
 LOCAL = struct.Struct("<4s5H3L2H")
 
 NAME = re.compile(
-    r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9/]{1,40}\.[a-z0-9]{1,4}"
+    r"(?P<folder>[a-z0-9]{1,16})/(?P<number>[0-9]{5,7})(?P<suffix>\.[a-z0-9]{1,4})|[a-z0-9]{1,24}(?:/[a-z0-9]{1,24})?\.[a-z0-9]{1,4}"
 )
 """What files in a package are called: nothing that could lead out of a folder."""
 

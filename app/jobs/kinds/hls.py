@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from app.errors import InvalidMedia, InvalidParameter
-from app.ffmpeg.cutting import Span, chunk_count, end_of, span_of
+from app.ffmpeg.cadence import steady_rate
+from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
 from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
-from app.ffmpeg.playlists import Variant, read_rendition
+from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.segmenting import Segments, cut_work, keyed_part, sound_bytes, sound_work
 from app.jobs.encoding import encoder_for, planned
@@ -113,8 +114,9 @@ def _part_seconds(seconds: float, params: HlsParams) -> float:
     return max(1, segments) * params.segment_seconds
 
 
-def _order(source: Source, path: Path, span: Span, look: Look) -> PartOrder:
-    return PartOrder(path, source.item.content_type, source.video, source.duration_seconds, span, None, look)
+def _order(source: Source, path: Path, span: Span, look: Look, rate: float | None = None) -> PartOrder:
+    grid = None if rate is None else Grid.of(span, rate)
+    return PartOrder(path, source.item.content_type, source.video, source.duration_seconds, span, grid, look)
 
 
 def _look(source: Source, params: HlsParams, shop: Workshop, height: int) -> Look:
@@ -123,12 +125,16 @@ def _look(source: Source, params: HlsParams, shop: Workshop, height: int) -> Loo
 
 
 async def _cuts(source: Source, path: Path, params: HlsParams, shop: Workshop) -> Json:
-    """Return the parts as `[start, end, frames]`: each begins where a segment does."""
+    """Return the parts as `[start, end, frames]`: each begins where a segment does.
+
+    `rate`: frames come at irregular times, which not all players take from segments; they are shown so many a second.
+    """
     times = (await shop.ffmpeg.frames(path, source.item.content_type)).times
+    rate = await shop.files.run(steady_rate, times)
     end, length = end_of(times, source.duration_seconds), _part_seconds(source.duration_seconds, params)
     edges = [times[0] + place * length for place in range(_part_count(source.duration_seconds, params))]
     spans = [span_of(times, start, stop) for start, stop in zip(edges, [*edges[1:], end + 1.0], strict=True)]
-    return {"parts": [[one.start, min(end, one.end), one.frames] for one in spans], "end": end}
+    return {"parts": [[one.start, min(end, one.end), one.frames] for one in spans], "end": end, "rate": rate}
 
 
 async def _part(step: Step, path: Path, params: HlsParams, shop: Workshop) -> Json:
@@ -136,7 +142,8 @@ async def _part(step: Step, path: Path, params: HlsParams, shop: Workshop) -> Js
     start, end, frames = shop.results["cuts"]["parts"][place]
     if not frames:  # it ends before: the container said more than there is
         return {"frames": 0}
-    order = _order(source, path, Span(start, end, frames), _look(source, params, shop, height))
+    look, rate = _look(source, params, shop, height), shop.results["cuts"]["rate"]
+    order = _order(source, path, Span(start, end, frames), look, rate)
     target = shop.file(f"{step.name}.mp4")
     first = shop.results.get(f"p{height}-0001")
     highest = Profile.HIGH if first is None else Profile[first["profile"]]
@@ -146,7 +153,7 @@ async def _part(step: Step, path: Path, params: HlsParams, shop: Workshop) -> Js
     assert report.rung is not None
     return {
         "frames": report.frames or 0,
-        "seconds": order.span.seconds,
+        "seconds": order.span.seconds if rate is None else order.frames / rate,
         "profile": report.rung.profile.name,
         "peakBytes": report.peak_bytes,
     }
@@ -168,11 +175,8 @@ async def _cut(height: int, params: HlsParams, shop: Workshop) -> Json:
         Segments(folder, params.segment_seconds),
     )
     await shop.ffmpeg.run(work, shop.progress)
-    rendition = await shop.files.run(read_rendition, folder)
-    wanted = sum(result["seconds"] for _, result in parts)
-    if abs(rendition.seconds - wanted) > 0.5 + params.segment_seconds * 0.01:
-        raise InvalidMedia(f"The segments last {rendition.seconds:.2f} s where they should {wanted:.2f} s.")
-    return told_of(rendition)
+    await shop.files.run(correct_end, folder, sum(result["seconds"] for _, result in parts))
+    return told_of(await shop.files.run(read_rendition, folder))
 
 
 async def _sound(source: Source, path: Path, params: HlsParams, shop: Workshop) -> Json:
@@ -197,7 +201,7 @@ async def _package(params: HlsParams, shop: Workshop) -> Json:
     source = shop.sources[0]
     await _remove_parts(shop)
     looks = _looks(source, params, Means(shop.ffmpeg.abilities, 0, 0))
-    rate = None if source.video.is_variable_rate else source.video.frame_rate
+    rate = shop.results["cuts"]["rate"] or source.video.frame_rate
     variants = [
         Variant(rendition_of(f"{one.height}p", shop.results[f"p{one.height}"]), one.width, one.height, rate)
         for one in looks

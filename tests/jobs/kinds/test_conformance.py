@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +45,11 @@ CLIP = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("inputs")
     make(made / "a.mp4", *CLIP)
     Image.effect_noise((64, 48), 60).convert("RGB").save(made / "p.png")
-    yield made
+    return made
 
 
 def test_every_kind_of_the_contract_is_there() -> None:
