@@ -5,29 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from app.http.schema import Schema
 from app.jobs.job import Job
 from app.jobs.states import JobState
 from app.media.schema import MediaItemSchema, Moment
-
-_EXAMPLE: dict[str, JsonValue] = {
-    "id": "j5f0c2b9d8e7a41630f92be11",
-    "kind": "transcode",
-    "state": "running",
-    "input": "vydqn8zq6tc7jtx9nmsfe6",
-    "inputCount": 1,
-    "params": {"videoCodec": "h264", "maxHeight": 720},
-    "priority": 0,
-    "progress": 0.42,
-    "step": "encoding part 3 of 8",
-    "etaSeconds": 31.5,
-    "createdAt": "2026-01-14T09:30:00.123Z",
-    "attempts": 1,
-    "memory": {"predictedBytes": 188743680, "peakBytes": 171966464, "profile": "BALANCED", "retries": 0},
-    "machine": "media-1",
-}
 
 
 class JobMemorySchema(Schema):
@@ -48,8 +31,6 @@ class JobResultSchema(Schema):
 
 class JobSchema(Schema):
     """One job. Null: not known, or not there yet."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     id: str
     kind: str
