@@ -60,7 +60,8 @@ class Engine:
     A call has the picture as payload, the file for the answer as its first descriptor, that of a watermark as its
     second, and in its head the members of `Transform.as_head`, `"encoding"`, `"faces"`, `"coarse"`, `"maxPixels"`,
     `"maxFrames"`, `"animated"`, `"examines"`, `"watermark"` (share of the width) and `"peakBytes"`. The reply has no
-    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer.
+    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer, or the
+    memory for writing it.
     """
 
     def __init__(self) -> None:
@@ -113,7 +114,10 @@ class _Call:
     def _written(self, image: Image.Image) -> int:
         descriptor = self._head["descriptors"][0]
         if not self._head["examines"]:
-            return encode(image, self._encoding, self._credits(), descriptor)
+            try:
+                return encode(image, self._encoding, self._credits(), descriptor)
+            except MemoryError:  # the header has told the truth, the picture is noise
+                raise OSError(errno.ENOSPC, "there is not enough memory for writing it") from None
         return os.pwrite(descriptor, examined(image, self._rendering.exif, self._rendering.profile), 0)
 
     def _animation(self) -> Head:

@@ -102,8 +102,9 @@ class Images:
         """Render with as many bytes for the answer as are likely needed; only noise and the like take more."""
         found = plans(wish, self._governor.policy.encoder_effort, self._settings, mark)
         plan = self._fitting(found)
-        for answer_bytes in (plan.likely_bytes, plan.most_bytes):
-            if (rendered := await self._attempt(picture, plan, mark, answer_bytes)) is not None:
+        for answer_bytes, more_bytes in ((plan.likely_bytes, 0), (plan.most_bytes, plan.noise_bytes)):
+            predicted_bytes = self._predicted(plan) + more_bytes
+            if (rendered := await self._attempt(picture, plan, mark, predicted_bytes, answer_bytes)) is not None:
                 return rendered
         raise PayloadTooLarge(f"The answer would have more than {plan.most_bytes} bytes; ask for a smaller one.")
 
@@ -135,10 +136,9 @@ class Images:
         return max(plan.formula_bytes, self._governor.forecast.predict(plan.operation, plan.formula_bytes))
 
     async def _attempt(
-        self, picture: Picture, plan: RenderPlan, mark: Mark | None, answer_bytes: int
+        self, picture: Picture, plan: RenderPlan, mark: Mark | None, predicted_bytes: int, answer_bytes: int
     ) -> RenderedImage | None:
-        """Render once; None: the answer needs more than `answer_bytes`."""
-        predicted_bytes = self._predicted(plan)
+        """Render once; None: the answer needs more than `answer_bytes`, or writing it more than was predicted."""
         parts = {"render": predicted_bytes + plan.work.encoded_bytes, "answer": answer_bytes}
         head = {**plan.as_head(self._settings, mark), "peakBytes": predicted_bytes}
         while True:

@@ -77,13 +77,15 @@ class Rendering:
     def _resampled(self, image: Image.Image, placement: Placement, scale: int) -> Image.Image:
         stored = self._turn.back(placement.shown)
         width, height = self.header.width / scale, self.header.height / scale
-        if self.header.format.decodes_upright:
+        if self.header.format.averages:
+            width, height = image.size
+        elif self.header.format.decodes_upright:
             width, height = (side / scale for side in self.header.upright)
         right, bottom = min(stored.right * width, image.width), min(stored.bottom * height, image.height)
         size = self._turn.size(placement.turn.size(placement.size))
         left, top = max(0.0, min(stored.x * width, right - 1)), max(0.0, min(stored.y * height, bottom - 1))
         box = (_exact(left), _exact(top), _exact(right), _exact(bottom))
-        return resample(image, size, box, SHARPEST if scale == 1 else AFTER_SCALE)
+        return resample(image, size, box, SHARPEST if scale == 1 or self.header.format.averages else AFTER_SCALE)
 
     def _placed(self, image: Image.Image, placement: Placement) -> Image.Image:
         turn = self._turn.then(placement.turn)
