@@ -293,6 +293,15 @@ def test_a_sound_has_no_picture(client: httpx.Client) -> None:
     problem_of(client.get(f"/v1/media/{media_id}/info"), 415, "unsupported_media")
 
 
+def test_the_cage_of_imaging_children_is_told_too(client: httpx.Client, path: str) -> None:
+    client.get(f"{path}?width=33")
+
+    imaging = client.get("/metrics/memory").json()["sandbox"]["imaging"]
+
+    assert (imaging["policy"], imaging["network"], imaging["startMethod"]) == ("required", False, "fork")
+    assert client.get("/v1/limits").json()["derived"]["imageWorkers"] == 1
+
+
 def test_store_makes_an_item_of_the_result(client: httpx.Client, path: str) -> None:
     answer = client.get(f"{path}?width=50&format=png&store=true&name=small.png")
 
