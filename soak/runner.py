@@ -139,7 +139,7 @@ async def _left_behind(service: Service) -> list[str]:
 
 def unfinished(report: dict[str, Any]) -> list[str]:
     """Return what a report of `/metrics/memory` shows beyond an idle service: work in the ledger, files, streams."""
-    lasting = ("api", "connections", "resumable", "storage", "model:", "tracker:", "zygote", "cache")
+    lasting = ("api", "connections", "resumable", "storage", "model:", "tracker:", "zygote", "imaging", "cache")
     left = [holder["owner"] for holder in report["budget"]["holders"] if not holder["owner"].startswith(lasting)]
     left += [f"{report['budget']['waiting']} waiting"] if report["budget"]["waiting"] else []
     left += [f"{report['tempFiles']['count']} temporary files"] if report["tempFiles"]["count"] else []
