@@ -134,7 +134,7 @@ def test_the_contract_lists_the_members_of_the_memory_probe_and_no_others() -> N
     values |= {"images", "counter", "inferred", "fork", "exec", "required"}
     of_the_sandbox = {
         "policy", "network", "landlock", "missing", "observed", "dataLimitBytes", "oomScoreAdj", "parentDeathSignal",
-        "startMethod", "obstacle",
+        "startMethod", "obstacle", "imaging",
     }  # fmt: skip
 
     members = {name for name in listed if not name.isupper()} - values - of_the_sandbox

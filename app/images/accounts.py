@@ -49,10 +49,16 @@ class ImagingAccount:
         self._governor.remeasure()
 
     def is_outgrown(self) -> bool:
-        """Whether it holds `_GROWTH_BYTES` more than a child should; asked after each call, so the entry follows it."""
-        missing_bytes = self.resident_bytes + _SPARE_BYTES - self._reservation.reserved_bytes
+        """Whether it holds `_GROWTH_BYTES` more than a child should; asked after each call, so the entry follows it.
+
+        A sample in the middle of a call shows what the call holds: what was granted for that is given back later.
+        """
+        wanted_bytes = max(CHILD_BYTES, self.resident_bytes + _SPARE_BYTES)
+        missing_bytes = wanted_bytes - self._reservation.reserved_bytes
         if missing_bytes > 0:
             self._reservation.grow({ROLE: missing_bytes})
+        elif missing_bytes < 0:
+            self._reservation.shrink(-missing_bytes)
         return self.resident_bytes > CHILD_BYTES + _GROWTH_BYTES
 
     def ended(self, worker: WorkerProcess) -> None:

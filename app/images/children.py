@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.pressure import PressureLevel
 from app.domain.priority import Priority
@@ -18,6 +18,7 @@ from app.workers.channel import Message
 from app.workers.pool import WorkerPool
 from app.workers.process import WorkerProcess
 from app.workers.reply import Reply
+from app.workers.sandbox import outlook
 from app.workers.spec import WorkerSpec
 from app.workers.surroundings import Surroundings
 from app.workers.zygote_account import ZygoteAccount
@@ -47,6 +48,7 @@ class ImagingChildren:
         self._accounts: list[ImagingAccount] = []
         self._convoy: Convoy | None = None
         self._expected = 0
+        self._sandbox: dict[str, Any] = outlook(spec.sandbox)
         self._undo: list[Callable[[], None]] = [
             governor.subscribe(self._follow),
             governor.reclaim.register(
@@ -59,6 +61,13 @@ class ImagingChildren:
         """Why nothing can be rendered now."""
         trouble = self._surroundings.trouble(ROLE)
         return [trouble] if trouble is not None else []
+
+    @property
+    def sandbox(self) -> dict[str, Any]:
+        """What holds of the children's cage, as the last one that is here reported it."""
+        if (children := self.pool.children) and children[-1].sandbox:
+            self._sandbox = children[-1].sandbox
+        return {**self._sandbox, "obstacle": self._surroundings.launcher.obstacle}
 
     @property
     def held_bytes(self) -> int:

@@ -23,7 +23,6 @@ from app.imaging.animation import Animation
 from app.imaging.encoders import Credits, encode
 from app.imaging.encoding import Encoding
 from app.imaging.examination import examined
-from app.imaging.exif import ARTIST, COPYRIGHT, read_texts
 from app.imaging.header import read_header
 from app.workers.channel import Head
 from app.workers.data_cage import DataCage
@@ -62,8 +61,8 @@ class Engine:
     A call has the picture as payload, the file for the answer as its first descriptor, that of a watermark as its
     second, and in its head the members of `Transform.as_head`, `"encoding"`, `"faces"`, `"coarse"`, `"maxPixels"`,
     `"maxFrames"`, `"animated"`, `"examines"`, `"watermark"` (share of the width) and `"peakBytes"`. The reply has no
-    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer. With
-    `"masks"` in the head, masks are drawn in its place (`mask.write_masks`).
+    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer, or the
+    memory for writing it. With `"masks"` in the head, masks are drawn in its place (`mask.write_masks`).
     """
 
     def __init__(self) -> None:
@@ -118,7 +117,10 @@ class _Call:
     def _written(self, image: Image.Image) -> int:
         descriptor = self._head["descriptors"][0]
         if not self._head["examines"]:
-            return encode(image, self._encoding, self._credits(), descriptor)
+            try:
+                return encode(image, self._encoding, self._credits(), descriptor)
+            except MemoryError:  # the header has told the truth, the picture is noise
+                raise OSError(errno.ENOSPC, "there is not enough memory for writing it") from None
         return os.pwrite(descriptor, examined(image, self._rendering.exif, self._rendering.profile), 0)
 
     def _animation(self) -> Head:
@@ -162,8 +164,7 @@ class _Call:
     def _credits(self) -> Credits:
         if self._transform.conversion.metadata != "copyright":
             return Credits()
-        texts = read_texts(self._rendering.exif, (ARTIST, COPYRIGHT))
-        return Credits(texts.get(ARTIST, ""), texts.get(COPYRIGHT, ""))
+        return self._rendering.credits
 
     def _told(self, size: tuple[int, int], frames: int, size_bytes: int) -> Head:
         return {

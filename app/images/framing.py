@@ -17,6 +17,10 @@ MAX_RESULT_PIXELS = 50_000_000
 """The largest answer, in pixels. A larger picture is made smaller where no size is asked for."""
 
 
+_GAP = 2.0
+"""What an averaging decoder leaves to a good filter: that of `resample`, where Pillow averages."""
+
+
 def placed(transform: Transform, size: Size, faces: Sequence[Region] = ()) -> Placement:
     """Return what a transform shows of an upright picture of this size; `faces` are regions of it.
 
@@ -51,8 +55,10 @@ def decode_scale(header: PictureHeader, placement: Placement, coarse: bool = Fal
     """
     target = placement.covering
     ratio = min(header.upright[0] / target[0], header.upright[1] / target[1]) * (2 if coarse else 1)
+    if header.format.averages:
+        ratio /= _GAP
     ratio += 1e-6  # what is a whole number but for rounding counts as one
-    return next((scale for scale in header.format.scales if ratio >= scale), 1)
+    return next((scale for scale in header.format.scales_of(header) if ratio >= scale), 1)
 
 
 def scaled_size(header: PictureHeader, scale: int) -> Size:

@@ -91,9 +91,10 @@ class Work:
         wanted = 4 * size[0] * size[1]
         between = 4 * int(max(size[0] * -(-full[1] // factors[1]), size[1] * -(-full[0] // factors[0])))
         if self.header.format.is_averageable(self.header):
+            converted = wanted if self.header.format.is_padded(self.header) else 0
             if (round(full[0]), round(full[1])) == size:  # nothing is resampled, at most something cut out
-                return wanted if placement.shown != WHOLE else 0
-            return (4 * int(reduced) if max(factors) > 1 else 0) + between + wanted
+                return converted + (wanted if placement.shown != WHOLE else 0)
+            return (4 * int(reduced) if max(factors) > 1 else 0) + between + wanted + converted
         around = int(4 * reduced + 32 * (full[0] / factors[0] + full[1] / factors[1] + 8))
         band = _BAND_BYTES * int(min(BAND_PIXELS + full[0] * factors[1], full[0] * full[1]))
         return around + max(band, around + between + 2 * wanted)
@@ -101,10 +102,10 @@ class Work:
     def _placing(self) -> int:
         """Turned, and then brought into sRGB: each but that of RGB itself makes a second picture."""
         view, header = self.view, self.header
-        if header.channels == 4 and not header.format.has_alpha(header):
-            return 8 * view.pixels + _CMYK_BYTES
         lies = header.orientation > 1 and not header.format.decodes_upright
         turned = lies or self.scene.placement.turn != Turn()
+        if header.channels == 4 and not header.format.has_alpha(header):
+            return (12 if turned else 8) * view.pixels + _CMYK_BYTES
         second = 5 * view.pixels if view.channels == 1 else view.nbytes if turned else 0
         return view.nbytes + second + _COLOUR_BYTES
 

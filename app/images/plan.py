@@ -53,6 +53,12 @@ class RenderPlan:
         most = self.work.encoding.most_bytes(sheet.pixels, sheet.channels)
         return most + 4 * self.work.coded_bytes if self.work.animated else most
 
+    @property
+    def noise_bytes(self) -> int:
+        """What writing noise takes beyond `formula_bytes`."""
+        sheet = self.work.result
+        return 0 if self.work.animated else self.work.encoding.noise_bytes(sheet.pixels, sheet.channels)
+
     def as_head(self, settings: ImageSettings, mark: Mark | None) -> dict[str, Any]:
         """Return it as members of a call to a child, but for `peakBytes` (`engine.Engine`)."""
         work = self.work
@@ -93,7 +99,7 @@ def plans(wish: Wish, effort: float, settings: ImageSettings, mark: Mark | None 
         InvalidParameter: see `framing.placed` and `Conversion.chosen`.
     """
     header, conversion = wish.header, wish.transform.conversion
-    if header.progressive or not header.format.scales:  # however it is framed, all of it is decoded
+    if header.progressive or not header.format.counts_scaled:  # however it is framed, all of it is decoded
         check_counted(header, header.pixels, settings.max_pixels)
     alpha = header.format.has_alpha(header)
     name = conversion.chosen(header, wish.transform.accepted, alpha)
@@ -122,7 +128,8 @@ def check_pixels(work: Work, max_pixels: int) -> None:
         TooManyPixels: more decoded pixels x frames than `max_pixels`, or more stored ones than any decoder takes.
     """
     header = work.header
-    width, height = (header.width, header.height) if header.progressive else scaled_size(header, work.scale)
+    is_scaled = header.format.counts_scaled and not header.progressive
+    width, height = scaled_size(header, work.scale) if is_scaled else (header.width, header.height)
     check_counted(header, width * height * (header.frames if work.animated else 1), max_pixels)
 
 

@@ -13,6 +13,7 @@ from app.images.transform import Transform
 from app.images.turn import Turn
 from app.imaging.colour import to_srgb
 from app.imaging.detail import MEASURED_SIDE, richest_part
+from app.imaging.encoders import Credits
 from app.imaging.opened import decoder_errors, open_image
 from app.imaging.picture_format import PictureHeader
 from app.imaging.resample import AFTER_SCALE, SHARPEST, load_scaled, resample
@@ -31,7 +32,8 @@ class Rendering:
         self._data = data
         with decoder_errors():
             self._opened: ImageFile.ImageFile | None = open_image(data, header)
-        self.exif = header.format.read_exif(data) or self._opened.info.get("exif", b"")
+        self.exif: bytes = header.format.read_exif(data) or self._opened.info.get("exif") or b""
+        self.credits = Credits.of(self.exif, self._opened.info)
         self.profile = header.format.read_profile(data) or self._opened.info.get("icc_profile")
         self._turn = Turn() if header.format.decodes_upright else Turn.of_orientation(header.orientation)
 
@@ -75,13 +77,15 @@ class Rendering:
     def _resampled(self, image: Image.Image, placement: Placement, scale: int) -> Image.Image:
         stored = self._turn.back(placement.shown)
         width, height = self.header.width / scale, self.header.height / scale
-        if self.header.format.decodes_upright:
+        if self.header.format.averages:
+            width, height = image.size
+        elif self.header.format.decodes_upright:
             width, height = (side / scale for side in self.header.upright)
         right, bottom = min(stored.right * width, image.width), min(stored.bottom * height, image.height)
         size = self._turn.size(placement.turn.size(placement.size))
         left, top = max(0.0, min(stored.x * width, right - 1)), max(0.0, min(stored.y * height, bottom - 1))
         box = (_exact(left), _exact(top), _exact(right), _exact(bottom))
-        return resample(image, size, box, SHARPEST if scale == 1 else AFTER_SCALE)
+        return resample(image, size, box, SHARPEST if scale == 1 or self.header.format.averages else AFTER_SCALE)
 
     def _placed(self, image: Image.Image, placement: Placement) -> Image.Image:
         turn = self._turn.then(placement.turn)

@@ -4,8 +4,8 @@ The bytes per pixel (here and in `formats/`) are counted from what the decoders 
 the rise of VmHWM in fresh children (Pillow 13.0, libjpeg-turbo 3.2, libwebp 1.6, libavif 1.4.2, libheif 1.23.6, glibc
 2.36). Measured and predicted MB at 12 MP, fitted into 640x480 | at full size:
 
-    JPEG 4:2:0 baseline     6, 8     |  48, 49        WebP lossy       193, 201  | 194, 195
-    JPEG 4:2:0 progressive  39, 40   |  84, 85        WebP alpha       213, 217  | 261, 303
+    JPEG 4:2:0 baseline     6, 8     |  48, 49        WebP lossy        18, 23   |  96, 100
+    JPEG 4:2:0 progressive  39, 40   |  84, 85        WebP alpha        60, 126  | 144, 160
     JPEG 4:4:4 progressive  75, 76   | 120, 121       AVIF 4:2:0       107, 131  | 107, 125
     JPEG CMYK progressive   99, 100  | 144, 145       AVIF 4:4:4       126, 169  | 126, 163
     PNG RGB                 54, 55   |  48, 49        AVIF alpha       136, 173  | 184, 259
@@ -34,6 +34,8 @@ MAX_STORED_PIXELS = 1 << 28
 # Buffers of the codecs, Python objects, and the slack of the allocator (what a worker keeps of its heap: 0006).
 _BASE_BYTES = 3 << 20
 
+_GAP = 2.0
+
 # Of the answer: the RGB image and its turned copy at 4 bytes a pixel, `tobytes` in pieces and joined at 3.
 _ANSWER_BYTES = 14
 
@@ -48,13 +50,14 @@ _BAND_BYTES = 16
 def draft_scale(header: PictureHeader, target: tuple[int, int] | None) -> int:
     """Return the divisor (1, 2, 4 or 8) at which a picture is decoded to cover an upright target.
 
-    The rule is that of `PIL.JpegImagePlugin.JpegImageFile.draft`.
+    The rule is that of `PIL.JpegImagePlugin.JpegImageFile.draft`; a decoder that averages leaves half of the way.
     """
-    if target is None or not header.format.scales:
+    scales = header.format.scales_of(header)
+    if target is None or not scales:
         return 1
     width, height = _stored_target(header, target)
-    ratio = min(header.width // width, header.height // height)
-    return next((scale for scale in header.format.scales if ratio >= scale), 1)
+    ratio = min(header.width // width, header.height // height) / (_GAP if header.format.averages else 1)
+    return next((scale for scale in scales if ratio >= scale), 1)
 
 
 def counted_pixels(header: PictureHeader, target: tuple[int, int] | None, decoded_frames: int = 1) -> int:
@@ -63,7 +66,8 @@ def counted_pixels(header: PictureHeader, target: tuple[int, int] | None, decode
     A baseline JPEG counts at the scale at which it is decoded for an upright `target`; a progressive one counts whole,
     because its coefficients are kept whole. `decoded_frames` is how many frames of an animation will be decoded.
     """
-    scale = 1 if header.progressive else draft_scale(header, target)
+    is_scaled = header.format.counts_scaled and not header.progressive
+    scale = draft_scale(header, target) if is_scaled else 1
     width, height = _scaled(header, scale)
     return width * height * decoded_frames
 
@@ -133,7 +137,7 @@ def _reduce_bytes(header: PictureHeader, size: tuple[int, int], target: tuple[in
     reduced = 4 * reduced_size[0] * reduced_size[1]
     resized = 0 if reduced_size == target else 4 * target[0] * reduced_size[1] + wanted
     if header.format.is_averageable(header):
-        converted = wanted if header.channels != 3 else 0
+        converted = wanted if header.channels != 3 or header.format.is_padded(header) else 0
         return (reduced if max(factors) > 1 else 0) + resized + converted
     band = _BAND_BYTES * min(BAND_PIXELS + size[0] * factors[1], size[0] * size[1])
     premultiplied = reduced if resized and header.channels in (2, 4) else 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.domain.analysis_size import AnalysisSize
-from app.imaging.cost import BAND_PIXELS, REDUCING_GAP, check_pixels, reduction
+from app.imaging.cost import BAND_PIXELS, REDUCING_GAP, check_pixels, draft_scale, reduction
 from app.imaging.header import read_header
 from app.imaging.opened import decoder_errors, open_image
 
@@ -22,7 +22,7 @@ FOR_MODELS, FOR_EYES = Resampling.NEAREST, Resampling.BILINEAR
 
 _WHITE = (255, 255, 255)
 _HALF = 2
-_PLAIN_MODES = frozenset(("RGB", "L", "CMYK", "YCbCr"))
+_PLAIN_MODES = frozenset(("RGB", "RGBX", "L", "CMYK", "YCbCr"))
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -100,7 +100,8 @@ def decode_image(
     stored = target[::-1] if orientation >= 5 else target
     with decoder_errors():
         opened = open_image(data, header)
-        drafted = opened.draft("RGB", stored)
+        scale = draft_scale(header, target)
+        drafted = opened.draft("RGB", (opened.width // scale, opened.height // scale)) if scale > 1 else None
         opened.load()
         image = to_rgb(opened, stored, resample, drafted[1] if drafted else None)
         del opened

@@ -10,13 +10,17 @@ _QUALITY = {"jpeg": 80, "webp": 80, "avif": 60, "png": 100}
 _FINE_QUALITY = 90
 """From here on colours have all their samples (4:4:4)."""
 
-_PEAKS = {"jpeg": 3.2, "png": 0.1, "webp": 6.3, "avif": 30.0}
+_PEAKS = {"jpeg": 3.2, "png": 0.1, "webp": 8.5, "avif": 30.0}
 _FINE_JPEG, _WEBP_ALPHA, _WEBP_LOSSLESS, _AVIF_ALPHA, _AVIF_FINE = 6.3, 26.0, 25.0, 34.0, 12.0
 _AVIF_FAST = 5.0
+_WEBP_NOISE = 22.0
 _BASE_BYTES = 1 << 20
 _AVIF_BYTES = 3 << 20
 _LOSSLESS_BYTES = 28 << 20
 """Tables of WebP's lossless coder, which smaller pictures fill only in part."""
+
+_COLOURED, _COLOUR_BYTES = frozenset(("webp", "avif")), 4
+"""What cannot be grey is written from a second picture."""
 
 _ROOM_BYTES = 64 << 10
 _LIKELY = 1.0
@@ -75,7 +79,13 @@ class Encoding:
             base += _AVIF_BYTES
             each = (_AVIF_ALPHA if channels == 4 else each) + (_AVIF_FINE if self.is_fine else 0)
             each -= 0 if self.effort >= 1 else _AVIF_FAST
+        if channels == 1 and self.format in _COLOURED:
+            each += _COLOUR_BYTES
         return base + int(each * pixels)
+
+    def noise_bytes(self, pixels: int, channels: int) -> int:
+        """Return what writing noise takes beyond `peak_bytes`; see `encoders` for who can do without."""
+        return int(_WEBP_NOISE * pixels) if self.format == "webp" and (self.lossless or channels == 4) else 0
 
     def most_bytes(self, pixels: int, channels: int) -> int:
         """Return what no file of it is longer than, noise included."""

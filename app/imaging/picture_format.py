@@ -64,7 +64,12 @@ class PictureFormat(ABC):
     brands: ClassVar[frozenset[bytes]] = frozenset()
     """Where it is an ISO base media file instead: the brands that stand for this format."""
     scales: ClassVar[tuple[int, ...]] = ()
-    """The divisors at which the decoder can decode straight away (`Image.draft`), largest first."""
+    """The divisors at which the decoder can decode straight away (`Image.draft`), largest first; see `scales_of`."""
+    averages: ClassVar[bool] = False
+    """Whether it averages then, into whole pixels: an eye wants twice as many as it is shown, filtered well. (JPEG
+    leaves frequencies out, and a last column may stand for a part of its width.)"""
+    counts_scaled: ClassVar[bool] = False
+    """Whether such a picture counts for IMAGE__MAX_PIXELS at the scale at which it is decoded."""
     decodes_upright: ClassVar[bool] = False
     """Whether the decoder itself applies the orientation."""
 
@@ -86,6 +91,10 @@ class PictureFormat(ABC):
             IndexError, struct.error: `data` ends inside it.
         """
 
+    def scales_of(self, _header: PictureHeader) -> tuple[int, ...]:
+        """Return the divisors at which a picture of this header can be decoded, largest first."""
+        return self.scales
+
     def buffer_bytes(self, _header: PictureHeader, _encoded_bytes: int) -> int:
         """What the decoder holds beside the pixels, such as its own copy of a file of `encoded_bytes`."""
         return 0
@@ -106,6 +115,10 @@ class PictureFormat(ABC):
     def is_averageable(self, header: PictureHeader) -> bool:
         """Whether Pillow's image can be reduced in the mode in which it comes (`decode._PLAIN_MODES`)."""
         return header.channels in (1, 3)
+
+    def is_padded(self, _header: PictureHeader) -> bool:
+        """Whether it comes in mode RGBX, and is brought into RGB when it has been reduced."""
+        return False
 
     def read_profile(self, _data: bytes | memoryview) -> bytes | None:
         """Return the ICC profile of a file of this format where Pillow's plug-in is kept from reading it."""

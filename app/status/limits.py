@@ -27,6 +27,7 @@ async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> Li
             budget_bytes=governor.budget.total_bytes,
             largest_grant_bytes=governor.budget.limit_bytes,
             vision_workers=status.vision.instances,
+            image_workers=status.images.images.children.pool.spec.limits.workers,
             max_frame_bytes=core.settings.vision.max_bytes,
             job_workers=status.jobs.workers,
             max_queued_jobs=core.settings.jobs.max_queued,

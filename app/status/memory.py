@@ -141,7 +141,7 @@ def memory_report(status: StatusRoom) -> MemorySchema:
             "last_oom": None if last is None else {"evidence": last.evidence, **last.snapshot},
             "oom_kills": sample.oom_kills,
             "oom_group": sample.oom_group,
-            "sandbox": status.vision.vision.sandbox(),
+            "sandbox": {**status.vision.vision.sandbox(), "imaging": status.images.images.children.sandbox},
         },
         from_attributes=True,
     )

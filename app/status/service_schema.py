@@ -35,6 +35,7 @@ class DerivedSchema(Schema):
     budget_bytes: int
     largest_grant_bytes: int
     vision_workers: int
+    image_workers: int
     max_frame_bytes: int
     job_workers: int
     max_queued_jobs: int

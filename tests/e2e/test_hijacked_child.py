@@ -177,7 +177,8 @@ def test_the_service_is_as_it_was(taken_over: dict[str, object], server: Running
     with server.client() as client:
         assert client.get("/health/live").status_code == 200
         assert client.get("/v1/media").status_code == 401
-    assert sorted(path.name for path in server.root.iterdir()) == ["derived", "lock", "media", "staging", "state", "tmp"]
+    folders = sorted(path.name for path in server.root.iterdir())
+    assert folders == ["derived", "lock", "media", "staging", "state", "tmp"]
     assert os.getpriority(os.PRIO_PROCESS, server.process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
 
 

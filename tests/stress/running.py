@@ -136,7 +136,7 @@ class Footprint:
 def _has_as_many_children_as_entries(report: Mapping[str, Any]) -> bool:
     children = sum(process["role"] not in ("api", "other") for process in report["processes"])
     owners: list[str] = [holder["owner"] for holder in report["budget"]["holders"]]
-    return children == sum(owner.startswith(("model:", "tracker:", "zygote")) for owner in owners)
+    return children == sum(owner.startswith(("model:", "tracker:", "zygote", "imaging")) for owner in owners)
 
 
 def _open_files(pid: int) -> Counter[str]:

@@ -35,6 +35,7 @@ class Jpeg(PictureFormat):
     plugin = "PIL.JpegImagePlugin:JpegImageFile"
     signature = rb"\xff\xd8\xff"
     scales = (8, 4, 2)
+    counts_scaled = True
 
     def buffer_bytes(self, header: PictureHeader, _encoded_bytes: int) -> int:
         return _ROW_BYTES * header.width

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import struct
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia
@@ -18,17 +22,67 @@ _LOSSY_SAMPLES, _LOSSLESS_SAMPLES = 1.5, 3.0
 _PIXEL_BYTES = 16
 
 
+SCALES = (8, 4, 2)
+"""The divisors at which an opaque still picture is decoded: libwebp averages."""
+
+# Rows of blocks, their coefficients and filters (libwebp, `src/dec/frame_dec.c`: about 200 bytes a column).
+_COLUMN_BYTES = 512
+_LOSSLESS_BYTES = 4
+_ALPHA_BYTES = 5  # its plane, and what that is unpacked into where it has no palette
+
+
 class WebP(PictureFormat):
     name = "webp"
     media_type = MediaType("image/webp", MediaKind.IMAGE, ".webp")
     plugin = "PIL.WebPImagePlugin:WebPImageFile"
     signature = rb"RIFF....WEBP"
+    averages = True
 
     def buffer_bytes(self, _header: PictureHeader, encoded_bytes: int) -> int:
         return encoded_bytes
 
-    def decoder_bytes(self, _header: PictureHeader, pixels: int) -> tuple[int, int]:
-        return pixels * _PIXEL_BYTES, pixels * _PIXEL_BYTES
+    def scales_of(self, header: PictureHeader) -> tuple[int, ...]:
+        """Colours with alpha are averaged as they stand, which would bleed: these are decoded whole."""
+        return SCALES if _is_direct(header) and header.channels == 3 else ()
+
+    def decoder_bytes(self, header: PictureHeader, pixels: int) -> tuple[int, int]:
+        """Of a still picture the pixels that come out, some rows, and what is unpacked whole; see `imaging.libwebp`."""
+        if not _is_direct(header):
+            return pixels * _PIXEL_BYTES, pixels * _PIXEL_BYTES
+        image, whole = 4 * pixels, 0
+        if header.samples == _LOSSLESS_SAMPLES:
+            whole = _LOSSLESS_BYTES * header.pixels
+        elif header.channels == 4:
+            whole = _ALPHA_BYTES * header.pixels
+        return image + whole + _COLUMN_BYTES * header.width, image
+
+    def is_padded(self, header: PictureHeader) -> bool:
+        return _is_direct(header) and header.channels == 3
+
+    def read_profile(self, data: bytes | memoryview) -> bytes | None:
+        return _chunk(data, b"ICCP")
+
+    def read_exif(self, data: bytes | memoryview) -> bytes | None:
+        return _chunk(data, b"EXIF")
+
+    def load_plugin(self) -> Any:
+        """Pillow's own has what is animated, and all where libwebp is not found."""
+        animated = super().load_plugin()
+        if find_library() is None:
+            return animated
+        from app.imaging.libwebp import WebpImage, is_usable
+
+        if not is_usable():
+            return animated
+
+        def opened(file: Any) -> Any:
+            try:
+                return WebpImage(file)
+            except SyntaxError:
+                file.seek(0)
+                return animated(file)
+
+        return opened
 
     def read_header(self, data: bytes | memoryview) -> PictureHeader:
         """Read the first chunk of the RIFF file; of an extended one, at most 256 more for frames and orientation.
@@ -76,6 +130,33 @@ class WebP(PictureFormat):
             orientation=orientation,
             samples=samples,
         )
+
+
+@cache
+def find_library() -> Path | None:
+    """Return the libwebp that Pillow brings, by its place beside it; None where Pillow uses another."""
+    pillow = importlib.util.find_spec("PIL")
+    if pillow is None or pillow.origin is None:
+        return None
+    place = Path(pillow.origin).parent.parent / "pillow.libs"
+    return next(iter(sorted(place.glob("libwebp-*.so*"))), None)
+
+
+def _is_direct(header: PictureHeader) -> bool:
+    return not header.animated and find_library() is not None
+
+
+def _chunk(data: bytes | memoryview, wanted: bytes) -> bytes | None:
+    """Return the first of the chunks of this name, among as many as are looked at."""
+    position = 12
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            return None
+        name, length = _CHUNK.unpack_from(data, position)
+        if name == wanted:
+            return bytes(data[position + 8 : position + 8 + length])
+        position += 8 + length + (length & 1)
+    return None
 
 
 def _walk(data: bytes | memoryview, flags: int) -> tuple[int, int, float]:
