@@ -17,8 +17,9 @@ from app.http.state import ClientDep, opened
 from app.memory.budget import BudgetStatistics
 from app.memory.governor import Governor
 from app.server.lifecycle import Lifecycle
+from app.status.history import INTERVAL_SECONDS, INTERVALS
 from app.status.room import StatusRoom
-from app.status.schema import AdviceSchema, LevelSchema, MemorySchema, ReclaimReportSchema
+from app.status.schema import AdviceSchema, HistorySchema, LevelSchema, MemorySchema, ReclaimReportSchema
 
 router = APIRouter(tags=["memory"], responses=GUARDED)
 
@@ -53,6 +54,18 @@ async def advice(
     status: StatusDep, width: Side = 0, height: Side = 0, nbytes: Annotated[Size, Query(alias="bytes")] = 0
 ) -> AdviceSchema:
     return status.advisor.advise(nbytes, width, height)
+
+
+@router.get("/v1/memory/history", summary="The last hour: the peak of each 5 s, who held what then, and what happened")
+async def history(
+    status: StatusDep,
+    seconds: Annotated[int, Query(ge=1, le=INTERVAL_SECONDS * INTERVALS)] = INTERVAL_SECONDS * INTERVALS,
+) -> HistorySchema:
+    view = status.history.view(seconds)
+    return HistorySchema.model_validate(
+        {"interval_seconds": INTERVAL_SECONDS, **{name: getattr(view, name) for name in view.__slots__}},
+        from_attributes=True,
+    )
 
 
 async def _listener(status: StatusDep, client: ClientDep) -> AsyncIterator[None]:
@@ -171,6 +184,7 @@ def _processes(governor: Governor) -> list[dict[str, object]]:
         {
             "pid": process.pid,
             "role": governor.role(process.pid),
+            "owner": governor.owner(process.pid),
             "rss_bytes": process.rss_bytes,
             "uss_bytes": process.uss_bytes,
             "peak_rss_bytes": process.peak_rss_bytes,

@@ -11,6 +11,7 @@ from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
+from app.status.history import MemoryHistory
 from app.storage.watch import StorageWatch
 from app.vision.room import VisionRoom
 
@@ -26,6 +27,7 @@ class StatusRoom:
     advisor: Advisor
     audience: Audience
     watch: StorageWatch
+    history: MemoryHistory
 
     def reasons(self) -> list[str]:
         """Return why new work is not welcome now; empty: it is. Nothing is asked of anybody."""
@@ -45,4 +47,6 @@ async def open_status(
     await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
     audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
-    return StatusRoom(core, media, vision, images, advisor, audience, watch)
+    history = MemoryHistory(core.governor)
+    await stack.enter_async_context(core.background(history.run))
+    return StatusRoom(core, media, vision, images, advisor, audience, watch, history)

@@ -119,8 +119,10 @@ def test_with_a_key_everything_works(keyed: RunningServer, visit: Visit) -> None
     visitor.open("library")
     visitor.choose("Choose files", media_folder() / "thumb_up.jpg", media_folder() / "hand_202_frames.mp4")
 
-    visitor.until("document.querySelector('.picture img')?.naturalWidth === 640")
-    visitor.until("document.querySelector('.picture video')?.videoWidth === 640")
+    visitor.until("[...document.querySelectorAll('.picture img')].filter((one) => one.naturalWidth > 0).length === 2")
+    visitor.page.get_by_role("button", name="Open hand_202_frames.mp4", exact=True).click()
+    visitor.until("document.querySelector('dialog video')?.videoWidth === 640")
+    visitor.page.keyboard.press("Escape")
     assert KEY not in visitor.page.content()
     visitor.open("memory")
     visitor.until("window.blobUrls.size === 0")
