@@ -19,6 +19,7 @@ from app.domain.pressure import POLICIES
 from app.domain.units import MIB
 from app.images.room import ImagesRoom, open_images
 from app.images.wishes import open_presets
+from app.jobs.room import KINDS, JobsRoom, open_jobs
 from app.media.room import MediaRoom, open_media
 from app.memory.allowance import Allowance
 from app.memory.cache import Cache
@@ -52,6 +53,7 @@ class Overrides(TypedDict, total=False):
     """What a test may put in place of the real thing."""
 
     gauge: MemoryGauge
+    kinds: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class House:
     media: MediaRoom
     vision: VisionRoom
     images: ImagesRoom
+    jobs: JobsRoom
     status: StatusRoom
 
 
@@ -79,9 +82,10 @@ async def open_house(settings: Settings, **overrides: Unpack[Overrides]) -> Asyn
         media = await open_media(core, stack)
         vision = await open_vision(core, stack)
         images = await open_images(core, presets, stack, vision.heads)
-        status = await open_status(core, media, vision, images, stack)
+        jobs = await open_jobs(core, media, vision, images, stack, overrides.get("kinds", KINDS))
+        status = await open_status(core, media, vision, images, jobs, stack)
         core.governor.trimmer.start()
-        yield House(core, media, vision, images, status)
+        yield House(core, media, vision, images, jobs, status)
 
 
 async def _open_core(settings: Settings, gauge: MemoryGauge | None, stack: AsyncExitStack) -> Core:

@@ -18,6 +18,7 @@ from app.http.guards import KeyGuard, OpenDoors, OriginGuard, RequestContext
 from app.http.openapi import Document
 from app.images import info_routes, stored
 from app.images import routes as images
+from app.jobs import routes as jobs
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         images.build_router,
         info_routes.build_router,
         media.build_router,
+        jobs.build_router,
         status.build_router,
     ):  # tried in this order
         app.include_router(build_router())

@@ -19,7 +19,7 @@ compile() {
 upgrade=()
 [ "${UPGRADE:-}" = 1 ] && upgrade=(--upgrade)
 
-compile pyproject.toml --extra s3 --extra vision --output-file requirements/run.txt
+compile pyproject.toml --extra jobs --extra s3 --extra vision --output-file requirements/run.txt
 compile --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 compile --group tools --output-file requirements/tools.txt
 compile --group clients --output-file requirements/clients.txt

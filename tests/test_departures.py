@@ -105,7 +105,9 @@ class Service:
 
     def what_is_left(self) -> list[str]:
         holders = [holder.owner for holder in self.house.core.governor.budget.statistics().holders]
-        left = [owner for owner in holders if owner not in ("api", "cache", "connections", "test", "resumable", "storage")]
+        left = [
+            owner for owner in holders if owner not in ("api", "cache", "connections", "test", "resumable", "storage")
+        ]
         return left + ["a waiter"] * self.waiting + [path.name for path in (self.root / "tmp").iterdir()]
 
 

@@ -142,6 +142,8 @@ def _another_value(name: str, default: object) -> tuple[str, object]:
         "BALLAST_STORAGE__S3_PUBLIC_ENDPOINT": ("https://store", "https://store"),
         "BALLAST_IMAGE__PRESETS": ("thumb:width=320", {"thumb": "width=320"}),
         "BALLAST_SANDBOX": ("best-effort", "best-effort"),
+        "BALLAST_VIDEO__FFMPEG": ("/opt/ffmpeg", Path("/opt/ffmpeg")),
+        "BALLAST_VIDEO__FFPROBE": ("/opt/ffprobe", Path("/opt/ffprobe")),
     }
     if name in special:
         return special[name]

@@ -6,3 +6,6 @@ from typing import Literal
 
 SandboxPolicy = Literal["required", "best-effort"]
 """`required`: it does no work; `best-effort`: it works with what holds."""
+
+Sockets = Literal["none", "pairs", "network"]
+"""Which sockets a child may make: `pairs` are those that only it has both ends of, as an event loop needs one."""

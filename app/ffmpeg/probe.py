@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -44,14 +45,21 @@ DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items(
 _ENTRIES = (
     "format=duration,start_time,bit_rate"
     ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
-    ",duration,sample_rate,channels"
+    ",field_order,duration,sample_rate,channels"
     ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
 )
 
 
+_DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|64)(le|be)$|^p01[026]|^y2(10|12)")
+"""Pixel formats with more than 8 bits a sample, by FFmpeg's way of naming them."""
+
+
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise."""
+    """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
+
+    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell.
+    """
 
     codec: str | None
     width: int
@@ -63,13 +71,23 @@ class VideoStream:
     is_variable_rate: bool
     frames: int | None
     pixel_format: str | None
+    is_interlaced: bool = False
+    duration_seconds: float | None = None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether its samples have more than 8 bits."""
+        return self.pixel_format is not None and bool(_DEEP.search(self.pixel_format))
 
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
+    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell."""
+
     codec: str | None
     sample_rate: int | None
     channels: int | None
+    duration_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +197,8 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         is_variable_rate=bool(average and base and average != base),
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
+        duration_seconds=_seconds(stream.get("duration")),
+        is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
     )
 
 
@@ -187,6 +207,7 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream:
         codec=_text(stream.get("codec_name")),
         sample_rate=_count(stream.get("sample_rate")),
         channels=_count(stream.get("channels")),
+        duration_seconds=_seconds(stream.get("duration")),
     )
 
 

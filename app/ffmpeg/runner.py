@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -47,14 +47,6 @@ _ENVIRONMENT = {"LC_ALL": "C", "MALLOC_ARENA_MAX": "1", "AV_LOG_FORCE_NOCOLOR": 
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """Where FFmpeg's programs are; None: not installed."""
-
-    ffmpeg: Path | None
-    ffprobe: Path | None
-
-
-@dataclass(frozen=True, slots=True)
 class RunLimits:
     """What one run may take.
 
@@ -79,17 +71,20 @@ class Outcome:
     stderr: str
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Descriptors that a program writes to: its standard output (None: a pipe that is read here), and further ones,
+    which have the same numbers there."""
+
+    stdout: int | None = None
+    others: tuple[int, ...] = ()
+
+
 class ProcessLedger(Protocol):
     """What accounts for processes and shows them: the governor."""
 
     def enroll(self, process: EnrolledProcess) -> None: ...
     def dismiss(self, pid: int) -> None: ...
-
-
-def find_tools() -> Tools:
-    """Look for the programs on PATH."""
-    found = {name: shutil.which(name) for name in ("ffmpeg", "ffprobe")}
-    return Tools(**{name: Path(path).resolve() if path else None for name, path in found.items()})
 
 
 def guarded_input(path: Path, demuxer: str) -> list[str]:
@@ -130,25 +125,47 @@ class FFmpegRunner:
             Overloaded: the system has no descriptor or process left for it.
             WorkerFailed: it could not be started, or wrote more than `limits` allow.
         """
+        async with self.started(program, arguments, limits, holder) as process:
+            try:
+                async with asyncio.timeout(limits.deadline_seconds):
+                    return await _outcome(process, limits.output_bytes)
+            except TimeoutError as error:
+                raise ProcessingTimeout("Processing the media took too long.") from error
+
+    @asynccontextmanager
+    async def started(
+        self,
+        program: Path,
+        arguments: Sequence[str],
+        limits: RunLimits,
+        holder: Reservation | None = None,
+        outputs: Outputs = Outputs(),
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Start a program for the block: at its end, it and all that it started are gone, however it ends.
+
+        The deadline is up to the caller; `limits` bound its CPU time by it.
+
+        Raises:
+            Overloaded: the system has no descriptor or process left for it.
+            WorkerFailed: it could not be started.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._starter(limits, program),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE if outputs.stdout is None else outputs.stdout,
                 stderr=asyncio.subprocess.PIPE,
                 env=_ENVIRONMENT,
                 start_new_session=True,
+                pass_fds=outputs.others,
             )
         except OSError as error:
             raise (of_system(error) or WorkerFailed(f"{program.name} could not be started.")) from error
         work = None if holder is None else holder.priority
         self._ledger.enroll(EnrolledProcess(process.pid, ROLE, holder, lambda: _kill(process), lambda: work))
         try:
-            async with asyncio.timeout(limits.deadline_seconds):
-                return await _outcome(process, limits.output_bytes)
-        except TimeoutError as error:
-            raise ProcessingTimeout("Processing the media took too long.") from error
+            yield process
         finally:
             await _end(process)
             self._ledger.dismiss(process.pid)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.probe import Probe
 from app.ffmpeg.profiles import Profile, Rung
 
@@ -37,6 +38,8 @@ class Work:
     `cost_bytes`: its predicted peak (`predictor`); it is reserved with the margin that is usual. `threads`: of all its
     decoders and encoders, for the data limit. It may open what is in `reads`, and write what is in `writes` (files or
     folders), each file no larger than `file_bytes`. `seconds`: the length of what it makes, for progress and deadline.
+    `texts` are files (lists of parts) that are written before it starts, and are gone when it has ended; `reads` has
+    the folder that they are in.
     """
 
     arguments: Sequence[str]
@@ -47,6 +50,7 @@ class Work:
     file_bytes: int
     seconds: float
     expect: Expectation = Expectation()
+    texts: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,10 @@ class FFmpegWorks(Protocol):
         ...
 
     async def probe(self, path: Path, content_type: str) -> Probe: ...
+
+    async def frames(self, path: Path, content_type: str) -> PacketTimes:
+        """Return both of the following, by one run."""
+        ...
 
     async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
         """Return the times of the key frames, in seconds, in order (a packet list: nothing is decoded)."""

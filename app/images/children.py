@@ -87,10 +87,16 @@ class ImagingChildren:
                 self._convoy = self._governor.budget.convoy({ROLE: CHILD_BYTES}, owner=ROLE, load=self._load)
             await waiter.customer.join(self._convoy)
 
-    async def call(self, message: Message, deadline_seconds: float, customer: Customer) -> Reply:
+    async def call(
+        self, message: Message, deadline_seconds: float, customer: Customer, *, repeatable: bool = True
+    ) -> Reply:
         """Have a child answer; see `WorkerPool.call`."""
         return await self.pool.call(
-            message, deadline_seconds=deadline_seconds, priority=customer.priority, client=customer.client
+            message,
+            deadline_seconds=deadline_seconds,
+            repeatable=repeatable,
+            priority=customer.priority,
+            client=customer.client,
         )
 
     def another(self) -> ImagingAccount | None:

@@ -14,6 +14,7 @@ from app.domain.units import MIB
 from app.errors import InvalidMedia, TooManyPixels
 from app.images.conversion import KEEPS_ALPHA
 from app.images.framing import decode_scale, placed, watermark_size
+from app.images.mask import write_masks
 from app.images.operation import Scene
 from app.images.placement import Placement
 from app.images.rendering import Rendering, painted
@@ -61,7 +62,8 @@ class Engine:
     A call has the picture as payload, the file for the answer as its first descriptor, that of a watermark as its
     second, and in its head the members of `Transform.as_head`, `"encoding"`, `"faces"`, `"coarse"`, `"maxPixels"`,
     `"maxFrames"`, `"animated"`, `"examines"`, `"watermark"` (share of the width) and `"peakBytes"`. The reply has no
-    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer.
+    payload; its head tells size and times, or `"overflow": true` where the file was too short for the answer. With
+    `"masks"` in the head, masks are drawn in its place (`mask.write_masks`).
     """
 
     def __init__(self) -> None:
@@ -75,6 +77,8 @@ class Engine:
         """
         try:
             with self._cage.allowance(head["peakBytes"] + _SLACK_BYTES):
+                if "masks" in head:
+                    return write_masks(head["masks"], payload, head["descriptors"][0]), b""
                 return _Call(head, payload).answer(), b""
         except MemoryError:
             raise InvalidMedia("The picture needs more memory than its header says.") from None

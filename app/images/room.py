@@ -9,7 +9,8 @@ from app.core import Core
 from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.ffmpeg.frame import FrameGrabber
-from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.ffmpeg.runner import FFmpegRunner
+from app.ffmpeg.tools import find_tools
 from app.images.accounts import ROLE
 from app.images.children import ImagingChildren
 from app.images.derived import DerivedImages, Libraries
@@ -19,6 +20,7 @@ from app.images.frames import VideoFrames
 from app.images.images import Images
 from app.images.info import PictureInfos
 from app.images.marks import Marks
+from app.images.masks import Masks
 from app.images.presets import Presets
 from app.images.wishes import Wishes
 from app.media.pictures import Pictures
@@ -44,6 +46,7 @@ class ImagesRoom:
     """`pictures` takes bodies in; `body_idle_seconds`: how long one may pause."""
 
     images: Images
+    masks: Masks
     pictures: Pictures
     presets: Presets
     wishes: Wishes
@@ -85,6 +88,7 @@ async def open_images(
     )
     return ImagesRoom(
         images=images,
+        masks=Masks(children, governor),
         pictures=taken(core.unfinished),
         presets=presets,
         wishes=Wishes(presets),
@@ -98,7 +102,7 @@ async def open_images(
 
 
 def _find_grabber(settings: Settings, governor: Governor) -> FrameGrabber | None:
-    ffmpeg = find_tools().ffmpeg
+    ffmpeg = find_tools(settings.video).ffmpeg
     return None if ffmpeg is None else FrameGrabber(ffmpeg, FFmpegRunner(governor, settings.sandbox))
 
 

@@ -10,8 +10,12 @@ from typing import Protocol
 
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
+from app.images.masks import Masks
+from app.jobs.files import JobFiles
+from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json
 from app.jobs.source import Source
+from app.vision.frame_looks import FrameLooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class Means:
 class Workshop(Protocol):
     """One step's tools.
 
-    `sources` are the job's inputs in order, `results` what its finished steps returned, by name.
+    `sources` are the job's inputs in order, `results` what its finished steps returned, by name. `frames` has the
+    vision children look at frames that `ffmpeg.sample` gives, `masks` draws where something is covered; `files` are
+    the small ones in the job's folder.
     """
 
     job_id: str
@@ -34,6 +40,10 @@ class Workshop(Protocol):
     sources: Sequence[Source]
     results: Mapping[str, Json]
     ffmpeg: FFmpegWorks
+    frames: FrameLooks
+    pictures: PictureWorks
+    masks: Masks
+    files: JobFiles
 
     def local(self, source: Source) -> AbstractAsyncContextManager[Path]:
         """Give the file of a source on the local disk for the block (fetched, where the store is elsewhere)."""

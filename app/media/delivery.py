@@ -85,6 +85,7 @@ class Delivery:
             "large_file": item.size_bytes > self._inline_max_bytes,
             "url": self._links.content(item),
             "presets": self._links.presets(item),
+            "hls": self._links.hls(item),
             "expires_at": item.created_at + self._lifetime if self._lifetime is not None else None,
             "file_path": str(local_path) if local_path is not None else None,
             "buffer": None,

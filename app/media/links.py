@@ -1,4 +1,4 @@
-"""The URLs that answers hand out for an item: its bytes, and a picture's presets."""
+"""The URLs that answers hand out for an item: its bytes, a picture's presets, and where a player begins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from app.domain.media import MediaItem, MediaKind
+from app.media.packages import HLS_PACKAGE
 from app.media.signer import Pairs, UrlSigner
 
 
@@ -26,6 +27,12 @@ class Links:
             return {}
         path = f"/v1/media/{item.id}/image"
         return {name: self._link(path, [("preset", name)]) for name in self._presets}
+
+    def hls(self, item: MediaItem) -> str | None:
+        """Return where the master playlist of an item is; None: it is not made for HTTP Live Streaming."""
+        if item.content_type != HLS_PACKAGE.content_type:
+            return None
+        return self._link(f"/v1/media/{item.id}/hls/master.m3u8")
 
     def _link(self, path: str, parameters: Pairs = ()) -> str:
         if self._signer is not None:

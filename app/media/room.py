@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from app.core import Core
-from app.domain.sandbox import SandboxPolicy
 from app.ffmpeg.probe import Prober
-from app.ffmpeg.runner import FFmpegRunner, find_tools
+from app.ffmpeg.runner import FFmpegRunner
+from app.ffmpeg.tools import find_tools
 from app.media.assembly import Assembly
 from app.media.delivery import Delivery
 from app.media.details import Details
@@ -24,6 +24,7 @@ from app.media.signer import UrlSigner, find_signer
 from app.media.transfers import Transfers
 from app.media.uploads import Uploads
 from app.memory.governor import Governor
+from app.settings import Settings
 from app.storage.ages import Ages
 from app.storage.records import StageRecords
 from app.storage.stagefiles import StageFiles
@@ -48,7 +49,7 @@ class MediaRoom:
 async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     """Build it on the libraries; its background work ends with the stack."""
     settings, governor, store = core.settings, core.governor, core.store
-    details = _build_details(governor, settings.sandbox, settings.upload.probe_seconds)
+    details = _build_details(governor, settings)
     probing = Probing(store, details, core.disk, settings.storage.root.absolute() / "state" / "details.json")
     await probing.open()
     stack.push_async_callback(probing.aclose)
@@ -67,12 +68,12 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     return MediaRoom(store, transfers, uploads, resumable, delivery, Listing(store, delivery), probing, signer)
 
 
-def _build_details(governor: Governor, sandbox: SandboxPolicy, patience_seconds: float) -> Details:
-    ffprobe = find_tools().ffprobe
+def _build_details(governor: Governor, settings: Settings) -> Details:
+    ffprobe = find_tools(settings.video).ffprobe
     if ffprobe is None:
         logger.warning("ffprobe is not installed: videos are stored without their size and duration")
-    prober = Prober(ffprobe, FFmpegRunner(governor, sandbox)) if ffprobe is not None else None
-    return Details(prober, governor.budget, governor.reclaim, patience_seconds)
+    prober = Prober(ffprobe, FFmpegRunner(governor, settings.sandbox)) if ffprobe is not None else None
+    return Details(prober, governor.budget, governor.reclaim, settings.upload.probe_seconds)
 
 
 async def _open_staging(core: Core, stack: AsyncExitStack) -> Staging:

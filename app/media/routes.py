@@ -28,7 +28,7 @@ from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import ClientDep, opened
-from app.media import tus
+from app.media import streaming, tus
 from app.media.content import UntilSent, content_response, link_terms
 from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, problems
@@ -243,4 +243,5 @@ def build_router() -> APIRouter:
     both = APIRouter()
     both.include_router(router)
     both.include_router(tus.router)
+    both.include_router(streaming.router)
     return both

@@ -71,6 +71,11 @@ class MediaItemSchema(Schema):
         description="Where a picture is by each preset of `BALLAST_IMAGE__PRESETS`.",
         exclude_if=lambda presets: not presets,
     )
+    hls: str | None = Field(
+        None,
+        description="The master playlist of what an `hls` job made, for players.",
+        exclude_if=lambda address: address is None,
+    )
     created_at: Moment
     expires_at: Moment | None
     file_path: str | None = Field(

@@ -2,6 +2,8 @@
 
 So `<img>`, `<video>` and EventSource, which send no key, work where keys are set. The signature is HMAC-SHA256 over the
 path, every other parameter and the time; it is valid for GET and HEAD of this address as it stands and nothing else.
+What a player takes one after the other, the playlists and segments below `hls/` of an item, is one thing: one signature
+is good for all of it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from app.errors import Forbidden
 from app.settings import ServerSettings
 
 _MIN_SECRET_CHARACTERS = 32
-_SIGNED = re.compile(r"/v1/media/[a-z0-9]+/(?:content|image)|/v1/jobs/[A-Za-z0-9-]+/events")
+_STREAM = re.compile(r"(/v1/media/[a-z0-9]+/hls)/[a-z0-9/]{1,40}\.[a-z0-9]{1,4}")
+_SIGNED = re.compile(rf"/v1/media/[a-z0-9]+/(?:content|image)|/v1/jobs/[A-Za-z0-9-]+/events|{_STREAM.pattern}")
 _CONTENT = re.compile(r"(/v1/media/[a-z0-9]+)/content")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _EXPIRES, _SIGNATURE = "expires", "sig"
@@ -121,6 +124,8 @@ def read_secret(path: Path) -> str:
 def _message(path: str, parameters: Pairs, expires: str) -> str:
     """Return what is signed. Names are sorted; parameters of one name keep their order, because the last one counts."""
     query = urlencode(sorted(parameters, key=lambda pair: pair[0]))
+    if (stream := _STREAM.fullmatch(path)) is not None:
+        path = f"{stream[1]}/*"  # no file is called so
     return f"2\n{path}\n{query}\n{expires}"
 
 

@@ -11,17 +11,20 @@ from app.domain.sandbox import SandboxPolicy
 from app.settings.planned import without_planned
 from app.settings.sections import (
     ImageSettings,
+    JobsSettings,
     LogSettings,
     MemorySettings,
     ModelSettings,
     StorageSettings,
     UploadSettings,
+    VideoSettings,
     VisionSettings,
 )
 from app.settings.server import ServerSettings
 
 __all__ = [
     "ImageSettings",
+    "JobsSettings",
     "LogSettings",
     "MemorySettings",
     "ModelSettings",
@@ -30,6 +33,7 @@ __all__ = [
     "StorageSettings",
     "UnusableSettings",
     "UploadSettings",
+    "VideoSettings",
     "VisionSettings",
 ]
 
@@ -58,6 +62,8 @@ class Settings(BaseSettings):
     upload: UploadSettings = UploadSettings()
     image: ImageSettings = ImageSettings()
     vision: VisionSettings = VisionSettings()
+    jobs: JobsSettings = JobsSettings()
+    video: VideoSettings = VideoSettings()
     models: ModelSettings = ModelSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -10,15 +10,6 @@ from pydantic import BaseModel
 PLANNED: Mapping[str, str] = {
     "BALLAST_IMAGE__MAX_BYTES": "image transformations",
     "BALLAST_IMAGE__PRESETS": "image transformations",
-    "BALLAST_JOBS__DATABASE_URL": "jobs",
-    "BALLAST_JOBS__KEEP_SECONDS": "jobs",
-    "BALLAST_JOBS__MAX_QUEUED": "jobs",
-    "BALLAST_JOBS__RUN": "jobs",
-    "BALLAST_JOBS__WEBHOOK_PRIVATE": "jobs",
-    "BALLAST_JOBS__WEBHOOK_SECRET": "jobs",
-    "BALLAST_VIDEO__MAX_FPS": "jobs",
-    "BALLAST_VIDEO__MAX_PIXELS": "jobs",
-    "BALLAST_VIDEO__MAX_SECONDS": "jobs",
 }
 """Variable and capability. One that a setting reads counts as that setting, whatever stands here."""
 

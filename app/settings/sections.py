@@ -149,6 +149,44 @@ class VisionSettings(Section):
     max_streams: int = Field(64, ge=1, description="Streams that may be open at a time.")
 
 
+class JobsSettings(Section):
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        pattern=r"^(postgresql|sqlite)(\+\w+)?://",
+        description="Where the jobs child keeps its state: postgresql://...; unset: a file below the root.",
+        json_schema_extra={"secret": True},
+    )
+    run: bool = Field(True, description="false: this service takes jobs in, and another run works on them.")
+    workers: int | None = Field(
+        None, ge=1, le=64, description="Steps of jobs that are done at a time; unset: one for two cores."
+    )
+    max_queued: int = Field(1000, ge=1, description="Jobs that may wait to be begun.")
+    keep_seconds: Seconds = Field(7 * 86400.0, description="How long a finished job is kept; 0: for ever.")
+    idle_seconds: float = Field(60.0, gt=0, description="Time without unfinished jobs after which the jobs child ends.")
+    start_seconds: float = Field(60.0, gt=0, description="Time that starting the jobs child may take.")
+    step_seconds: float = Field(6 * 3600.0, gt=0, description="Time after which one step of a job is given up.")
+    tries: int = Field(3, ge=1, description="How often a step that fails by no fault of its input is begun.")
+    webhook_secret: str = Field(
+        "",
+        repr=False,
+        description="What webhooks are signed with (HMAC-SHA256).",
+        json_schema_extra={"secret": True},
+    )
+    webhook_private: bool = Field(False, description="Let webhooks go to private, loopback and link-local addresses.")
+    webhook_seconds: float = Field(10.0, gt=0, description="Time that the receiver of a webhook has to answer.")
+
+
+class VideoSettings(Section):
+    """What a video may have to be worked on by jobs; it may be stored whatever it has."""
+
+    ffmpeg: Path | None = Field(None, description="The ffmpeg to use; unset: on PATH, else in imageio-ffmpeg.")
+    ffprobe: Path | None = Field(None, description="The ffprobe to use; unset: on PATH.")
+    max_seconds: float = Field(43_200.0, gt=0, description="Length of the longest video or sound of a job (12 hours).")
+    max_pixels: int = Field(35_389_440, gt=0, description="Pixels of the largest frame of a job (8192x4320).")
+    max_fps: float = Field(240.0, gt=0, description="Frames a second of the fastest video of a job.")
+
+
 class ModelSettings(Section):
     dir: Path = Field(Path("models"), description="Where the model bundles are.")
 

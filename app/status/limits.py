@@ -28,6 +28,8 @@ async def limits(status: Annotated[StatusRoom, Depends(opened("status"))]) -> Li
             largest_grant_bytes=governor.budget.limit_bytes,
             vision_workers=status.vision.instances,
             max_frame_bytes=core.settings.vision.max_bytes,
+            job_workers=status.jobs.workers,
+            max_queued_jobs=core.settings.jobs.max_queued,
         ),
     )
 

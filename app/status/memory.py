@@ -8,16 +8,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.derived.cache import DerivedStatistics
-from app.errors import Overloaded, TooManyRequests
+from app.errors import InvalidParameter, NotFound, Overloaded, TooManyRequests
 from app.http.problems import GUARDED, problem_responses
 from app.http.state import ClientDep, opened
+from app.jobs.predictions import predict
 from app.memory.budget import BudgetStatistics
 from app.memory.governor import Governor
 from app.server.lifecycle import Lifecycle
 from app.status.history import INTERVAL_SECONDS, INTERVALS
+from app.status.job_advice import job_advice
 from app.status.room import StatusRoom
 from app.status.schema import AdviceSchema, HistorySchema, LevelSchema, MemorySchema, ReclaimReportSchema
 
@@ -26,6 +29,16 @@ router = APIRouter(tags=["memory"], responses=GUARDED)
 StatusDep = Annotated[StatusRoom, Depends(opened("status"))]
 Size = Annotated[int, Query(ge=0, le=1 << 50)]
 Side = Annotated[int, Query(ge=0, le=1 << 20)]
+
+
+class AdviceQuery(BaseModel):
+    """Of which piece of work."""
+
+    nbytes: Size = Field(0, alias="bytes")
+    width: Side = 0
+    height: Side = 0
+    media: str | None = Field(None, max_length=64, description="The id of a stored item.")
+    kind: str | None = Field(None, max_length=64, description="A kind of job.")
 
 
 @router.get("/metrics/memory", summary="The last memory sample and the ledger")
@@ -49,11 +62,20 @@ async def reclaim(status: StatusDep) -> ReclaimReportSchema:
     return ReclaimReportSchema.model_validate({"freed_bytes": freed_bytes, "reclaimers": report})
 
 
-@router.get("/v1/memory/advice", summary="How a piece of work would be done now")
-async def advice(
-    status: StatusDep, width: Side = 0, height: Side = 0, nbytes: Annotated[Size, Query(alias="bytes")] = 0
-) -> AdviceSchema:
-    return status.advisor.advise(nbytes, width, height)
+@router.get(
+    "/v1/memory/advice",
+    summary="How a piece of work would be done now",
+    responses=problem_responses(NotFound, InvalidParameter, Overloaded),
+)
+async def advice(query: Annotated[AdviceQuery, Query()], status: StatusDep, client: ClientDep) -> AdviceSchema:
+    """Tell it of a file by its size, or with `media` and `kind` of a job on a stored item."""
+    advised = status.advisor.advise(query.nbytes, query.width, query.height)
+    if query.media is None and query.kind is None:
+        return advised
+    if query.media is None or query.kind is None:
+        raise InvalidParameter("media, kind: give both, or neither.")
+    prediction = await predict(status.jobs, query.kind, query.media, client)
+    return advised.model_copy(update={"job": job_advice(query.kind, prediction, advised, status.jobs)})
 
 
 @router.get("/v1/memory/history", summary="The last hour: the peak of each 5 s, who held what then, and what happened")

@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from app.status.jobs_metrics import JobsMetrics
 from app.status.memory_metrics import MemoryMetrics
 from app.status.room import StatusRoom
 from app.status.server_metrics import ServerMetrics
@@ -39,3 +40,4 @@ class _ServiceCollector(Collector):
         yield from MemoryMetrics(status.core, list(status.vision.vision.tasks)).collect()
         yield from StorageMetrics(status.media, status.watch).collect()
         yield from VisionMetrics(status.vision).collect()
+        yield from JobsMetrics(status.jobs).collect()

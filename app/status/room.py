@@ -9,6 +9,7 @@ from app.core import Core
 from app.domain.pressure import PressureLevel
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
+from app.jobs.room import JobsRoom
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
 from app.status.history import MemoryHistory
@@ -24,6 +25,7 @@ class StatusRoom:
     media: MediaRoom
     vision: VisionRoom
     images: ImagesRoom
+    jobs: JobsRoom
     advisor: Advisor
     audience: Audience
     watch: StorageWatch
@@ -40,13 +42,12 @@ class StatusRoom:
 
 
 async def open_status(
-    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, stack: AsyncExitStack
+    core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, jobs: JobsRoom, stack: AsyncExitStack
 ) -> StatusRoom:
     """Build it on the other rooms; what it looks at in the background ends with the stack."""
     watch = StorageWatch(core.store, core.settings.storage)
     await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
-    audience = Audience(core.governor.budget, core.settings.server.max_event_streams)
     history = MemoryHistory(core.governor)
     await stack.enter_async_context(core.background(history.run))
-    return StatusRoom(core, media, vision, images, advisor, audience, watch, history)
+    return StatusRoom(core, media, vision, images, jobs, advisor, jobs.audience, watch, history)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from app.domain.pressure import FFmpegProfile, ProcessingMode
@@ -139,6 +139,19 @@ class LastOomSchema(Schema):
     evidence: Literal["counter", "inferred"]
 
 
+class JobAdviceSchema(Schema):
+    """What a job would take. `runs_now`: it could be submitted, and begun, now; `reason` says why not."""
+
+    kind: str
+    runs_now: bool
+    reason: str | None
+    predicted_bytes: int | None
+    disk_bytes: int | None
+    profile: str | None
+    steps: int | None
+    chunk_seconds: float | None
+
+
 class AdviceSchema(Schema):
     """How work would be done now. `chunk_bytes` is how much of a file should be handled at a time."""
 
@@ -154,6 +167,7 @@ class AdviceSchema(Schema):
     analysis_height: int
     frame_stride: int
     ffmpeg_profile: FFmpegProfile
+    job: JobAdviceSchema | None = Field(None, description="Where a stored item and a kind of job were named.")
 
 
 class ReclaimerSchema(Schema):

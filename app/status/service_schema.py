@@ -36,6 +36,8 @@ class DerivedSchema(Schema):
     largest_grant_bytes: int
     vision_workers: int
     max_frame_bytes: int
+    job_workers: int
+    max_queued_jobs: int
 
 
 class LimitsSchema(Schema):

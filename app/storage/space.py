@@ -220,6 +220,10 @@ class SpaceReservation:
         """Take back what was counted, for bytes that were cut off again. They stay promised."""
         self._space._change(self, 0, -size_bytes)
 
+    def give_back(self, size_bytes: int) -> None:
+        """Give back so many bytes of what was promised and not written, or all of them where they are fewer."""
+        self._space._change(self, -min(size_bytes, self.reserved_bytes - self.written_bytes), 0)
+
     def settle(self) -> None:
         """Give back what was promised and not written: nothing more comes for now."""
         self._space._change(self, self.written_bytes - self.reserved_bytes, 0)

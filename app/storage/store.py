@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaPage
-from app.errors import NotFound, PayloadTooLarge
+from app.errors import Conflict, NotFound, PayloadTooLarge
 from app.settings import StorageSettings
 from app.storage import ids, metadata
 from app.storage.backend import Backend, MediaReader
@@ -40,6 +40,7 @@ class MediaStore(Backend):
         self._pins = Pins()
         self._lock_fd: int | None = None
         self._on_delete: list[Callable[[str], Awaitable[None]]] = []
+        self._guards: list[Callable[[str], Awaitable[bool]]] = []
         self.temp_files = TempFiles(self._root / "tmp", disk)
         self.space = DiskSpace(
             self._free_bytes,
@@ -188,7 +189,17 @@ class MediaStore(Backend):
         """
         await self._pins.free(media_id, _DELETE_PATIENCE_SECONDS)
         with self._pins.leaving(media_id):
+            for needs in self._guards:
+                if await needs(media_id):
+                    raise Conflict("A job still works on the item. Try again when that has ended.")
             await finish(self._delete(media_id))
+
+    def guard(self, needs: Callable[[str], Awaitable[bool]]) -> None:
+        """Have this asked before an item is deleted, while nobody can read or pin it: whether it is still needed.
+
+        It is for those who need items for longer than this process lives; others `pin`.
+        """
+        self._guards.append(needs)
 
     def when_deleted(self, listener: Callable[[str], Awaitable[None]]) -> None:
         """Have this called with the id of each item that is deleted, while nobody can read or pin it any more."""

@@ -54,9 +54,9 @@ class Batches:
     def __init__(
         self, analysis: Analysis, pictures: Pictures, store: MediaStore, disk: DiskThreads, instances: int
     ) -> None:
-        """`instances`: children that work on a task at a time."""
+        """`pictures` takes them in under BATCH; `instances`: children that work on a task at a time."""
+        self.pictures = pictures
         self._analysis = analysis
-        self._pictures = pictures
         self._store = store
         self._disk = disk
         self._at_a_time = _AT_A_TIME_PER_INSTANCE * instances
@@ -84,7 +84,7 @@ class Batches:
     async def open(self, request: AnalysisRequest) -> AsyncIterator[Batch]:
         """Give a batch, which answers `request` for every picture, for the block; its lines are gone afterwards."""
         async with open_spool("batch", request.client, self._store.scratch, self._disk) as lines:
-            yield Batch(self._analysis, self._pictures, request, lines, self._at_a_time)
+            yield Batch(self._analysis, self.pictures, request, lines, self._at_a_time)
 
 
 class Batch:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.domain.analysis_size import AnalysisSize
 from app.domain.units import MIB
-from app.errors import InvalidMedia
+from app.errors import InvalidMedia, WorkerFailed
 from app.imaging.decode import (
     FOR_EYES,
     FOR_MODELS,
@@ -41,7 +41,8 @@ class Engine:
     A call is `{"task", "box": [width, height], "maxPixels", "decodeBytes"}` with an encoded picture as payload, for a
     tracker also `"timestampMs"`; `task` is the model's own, or one that it serves too. The answer's head has the sizes
     and times, its payload is the JSON array of detections. With the members of a `Rendering` the payload is a picture
-    or mask; with `"search": true` the whole picture is searched (`VisionTask.search`).
+    or mask; with `"search": true` the whole picture is searched (`VisionTask.search`). With `"frames"` (a `Stretch`)
+    it is raw frames that are looked at, out of the pipe whose reading end is the call's descriptor (`Segment`).
     """
 
     def __init__(self, model: Model, tasks: dict[str, type[VisionTask]]) -> None:
@@ -54,7 +55,10 @@ class Engine:
 
         Raises:
             InvalidMedia, UnsupportedMedia, TooManyPixels: see `decode_picture`.
+            ProcessingTimeout: see `FramePipe.next`.
         """
+        if "frames" in head:
+            return self._look_at_frames(head)
         if head.get("search"):
             return self._search(head, payload)
         began = time.perf_counter()
@@ -69,6 +73,16 @@ class Engine:
         if (rendering := Rendering.of(head)) is None:
             return answer, json.dumps(found.detections, separators=(",", ":")).encode()
         return answer, self._render(head, payload, task, frame, found, rendering)
+
+    def _look_at_frames(self, head: Head) -> tuple[Head, bytes]:
+        from app.vision.segment import Segment, Stretch  # few children see videos
+
+        stretch = Stretch(**head["frames"])
+        try:
+            with self._cage.allowance(stretch.bytes + _SLACK_BYTES):
+                return Segment(self._model, self._tasks[head["task"]], stretch).look(head["descriptors"][0])
+        except MemoryError:
+            raise WorkerFailed("Looking at the frames needs more memory than was reserved for it.") from None
 
     def _search(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         began = time.perf_counter()

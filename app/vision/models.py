@@ -204,9 +204,9 @@ class Models:
             await self.load(model, self._open_account(model, reservation))
 
     def _keep_within_limit(self, model: ServedModel) -> None:
-        """Have the least recently used other model of the task leave where one more would be too many."""
+        """Have the least recently used other model of the task leave where one more would be too many of them."""
         others = [other for other in self.of(model.key.task) if other is not model and other.is_ready]
-        if sum(other.pool.size for other in others) >= self.instances_max:
+        if not model.key.is_tracker and sum(other.pool.size for other in others) >= self.instances_max:
             oldest = max(others, key=lambda other: other.idle_seconds)
             oldest.is_leaving = True
             self.release(oldest)

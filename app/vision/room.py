@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.vision.accounts import ROLE
 from app.vision.analysis import Analysis
 from app.vision.batches import Batches
+from app.vision.frame_looks import FrameLooks
 from app.vision.head_finder import HeadFinder
 from app.vision.models import Nursery
 from app.vision.remembered import RememberedResults
@@ -57,6 +58,7 @@ class VisionRoom:
     vision: Vision
     analysis: Analysis
     heads: HeadFinder
+    frames: FrameLooks
     pictures: Pictures
     batches: Batches
     streams: Streams
@@ -91,6 +93,7 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
         vision=vision,
         analysis=analysis,
         heads=HeadFinder(vision, governor, vision.task("face-detection"), settings.image.max_pixels, remembered),
+        frames=FrameLooks(vision, governor, settings.vision),
         pictures=taken(Priority.REQUEST, wait_seconds),
         batches=Batches(analysis, taken(Priority.BATCH, BATCH_WAIT_SECONDS), store, disk, nursery.spec.limits.workers),
         streams=Streams(analysis, governor, taken(Priority.LIVE, wait_seconds), settings.vision),
@@ -111,6 +114,7 @@ def _child_spec(settings: Settings) -> WorkerSpec:
         ),
         ahead=1,
         data_limit_bytes=CHILD_DATA_LIMIT_BYTES,
+        takes_descriptors=True,
         start_seconds=settings.vision.load_seconds,
         log_level=settings.log.level,
     )

@@ -110,6 +110,20 @@ class VisionTask(abc.ABC):
         raise LookupError(f"{cls.name} does not search")
 
     @classmethod
+    def find_again(
+        cls,
+        model: Model,  # noqa: ARG003 - part of the interface
+        image: Image.Image,  # noqa: ARG003
+        known: Sequence[Detection],  # noqa: ARG003
+    ) -> list[Detection | None]:
+        """Have a model look closely at where each of the `known` was in the frame before; None: it is not there.
+
+        Raises:
+            LookupError: the task has no way of doing that.
+        """
+        raise LookupError(f"{cls.name} does not follow")
+
+    @classmethod
     def narrow(cls, detections: list[Detection]) -> list[Detection]:
         """Return what belongs to this task of what a model of `served_by` found."""
         return detections

@@ -15,7 +15,8 @@ from app.memory.governor import Governor
 from app.models.assets import ModelAssets
 from app.settings import VisionSettings
 from app.vision.eviction import Eviction
-from app.vision.lease import Grant, Lease, Leases
+from app.vision.lease import Grant, Lease, Leases, Waiter
+from app.vision.model import ServedModel
 from app.vision.model_key import ModelKey
 from app.vision.models import Models, Nursery
 from app.vision.plan import AnalysisPlan
@@ -88,6 +89,10 @@ class Vision:
         """
         return ModelKey(task, self._assets.path(task.bundle(params)), params)
 
+    def resolve_fully(self, task: type[VisionTask], params: Any) -> Any:
+        """Return the same, whatever the mode: for work that must find the same whenever it is done."""
+        return task.resolve(params, False, self._assets.present)
+
     @asynccontextmanager
     async def lease(
         self, key: ModelKey, picture: Picture, grant: Grant, tracker: Tracker | None = None
@@ -99,8 +104,16 @@ class Vision:
         """
         self.models.nursery.surroundings.suspects.check(picture.data)
         own = tracker.model if tracker is not None else None
+        async with self.lend(key, picture, grant, own) as lease:
+            yield lease
+
+    @asynccontextmanager
+    async def lend(
+        self, key: ModelKey, waiter: Waiter, grant: Grant, own: ServedModel | None = None
+    ) -> AsyncIterator[Lease]:
+        """The same for whatever waits, of which no child has died."""
         try:
-            async with self._leases.lease(key, picture, grant, own) as lease:
+            async with self._leases.lease(key, waiter, grant, own) as lease:
                 yield lease
         finally:
             self._used_at[key.task.name] = self._clock()

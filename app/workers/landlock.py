@@ -43,14 +43,14 @@ def abi() -> int:
 class Rules:
     """Collects what may be opened, and has the kernel refuse all else from `restrict` on."""
 
-    def __init__(self, version: int) -> None:
-        """`version`: what `abi` said, at least 1.
+    def __init__(self, version: int, *, network: bool = False) -> None:
+        """`version`: what `abi` said, at least 1. `network`: connections may be made.
 
         Raises:
             OSError: no rules can be made.
         """
         self._handled = next(rights for since, rights in reversed(_ALL_BY_ABI.items()) if version >= since)
-        tcp, scoped = _TCP if version >= 4 else 0, _SCOPED if version >= 6 else 0
+        tcp, scoped = _TCP if version >= 4 and not network else 0, _SCOPED if version >= 6 else 0
         sizes = 8 if version < 4 else 16 if version < 6 else 24
         attributes = struct.pack("QQQ", self._handled, tcp, scoped)[:sizes]
         self._ruleset = self._call(_CREATE_RULESET, attributes, ctypes.c_size_t(sizes), ctypes.c_uint32(0))

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from app.domain.sandbox import SandboxPolicy
+from app.domain.sandbox import SandboxPolicy, Sockets
 from app.domain.units import GIB
 from app.workers import cage, filters, landlock, libraries
 from app.workers.forking import fork_obstacle
@@ -39,13 +39,15 @@ _FILE_BYTES = GIB
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is agreed for one child: `reads` and `writes` are files and folders beside the libraries."""
+    """What is agreed for one child: `reads` and `writes` are files and folders beside the libraries, `sockets` those
+    that it may make."""
 
     policy: SandboxPolicy
     niceness: int
     data_limit_bytes: int | None
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    sockets: Sockets = "none"
 
     @classmethod
     def read(cls, opening: dict[str, Any], package: Iterable[str]) -> Terms:
@@ -56,6 +58,7 @@ class Terms:
             data_limit_bytes=opening["dataLimitBytes"],
             reads=(*opening["reads"], *package),
             writes=tuple(opening["writes"]),
+            sockets=opening.get("sockets", "none"),
         )
 
 
@@ -96,10 +99,10 @@ def enter(parent_pid: int, terms: Terms) -> dict[str, Any]:
     }
     version = _confine_files(terms)
     held["files"] = version > 0
-    held["system calls"] = _filter(filters.CHILD, may_write=bool(terms.writes))
+    held["system calls"] = _filter(filters.CHILD, may_write=bool(terms.writes), sockets=terms.sockets)
     return {
         "policy": terms.policy,
-        "network": not held["system calls"],
+        "network": terms.sockets == "network" or not held["system calls"],
         "landlock": max(0, version),
         "missing": [part for part, holds in held.items() if not holds],
         "parentDeathSignal": held["death with the service"],
@@ -127,7 +130,7 @@ def enter_as_zygote(niceness: int) -> None:
     cage.set_oom_score(OOM_SCORE_ADJ - 100)  # below the children's: if the kernel takes the zygote, all of them go
     cage.drop_privileges()
     _filter(filters.ZYGOTE, may_write=False)
-    _compiled(os.uname().machine, filters.CHILD, False)  # once for all children
+    _compiled(os.uname().machine, filters.CHILD, False, "none")  # once for all children
 
 
 def allow_processor_time(seconds: float) -> None:
@@ -168,7 +171,7 @@ def _confine_files(terms: Terms) -> int:
     try:
         # Kept open for good: the rule is on this very inode, and the kernel would make another when it needs room.
         os.open("/proc/self", os.O_PATH)
-        rules = landlock.Rules(version)
+        rules = landlock.Rules(version, network=terms.sockets == "network")
         rules.read([*libraries.SYSTEM, *libraries.of_python(), *terms.reads])
         rules.change(terms.writes)
         rules.restrict()
@@ -177,11 +180,11 @@ def _confine_files(terms: Terms) -> int:
     return version
 
 
-def _filter(profile: str, *, may_write: bool) -> bool:
-    code = _compiled(os.uname().machine, profile, may_write) if sys.platform.startswith("linux") else b""
+def _filter(profile: str, *, may_write: bool, sockets: Sockets = "none") -> bool:
+    code = _compiled(os.uname().machine, profile, may_write, sockets) if sys.platform.startswith("linux") else b""
     return bool(code) and cage.filter_system_calls(filters.bind(code, os.getpid()))
 
 
 @cache
-def _compiled(machine: str, profile: str, may_write: bool) -> bytes:
-    return filters.compile_filter(machine, profile, may_write=may_write)
+def _compiled(machine: str, profile: str, may_write: bool, sockets: Sockets) -> bytes:
+    return filters.compile_filter(machine, profile, may_write=may_write, sockets=sockets)

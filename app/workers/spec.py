@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.domain.sandbox import SandboxPolicy
+from app.domain.sandbox import SandboxPolicy, Sockets
 from app.memory.cpus import available_cpus
 from app.workers.sandbox import niceness_of_children
 
@@ -29,7 +29,8 @@ class WorkerSpec:
     (`workers.child.Handler`). A child works on one call at a time; a busy one gets `ahead` further calls, so that it
     need not wait for us when it has answered: on two cores 8 % more pictures a second. It can open nothing but
     libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders. Where it
-    `takes_descriptors`, a call may have open files of ours with it (`Message.descriptors`).
+    `takes_descriptors`, a call may have open files of ours with it (`Message.descriptors`). `sockets`: which it may
+    make itself.
     """
 
     role: str
@@ -42,6 +43,7 @@ class WorkerSpec:
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
     takes_descriptors: bool = False
+    sockets: Sockets = "none"
     start_seconds: float = 30.0
     log_level: str = "info"
 
@@ -54,6 +56,7 @@ class WorkerSpec:
             "dataLimitBytes": self.data_limit_bytes,
             "reads": [str(path.absolute()) for path in self.reads],
             "writes": [str(path.absolute()) for path in self.writes],
+            "sockets": self.sockets,
             "niceness": niceness_of_children(),
             "processors": available_cpus(),
             "logLevel": self.log_level,

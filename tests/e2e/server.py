@@ -126,16 +126,21 @@ class RunningServer:
 
 @contextmanager
 def run_server(
-    folder: Path, settings: Mapping[str, str] | None = None, *, secrets: tuple[str, ...] = ()
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    secrets: tuple[str, ...] = (),
+    program: tuple[str, ...] = ("app", "serve"),
 ) -> Iterator[RunningServer]:
     """Start the service in `folder`, wait until it is ready, and stop it with SIGTERM after the block.
 
-    `settings` are `BALLAST_*` variables without that prefix. `secrets` are words that must not be in the log.
+    `settings` are `BALLAST_*` variables without that prefix. `secrets` are words that must not be in the log. `program`
+    is the module to run, and its arguments.
     """
     root, log_path = folder / "var", folder / "log.jsonl"
     environment = service_environment(settings or {})
     with log_path.open("wb") as log_file:
-        process = subprocess.Popen([sys.executable, "-m", "app", "serve"], cwd=folder, env=environment, stderr=log_file)
+        process = subprocess.Popen([sys.executable, "-m", *program], cwd=folder, env=environment, stderr=log_file)
     server = RunningServer(process, root, log_path, secrets)
     try:
         _wait_until_it_listens(server, two="SERVER__PROBE_PORT" in (settings or {}))

@@ -1,1 +1,1 @@
-"""The kinds of jobs, one file each; found by `app.registry.discover`."""
+"""Kinds of jobs: one file each, found by their place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +46,15 @@ class FaceDetection(VisionTask):
         from app.vision.face_search import FaceSearch
 
         return FaceSearch(lambda rgb: model.detect(rgb).detections).find(image)
+
+    @classmethod
+    def find_again(cls, model: Model, image: Image.Image, known: Sequence[Detection]) -> list[Detection | None]:
+        """See `VisionTask.find_again`: a face that has moved by less than half its width is found."""
+        from app.vision.close_look import CloseLook
+        from app.vision.search_cost import CLOSE_LOOKS
+
+        close = CloseLook(lambda rgb: model.detect(rgb).detections, CLOSE_LOOKS)
+        return [close.at(image, face) for face in known]
 
 
 def _found(result: Any, width: int, height: int, max_faces: int) -> Found:

@@ -1,0 +1,65 @@
+"""Which rung is tried: the best that fits now, and one lower each time that memory did not do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.errors import MemoryExceedsLimit
+from app.ffmpeg.profiles import Profile, Rung
+from app.ffmpeg.works import Work
+
+HEIGHTS = (1080, 720, 480)
+"""Of the smaller pictures that are the last rungs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    rung: Rung
+    work: Work
+
+
+def every_rung(highest: Profile) -> list[Rung]:
+    """Return all rungs, from the best on: at the full size, then with the least profile at smaller sizes."""
+    full = [Rung(profile) for profile in sorted(Profile, reverse=True) if profile <= highest]
+    return [*full, *(Rung(Profile.MINIMAL, height) for height in HEIGHTS)]
+
+
+def choices(make: Callable[[Rung], Work], highest: Profile) -> list[Choice]:
+    """Return the ways to encode, from the dearest on; one that costs no less than the one before is left out."""
+    found: list[Choice] = []
+    for rung in every_rung(highest):
+        work = make(rung)
+        if not found or work.cost_bytes < found[-1].work.cost_bytes:
+            found.append(Choice(rung, work))
+    return found
+
+
+def pick(fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int]) -> Choice:
+    """Return the one to try of those that can fit at all, dearest first.
+
+    It is the dearest of the full size that is free now, down to LOW, which costs next to nothing in quality. Where
+    even that is not free, it is waited for: MINIMAL makes files 2.5 times as large, and a smaller picture is not what
+    was asked for. They are for where nothing better can ever fit, or has failed.
+    """
+    good = [choice for choice in fitting if choice.rung.max_height is None and choice.rung.profile >= Profile.LOW]
+    free = next((choice for choice in good if need(choice.work) <= free_bytes), None)
+    return free or (good[-1] if good else fitting[0])
+
+
+def best_rung(cost: Callable[[Rung], int], limit_bytes: int) -> tuple[Rung, int]:
+    """Return the best rung that can ever fit, and its cost.
+
+    Raises:
+        MemoryExceedsLimit: not even the least can; with both numbers.
+    """
+    rungs = every_rung(Profile.HIGH)
+    for rung in rungs:
+        if cost(rung) <= limit_bytes:
+            return rung, cost(rung)
+    needed_bytes = cost(rungs[-1])
+    raise MemoryExceedsLimit(
+        f"This takes {needed_bytes} bytes of memory, even the cheapest way; {limit_bytes} are the most there can be.",
+        neededBytes=needed_bytes,
+        limitBytes=limit_bytes,
+    )

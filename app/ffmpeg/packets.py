@@ -1,0 +1,142 @@
+"""The list of a video's packets: when each frame is shown and which are key frames; nothing is decoded."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable
+from heapq import heappush, heappushpop
+from pathlib import Path
+
+from app.domain.units import KIB, MIB
+from app.errors import InvalidMedia, Overloaded, ProcessingTimeout, UnsupportedMedia
+from app.ffmpeg.complaints import Complaints, Starved
+from app.ffmpeg.packet_times import PacketTimes
+from app.ffmpeg.probe import DEMUXERS
+from app.ffmpeg.runner import FFmpegRunner, RunLimits, guarded_input
+from app.memory.reservation import PendingReservation, Reservation
+
+_COST_BYTES = 96 * MIB
+"""What ffprobe takes (58 MiB for 18,000 packets), with the index of a long file (24 bytes a packet, grown by half)."""
+
+_BLOCK_FRAMES = 1 << 16
+_FRAME_BYTES = 10
+
+_DEADLINE_SECONDS = 900.0
+"""For a file of 50 GB on a disk of 60 MB/s: it is read as a whole where it has no index."""
+
+_REORDERED = 32
+"""Packets come in the order of decoding: H.264 and HEVC move a frame by 16 places at most."""
+
+_READ_BYTES = 64 * KIB
+
+
+class PacketLister:
+    """Asks ffprobe; `reserve` gives bytes of the ledger."""
+
+    def __init__(self, ffprobe: Path, runner: FFmpegRunner, reserve: Callable[[int], PendingReservation]) -> None:
+        self._ffprobe = ffprobe
+        self._runner = runner
+        self._reserve = reserve
+
+    async def list(self, path: Path, content_type: str) -> PacketTimes:
+        """List the packets of the first video stream.
+
+        Raises:
+            UnsupportedMedia: files of this type have none.
+            InvalidMedia: the file is broken.
+            Overloaded, MemoryExceedsLimit, ProcessingTimeout, WorkerFailed: see `FFmpegWorks`.
+        """
+        demuxer = DEMUXERS.get(content_type)
+        if demuxer is None:
+            raise UnsupportedMedia("Only videos have frames.")
+        arguments = [
+            *("-hide_banner", "-v", "error", "-select_streams", "V:0", "-of", "csv=nk=1"),
+            *("-show_entries", "packet=pts_time,dts_time,flags:format=start_time"),
+            *guarded_input(path, demuxer),
+        ]
+        async with self._reserve(_COST_BYTES) as holder:
+            limits = RunLimits(2 * _COST_BYTES, _DEADLINE_SECONDS, reads=(path,))
+            async with self._runner.started(self._ffprobe, arguments, limits, holder) as process:
+                collector, complaints = _Collector(holder), Complaints()
+                try:
+                    async with asyncio.timeout(_DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
+                        tasks.create_task(_follow(process.stdout, collector.feed))
+                        tasks.create_task(_follow(process.stderr, complaints.feed))
+                except TimeoutError as late:
+                    raise ProcessingTimeout("Listing the frames took too long.") from late
+                except ExceptionGroup as group:
+                    raise group.exceptions[0] from None
+                problem = complaints.error(await process.wait())
+            if isinstance(problem, Starved):
+                raise Overloaded("There is no memory to list the frames of this video.")
+            if problem is not None:
+                raise problem
+            return collector.result()
+
+
+class _Collector:
+    """Takes lines such as `packet,0.040000,0.000000,K__`, and at last `format,0.000000`."""
+
+    def __init__(self, holder: Reservation) -> None:
+        self._holder = holder
+        self._times, self._keyframes = array("d"), array("d")
+        self._places = array("L")
+        self._packets = 0
+        self._early: list[float] = []
+        self._start = 0.0
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line.rstrip(b"\r,").split(b","))
+        if len(self._times) // _BLOCK_FRAMES != (len(self._times) - len(lines)) // _BLOCK_FRAMES:
+            self._pay()
+
+    def result(self) -> PacketTimes:
+        for time in sorted(self._early):
+            self._times.append(time)
+        if not self._times:
+            raise InvalidMedia("The video has no frames.")
+        shift = self._start
+        times = array("d", (round(time - shift, 6) for time in self._times)) if shift else self._times
+        keyframes = array("d", (round(time - shift, 6) for time in self._keyframes))
+        return PacketTimes(times, keyframes, self._places)
+
+    def _take(self, words: list[bytes]) -> None:
+        if words[0] == b"format":
+            self._start = _number(words[1:]) or 0.0
+        elif words[0] == b"packet" and len(words) >= 4:
+            time = _number(words[1:3])
+            if time is None or b"D" in words[3]:  # discarded: before the beginning of an edit
+                return
+            if b"K" in words[3]:
+                self._keyframes.append(time)
+                self._places.append(self._packets)
+            elif not self._keyframes:  # nothing can be made of what comes before the first
+                return
+            self._packets += 1
+            if len(self._early) < _REORDERED:
+                heappush(self._early, time)
+            else:
+                self._times.append(heappushpop(self._early, time))
+
+    def _pay(self) -> None:
+        if not self._holder.grow({"times": _BLOCK_FRAMES * _FRAME_BYTES}):
+            raise Overloaded("There is no memory to list the frames of this video.")
+
+
+def _number(words: list[bytes]) -> float | None:
+    """Return the first that is a number (pts_time, else dts_time: AVI has no other)."""
+    for word in words:
+        try:
+            return float(word)
+        except ValueError:
+            continue
+    return None
+
+
+async def _follow(stream: asyncio.StreamReader | None, feed: Callable[[bytes], None]) -> None:
+    while stream is not None and (data := await stream.read(_READ_BYTES)):
+        feed(data)

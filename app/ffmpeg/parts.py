@@ -1,0 +1,153 @@
+"""A part of a video, encoded without its sound: the piece of which clips and chunked transcodes are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.units import MIB
+from app.errors import InvalidParameter
+from app.ffmpeg.cutting import Grid, Span
+from app.ffmpeg.encoders import MIN_SIDE, Encoder
+from app.ffmpeg.predictor import encode_bytes, index_bytes, picture_bytes
+from app.ffmpeg.probe import DEMUXERS, VideoStream
+from app.ffmpeg.profiles import Rung
+from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.works import Expectation, Work
+
+TIMESCALE = 90_000
+"""Ticks a second of parts: they are joined without rounding (29.97 frames a second are 3003 ticks each)."""
+
+_BITS_A_PIXEL = 0.3
+"""What a frame takes at quality 66, at most but for noise; it doubles every 17.5 steps (6 of the rate factor)."""
+
+_EXACT = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "mpeg4", "prores", "dnxhd", "ffv1", "rawvideo"})
+"""Codecs of which each packet is one frame. Others have packets that are not shown (VP8), or hold a field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What pictures are to be like: at most `width` x `height` (even numbers) with square pixels; `boxed`: exactly
+    that, with black bars where the ratio is another. `quality`: 1..100."""
+
+    encoder: Encoder
+    width: int
+    height: int
+    quality: int
+    boxed: bool = False
+
+    def at_most(self, max_height: int | None) -> tuple[int, int]:
+        """Return width and height for a rung."""
+        return fit(self.width, self.height, max_height)
+
+
+@dataclass(frozen=True, slots=True)
+class PartOrder:
+    """One part to be encoded. `grid`: at regular times; None: each frame at its own. `seconds` of the whole source."""
+
+    path: Path
+    content_type: str
+    video: VideoStream
+    seconds: float
+    span: Span
+    grid: Grid | None
+    look: Look
+
+    @property
+    def frames(self) -> int:
+        return self.span.frames if self.grid is None else self.grid.frames(self.span)
+
+    @property
+    def is_deep(self) -> bool:
+        return self.look.encoder.keeps_deep and self.video.is_deep
+
+
+def fit(width: int, height: int, max_height: int | None) -> tuple[int, int]:
+    """Return the size of a picture that is made no higher than `max_height`, and never larger; both are even."""
+    high = min(height, max_height or height)
+    wide = width * high / height
+    return max(2, round(wide / 2) * 2), max(2, high // 2 * 2)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse what encoders do not take.
+
+    Raises:
+        InvalidParameter: a side is too short.
+    """
+    if min(width, height) < MIN_SIDE:
+        raise InvalidParameter(f"The picture would be {width}x{height}: encoders take {MIN_SIDE} pixels or more.")
+
+
+def part_bytes(order: PartOrder, rung: Rung) -> int:
+    """Return the predicted peak of encoding the part."""
+    width, height = order.look.at_most(rung.max_height)
+    return index_bytes(order.seconds, order.video.frame_rate) + encode_bytes(
+        order.look.encoder,
+        rung.profile,
+        picture_bytes(order.video.coded_width, order.video.coded_height, deep=order.video.is_deep),
+        picture_bytes(width, height, deep=order.is_deep),
+    )
+
+
+def part_work(order: PartOrder, rung: Rung, target: Path, sound: tuple[str, ...] = ("-an",)) -> Work:
+    """Return the run that writes a part to `target`, an MP4 file; `sound`: options for the sound that goes with it."""
+    effort = order.look.encoder.efforts[rung.profile]
+    span = order.span
+    expected = order.frames
+    return Work(
+        arguments=[
+            *("-filter_threads", "1", "-threads", str(effort.decoder_threads)),
+            *cut(span),
+            *guarded_input(order.path, DEMUXERS[order.content_type]),
+            *("-map", "0:V:0", *sound, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
+            *("-vf", filters(order, rung), "-fps_mode", "passthrough", "-frames:v", str(expected + 1)),
+            *order.look.encoder.options(rung.profile, order.look.quality),
+            *("-video_track_timescale", str(TIMESCALE), "-f", "mp4", f"file:{target}"),
+        ],
+        cost_bytes=part_bytes(order, rung),
+        threads=effort.threads + effort.decoder_threads + 2,
+        reads=(order.path,),
+        writes=(target,),
+        file_bytes=2 * video_bytes(order.look, span.seconds, order.grid.rate if order.grid else order.video.frame_rate),
+        seconds=span.seconds,
+        expect=Expectation(frames=expected, frames_slack=slack(order.video, expected)),
+    )
+
+
+def filters(order: PartOrder, rung: Rung) -> str:
+    """Return what is done to the pictures; FFmpeg turns them upright before."""
+    width, height = order.look.at_most(rung.max_height)
+    chain = ["bwdif=deint=interlaced"] if order.video.is_interlaced else []
+    if order.grid is not None:
+        # A frame is held until the next one comes: the last one to the end of the part.
+        ahead = order.span.start - order.grid.start
+        if order.span.start > 0:
+            chain.append(f"setpts=PTS+({ahead:.6f})/TB")
+        else:
+            chain.append(f"setpts=PTS-({order.grid.start:.6f})/TB")
+        chain.append(f"fps={order.grid.rate:.6f}:start_time=0:round=up")
+        chain += ["tpad=stop=-1:stop_mode=clone", f"trim=end_frame={order.frames}"]
+    if order.look.boxed:
+        chain.append(f"scale={width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bicubic")
+        chain.append(f"pad={width}:{height}:-1:-1")
+    elif (width, height) != (order.video.coded_width, order.video.coded_height) or order.video.rotation:
+        chain.append(f"scale={width}:{height}:flags=bicubic")
+    return ",".join([*chain, "setsar=1", "format=" + ("yuv420p10le" if order.is_deep else "yuv420p")])
+
+
+def cut(span: Span) -> list[str]:
+    """Return the options of an input for a part of it."""
+    begin = ["-ss", f"{span.start:.6f}"] if span.start > 0 else []
+    return [*begin, "-t", f"{span.seconds:.6f}"]
+
+
+def slack(video: VideoStream, frames: int) -> int:
+    """Return how many frames more or less than packets there may be."""
+    return 0 if video.codec in _EXACT else 2 + frames // 20
+
+
+def video_bytes(look: Look, seconds: float, rate: float | None) -> int:
+    """Return what the pictures will take on the disk, and some: what is reserved there."""
+    pixels = look.width * look.height * (rate or 30.0) * seconds
+    return int(16 * MIB + pixels * _BITS_A_PIXEL / 8 * 2 ** ((look.quality - 66) / 17.5))

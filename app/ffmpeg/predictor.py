@@ -1,0 +1,55 @@
+"""What a run of ffmpeg will hold at its peak: frames of its input and of its output, by codec and profile.
+
+With P the size of one picture of 4:2:0 (1.5 bytes a pixel, 3 with more than 8 bits):
+peak = base + P_in * (8.9 + 2.1 * (decoder threads - 1)) + P_out * k.
+Memory does not depend on the length, but for the index of the input's packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.domain.units import MIB
+from app.ffmpeg.encoders import Encoder
+from app.ffmpeg.profiles import Profile
+
+_DECODE_BASE = 40 * MIB
+_DECODE, _DECODE_THREAD = 8.9, 2.1
+
+_PACKET_BYTES = 64
+_SOUND_PACKETS = 47
+"""A second: AAC of 48 kHz."""
+
+_ENCODE_BASE = 60 * MIB
+_FRAMES: Mapping[str, Mapping[Profile, float]] = {
+    "libx264": {Profile.MINIMAL: 9.9, Profile.LOW: 29, Profile.BALANCED: 67, Profile.HIGH: 148},
+    "libx265": {Profile.MINIMAL: 34, Profile.LOW: 75, Profile.BALANCED: 116, Profile.HIGH: 165},
+    "libvpx-vp9": {Profile.MINIMAL: 60, Profile.LOW: 60, Profile.BALANCED: 75, Profile.HIGH: 90},
+    "libsvtav1": {Profile.MINIMAL: 24, Profile.LOW: 24, Profile.BALANCED: 100, Profile.HIGH: 200},
+    "libaom-av1": {Profile.MINIMAL: 60, Profile.LOW: 60, Profile.BALANCED: 100, Profile.HIGH: 150},
+}
+
+
+def picture_bytes(width: int, height: int, *, deep: bool = False) -> int:
+    """Return the size of one picture of 4:2:0; `deep`: its samples have more than 8 bits."""
+    return width * height * 3 // (1 if deep else 2)
+
+
+def decode_bytes(picture: int, threads: int = 1) -> int:
+    """Return the peak of a run that only decodes; `picture` is the `picture_bytes` of its input.
+
+    Measured from 720p to 4K with 1 to 16 threads: right within 5 %.
+    """
+    return int(_DECODE_BASE + picture * (_DECODE + _DECODE_THREAD * (threads - 1)))
+
+
+def encode_bytes(encoder: Encoder, profile: Profile, picture_in: int, picture_out: int) -> int:
+    """Return the peak of a run that decodes pictures, scales them where their sizes differ, and encodes them."""
+    threads = encoder.efforts[profile].decoder_threads
+    decoding = decode_bytes(picture_in, threads) - _DECODE_BASE
+    return int(_ENCODE_BASE + decoding + picture_out * _FRAMES[encoder.name][profile])
+
+
+def index_bytes(seconds: float, frame_rate: float | None) -> int:
+    """Return what the list of a file's packets takes while it is open: MP4 has all of it in memory."""
+    return int(seconds * ((frame_rate or 30.0) + _SOUND_PACKETS) * _PACKET_BYTES)

@@ -1,0 +1,85 @@
+"""What clients are told of jobs: documents, and events until a job ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from app.errors import BallastError
+from app.jobs.desk import Desk
+from app.jobs.job import Job
+from app.jobs.keeping import Keeper
+from app.jobs.schema import JobResultSchema, JobSchema, job_schema
+from app.jobs.states import JobState
+from app.jobs.tickets import Tickets
+from app.media.delivery import Delivery
+from app.media.schema import MediaItemSchema
+from app.server.lifecycle import Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """`state` where that has changed, else `progress`; `number` is what `Last-Event-ID` says."""
+
+    name: str
+    number: int
+    job: JobSchema
+
+
+class JobAnswers:
+    """Describes jobs."""
+
+    def __init__(self, desk: Desk, tickets: Tickets, keeper: Keeper, delivery: Delivery, lifecycle: Lifecycle) -> None:
+        self._desk = desk
+        self._tickets = tickets
+        self._keeper = keeper
+        self._delivery = delivery
+        self._lifecycle = lifecycle
+
+    async def describe(self, job: Job) -> JobSchema:
+        """Return a job as a document, with its results if it has any."""
+        result = None
+        if job.state is JobState.SUCCEEDED:
+            media = [MediaItemSchema(**self._delivery.describe(item)) for item in await self._keeper.items(job.id)]
+            result = JobResultSchema(media=media, summary=dict(job.summary or {}))
+        return job_schema(job, result, None if job.webhook is None else redacted(job.webhook))
+
+    async def events(self, job_id: str, last_number: int | None) -> AsyncGenerator[JobEvent]:
+        """Give the present state at once, unless it is the one that a client has, and each change, until the job ends.
+
+        Who takes one late is given the newest: nothing is kept for a listener that does not read.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        with self._tickets.listen(job_id) as changed:
+            end = asyncio.create_task(self._lifecycle.drained())
+            end.add_done_callback(lambda _: changed.set())
+            state: JobState | None = None
+            try:
+                while not end.done():
+                    changed.clear()
+                    try:
+                        job = await self._desk.get(job_id)
+                    except BallastError:
+                        if state is None:
+                            raise
+                        return  # it was deleted meanwhile
+                    if job.sequence != last_number:
+                        name = "state" if job.state is not state else "progress"
+                        yield JobEvent(name, job.sequence, await self.describe(job))
+                    last_number, state = job.sequence, job.state
+                    if job.state.is_finished:
+                        return
+                    await changed.wait()
+            finally:
+                end.cancel()
+
+
+def redacted(url: str) -> str:
+    """Return a URL without user, password and query: those may be secrets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "..." if parts.query else "", ""))

@@ -1,0 +1,106 @@
+"""Heads that were found in the frames of a part of a video: a line of JSON for each frame, in a file of the job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from app.domain.region import Region
+from app.errors import WorkerFailed
+from app.ffmpeg.cutting import Span
+from app.ffmpeg.works import Work
+from app.jobs.plan import Json
+from app.jobs.sampling import Samples, frames_work
+from app.jobs.source import Source
+from app.jobs.workshop import Workshop
+from app.vision.frame_request import FrameRequest
+from app.vision.tally import Tally
+from app.vision.task import vision_tasks
+
+LONGEST_SIDE = 1920
+"""In which size a video is searched: a face of 24 pixels is found there."""
+
+_MOST_FPS = 60.0
+_SEARCHES_A_SECOND = 4.0
+"""How often all of a frame is searched; where a face was, every frame is looked at. A face that comes in is found
+within a quarter of a second, and was covered before by `coverage`."""
+
+_MISSING = 2
+_DECODER_THREADS = 2
+
+
+def rate_of(source: Source) -> float:
+    """Return how many frames a second are looked at, and masks drawn: the video's own, but for slow motion."""
+    return min(_MOST_FPS, source.video.frame_rate or 30.0)
+
+
+def tick_count(span: Span, rate: float) -> int:
+    """Return how many looks a part has."""
+    return max(1, round(span.seconds * rate))
+
+
+async def find_heads(shop: Workshop, span: Span, target: Path) -> Json:
+    """Find the heads in each frame of a part; a child that dies has it done once more.
+
+    Raises:
+        ModelMissing: the model of face-detection is not installed.
+        BallastError: see `FrameLooks.open`, `FrameLook.over` and `FFmpegWorks.sample`.
+    """
+    with suppress(WorkerFailed):
+        return await _find(shop, span, target)
+    return await _find(shop, span, target)
+
+
+async def read_heads(shop: Workshop, path: Path) -> list[list[Region]]:
+    """Return the heads of each frame; none where there is no such file."""
+    lines = (await shop.files.text(path)).splitlines()
+    return [[Region(*sides) for sides in json.loads(line)] for line in lines]
+
+
+async def _find(shop: Workshop, span: Span, target: Path) -> Json:
+    source, tally = shop.sources[0], Tally()
+    rate = rate_of(source)
+    request = _request(shop, source, rate)
+    samples = _samples(span, rate)
+    async with (
+        shop.files.part(target) as file,
+        shop.local(source) as path,
+        shop.frames.open(request) as look,
+        shop.ffmpeg.sample(_work(path, source, samples, request), request.width, request.height) as sampled,
+    ):
+        async for found in look.over(sampled.descriptor, samples.times, samples.most_missing):
+            await file.write(b"".join(line + b"\n" for line in found.lines))
+            tally.add(found.tally)
+            await shop.progress(tally.frames / len(samples.times))
+    return tally.as_dict()
+
+
+def _work(path: Path, source: Source, samples: Samples, request: FrameRequest) -> Work:
+    size = request.width, request.height
+    return frames_work(path, source.item.content_type, source.video, samples, size, _DECODER_THREADS)
+
+
+def _request(shop: Workshop, source: Source, rate: float) -> FrameRequest:
+    task = vision_tasks()["face-detection"]
+    width, height = source.video.width, source.video.height
+    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    return FrameRequest(
+        task,
+        task.Params(),
+        max(2, round(width * scale)),
+        max(2, round(height * scale)),
+        shop.client,
+        subject=source.item.id,
+        follow_every=max(1, round(rate / _SEARCHES_A_SECOND)),
+    )
+
+
+def _samples(span: Span, rate: float) -> Samples:
+    """Return one look for each tick: what is shown nearest to it, as the masks are laid on."""
+    count = tick_count(span, rate)
+    times: Sequence[float] = [span.start + number / rate for number in range(count)]
+    seek = ["-ss", f"{span.start:.6f}"] if span.start > 0 else []
+    options = [*seek, "-t", f"{span.seconds:.6f}"]
+    return Samples(times, [], options, [f"fps={rate:.6f}:round=near:start_time=0"], most_missing=_MISSING)

@@ -1,0 +1,229 @@
+"""`analyze`: what a vision task finds in the frames of a video, and what ffmpeg's filters tell of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import chain, pairwise
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from app.domain.units import MIB
+from app.errors import InvalidParameter, MemoryExceedsLimit
+from app.ffmpeg.predictor import decode_bytes, picture_bytes
+from app.jobs import signals
+from app.jobs.frame_index import FRAME_BYTES, write_index
+from app.jobs.kind import JobKind
+from app.jobs.looking import Looking
+from app.jobs.params import JobParams
+from app.jobs.plan import Json, Plan, Step
+from app.jobs.sampling import Sampling, is_deep
+from app.jobs.source import Source
+from app.jobs.task_params import chosen_task
+from app.jobs.workshop import Means, Workshop
+from app.vision.tally import total
+
+_MARGIN = 1.2
+_FRAME_BYTES = 16 * MIB
+_SIGNAL_SECONDS = 600.0
+_LINE_BYTES = 4096
+"""Of one looked-at frame, on the average: a hand has 3 KB, a body 6, a face with landmarks 24."""
+_LONG_LINES: Mapping[str, int] = {"face-landmarks": 32 * 1024, "pose": 8 * 1024}
+
+NDJSON = "application/x-ndjson"
+
+
+class AnalyzeParams(JobParams):
+    """Parameters of the task stand beside these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    task: Annotated[str | None, Field(description="A vision task; its own parameters stand beside this one.")] = None
+    sample_fps: Annotated[
+        float | None, Field(gt=0, le=240, description="Samples for each second of the video; 5 if nothing is said.")
+    ] = None
+    every_nth_frame: Annotated[
+        int | None, Field(ge=1, description="In place of `sampleFps`: every so many frames.")
+    ] = None
+    keyframes: Annotated[bool, Field(description="In place of `sampleFps`: key frames only, 80 times as fast.")] = False
+    start: Annotated[float, Field(ge=0, allow_inf_nan=False, description="From when on, in seconds.")] = 0.0
+    end: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="Until when, in seconds.")] = None
+    scenes: Annotated[bool, Field(description="Tell where scenes are cut.")] = False
+    black: Annotated[bool, Field(description="Tell where it is black for half a second or more.")] = False
+    silence: Annotated[bool, Field(description="Tell where it is silent for half a second or more.")] = False
+    blur: Annotated[bool, Field(description="Tell how blurred the pictures are, twice a second.")] = False
+
+    @property
+    def signals(self) -> list[str]:
+        return [name for name in signals.FILTERS if getattr(self, name)]
+
+
+class Analyze(JobKind[AnalyzeParams]):
+    name = "analyze"
+    summary = "what a vision task finds in the frames of a video; scene cuts, black, silence and blur"
+    params = AnalyzeParams
+
+    def plan(self, sources: Sequence[Source], params: AnalyzeParams, means: Means) -> Plan:
+        source = sources[0]
+        sampling = _sampling(source, params)
+        looking = _looking(params, sampling)
+        if looking is None and not params.signals:
+            raise InvalidParameter("task: say what is looked for, or one of scenes, black, silence and blur.")
+        _check_signals(source, params, means)
+        steps: list[Step] = []
+        if looking is not None:
+            steps.append(Step("index", "listing the frames", weight=1.0))
+            steps += _steps("look", "looking at", sampling.segments())
+        if params.signals:
+            steps += _steps("signals", "watching", _equal(sampling.start, sampling.end, _SIGNAL_SECONDS))
+        steps.append(Step("write", "writing the result", weight=1.0))
+        predicted_bytes = _predicted(source, looking)
+        if predicted_bytes > means.limit_bytes:
+            raise MemoryExceedsLimit(
+                f"The analysis needs {predicted_bytes} bytes, and {means.limit_bytes} can ever be given.",
+                neededBytes=predicted_bytes,
+                limitBytes=means.limit_bytes,
+            )
+        return Plan(steps, predicted_bytes, _disk(source, looking))
+
+    async def do(self, step: Step, params: AnalyzeParams, shop: Workshop) -> Json:
+        kind = step.name.partition("-")[0]
+        if kind == "index":
+            return await write_index(shop, params.start, params.keyframes)
+        if kind == "write":
+            return await _write(params, shop)
+        span = step.args["from"], step.args["to"]
+        if kind == "signals":
+            return await _watch(step, params, shop, span)
+        looking = _looking(params, _sampling(shop.sources[0], params))
+        assert looking is not None, "only then there are such steps"
+        return await looking.look(shop, shop.results["index"], span, shop.file(f"{step.name}.ndjson"))
+
+    def summary_of(self, params: AnalyzeParams, results: Sequence[Json]) -> dict[str, Any]:
+        """Frames and labels, cuts and spans; times in seconds."""
+        found: dict[str, Any] = {}
+        if params.task is not None:
+            tallies = [one for one in results if "framesWithDetections" in one]
+            found = {"task": params.task, **total(tallies).as_dict()}
+        return {**found, **_signals_of(params, [one for one in results if "signals" in one])}
+
+
+def _sampling(source: Source, params: AnalyzeParams) -> Sampling:
+    """Return which frames are looked at.
+
+    Raises:
+        InvalidParameter: they contradict each other, or lie outside the video.
+    """
+    if source.probe is None:
+        raise InvalidParameter("input: analyze takes a video; for pictures there is batch.")
+    video, end = source.video, params.end
+    if sum((params.sample_fps is not None, params.every_nth_frame is not None, params.keyframes)) > 1:
+        raise InvalidParameter("Say one of sampleFps, everyNthFrame and keyframes.")
+    duration = source.duration_seconds
+    if params.start >= duration or (end is not None and end <= params.start):
+        raise InvalidParameter(f"start, end: they lie within the video, which lasts {duration:.3f} s, in this order.")
+    if end is not None and end > duration + 1:
+        raise InvalidParameter(f"end: the video lasts {duration:.3f} s.")
+    end = duration if end is None else min(end, duration)
+    if params.every_nth_frame is not None:
+        return Sampling("every", params.every_nth_frame, params.start, end)
+    if params.keyframes:
+        return Sampling("keyframes", 0, params.start, end)
+    most = video.frame_rate or 240.0
+    return Sampling("rate", min(params.sample_fps or 5.0, most), params.start, end)
+
+
+def _looking(params: AnalyzeParams, sampling: Sampling) -> Looking | None:
+    extra = params.model_extra or {}
+    if params.task is None:
+        if extra:
+            raise InvalidParameter(f"{next(iter(extra))[:40]}: there is no such parameter without a task.")
+        return None
+    task, own = chosen_task(params.task, extra)
+    return Looking(task, own, sampling)
+
+
+def _check_signals(source: Source, params: AnalyzeParams, means: Means) -> None:
+    missing = [signals.FILTERS[name] for name in params.signals if signals.FILTERS[name] not in means.abilities.filters]
+    if missing:
+        raise InvalidParameter(f"This machine's ffmpeg has no filter {', '.join(missing)}.")
+    if params.silence and source.audio is None:
+        raise InvalidParameter("silence: the video has no sound.")
+
+
+def _steps(name: str, words: str, spans: Sequence[tuple[float, float]]) -> list[Step]:
+    return [
+        Step(
+            f"{name}-{number:04d}",
+            f"{words} part {number} of {len(spans)}",
+            weight=max(0.1, end - start),
+            args={"from": start, "to": end},
+        )
+        for number, (start, end) in enumerate(spans, 1)
+    ]
+
+
+def _equal(start: float, end: float, length: float) -> list[tuple[float, float]]:
+    count = max(1, round((end - start) / length))
+    edges = [start + (end - start) * number / count for number in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def _predicted(source: Source, looking: Looking | None) -> int:
+    """Return what one step reserves: ffmpeg, the model, and what looking at a frame takes."""
+    video = source.video
+    decoding = decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video)), 2)
+    model = 0 if looking is None else max(looking.task.model_bytes, looking.task.tracker_bytes) + _FRAME_BYTES
+    return int((decoding + _FRAME_BYTES) * _MARGIN) + model
+
+
+def _disk(source: Source, looking: Looking | None) -> int:
+    """Return what the files take: lines in parts, and joined."""
+    if looking is None:
+        return MIB
+    sampling, video = looking.sampling, source.video
+    samples = (sampling.end - sampling.start) * sampling.samples_a_second(video)
+    line_bytes = _LONG_LINES.get(looking.task.name, _LINE_BYTES)
+    frames = source.duration_seconds * (video.frame_rate or 60.0)
+    return int(2 * samples * line_bytes + frames * FRAME_BYTES) + MIB
+
+
+async def _watch(step: Step, params: AnalyzeParams, shop: Workshop, span: tuple[float, float]) -> Json:
+    source, wanted = shop.sources[0], params.signals
+    files = {key: shop.file(f"{step.name}.{key}.part") for key in chain(*(signals.KEYS[name] for name in wanted))}
+    async with shop.local(source) as path:
+        work = signals.signals_work(path, source.item.content_type, source.video, wanted, span, files)
+        await shop.ffmpeg.run(work, shop.progress)
+    found = {key: signals.readings(await shop.files.text(path), key, span) for key, path in files.items()}
+    await shop.files.remove(files.values())
+    return {"signals": signals.told(found, span)}
+
+
+async def _write(params: AnalyzeParams, shop: Workshop) -> Json:
+    """Join the parts into the result; without a task its lines are the events."""
+    path, parts = shop.file("analysis.ndjson"), [name for name in shop.results if name.startswith("look-")]
+    files = [shop.file(f"{name}.ndjson") for name in sorted(parts)]
+    if params.task is None:
+        found = _signals_of(params, [one for _, one in sorted(shop.results.items()) if "signals" in one])
+        async with shop.files.part(path) as file:
+            await file.write(_event_lines(found))
+    else:
+        await shop.files.join(files, path)
+    await shop.keep(path, "analysis.ndjson", NDJSON)
+    await shop.files.remove(files)
+    return {}
+
+
+def _signals_of(params: AnalyzeParams, parts: Sequence[Json]) -> dict[str, Any]:
+    return signals.summed([one["signals"] for one in parts], params.signals)
+
+
+def _event_lines(found: Mapping[str, Any]) -> bytes:
+    events: list[dict[str, Any]] = [{"timeSeconds": time, "event": "sceneCut"} for time in found.get("sceneCuts", ())]
+    for name, event in (("blackSpans", "black"), ("silentSpans", "silence")):
+        events += [
+            {"timeSeconds": span["start"], "event": event, "endSeconds": span["end"]} for span in found.get(name, ())
+        ]
+    events.sort(key=lambda one: one["timeSeconds"])
+    return b"".join(json.dumps(one, separators=(",", ":")).encode() + b"\n" for one in events)

@@ -1,0 +1,186 @@
+"""`/v1/jobs`: submit, list, follow, cancel, retry and delete jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
+
+from app.errors import (
+    BadRequest,
+    Conflict,
+    InvalidMedia,
+    InvalidParameter,
+    MemoryExceedsLimit,
+    ModelMissing,
+    NotFound,
+    Overloaded,
+    PayloadTooLarge,
+    ProcessingTimeout,
+    QueueFull,
+    RequestTimeout,
+    StorageFull,
+    StorageUnavailable,
+    TooManyPixels,
+    TooManyRequests,
+    UnsupportedMedia,
+    WorkerFailed,
+)
+from app.http.body import plain_body
+from app.http.problems import GUARDED, problem_responses
+from app.http.state import ClientDep, opened
+from app.jobs.order_form import MOST_BYTES, OrderForm, read_form
+from app.jobs.predictions import predict
+from app.jobs.room import JobsRoom
+from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, parameters_of
+from app.jobs.states import JobState
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=GUARDED)
+
+JobsDep = Annotated[JobsRoom, Depends(opened("jobs"))]
+
+_ONE = problem_responses(NotFound, StorageUnavailable)
+
+_SUBMITTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The job: it is done as soon as it is its turn.",
+        "headers": {"Location": {"description": "Where it is.", "schema": {"type": "string"}}},
+    },
+    **problem_responses(
+        BadRequest,
+        NotFound,
+        RequestTimeout,
+        Conflict,
+        PayloadTooLarge,
+        TooManyPixels,
+        MemoryExceedsLimit,
+        UnsupportedMedia,
+        InvalidParameter,
+        InvalidMedia,
+        QueueFull,
+        WorkerFailed,
+        Overloaded,
+        ModelMissing,
+        StorageUnavailable,
+        ProcessingTimeout,
+        StorageFull,
+    ),
+}
+
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"title": "JobOrder", **OrderForm.model_json_schema()}}},
+    }
+}
+
+
+@router.post("", status_code=202, response_model=JobSchema, responses=_SUBMITTED, openapi_extra=_FORM)
+async def submit_job(request: Request, jobs: JobsDep, client: ClientDep) -> Response:
+    """Submit a job: it goes on by itself, and survives a crash of the service."""
+    body = b"".join(
+        [chunk async for chunk in plain_body(request, max_bytes=MOST_BYTES, idle_seconds=jobs.body_idle_seconds)]
+    )
+    job = await jobs.submissions.submit(read_form(body), client)
+    return _answer(await jobs.answers.describe(job), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.get("", summary="Jobs, newest first", responses=problem_responses(StorageUnavailable))
+async def list_jobs(
+    jobs: JobsDep,
+    state: JobState | None = None,
+    kind: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=20)] = None,
+) -> JobListSchema:
+    page = await jobs.desk.page(limit, cursor, state, kind)
+    return JobListSchema(items=[await jobs.answers.describe(job) for job in page.jobs], next_cursor=page.next_cursor)
+
+
+@router.get("/kinds", summary="What jobs there are, and what they would take", responses=_ONE)
+async def list_job_kinds(
+    jobs: JobsDep,
+    client: ClientDep,
+    media_id: Annotated[
+        str | None, Query(alias="input", max_length=64, description="Say what each would take of this item.")
+    ] = None,
+) -> JobKindListSchema:
+    found = []
+    for kind in jobs.submissions.kinds.values():
+        found.append(
+            JobKindSchema(
+                name=kind.name,
+                summary=kind.summary,
+                max_inputs=kind.max_inputs,
+                parameters=parameters_of(kind.params),
+                prediction=None if media_id is None else await predict(jobs, kind.name, media_id, client),
+            )
+        )
+    return JobKindListSchema(kinds=found)
+
+
+@router.get("/{job_id}", responses=_ONE)
+async def get_job(job_id: str, jobs: JobsDep) -> JobSchema:
+    """Return one job."""
+    return await jobs.answers.describe(await jobs.desk.get(job_id))
+
+
+async def _listener(jobs: JobsDep, client: ClientDep, job_id: str) -> AsyncIterator[None]:
+    await jobs.desk.get(job_id)  # one that is not there is refused before the answer begins
+    with jobs.audience.admit(client):
+        yield
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="Server-sent events: the present state at once, then each change, until the job ends",
+    response_class=EventSourceResponse,
+    responses=problem_responses(NotFound, TooManyRequests, Overloaded, StorageUnavailable),
+    dependencies=[Depends(_listener, scope="request")],
+)
+async def follow_job(
+    job_id: str,
+    jobs: JobsDep,
+    last_event_id: Annotated[str | None, Header(max_length=20, description="The last event that was seen.")] = None,
+) -> AsyncIterator[JobSchema]:
+    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else None
+    async for event in jobs.answers.events(job_id, seen):
+        # By the annotation FastAPI describes what is in an event's data.
+        data = event.job.model_dump(mode="json", by_alias=True)
+        yield ServerSentEvent(event=event.name, id=str(event.number), data=data)  # type: ignore[misc]
+
+
+@router.post("/{job_id}/cancel", responses=_ONE)
+async def cancel_job(job_id: str, jobs: JobsDep) -> JobSchema:
+    """End a job: nothing runs for it any more, and its files are gone. One that is finished stays as it is."""
+    return await jobs.answers.describe(await jobs.desk.cancel(job_id))
+
+
+@router.post(
+    "/{job_id}/retry", status_code=202, responses={**_ONE, **problem_responses(NotFound, Conflict, StorageUnavailable)}
+)
+async def retry_job(job_id: str, jobs: JobsDep) -> JobSchema:
+    """Have a failed or cancelled job begin again, at the first step that is not done."""
+    return await jobs.answers.describe(await jobs.desk.retry(job_id))
+
+
+@router.delete("/{job_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
+async def delete_job(
+    job_id: str,
+    jobs: JobsDep,
+    results: Annotated[bool, Query(description="Delete the items too that it has made.")] = False,
+) -> Response:
+    """Forget a finished job."""
+    await jobs.desk.delete(job_id, with_results=results)
+    return Response(status_code=204)
+
+
+def build_router() -> APIRouter:
+    return router
+
+
+def _answer(document: JobSchema, status: int, headers: dict[str, str]) -> Response:
+    return Response(document.model_dump_json(by_alias=True), status, headers, "application/json")

@@ -1,0 +1,137 @@
+"""JSON shapes of jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from app.http.schema import Schema
+from app.jobs.job import Job
+from app.jobs.states import JobState
+from app.media.schema import MediaItemSchema, Moment
+
+_EXAMPLE: dict[str, JsonValue] = {
+    "id": "j5f0c2b9d8e7a41630f92be11",
+    "kind": "transcode",
+    "state": "running",
+    "input": "vydqn8zq6tc7jtx9nmsfe6",
+    "inputCount": 1,
+    "params": {"videoCodec": "h264", "maxHeight": 720},
+    "priority": 0,
+    "progress": 0.42,
+    "step": "encoding part 3 of 8",
+    "etaSeconds": 31.5,
+    "createdAt": "2026-01-14T09:30:00.123Z",
+    "attempts": 1,
+    "memory": {"predictedBytes": 188743680, "peakBytes": 171966464, "profile": "BALANCED", "retries": 0},
+    "machine": "media-1",
+}
+
+
+class JobMemorySchema(Schema):
+    """What its steps take: the largest prediction, the largest peak that was seen, and how ffmpeg was run."""
+
+    predicted_bytes: int
+    peak_bytes: int
+    profile: str | None
+    retries: int
+
+
+class JobResultSchema(Schema):
+    """What a job that succeeded has made. Items that were deleted since are left out."""
+
+    media: list[MediaItemSchema]
+    summary: dict[str, JsonValue]
+
+
+class JobSchema(Schema):
+    """One job. Null: not known, or not there yet."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    id: str
+    kind: str
+    state: JobState
+    input: str | list[str] = Field(description="The id of its input, or the first 100 ids.")
+    input_count: int
+    params: dict[str, JsonValue]
+    priority: int
+    progress: float = Field(ge=0, le=1)
+    step: str = Field(description="What is being done, in words.")
+    eta_seconds: float | None
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    attempts: int = Field(description="How often it was begun: by itself after a failure, or by a retry.")
+    result: JobResultSchema | None
+    error: dict[str, JsonValue] | None = Field(description="The problem with which it failed.")
+    memory: JobMemorySchema
+    machine: str
+    webhook: str | None = Field(description="Where it is posted when it ends; secrets in the URL are not shown.")
+    idempotency_key: str | None
+
+
+class JobListSchema(Schema):
+    items: list[JobSchema]
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null: there is none.")
+
+
+class PredictionSchema(Schema):
+    """What a job of this kind would take of one input. `problem`: why it could not be done."""
+
+    predicted_bytes: int | None
+    disk_bytes: int | None
+    steps: int | None
+    chunk_seconds: float | None = Field(description="The longest step, in seconds of the input where that is known.")
+    profile: str | None
+    problem: dict[str, JsonValue] | None
+
+
+class JobKindSchema(Schema):
+    name: str
+    summary: str
+    max_inputs: int
+    parameters: dict[str, JsonValue] = Field(description="Their JSON schema.")
+    prediction: PredictionSchema | None = Field(description="Where `input` was given.")
+
+
+class JobKindListSchema(Schema):
+    kinds: list[JobKindSchema]
+
+
+def job_schema(job: Job, result: JobResultSchema | None, webhook: str | None) -> JobSchema:
+    """Return a job as clients see it; `webhook` is its URL without what is secret."""
+    return JobSchema(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        input=list(job.inputs) if job.is_list else job.inputs[0],
+        input_count=job.input_count,
+        params=dict(job.params),
+        priority=job.priority,
+        progress=job.progress,
+        step=job.step,
+        eta_seconds=job.eta_seconds,
+        created_at=_moment(job.created_at),
+        started_at=None if job.started_at is None else _moment(job.started_at),
+        finished_at=None if job.finished_at is None else _moment(job.finished_at),
+        attempts=job.attempts,
+        result=result,
+        error=None if job.error is None else dict(job.error),
+        memory=JobMemorySchema.model_validate(job.memory),
+        machine=job.machine,
+        webhook=webhook,
+        idempotency_key=job.idempotency_key,
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def parameters_of(model: Any) -> dict[str, Any]:
+    """Return the JSON schema of a kind's parameters."""
+    schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+    return schema

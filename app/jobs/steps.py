@@ -1,0 +1,205 @@
+"""Steps of jobs at work: the jobs child asks for one, the service does it under its ledger, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.errors import (
+    BallastError,
+    InternalError,
+    Overloaded,
+    ProcessingTimeout,
+    QueueFull,
+    of_system,
+)
+from app.ffmpeg.works import FFmpegWorks
+from app.jobs.book import Book
+from app.jobs.counters import JobCounters
+from app.jobs.endings import TRANSIENT, Endings
+from app.jobs.folders import Folders
+from app.jobs.job import Job
+from app.jobs.kind import JobKind
+from app.jobs.orders import Answer, Ask
+from app.jobs.params import JobParams
+from app.jobs.plan import Json
+from app.jobs.progress import Estimate
+from app.jobs.shop import StepShop, Tools
+from app.jobs.slots import Slots
+from app.jobs.source import Source
+from app.jobs.states import JobState
+from app.jobs.stepbook import StepBook, WrittenStep
+from app.jobs.tickets import Ticket, Tickets
+from app.jobs.witness import Witness
+from app.settings import JobsSettings
+
+logger = logging.getLogger("ballast.jobs")
+
+_MOST_BEGINNINGS = 30
+"""How often a step is begun without an end that was written down: the service, or its child, died each time."""
+
+_PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""How long a job waits for memory before its step is tried again, by how often it has waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepParts:
+    """What steps are done with. `works` makes the runs of ffmpeg for a client."""
+
+    book: Book
+    steps: StepBook
+    tools: Tools
+    folders: Folders
+    endings: Endings
+    kinds: Mapping[str, JobKind[JobParams]]
+    works: Callable[[str], Awaitable[FFmpegWorks]]
+    counters: JobCounters
+
+
+class Steps:
+    """Does one step at a time for each job, and as many in all as there are places."""
+
+    def __init__(self, parts: StepParts, tickets: Tickets, slots: Slots, settings: JobsSettings) -> None:
+        self._parts = parts
+        self._tickets = tickets
+        self._slots = slots
+        self._settings = settings
+
+    async def answer(self, ask: Ask) -> Answer:
+        """Do the step that is asked for; cancelling ends it, and leaves what it was before.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        ticket = self._tickets.find(ask.job_id)
+        if ticket is None or ticket.run != ask.run or ticket.is_leaving:
+            return Answer("stopped")
+        written = await self._parts.steps.get(ask.job_id, ask.place)
+        if written.is_done:
+            return Answer("done")
+        if not written.is_next:  # the child remembers more than the book: it begins again
+            return Answer("astray")
+        ticket.work, ticket.is_asleep = asyncio.current_task(), False
+        try:
+            job = ticket.job or await self._parts.book.get(ask.job_id)
+            if not self._slots.is_open and job.state is JobState.RUNNING:
+                job = job.moved(JobState.PAUSED, step="paused: memory is critical")
+                await self._save(ticket, job)
+            async with self._slots.take(ticket.rank) as place:
+                answer = await self._do(ticket, ticket.job or job, ask.place, written)
+                place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
+                return answer
+        finally:
+            ticket.work = None
+
+    async def _do(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Answer:
+        """Do a step that has its place."""
+        if written.begun >= _MOST_BEGINNINGS:
+            await self._parts.endings.fail(job, _fatal_step(written))
+            return Answer("stopped")
+        job = job.moved(
+            JobState.RUNNING,
+            step=written.step.words,
+            started_at=job.started_at or time.time(),
+            attempts=job.attempts + (written.begun + written.failures > 0 or not job.attempts),
+        )
+        self._parts.counters.retries[job.kind] += int(written.begun + written.failures > 0)
+        await self._parts.steps.begin(job, place)
+        self._tickets.note(ticket, job)
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._settings.step_seconds):
+                result = await self._work(ticket, job, place, written)
+            await self._parts.folders.measure(job.id)
+        except (Exception, TimeoutError) as error:
+            return await self._put_off(ticket, place, written, _known(error))
+        finally:
+            self._parts.counters.worked(job.kind, time.monotonic() - began)
+        return await self._finish(ticket, place, written, result)
+
+    async def _work(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Json:
+        parts = self._parts
+        kind = parts.kinds[job.kind]
+        folder = await parts.folders.begin(job.id)
+        estimate = Estimate(written)
+        witness = Witness(await parts.works(job.client), job.memory)
+
+        async def note(share: float, words: str | None) -> None:
+            noted = estimate.after(ticket.job or job, share, words)
+            self._tickets.note(ticket, replace(noted, memory=witness.memory))
+            if estimate.is_to_be_written():
+                await parts.book.save(noted)
+
+        shop = StepShop(
+            (job.id, job.client, written.step.name),
+            await self._sources(job),
+            await parts.steps.results(job.id, place),
+            (witness, parts.tools),
+            folder,
+            note,
+        )
+        try:
+            return await kind.do(written.step, kind.params.model_validate(job.params), shop)
+        finally:
+            if ticket.job is not None:
+                ticket.job = replace(ticket.job, memory=witness.memory)
+
+    async def _sources(self, job: Job) -> Sequence[Source]:
+        store = self._parts.tools.store
+        return [Source(await store.get(one.media_id), one.probe) for one in await self._parts.book.inputs(job.id)]
+
+    async def _finish(self, ticket: Ticket, place: int, written: WrittenStep, result: Json) -> Answer:
+        parts = self._parts
+        assert ticket.job is not None
+        ticket.waits = 0
+        done = (written.done_weight + written.step.weight) / written.total_weight if written.total_weight else 1.0
+        job = ticket.job.changed(progress=min(1.0, max(ticket.job.progress, done)))
+        await parts.steps.finish(job, place, result)
+        self._tickets.note(ticket, job)
+        if place + 1 == job.step_count:
+            kind = parts.kinds[job.kind]
+            results = list((await parts.steps.results(job.id)).values())
+            summary = kind.summary_of(kind.params.model_validate(job.params), results)
+            await parts.endings.succeed(job, summary)
+        return Answer("done")
+
+    async def _put_off(self, ticket: Ticket, place: int, written: WrittenStep, error: BallastError) -> Answer:
+        """A step ended without a result: it is tried again later, or its job has failed."""
+        parts = self._parts
+        assert ticket.job is not None
+        starved = isinstance(error, Overloaded | QueueFull)
+        await parts.steps.take_back(ticket.id, place, failed=not starved)
+        tries = written.failures + (not starved)
+        if not starved and not (isinstance(error, TRANSIENT) and tries < self._settings.tries):
+            await parts.endings.fail(ticket.job, error)
+            return Answer("stopped")
+        seconds = _PATIENCE_SECONDS[min(ticket.waits, len(_PATIENCE_SECONDS) - 1)]
+        ticket.waits += 1
+        ticket.is_asleep = True
+        words = "waiting for memory" if starved else f"trying again: {written.step.words}"
+        await self._save(ticket, ticket.job.changed(step=words, eta_seconds=None))
+        self._tickets.changed.set()
+        return Answer("later", seconds)
+
+    async def _save(self, ticket: Ticket, job: Job) -> None:
+        self._tickets.note(ticket, job)
+        await self._parts.book.save(job)
+
+
+def _known(error: Exception) -> BallastError:
+    """Return the problem that an exception is to a client."""
+    if isinstance(error, BallastError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ProcessingTimeout("A step of the job took too long.")
+    if (known := of_system(error)) is not None:
+        return known
+    logger.error("a step failed unexpectedly", exc_info=error)
+    return InternalError("An unexpected error occurred. The id of the job finds it in the log.")
+
+
+def _fatal_step(written: WrittenStep) -> BallastError:
+    return InternalError(f"The service ended {written.begun} times while it was {written.step.words}: it gives up.")

@@ -1,0 +1,194 @@
+"""Submitting jobs: everything that can be known to be wrong is refused here, not after an hour."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from app.errors import Conflict, InvalidParameter, MemoryExceedsLimit, QueueFull
+from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.works import FFmpegWorks
+from app.jobs.book import Book, Input
+from app.jobs.counters import JobCounters
+from app.jobs.engine_child import ENGINE_BYTES
+from app.jobs.folders import Folders
+from app.jobs.job import SHOWN_INPUTS, Job, JobMemory, new_id
+from app.jobs.kind import JobKind
+from app.jobs.order_form import OrderForm, read_params
+from app.jobs.params import JobParams
+from app.jobs.plan import Plan
+from app.jobs.source import Source
+from app.jobs.sources import SourceFinder
+from app.jobs.tickets import Tickets
+from app.jobs.workshop import Means
+from app.memory.budget import MemoryBudget
+from app.memory.cpus import available_cpus
+
+_AT_A_TIME = 4
+"""Submissions that are looked at at a time."""
+
+_LEAST_BYTES = 16 << 20
+"""What must be left for a step beside the jobs child."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionParts:
+    """What jobs are judged by. `check_webhook` raises InvalidParameter for a URL that nothing may be sent to;
+    `expect` is told that a job may come."""
+
+    kinds: Mapping[str, JobKind[JobParams]]
+    abilities: Callable[[], Awaitable[Abilities]]
+    works: Callable[[str], Awaitable[FFmpegWorks]]
+    finder: SourceFinder
+    budget: MemoryBudget
+    folders: Folders
+    check_webhook: Callable[[str], None]
+    expect: Callable[[], None]
+
+
+class Submissions:
+    """Judges jobs, plans them, and enters them into the book."""
+
+    def __init__(
+        self,
+        parts: SubmissionParts,
+        book: Book,
+        tickets: Tickets,
+        counters: JobCounters,
+        max_queued: int,
+        machine: str,
+    ) -> None:
+        self._parts = parts
+        self._book = book
+        self._tickets = tickets
+        self._counters = counters
+        self._max_queued = max_queued
+        self._machine = machine
+        self._turns = asyncio.Semaphore(_AT_A_TIME)
+
+    @property
+    def kinds(self) -> Mapping[str, JobKind[JobParams]]:
+        return self._parts.kinds
+
+    async def submit(self, form: OrderForm, client: str) -> Job:
+        """Enter a job and return it; with the key of an earlier one, return that.
+
+        Raises:
+            BallastError: it cannot be done, or not now: see `plan`.
+            QueueFull: too many jobs wait.
+            Conflict: the key belongs to another job.
+            StorageFull: there is no room for the files that it will need.
+        """
+        kind = self.kind(form.kind)
+        params = read_params(kind, form.params)
+        if form.webhook is not None:
+            self._parts.check_webhook(form.webhook)
+        if (known := await self._known(form, client)) is not None:
+            return known
+        self._refuse_when_full()
+        self._parts.expect()
+        async with self._turns:
+            with ExitStack() as pins:
+                sources, plan = await self._plan(kind, params, form.inputs, client, pins)
+                self._refuse_when_full()
+                return await self._enter(form, client, sources, plan)
+
+    async def predict(self, kind: JobKind[JobParams], params: dict[str, object], media_id: str, client: str) -> Plan:
+        """Return the plan that a job would have now; nothing is kept.
+
+        Raises:
+            BallastError: it could not be done.
+        """
+        async with self._turns:
+            with ExitStack() as pins:
+                return (await self._plan(kind, read_params(kind, params), [media_id], client, pins))[1]
+
+    def kind(self, name: str) -> JobKind[JobParams]:
+        """Return a kind.
+
+        Raises:
+            InvalidParameter: there is none of this name.
+        """
+        kind = self._parts.kinds.get(name)
+        if kind is None:
+            raise InvalidParameter(f"kind: there is no {name!r}, only {', '.join(sorted(self._parts.kinds))}.")
+        return kind
+
+    async def means(self) -> Means:
+        """Return what a plan can count on. The jobs child takes its part of the memory."""
+        limit_bytes = self._parts.budget.limit_bytes - ENGINE_BYTES
+        if limit_bytes < _LEAST_BYTES:
+            raise MemoryExceedsLimit(
+                "The memory limit is too small for jobs.",
+                neededBytes=ENGINE_BYTES + _LEAST_BYTES,
+                limitBytes=self._parts.budget.limit_bytes,
+            )
+        return Means(await self._parts.abilities(), limit_bytes, available_cpus())
+
+    async def _plan(
+        self, kind: JobKind[JobParams], params: JobParams, media_ids: Sequence[str], client: str, pins: ExitStack
+    ) -> tuple[list[Source], Plan]:
+        means = await self.means()
+        sources = await self._parts.finder.find(kind, media_ids, await self._parts.works(client), pins)
+        plan = kind.plan(sources, params, means)
+        if plan.predicted_bytes > means.limit_bytes:
+            raise MemoryExceedsLimit(
+                "This job takes more memory than it can ever have, even the cheapest way.",
+                neededBytes=plan.predicted_bytes,
+                limitBytes=means.limit_bytes,
+            )
+        return sources, plan
+
+    async def _enter(self, form: OrderForm, client: str, sources: Sequence[Source], plan: Plan) -> Job:
+        job = Job(
+            id=new_id(),
+            kind=form.kind,
+            client=client,
+            inputs=tuple(form.inputs[:SHOWN_INPUTS]),
+            is_list=not isinstance(form.input, str),
+            params=form.params,
+            priority=form.priority,
+            created_at=time.time(),
+            machine=self._machine,
+            input_count=len(form.inputs),
+            step_count=len(plan.steps),
+            disk_bytes=plan.disk_bytes,
+            webhook=form.webhook,
+            idempotency_key=form.idempotency_key,
+            memory=JobMemory(plan.predicted_bytes, 0, plan.profile),
+        )
+        await self._parts.folders.promise(job.id, plan.disk_bytes)
+        try:
+            inputs = [Input(source.item.id, source.probe) for source in sources]
+            entered, is_new = await self._book.add(job, inputs, plan.steps)
+        except BaseException:
+            await self._parts.folders.remove(job.id)
+            raise
+        if not is_new:
+            await self._parts.folders.remove(job.id)
+            return _same(entered, form)
+        self._counters.submitted[job.kind] += 1
+        self._tickets.open(entered)
+        return entered
+
+    async def _known(self, form: OrderForm, client: str) -> Job | None:
+        if form.idempotency_key is None:
+            return None
+        known = await self._book.with_key(client, form.idempotency_key)
+        return None if known is None else _same(known, form)
+
+    def _refuse_when_full(self) -> None:
+        if self._tickets.queued >= self._max_queued:
+            raise QueueFull(
+                f"{self._max_queued} jobs wait already.", retry_after_seconds=30, maxQueued=self._max_queued
+            )
+
+
+def _same(known: Job, form: OrderForm) -> Job:
+    asked = (form.kind, form.inputs[:SHOWN_INPUTS], len(form.inputs), form.params)
+    if (known.kind, list(known.inputs), known.input_count, known.params) != asked:
+        raise Conflict("This idempotency key belongs to another job.")
+    return known

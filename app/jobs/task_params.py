@@ -1,0 +1,26 @@
+"""Parameters of a vision task beside those of a job: the task's own model checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from app.errors import InvalidParameter
+from app.vision.params import query_model, read_params
+from app.vision.task import VisionTask, vision_tasks
+
+_tasks = cache(vision_tasks)
+
+
+def chosen_task(name: str, values: Mapping[str, Any]) -> tuple[type[VisionTask], Any]:
+    """Return the task of this name and its parameters, which are named as in JSON.
+
+    Raises:
+        InvalidParameter: there is no such task, or it has no such parameter, or not with this value.
+    """
+    task = _tasks().get(name)
+    if task is None:
+        raise InvalidParameter(f"task: there is no {name[:40]!r}; there are {', '.join(sorted(_tasks()))}.")
+    checked = read_params(query_model(task), dict(values))
+    return task, task.Params(**checked.model_dump())

@@ -1,0 +1,111 @@
+"""The jobs that are not finished, as the service has them in memory: little of those that wait, more of those begun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.jobs.job import Job
+from app.jobs.slots import Rank
+from app.jobs.states import JobState
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """`job` is there once it was begun in this run of the service. `is_sent`: the jobs child knows of it.
+
+    `is_asleep`: it waits, without a place, for memory or another try, `waits` times by now. `work`: its step at work.
+    """
+
+    id: str
+    kind: str
+    rank: Rank
+    run: int
+    state: JobState
+    job: Job | None = None
+    is_sent: bool = False
+    is_asleep: bool = False
+    is_leaving: bool = False
+    waits: int = 0
+    work: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, job: Job) -> Ticket:
+        return cls(job.id, job.kind, (-job.priority, job.number), job.run, job.state)
+
+
+class Tickets:
+    """Also tells those who listen to a job that something has changed."""
+
+    def __init__(self) -> None:
+        self._tickets: dict[str, Ticket] = {}
+        self._listeners: dict[str, set[asyncio.Event]] = {}
+        self._watchers: set[asyncio.Event] = set()
+        self.changed = asyncio.Event()
+
+    def __iter__(self) -> Iterator[Ticket]:
+        return iter(list(self._tickets.values()))
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def find(self, job_id: str) -> Ticket | None:
+        return self._tickets.get(job_id)
+
+    def open(self, job: Job) -> Ticket:
+        """Take a job in: it is to be worked on."""
+        ticket = self._tickets[job.id] = Ticket.of(job)
+        self.changed.set()
+        self.tell(job.id)
+        return ticket
+
+    def close(self, job_id: str) -> None:
+        """The job is finished."""
+        self._tickets.pop(job_id, None)
+        self.changed.set()
+        self.tell(job_id)
+        for event in self._watchers:
+            event.set()
+
+    def note(self, ticket: Ticket, job: Job) -> None:
+        """Take note of what has become of a job."""
+        ticket.job, ticket.state = job, job.state
+        self.tell(job.id)
+
+    def count(self) -> Counter[tuple[str, JobState]]:
+        """Return how many there are by kind and state."""
+        return Counter((ticket.kind, ticket.state) for ticket in self._tickets.values())
+
+    @property
+    def queued(self) -> int:
+        return sum(ticket.state is JobState.QUEUED for ticket in self._tickets.values())
+
+    @contextmanager
+    def listen(self, job_id: str) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever the job has changed, for the block."""
+        event = asyncio.Event()
+        self._listeners.setdefault(job_id, set()).add(event)
+        try:
+            yield event
+        finally:
+            listeners = self._listeners[job_id]
+            listeners.discard(event)
+            if not listeners:
+                del self._listeners[job_id]
+
+    @contextmanager
+    def listen_to_all(self) -> Iterator[asyncio.Event]:
+        """Give an event that is set whenever a job has finished, for the block."""
+        event = asyncio.Event()
+        self._watchers.add(event)
+        try:
+            yield event
+        finally:
+            self._watchers.discard(event)
+
+    def tell(self, job_id: str) -> None:
+        for event in self._listeners.get(job_id, ()):
+            event.set()

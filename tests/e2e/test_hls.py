@@ -1,0 +1,180 @@
+"""A film for players, over HTTP: made by a job, served file by file, signed where keys are set, gone with its item."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+from tests.e2e.jobs import submit, wait_for
+from tests.e2e.server import RunningServer, problem_of, run_server
+from tests.ffmpeg.clips import make, tool
+
+pytestmark = pytest.mark.timeout(180)
+
+KEY = "a-key-for-tests"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with run_server(tmp_path_factory.mktemp("service"), {"SERVER__API_KEYS": KEY}, secrets=(KEY,)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server: RunningServer) -> Iterator[httpx.Client]:
+    with server.client(headers=HEADERS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(
+        tmp_path_factory.mktemp("clip") / "film.mp4",
+        *("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=4", "-f", "lavfi", "-i", "sine=d=4"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    )
+
+
+def store(client: httpx.Client, path: Path) -> str:
+    answer = client.post("/v1/media?inline=never&name=film.mp4", content=path.read_bytes())
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.fixture(scope="module")
+def film(client: httpx.Client, clip: Path) -> dict[str, Any]:
+    """Return the finished job."""
+    job = submit(client, store(client, clip), "hls", params={"heights": [180, 90], "segmentSeconds": 2})
+    return wait_for(client, job["id"], "succeeded", seconds=60)
+
+
+@pytest.fixture(scope="module")
+def item(film: dict[str, Any]) -> dict[str, Any]:
+    (made,) = film["result"]["media"]
+    return dict(made)
+
+
+def addresses(playlist: str) -> list[str]:
+    return re.findall(r'^[^#\s].*$|(?<=URI=")[^"]*', playlist, re.MULTILINE)
+
+
+def test_the_result_is_one_item_that_tells_where_a_player_begins(film: dict[str, Any], item: dict[str, Any]) -> None:
+    summary = film["result"]["summary"]
+
+    assert (item["name"], item["kind"], item["contentType"]) == (
+        *("film.zip", "other"),
+        "application/vnd.ballast.hls+zip",
+    )
+    assert summary["master"] == f"/v1/media/{item['id']}/hls/master.m3u8" == item["hls"].partition("?")[0]
+    assert [(one["name"], one["segments"]) for one in summary["renditions"]] == [("180p", 2), ("90p", 2)]
+    assert summary["sizeBytes"] == item["sizeBytes"]
+
+
+def test_a_player_that_has_only_the_signed_url_gets_every_file(server: RunningServer, item: dict[str, Any]) -> None:
+    master_url = server.url + item["hls"]
+    types = set()
+
+    master = httpx.get(master_url)
+    for address in addresses(master.text):
+        playlist_url = urljoin(master_url, address)
+        playlist = httpx.get(playlist_url)
+        assert playlist.headers["content-type"] == "application/vnd.apple.mpegurl"
+        for one in addresses(playlist.text):
+            segment = httpx.get(urljoin(playlist_url, one))
+            assert segment.status_code == 200
+            assert segment.content
+            types.add((one.partition("?")[0].rpartition(".")[2], segment.headers["content-type"]))
+
+    assert master.headers["content-type"] == "application/vnd.apple.mpegurl"
+    assert len(addresses(master.text)) == 3
+    assert types == {("m4s", "video/iso.segment"), ("mp4", "video/mp4")}
+
+
+def test_ffmpeg_plays_it_from_the_signed_url_with_every_frame_and_the_sound(
+    server: RunningServer, item: dict[str, Any]
+) -> None:
+    counted = subprocess.run(
+        [
+            *(tool("ffprobe"), "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,height"),
+            *(":stream=nb_read_packets",)[:0],
+            *("-of", "csv=p=0", server.url + item["hls"]),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
+
+    streams = {tuple(line.split(",")) for line in counted.stdout.split("\n") if line.startswith("h264")}
+    assert {stream[1] for stream in streams} == {"180", "90"}
+
+
+def test_a_signature_opens_its_own_stream_and_nothing_else(
+    server: RunningServer, client: httpx.Client, item: dict[str, Any]
+) -> None:
+    path, _, query = item["hls"].partition("?")
+    folder = path.rpartition("/")[0]
+    other = client.post("/v1/media?inline=never", content=b"\x89PNG\r\n\x1a\n" + bytes(40))
+
+    assert httpx.get(f"{server.url}{folder}/180p/index.m3u8?{query}").status_code == 200
+    problem_of(httpx.get(f"{server.url}{path}"), 401, "unauthorized")
+    problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}/content?{query}"), 403, "forbidden")
+    problem_of(httpx.get(f"{server.url}/v1/media/{item['id']}?{query}"), 403, "forbidden")
+    problem_of(httpx.get(f"{server.url}{path}?{query}&more=1"), 403, "forbidden")
+    problem_of(httpx.get(f"{server.url}{path.replace(item['id'], 'o' + item['id'][1:-1] + '0')}?{query}"), 403, "forbidden")
+    content = item["url"].partition("?")[2]
+    problem_of(httpx.get(f"{server.url}{path}?{content}"), 403, "forbidden")
+    assert other.status_code != 201
+
+
+def test_ranges_tags_and_conditions_are_obeyed(client: httpx.Client, item: dict[str, Any]) -> None:
+    path = f"/v1/media/{item['id']}/hls/180p/00001.m4s"
+
+    whole = client.get(path)
+    part = client.get(path, headers={"Range": "bytes=10-19"})
+    again = client.get(path, headers={"If-None-Match": whole.headers["etag"]})
+    head = client.head(path)
+    beyond = client.get(path, headers={"Range": "bytes=99999999-"})
+
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+    assert again.status_code == 304
+    assert int(head.headers["content-length"]) == len(whole.content)
+    assert client.get(f"/v1/media/{item['id']}/hls/90p/00001.m4s").headers["etag"] != whole.headers["etag"]
+    assert beyond.status_code == 416
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["180p/00002.m4s", "180p/0001.m4s", "180p/99999.m4s", "360p/00000.m4s", "180p", "..%2F..%2Flock", "%2e%2e/content"]
+    + ["180p/%2e%2e/master.m3u8", "MASTER.M3U8", "180p//00000.m4s", "%00.m3u8", "180p/00000.m4s/"],
+)
+def test_what_is_not_in_it_is_not_found(client: httpx.Client, item: dict[str, Any], name: str) -> None:
+    answer = client.send(client.build_request("GET", f"/v1/media/{item['id']}/hls/x").__class__(
+        "GET", httpx.URL(f"{client.base_url}v1/media/{item['id']}/hls/").copy_with(
+            raw_path=f"/v1/media/{item['id']}/hls/{name}".encode()), headers=HEADERS))
+
+    problem_of(answer, 404, "not_found")
+
+
+def test_an_item_that_is_no_package_has_no_stream(client: httpx.Client, film: dict[str, Any]) -> None:
+    problem_of(client.get(f"/v1/media/{film['input']}/hls/master.m3u8"), 404, "not_found")
+
+
+def test_it_is_deleted_with_its_item(client: httpx.Client, clip: Path) -> None:
+    job = submit(client, store(client, clip), "hls", params={"heights": [90], "segmentSeconds": 4})
+    (made,) = wait_for(client, job["id"], "succeeded", seconds=60)["result"]["media"]
+    path = f"/v1/media/{made['id']}"
+    assert client.get(f"{path}/hls/90p/00000.m4s").status_code == 200
+
+    assert client.delete(path).status_code == 204
+
+    problem_of(client.get(f"{path}/hls/master.m3u8"), 404, "not_found")

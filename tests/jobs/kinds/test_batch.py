@@ -1,0 +1,112 @@
+"""`batch`: many pictures through image parameters, or through a vision task."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.bootstrap import House
+from app.errors import InvalidParameter
+from app.jobs.kinds import batch as batch_kind
+from app.jobs.kinds.batch import Batch
+from app.jobs.source import Source
+from tests.ffmpeg.clips import make
+from tests.jobs.bench import Bench, bench
+from tests.jobs.looks import looking_bench
+from tests.media_files import media_folder
+
+
+def pictures_in(folder: Path, count: int, broken: int | None = None) -> list[Path]:
+    """Make pictures of 64x48; one of them has no more than its header."""
+    paths = [folder / f"p{number}.png" for number in range(count)]
+    for number, path in enumerate(paths):
+        Image.effect_noise((64, 48), 40 + number).convert("RGB").save(path)
+    if broken is not None:
+        paths[broken].write_bytes(paths[broken].read_bytes()[:60])
+    return paths
+
+
+async def stored(opened: Bench, house: House, paths: list[Path]) -> None:
+    """Put the inputs into the house's store: pictures are read from there."""
+
+    async def chunks(path: Path) -> Any:
+        yield path.read_bytes()
+
+    items = [await house.media.uploads.receive(chunks(path), path.name, None) for path in paths]
+    opened.sources = [Source(item) for item in items]
+
+
+def lines_of(opened: Bench) -> list[dict[str, Any]]:
+    kept = next(one for one in opened.kept if one.name == "batch.ndjson")
+    assert kept.content_type == "application/x-ndjson"
+    return [json.loads(line) for line in kept.path.read_text().splitlines()]
+
+
+async def test_each_picture_becomes_an_item_and_a_line_and_a_broken_one_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_kind, "_PICTURES_A_STEP", 3)
+    paths = pictures_in(tmp_path, 5, broken=1)
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, paths)
+        summary = await opened.do_all(Batch(), width=32, format="webp")
+
+    lines = lines_of(opened)
+    assert [line["index"] for line in lines] == [0, 1, 2, 3, 4]
+    assert [line["id"] for line in lines] == [source.item.id for source in opened.sources]
+    assert lines[1]["problem"]["code"] == "invalid_media"
+    results = [line["result"] for line in lines if "result" in line]
+    assert [(one["width"], one["height"], one["contentType"]) for one in results] == [(32, 24, "image/webp")] * 4
+    assert sorted(one.name for one in opened.kept[:-1]) == [f"p{number}-{number + 1}.webp" for number in (0, 2, 3, 4)]
+    for one in opened.kept[:-1]:
+        with Image.open(one.path) as image:
+            assert (image.format, image.size) == ("WEBP", (32, 24))
+    assert summary == {"pictures": 5, "succeeded": 4, "failed": 1, "problems": {"invalid_media": 1}}
+
+
+@pytest.mark.photo
+@pytest.mark.model
+async def test_a_task_tells_what_it_finds_in_each_picture(tmp_path: Path) -> None:
+    paths = [tmp_path / "hand.jpg", *pictures_in(tmp_path, 1)]
+    shutil.copy(media_folder() / "thumb_up.jpg", paths[0])
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, paths)
+        summary = await opened.do_all(Batch(), task="gestures", maxHands=1)
+
+    found = [line["result"]["detections"] for line in lines_of(opened)]
+    assert [len(one) for one in found] == [1, 0]
+    assert summary["picturesWithDetections"] == 1
+    assert summary["labels"]["gesture"] == {"Thumb_Up": 1}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ({}, "task"),
+        ({"task": "teeth"}, "teeth"),
+        ({"task": "hands", "width": 3}, "width"),
+        ({"width": -1}, "width"),
+        ({"widht": 20}, "widht"),
+        ({"watermark": "x"}, "watermark"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_at_submit(tmp_path: Path, wanted: dict[str, Any], name: str) -> None:
+    opened = await bench(tmp_path, *pictures_in(tmp_path, 1))
+
+    with pytest.raises(InvalidParameter, match=name):
+        Batch().plan(opened.sources, Batch.params.model_validate(wanted), opened.means)
+
+
+async def test_a_video_is_no_picture_of_a_batch(tmp_path: Path) -> None:
+    clip = make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2")
+    opened = await bench(tmp_path, clip)
+
+    with pytest.raises(InvalidParameter, match="no picture"):
+        Batch().plan(opened.sources, Batch.params.model_validate({"width": 20}), opened.means)
