@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.images.allowed import allowed_values
 from app.images.conversion import Conversion
 from app.images.params import described
 from app.images.pipeline import OPERATIONS
@@ -28,16 +29,10 @@ def table() -> str:
 
 
 def _allowed(schema: dict[str, Any]) -> str:
-    for one in schema.get("anyOf", [schema]):
-        if "const" in one:
-            return f"`{one['const']}`"
-        if "enum" in one:
-            return " ".join(f"`{value}`" for value in one["enum"])
-        if "minimum" in one:
-            return f"{one['minimum']:g} to {one['maximum']:g}"
-        if one.get("type") == "boolean":
-            return "`true` `false`"
-    return "text"
+    values = allowed_values(schema)
+    if len(values) == 1 and " to " in values[0]:
+        return values[0]
+    return " ".join(f"`{value}`" for value in values) or "text"
 
 
 def _default(value: object) -> str:

@@ -49,3 +49,7 @@ def server_timing(timing: Timing, cache: str) -> str:
         "encode": timing.encode_seconds,
     }
     return ", ".join([*(f"{name};dur={seconds * 1000:.1f}" for name, seconds in phases.items()), f"cache;desc={cache}"])
+
+
+HIT_TIMING = server_timing(Timing(0.0, 0.0, 0.0), "hit")
+"""What is found in the cache takes no work."""

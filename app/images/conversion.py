@@ -73,14 +73,18 @@ class Conversion:
         Raises:
             InvalidParameter: the picture's own format cannot be lossless.
         """
-        if self.frames == "all" and header.format.name in _ANIMATED:
-            return "webp"
-        if self.format == "auto":
-            return accepted[0] if accepted else "png" if alpha else "jpeg"
-        found = self.format or _INSTEAD.get(header.format.name, header.format.name)
+        found = self.foretold(header.format.name, accepted) or ("png" if alpha else "jpeg")
         if self.lossless and found not in _LOSSLESS:
             raise InvalidParameter("lossless is for WebP and AVIF: set format to one of them.")
         return found
+
+    def foretold(self, source: str, accepted: tuple[str, ...]) -> str | None:
+        """Return what `chosen` will, by the name of a picture's format alone; None where it depends on the pixels."""
+        if self.frames == "all" and source in _ANIMATED:
+            return "webp"
+        if self.format == "auto":
+            return accepted[0] if accepted else None
+        return self.format or _INSTEAD.get(source, source)
 
     def animates(self, header: PictureHeader) -> bool:
         """Whether all frames of a picture of this header are answered."""

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from app import __version__
 from app.domain.media import MediaItem, MediaKind
 from app.errors import InvalidParameter, UnsupportedMedia
+from app.images.conversion import CONTENT_TYPES
 from app.images.transform import Transform
 from app.memory.cache import CacheKey
 
@@ -74,6 +75,12 @@ class Derivation:
             raise InvalidParameter("at: say which frame of the video, in seconds from its beginning.")
         if not is_video and self.at_seconds is not None:
             raise InvalidParameter("at: only videos have frames; leave it out for a picture.")
+
+    def content_type(self, item: MediaItem) -> str | None:
+        """Return the type that the result will have; None where that depends on the pixels."""
+        source = "jpeg" if item.kind is MediaKind.VIDEO else item.content_type.partition("/")[2]
+        name = self.transform.conversion.foretold(source, self.transform.accepted)
+        return CONTENT_TYPES.get(name or "")
 
 
 def _suffix(effort: float) -> str:

@@ -8,13 +8,14 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
 from app.domain.disposition import content_disposition
+from app.domain.media import MediaItem
 from app.errors import RangeNotSatisfiable
 from app.http.conditions import Validators
 from app.http.guards import EXPIRES_KEY
 from app.http.problems import problem_response
 from app.http.ranges import ByteRange, parse_range
 from app.http.receipts import receipt_headers
-from app.images.answers import FACES, SECURITY, server_timing
+from app.images.answers import FACES, HIT_TIMING, SECURITY, server_timing
 from app.images.derivation import Derivation
 from app.images.derived import DerivedImage, pieces
 from app.images.rendered import ImageFacts
@@ -38,10 +39,10 @@ class DerivedAnswers:
             return None
         return Response(status_code=304, headers=self._validity(request, media_id, wanted, effort))
 
-    def head(self, request: Request, media_id: str, wanted: Derivation, effort: float) -> Response:
+    def head(self, request: Request, item: MediaItem, wanted: Derivation, effort: float) -> Response:
         """Return what can be said of a picture that was not made yet."""
-        headers = {**SECURITY, **self._validity(request, media_id, wanted, effort)}
-        response = Response(headers=headers)
+        headers = {**SECURITY, "Accept-Ranges": "bytes", **self._validity(request, item.id, wanted, effort)}
+        response = Response(headers=headers, media_type=wanted.content_type(item))
         del response.headers["content-length"]
         return response
 
@@ -102,7 +103,7 @@ def _told(derived: DerivedImage) -> dict[str, str]:
     name = f"image.{facts.content_type.partition('/')[2]}"
     headers = {
         "Content-Disposition": content_disposition(facts.content_type, name),
-        "Server-Timing": "cache;desc=hit" if derived.is_hit else server_timing(facts.timing, "miss"),
+        "Server-Timing": HIT_TIMING if derived.is_hit else server_timing(facts.timing, "miss"),
         **receipt_headers(facts.receipt),
     }
     if facts.faces is not None:

@@ -23,7 +23,6 @@ from app.imaging.animation import Animation
 from app.imaging.encoders import Credits, encode
 from app.imaging.encoding import Encoding
 from app.imaging.examination import examined
-from app.imaging.exif import ARTIST, COPYRIGHT, read_texts
 from app.imaging.header import read_header
 from app.workers.channel import Head
 from app.workers.data_cage import DataCage
@@ -162,8 +161,7 @@ class _Call:
     def _credits(self) -> Credits:
         if self._transform.conversion.metadata != "copyright":
             return Credits()
-        texts = read_texts(self._rendering.exif, (ARTIST, COPYRIGHT))
-        return Credits(texts.get(ARTIST, ""), texts.get(COPYRIGHT, ""))
+        return self._rendering.credits
 
     def _told(self, size: tuple[int, int], frames: int, size_bytes: int) -> Head:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -20,6 +20,11 @@ from app.storage.threads import DiskThreads
 _OWNER = "frame"
 _UNKNOWN_SIZE = (1920, 1080)
 """Taken where no probe has told the size of a video."""
+
+
+_LAST_FRAMES, _USUAL_RATE = 1.5, 25.0
+_BACK_SECONDS = (0.25, 1.0, 4.0)
+"""How far before the end the last frame may be: its own length, or more where the sound goes on for longer."""
 
 
 class VideoFrames:
@@ -52,9 +57,13 @@ class VideoFrames:
             self._store.local_file(item.id) as video,
             self._store.scratch.spool(_OWNER, client) as file,
         ):
-            await self._grab(partial(self._grabber.grab, video, item.content_type, at_seconds, file.path), item, client)
-            size_bytes = await self._disk.run(os.path.getsize, file.path)
-            if not size_bytes:
+            for seconds in _looked_at(at_seconds, duration, item.details.frame_rate):
+                await self._grab(
+                    partial(self._grabber.grab, video, item.content_type, seconds, file.path), item, client
+                )
+                if size_bytes := await self._disk.run(os.path.getsize, file.path):
+                    break
+            else:
                 raise _no_frame(duration)
             await file.count(size_bytes)
             yield file
@@ -74,6 +83,18 @@ class VideoFrames:
                         raise
                 else:
                     return
+
+
+def _looked_at(at_seconds: float, duration: float | None, frame_rate: float | None) -> Iterator[float]:
+    """Yield the times at which a frame is looked for: ffmpeg gives the first one from a time on.
+
+    From the last frame on there is none, though it is shown until the end: then it is looked for before that.
+    """
+    yield at_seconds
+    if duration is None:
+        return
+    yield max(0.0, duration - _LAST_FRAMES / (frame_rate or _USUAL_RATE))
+    yield from (at_seconds - back for back in _BACK_SECONDS if back < at_seconds)
 
 
 def _no_frame(duration: float | None) -> InvalidParameter:

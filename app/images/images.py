@@ -127,7 +127,12 @@ class Images:
         )
 
     def _predicted(self, plan: RenderPlan) -> int:
-        return self._governor.forecast.predict(plan.operation, plan.formula_bytes)
+        """Return what is reserved, and what the child is held to.
+
+        Never less than the formula: small pictures live on what the heap of a child has left, and would teach that
+        large ones take half of it.
+        """
+        return max(plan.formula_bytes, self._governor.forecast.predict(plan.operation, plan.formula_bytes))
 
     async def _attempt(
         self, picture: Picture, plan: RenderPlan, mark: Mark | None, answer_bytes: int
@@ -160,24 +165,38 @@ class Images:
         """Take the answer out of a call: its bytes outlive the picture's."""
         if reply.peak_bytes is not None:
             self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        receipt = Receipt(predicted_bytes, reply.peak_bytes, self._governor.mode, plan.is_reduced)
+        receipt = self._receipt(plan, predicted_bytes, reply)
         facts = _facts(plan, reply, receipt if plan.looked is None else plan.looked.then(receipt))
         own = reservation.split(["answer"], owner=_OWNER)
         own.shrink(max(0, own.reserved_bytes - facts.size_bytes))
         own.observe(facts.size_bytes)
         return RenderedImage(facts, file.keep(), own, self._disk)
 
+    def _receipt(self, plan: RenderPlan, predicted_bytes: int, reply: Reply) -> Receipt:
+        """Return what the work took: how far the child grew, and the answer, which is memory of its own."""
+        size_bytes = _size_bytes(plan, reply)
+        peak_bytes = None if reply.peak_bytes is None else reply.peak_bytes + size_bytes
+        predicted_bytes += max(plan.likely_bytes, size_bytes)
+        return Receipt(predicted_bytes, peak_bytes, self._governor.mode, plan.is_reduced)
+
+
+def _size_bytes(plan: RenderPlan, reply: Reply) -> int:
+    """Return the length of an answer as a child tells it, checked."""
+    size_bytes = reply.head.get("sizeBytes")
+    if not isinstance(size_bytes, int) or not 0 < size_bytes <= plan.most_bytes:
+        raise WorkerFailed("The worker's reply is broken.")
+    return size_bytes
+
 
 def _facts(plan: RenderPlan, reply: Reply, receipt: Receipt) -> ImageFacts:
     """Return what a child tells of its answer, checked: it may have been taken over by what it decoded."""
     head = reply.head
     try:
-        width, height, frames, size_bytes = (int(head[name]) for name in ("width", "height", "frames", "sizeBytes"))
+        width, height, frames = (int(head[name]) for name in ("width", "height", "frames"))
         seconds = [float(head[f"{phase}Seconds"]) for phase in ("decode", "transform", "encode")]
     except (KeyError, TypeError, ValueError) as error:
         raise WorkerFailed("The worker's reply is broken.") from error
-    if not 0 < size_bytes <= plan.most_bytes:
-        raise WorkerFailed("The worker's reply is broken.")
+    size_bytes = _size_bytes(plan, reply)
     faces = len(plan.work.scene.faces) if plan.work.transform.needs_faces else None
     content_type = CONTENT_TYPES[plan.work.encoding.format]
     return ImageFacts(content_type, width, height, frames, size_bytes, Timing(*seconds), receipt, faces)

@@ -12,12 +12,16 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from app.errors import InvalidParameter
+from app.images.allowed import in_words
 from app.images.conversion import Conversion
 from app.images.operation import Explained
 from app.images.pipeline import OPERATIONS
 from app.images.transform import Transform
 
 Q = TypeVar("Q", bound=BaseModel)
+
+_SHOWN_CHARACTERS = 40
+"""As much of a wrong value as is said again."""
 
 
 @cache
@@ -98,15 +102,23 @@ def openapi_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 def _invalid(errors: list[ErrorDetails], model: type[BaseModel]) -> InvalidParameter:
     """Return what pydantic found wrong with a query: the first in words, all as `errors`."""
-    known = sorted(field.alias or name for name, field in model.model_fields.items())
+    schema = _schema(model)
+    properties, definitions = schema["properties"], schema.get("$defs", {})
     issues = []
     for error in errors:
-        name = str(error["loc"][-1])
-        unknown = error["type"] == "extra_forbidden"
-        name = next((str(step) for step in error["loc"] if str(step) in known), name)
-        message = f"There is no such parameter; there are {', '.join(known)}." if unknown else f"{error['msg']}."
+        name = next((str(step) for step in error["loc"] if str(step) in properties), str(error["loc"][-1]))
+        if name in properties:
+            given = str(error["input"])[:_SHOWN_CHARACTERS]
+            message = f"{given!r} is not allowed; allowed: {in_words(properties[name], definitions).rstrip('.')}."
+        else:
+            message = f"There is no such parameter; there are {', '.join(sorted(properties))}."
         issues.append({"where": ["query", name], "message": message})
     return InvalidParameter(f"{issues[0]['where'][1]}: {issues[0]['message']}", errors=issues)
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _members(params: type[Any]) -> dict[str, Any]:

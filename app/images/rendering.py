@@ -13,6 +13,7 @@ from app.images.transform import Transform
 from app.images.turn import Turn
 from app.imaging.colour import to_srgb
 from app.imaging.detail import MEASURED_SIDE, richest_part
+from app.imaging.encoders import Credits
 from app.imaging.opened import decoder_errors, open_image
 from app.imaging.picture_format import PictureHeader
 from app.imaging.resample import AFTER_SCALE, SHARPEST, load_scaled, resample
@@ -31,7 +32,8 @@ class Rendering:
         self._data = data
         with decoder_errors():
             self._opened: ImageFile.ImageFile | None = open_image(data, header)
-        self.exif = header.format.read_exif(data) or self._opened.info.get("exif", b"")
+        self.exif: bytes = header.format.read_exif(data) or self._opened.info.get("exif") or b""
+        self.credits = Credits.of(self.exif, self._opened.info)
         self.profile = header.format.read_profile(data) or self._opened.info.get("icc_profile")
         self._turn = Turn() if header.format.decodes_upright else Turn.of_orientation(header.orientation)
 

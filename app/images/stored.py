@@ -15,7 +15,7 @@ from app.http.guards import EXPIRES_KEY
 from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import client_of
-from app.images.answers import server_timing
+from app.images.answers import HIT_TIMING, server_timing
 from app.images.derived import DerivedImage, pieces
 from app.images.params import openapi_parameters
 from app.images.room import ImagesRoom
@@ -88,7 +88,7 @@ async def read_image(request: Request, until_sent: UntilSent) -> Response:
     if (unchanged := room.answers.not_modified(request, media_id, wanted, effort)) is not None:
         return unchanged
     if found is None and request.method == "HEAD":
-        return room.answers.head(request, media_id, wanted, effort)
+        return room.answers.head(request, item, wanted, effort)
     if found is None:
         found = await until_sent.enter_async_context(room.derived.derive(media_id, wanted, await client_of(request)))
     return room.answers.picture(request, media_id, wanted, found)
@@ -118,7 +118,7 @@ async def _stored(request: Request, media_id: str, until_sent: AsyncExitStack) -
 
 
 def _work_headers(derived: DerivedImage) -> dict[str, str]:
-    timing = "cache;desc=hit" if derived.is_hit else server_timing(derived.facts.timing, "miss")
+    timing = HIT_TIMING if derived.is_hit else server_timing(derived.facts.timing, "miss")
     return {"Server-Timing": timing, **receipt_headers(derived.facts.receipt)}
 
 

@@ -21,7 +21,8 @@ from app.media.delivery import Inline, Shape
 from app.settings import UnusableSettings
 
 _SIGNATURE = re.compile(rb"(?:^|&)expires=[0-9]+&sig=[A-Za-z0-9_-]+$")
-_SIGNING = frozenset(("expires", "sig"))
+SIGNING = frozenset(("expires", "sig"))
+"""Parameters of a signed URL, which are nobody else's business."""
 
 _REMEMBERED = 256
 _REMEMBERED_CHARACTERS = KIB
@@ -114,7 +115,7 @@ class Wishes:
             pairs = parse_qsl(query_string.decode("ascii"), keep_blank_values=True)
         except (UnicodeDecodeError, ValueError):
             raise BadRequest("The query is not ASCII, or has too many parameters.") from None
-        values = single_values((name, value) for name, value in pairs if name not in _SIGNING)
+        values = single_values((name, value) for name, value in pairs if name not in SIGNING)
         query = read_query(StoredQuery, self._presets.applied(values))
         transform = Transform.of(query.model_dump(exclude_unset=True, exclude=_OTHERS), accept)
         at_seconds: float | None = query.model_dump(include={"at"})["at"]

@@ -12,26 +12,42 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from app.imaging.encoding import Encoding
-from app.imaging.exif import ARTIST, COPYRIGHT
+from app.imaging.exif import ARTIST, COPYRIGHT, read_texts
 
 _BUFFER_BYTES = 1 << 16
 """How much is written at a time (`ImageFile.MAXBLOCK`)."""
+
+_MAX_CHARACTERS = 1024
 
 _PLUGINS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
 
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """Who made a picture and whose it is, as its EXIF says."""
+    """Who made a picture and whose it is."""
 
     artist: str = ""
     copyright: str = ""
+
+    @classmethod
+    def of(cls, exif: bytes, info: Mapping[Any, Any]) -> Credits:
+        """Return what EXIF says, and where that is silent the texts of a PNG (PNG 1.2, section 11.3.4.2).
+
+        `info` is that of an image that Pillow has opened.
+        """
+        texts = read_texts(exif, (ARTIST, COPYRIGHT))
+        artist, right = (info.get(name) for name in ("Author", "Copyright"))
+        return cls(
+            texts.get(ARTIST) or (str(artist)[:_MAX_CHARACTERS] if artist else ""),
+            texts.get(COPYRIGHT) or (str(right)[:_MAX_CHARACTERS] if right else ""),
+        )
 
     def exif(self) -> bytes:
         """Return an EXIF block with nothing else in it; empty where nothing is known."""

@@ -29,8 +29,9 @@ _LOCATION = 0x8825
 _FOLDERS = {0x8769: "", _LOCATION: LOCATION}
 """The directories of EXIF beside the first (EXIF 2.32, section 4.6.3)."""
 
-_SKIPPED = {0x8769, _LOCATION, 0xA005, 0x927C, 0x0201, 0x0202}
-"""Pointers to directories, the maker's own notes, and where the thumbnail is."""
+_LAYOUT = {*range(0xFE, 0x10B), 0x111, *range(0x115, 0x11A), 0x11C, 0x13D, *range(0x140, 0x146), 0x152, 0x153}
+_SKIPPED = {0x8769, _LOCATION, 0xA005, 0x927C, 0x0201, 0x0202, *_LAYOUT}
+"""Pointers to directories, the maker's own notes, where the thumbnail is, and how a TIFF holds its pixels."""
 
 
 def examined(image: Image.Image, exif: bytes, profile: bytes | None) -> bytes:

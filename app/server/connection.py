@@ -145,6 +145,12 @@ class Connection(asyncio.BufferedProtocol):
             self.sent_bytes += len(data)
             self.transport.write(data)
 
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Write two pieces at once: neither is copied, and the kernel is called once."""
+        if not self.is_closing:
+            self.sent_bytes += len(head) + len(body)
+            self.transport.writelines((head, body))
+
     async def drain(self) -> None:
         """Wait until little of what was written waits in the transport; cut a client that takes it too slowly."""
         while self._writable is not None and not self.is_lost:

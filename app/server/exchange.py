@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
-import re
 from typing import Any
 
 from starlette.types import ASGIApp, Message
@@ -25,8 +24,9 @@ GRACE_SECONDS = 0.5
 _STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in http.HTTPStatus
 }
-_BAD_NAME = re.compile(rb"[\x00-\x1f\x7f()<>@,;:\[\]={} \t\\\"]")
-_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROLS = frozenset((*range(32), 127))
+_NAME_BYTES = bytes({*range(256)} - _CONTROLS - {*b'()<>@,;:[]={} \\"'})
+_VALUE_BYTES = bytes({*range(256)} - _CONTROLS | {9})
 
 
 class HttpExchange:
@@ -43,6 +43,7 @@ class HttpExchange:
         self._gone = asyncio.Event()
         self._body_was_told = False
         self._answer = _Answer(head)
+        self._unsent_head = b""
         self._mark = Mark(connection)
         self.task = connection.front.loop.create_task(self._run(), name="request")
 
@@ -84,16 +85,29 @@ class HttpExchange:
             return
         match message["type"]:
             case "http.response.start" if not answer.has_begun:
-                connection.write(answer.begin(message, self._connection.front.default_headers, self._keeps_alive))
+                self._unsent_head = answer.begin(message, connection.front.default_headers, self._keeps_alive)
                 self._keeps_alive = self._keeps_alive and not answer.closes
+                if not answer.is_counted:  # a body of no known length may come late
+                    self._send_head()
             case "http.response.body" if answer.has_begun and not answer.is_complete:
                 await self._send_body(answer.body(message))
             case kind:
                 raise RuntimeError(f"Unexpected ASGI message {kind!r}.")
 
+    def _send_head(self) -> None:
+        if self._unsent_head:
+            self._connection.write(self._unsent_head)
+            self._unsent_head = b""
+
     async def _send_body(self, data: bytes) -> None:
+        """A head that waited for its body goes out with it, in one call of the kernel."""
         connection = self._connection
-        connection.write(data)
+        if self._unsent_head and data:
+            connection.write_both(self._unsent_head, data)
+            self._unsent_head = b""
+        else:
+            self._send_head()
+            connection.write(data)
         if len(data) <= WRITE_BUFFER_BYTES:
             return
         connection.account.enter(len(data))
@@ -115,12 +129,24 @@ class HttpExchange:
             self._keeps_alive = False
         finally:
             self._body.close()
+            self._send_head()
             if not answer.has_begun and not self._connection.is_lost:
                 self._keeps_alive = False
                 self._connection.write(Refusal(InternalError("The request was not answered.")).raw())
             self._connection.front.traffic.answered(self._scope, answer.status, self._mark)
             is_whole = answer.is_complete and self._body.is_done
             self._connection.finish(self._keeps_alive and is_whole)
+
+
+def _check_fields(fields: list[tuple[bytes, bytes]]) -> None:
+    """All names and all values are looked at at once, by what is left of them without the bytes that are allowed.
+
+    Raises:
+        RuntimeError: one has bytes that are not allowed.
+    """
+    names, values = (b"".join(column) for column in zip(*fields, strict=True)) if fields else (b"", b"")
+    if names.translate(None, _NAME_BYTES) or values.translate(None, _VALUE_BYTES):
+        raise RuntimeError("a field of the answer has bytes that are not allowed")
 
 
 class _Answer:
@@ -130,8 +156,8 @@ class _Answer:
         self._is_head = head.method == "HEAD"
         self._knows_chunks = head.http_version != "1.0"  # else the connection's end is the body's
         self._is_chunked = False
-        self._is_counted = False
         self._missing_bytes = 0
+        self.is_counted = False
         self.status = 0  # none yet
         self.has_begun = False
         self.is_complete = False
@@ -142,10 +168,9 @@ class _Answer:
         self.status = status = message["status"]
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         length: int | None = None
-        for name, value in [*defaults, *message.get("headers", ())]:
-            name = name.lower()
-            if _BAD_NAME.search(name) or _BAD_VALUE.search(value):
-                raise RuntimeError("a field of the answer has bytes that are not allowed")
+        fields = [(name.lower(), value) for name, value in (*defaults, *message.get("headers", ()))]
+        _check_fields(fields)
+        for name, value in fields:
             if name == b"content-length":
                 length = int(value)
             elif name == b"connection" and b"close" in value.lower():
@@ -156,7 +181,7 @@ class _Answer:
         if not keeps_alive and not self.closes:
             lines.append(b"connection: close\r\n")
         if length is not None:
-            self._is_counted, self._missing_bytes = True, length
+            self.is_counted, self._missing_bytes = True, length
         elif not self._is_head and status not in (204, 304) and self._knows_chunks:
             self._is_chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
@@ -171,7 +196,7 @@ class _Answer:
         if self._is_chunked:
             framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             return framed + b"0\r\n\r\n" if self.is_complete else framed
-        if not self._is_counted:
+        if not self.is_counted:
             return data
         self._missing_bytes -= len(data)
         if self._missing_bytes < 0 or (self.is_complete and self._missing_bytes):

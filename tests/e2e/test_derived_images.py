@@ -140,6 +140,7 @@ def test_the_tag_is_known_before_the_work_and_nothing_is_done_for_who_has_it(cli
     assert head.headers["etag"] == unchanged.headers["etag"] == made.headers["etag"]
     assert client.get("/metrics/memory").json()["cache"]["files"]["entries"] == files + 1
     assert client.head(f"{path}?width=51").headers["content-length"] == str(len(made.content))
+    assert head.headers["content-type"] == made.headers["content-type"]
 
 
 def test_other_parameters_and_other_items_have_other_tags(client: httpx.Client, path: str) -> None:
@@ -267,6 +268,17 @@ def test_a_frame_of_a_video_is_shown_and_kept(client: httpx.Client) -> None:
     assert other.content != first.content
 
 
+def test_the_last_frame_is_shown_until_the_end(client: httpx.Client) -> None:
+    item = stored(client, clip("mp4"))
+    path, duration = f"/v1/media/{item['id']}/image", item["durationSeconds"]
+    last = client.get(f"{path}?at={duration - 1.2 / item['frameRate']:.3f}&format=png")
+
+    for at in (duration, duration - 0.001):
+        answer = client.get(f"{path}?at={at}&format=png")
+
+        assert opened(answer).tobytes() == opened(last).tobytes()
+
+
 @pytest.mark.parametrize(("query", "words"), [("", "say which frame"), ("?at=99", "no frame at that time")])
 def test_a_time_is_needed_and_must_be_in_the_video(client: httpx.Client, query: str, words: str) -> None:
     media_id = stored(client, clip("webm"))["id"]
@@ -325,6 +337,16 @@ def test_info_tells_what_a_front_end_wants_to_know(client: httpx.Client) -> None
     assert (plain["exif"], told["exif"]["Make"], "GPSInfo" in told["exif"]) == (None, "Camera", False)
     assert place["exif"]["GPSInfo"] == {"GPSLatitudeRef": "N"}
     assert sent == plain
+
+
+@pytest.mark.parametrize(("query", "words"), [("exif=x", "true, false"), ("gps=true", "exif, location")])
+def test_info_names_what_is_wrong_and_what_is_allowed(client: httpx.Client, query: str, words: str) -> None:
+    url = f"/v1/media/{stored(client)['id']}/info?{query}"
+
+    for answer in (client.get(url), client.post(f"/v1/images/info?{query}", content=encode(scene(*SIZE), "jpeg"))):
+        problem = problem_of(answer, 422, "invalid_parameter")
+        assert problem["detail"].startswith(query.partition("=")[0])
+        assert words in problem["detail"]
 
 
 def test_with_keys_the_answers_have_signed_urls_that_open_nothing_else(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, ImageStat
+from PIL.PngImagePlugin import PngInfo
 
 from app.errors import InvalidMedia, InvalidParameter, TooManyPixels, UnsupportedMedia
 from app.images.conversion import CONTENT_TYPES, accepted_formats
@@ -182,7 +183,7 @@ def test_no_metadata_is_left(source: str, name: str) -> None:
     assert all(word not in rendered.data for word in (b"camera", b"Ada", b"secret", b"GPS"))
 
 
-@pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize("source", ["jpeg", "png", "webp", "avif", "tiff"])
 @pytest.mark.parametrize("name", CONTENT_TYPES)
 def test_who_made_it_is_kept_where_that_is_asked_for(source: str, name: str) -> None:
     rendered = render(_tagged(source), format=name, metadata="copyright")
@@ -191,6 +192,25 @@ def test_who_made_it_is_kept_where_that_is_asked_for(source: str, name: str) -> 
     assert exif is not None
     assert read_texts(exif, (ARTIST, COPYRIGHT)) == {ARTIST: "Ada", COPYRIGHT: "(c) Ada"}
     assert b"camera" not in rendered.data
+
+
+def test_who_made_it_is_kept_of_the_texts_of_a_png_too() -> None:
+    texts = PngInfo()
+    texts.add_text("Author", "Ada")
+    texts.add_itxt("Copyright", "(c) Ada")
+    texts.add_text("Comment", "secret")
+
+    rendered = render(png(scene(), pnginfo=texts), metadata="copyright")
+
+    assert read_texts(rendered.image.info["exif"], (ARTIST, COPYRIGHT)) == {ARTIST: "Ada", COPYRIGHT: "(c) Ada"}
+    assert b"secret" not in rendered.data
+
+
+@pytest.mark.parametrize("source", samples())
+def test_nobody_is_named_where_nobody_is_known(source: str) -> None:
+    rendered = render(samples()[source], metadata="copyright", width=60)
+
+    assert not dict(rendered.image.getexif())
 
 
 def _animation(name: str, frames: int = 5, size: tuple[int, int] = (60, 40)) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_the_headers_tell_what_it_took_and_are_safe(client: httpx.Client) -> Non
     headers = client.post("/v1/images?width=80", content=JPEG).headers
 
     receipt = dict(part.strip().split("=") for part in headers["ballast-memory"].split(","))
-    assert 0 <= int(receipt["peak"]) <= int(receipt["predicted"])
+    assert 0 < int(receipt["peak"]) <= int(receipt["predicted"])
     assert receipt["mode"] == "FULL_QUALITY"
     names = [entry.partition(";")[0].strip() for entry in headers["server-timing"].split(",")]
     assert names == ["decode", "transform", "encode", "cache"]
@@ -132,6 +133,37 @@ def test_every_wrong_parameter_is_named(client: httpx.Client, query: str, name: 
     problem = problem_of(client.post(f"/v1/images?{query}", content=JPEG), 422, "invalid_parameter")
 
     assert problem["detail"].startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("width=0", "1 to 8192"), ("width=9000", "1 to 8192"), ("dpr=9", "1 to 4"), ("blur=x", "0.3 to 100"),
+        ("rotate=45", "0, 90, 180, 270"), ("fit=tight", "inside, cover, contain, fill"), ("enlarge=x", "true, false"),
+        ("crop=1,2", "x,y,width,height"), ("background=red", "rrggbb"), ("name=" + 1025 * "x", "1024 characters"),
+        ("preset=x", "there are: none"), ("inline=x", "auto, never"), ("anonymize=all", "faces"),
+    ],
+)  # fmt: skip
+def test_all_that_is_allowed_is_told(client: httpx.Client, query: str, words: str) -> None:
+    problem = problem_of(client.post(f"/v1/images?{query}", content=JPEG), 422, "invalid_parameter")
+
+    assert words in problem["detail"]
+    assert words in problem["errors"][0]["message"]
+
+
+def test_small_pictures_do_not_teach_that_large_ones_take_less(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the heap of a child has left is enough for them: they seem to take nothing."""
+    small, large = (encode(Image.new("RGB", size, "teal"), "jpeg") for size in ((620, 620), (4000, 3000)))
+    with run_server(tmp_path_factory.mktemp("teaching"), {"IMAGE__WORKERS": "1"}) as server, server.client() as client:
+        for _ in range(25):
+            assert client.post("/v1/images?width=600", content=small).status_code == 200
+
+        answer = client.post("/v1/images?width=3000", content=large)
+
+    assert answer.status_code == 200, answer.text
+    receipt = re.fullmatch(r"predicted=(\d+), peak=(\d+), mode=\w+", answer.headers["ballast-memory"])
+    assert receipt is not None
+    assert 80_000_000 < int(receipt[2]) <= int(receipt[1])
 
 
 def test_an_unknown_parameter_is_told_what_there_is(client: httpx.Client) -> None:

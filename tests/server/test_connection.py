@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,7 @@ from app.server.body import PIECE_BYTES
 from app.server.head import MAX_HEAD_BYTES
 from app.server.inlet import SLICE_BYTES
 from tests.server.fronts import answer, echo, open_front, read_answers, read_body, take_all
+from tests.server.transports import NotingTransport
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -229,6 +231,27 @@ async def test_an_answer_without_a_body_has_none(head_only: bool, status: int) -
 
         assert head.startswith(b"HTTP/1.1 %d " % status)
         assert next_head.startswith(b"HTTP/1.1 ")
+
+
+@pytest.mark.parametrize(("fields", "writes"), [([(b"content-length", b"5")], 1), ([], 2)])
+async def test_head_and_body_go_out_at_once_where_the_length_is_known(
+    fields: list[tuple[bytes, bytes]], writes: int
+) -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    async with open_front(plain) as stand:
+        _, writer = await stand.connect()
+        await stand.until(lambda: bool(stand.state.connections))
+        connection: Any = next(iter(stand.state.connections))
+        own, connection.transport = connection.transport, NotingTransport()
+        writer.write(GET)
+        await stand.until(lambda: b"whole" in connection.transport.written)
+        noted, connection.transport = connection.transport, own
+
+        assert len(noted.sent) == writes
 
 
 async def test_an_answer_of_unknown_length_is_chunked_and_one_to_http_1_0_ends_with_the_connection() -> None:

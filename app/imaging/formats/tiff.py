@@ -69,6 +69,10 @@ class Tiff(PictureFormat):
             return header.bits == 8
         return (header.channels == 3 and header.samples > 1) or header.samples == 4
 
+    def read_exif(self, data: bytes | memoryview) -> bytes | None:
+        """The file itself: EXIF is written as a TIFF is, and its texts are tags of the first directory."""
+        return bytes(data)
+
     def read_header(self, data: bytes | memoryview) -> PictureHeader:
         """Read the first directory. Sources: TIFF 6.0, sections 2 and 8; TIFF Technical Note 2 (JPEG).
 
