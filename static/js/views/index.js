@@ -19,6 +19,7 @@
 export const views = [
   { id: 'camera', title: 'Camera', load: async () => (await import('./camera.js')).open },
   { id: 'photos', title: 'Photos', load: async () => (await import('./photos.js')).open },
+  { id: 'images', title: 'Images', load: async () => (await import('./images.js')).open },
   { id: 'library', title: 'Library', load: async () => (await import('./library.js')).open },
   { id: 'memory', title: 'Memory', load: async () => (await import('./memory.js')).open },
 ];
