@@ -114,19 +114,20 @@ _VP9 = Encoder(
 )
 
 
-def _svt(preset: int, threads: int, decoder_threads: int, more: str = "") -> Effort:
-    # "lp" is a level of parallelism and not a number of threads: there are about twenty with 1.
-    return Effort(("-preset", str(preset), "-svtav1-params", f"lp={threads}{more}"), 16 + 8 * threads, decoder_threads)
+def _svt(preset: int, decoder_threads: int, more: str = "") -> Effort:
+    # "lp" is a level of parallelism and not a number of threads: 1 makes up to 20, and 4 makes 112 of them, whose
+    # stacks alone count 900 MB to the data limit. Short of memory it neither goes on nor ends.
+    return Effort(("-preset", str(preset), "-svtav1-params", f"lp=1{more}"), 20, decoder_threads)
 
 
 _AV1_SVT = Encoder(
     name="libsvtav1",
     codec="av1",
     efforts={
-        Profile.MINIMAL: _svt(12, 1, 1, ":pred-struct=1"),
-        Profile.LOW: _svt(10, 1, 1, ":pred-struct=1"),
-        Profile.BALANCED: _svt(10, 1, 2),
-        Profile.HIGH: _svt(8, 4, 4),
+        Profile.MINIMAL: _svt(12, 1, ":pred-struct=1"),
+        Profile.LOW: _svt(10, 1, ":pred-struct=1"),
+        Profile.BALANCED: _svt(10, 2),
+        Profile.HIGH: _svt(8, 4),
     },
     worst_crf=60,
     best_crf=18,

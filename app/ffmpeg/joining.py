@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.domain.units import MIB
-from app.ffmpeg.predictor import index_bytes
+from app.ffmpeg.predictor import COPY_BYTES, index_bytes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import MAX_PIXELS, guarded_input
 from app.ffmpeg.works import Expectation, Work
-
-_JOIN_BYTES = 84 * MIB
-"""A copy of 906 MB took 59 MiB, and 94 MiB where it was cut into many files; the index comes on top."""
 
 _THREADS = 4
 
@@ -85,7 +81,7 @@ def join_work(joined: Joined, sound: SoundTrack | None, listing: Path, target: P
             *([] if sound is None else sound.options),
             *(*muxer_options(muxer), f"file:{target}"),
         ],
-        cost_bytes=_JOIN_BYTES
+        cost_bytes=COPY_BYTES
         + index_bytes(joined.seconds, joined.frames / max(joined.seconds, 0.001))
         + (0 if sound is None else index_bytes(sound.seconds, None)),
         threads=_THREADS,
@@ -109,7 +105,7 @@ def copy_work(
             *("-map", "0:V:0", *sound, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy"),
             *(*muxer_options(container), f"file:{target}"),
         ],
-        cost_bytes=_JOIN_BYTES + 2 * index_bytes(size.seconds, None),
+        cost_bytes=COPY_BYTES + 2 * index_bytes(size.seconds, None),
         threads=_THREADS,
         reads=(path,),
         writes=(target,),

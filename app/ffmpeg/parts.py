@@ -9,7 +9,7 @@ from app.domain.units import MIB
 from app.errors import InvalidParameter
 from app.ffmpeg.cutting import Grid, Span
 from app.ffmpeg.encoders import MIN_SIDE, Encoder
-from app.ffmpeg.predictor import encode_bytes, index_bytes, picture_bytes
+from app.ffmpeg.predictor import COPY_BYTES, encode_bytes, index_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
@@ -112,6 +112,24 @@ def part_work(order: PartOrder, rung: Rung, target: Path, sound: tuple[str, ...]
         file_bytes=2 * video_bytes(order.look, span.seconds, order.grid.rate if order.grid else order.video.frame_rate),
         seconds=span.seconds,
         expect=Expectation(frames=expected, frames_slack=slack(order.video, expected)),
+    )
+
+
+def copied_part(order: PartOrder, packets: int, target: Path, file_bytes: int) -> Work:
+    """Return the run that copies so many packets of pictures, from the key frame at which the part begins, on."""
+    return Work(
+        arguments=[
+            *("-threads", "1", *cut(order.span)[:2], *guarded_input(order.path, DEMUXERS[order.content_type])),
+            *("-map", "0:V:0", "-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", "copy"),
+            *("-frames:v", str(packets), "-video_track_timescale", str(TIMESCALE), "-f", "mp4", f"file:{target}"),
+        ],
+        cost_bytes=COPY_BYTES + index_bytes(order.seconds, order.video.frame_rate),
+        threads=4,
+        reads=(order.path,),
+        writes=(target,),
+        file_bytes=file_bytes,
+        seconds=order.span.seconds,
+        expect=Expectation(frames=packets),
     )
 
 

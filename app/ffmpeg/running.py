@@ -157,7 +157,7 @@ class FFmpegStarter:
                     running = Running(process, watch, complaints, reader.progress)
                     tasks.create_task(_follow(told, reader.feed))
                     tasks.create_task(_follow(process.stderr, complaints.feed))
-                    tasks.create_task(watch.run(Patience(_deadline_seconds(work))))
+                    tasks.create_task(watch.run(Patience(_deadline_seconds(work), data_bytes=_limits(work).data_bytes)))
                     teller = tasks.create_task(_tell(reader.progress, work.seconds, on_progress))
                     yield running
                     await process.wait()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.domain.pressure import PressureLevel
+from app.domain.units import MIB
 from app.errors import Overloaded, ProcessingTimeout
 from app.ffmpeg.complaints import Starved
 from app.ffmpeg.progress import Progress
@@ -25,6 +26,10 @@ _FIRST_PERIODS = 10
 """At 0.9 GB/s of growth a period of 100 ms finds out 38 MB too late (facts); the data limit holds in between."""
 
 _PEAK = re.compile(rb"^VmHWM:\s+(\d+)", re.MULTILINE)
+_DATA = re.compile(rb"^VmData:\s+(\d+)", re.MULTILINE)
+
+_NEAR_BYTES = 24 * MIB
+"""So near to its data limit, a program that stands still was refused memory: a thread takes 8 MiB, a frame more."""
 
 _RETRY_SECONDS = 10
 
@@ -41,6 +46,8 @@ class Patience:
     stall_seconds: float = 60.0
     busy_seconds: float = 600.0
     paused_seconds: float = 30.0
+    data_bytes: int | None = None
+    """Its data limit: one that stands still there lacks memory."""
 
 
 class Watch:
@@ -108,6 +115,8 @@ class Watch:
         if self._active > patience.deadline_seconds:
             raise ProcessingTimeout("Processing the media took too long.")
         if self._silent > patience.stall_seconds or self._unmoved > patience.busy_seconds:
+            if self._is_at(patience.data_bytes):
+                raise Starved
             raise ProcessingTimeout("Processing the media came to a standstill.")
 
     def _stand_still(self, seconds: float, patience: Patience) -> bool:
@@ -130,6 +139,10 @@ class Watch:
         self._unmoved = 0.0 if seen != self._seen else self._unmoved + seconds
         self._silent = 0.0 if seen != self._seen or cpu != self._cpu else self._silent + seconds
         self._seen, self._cpu = seen, cpu
+
+    def _is_at(self, limit_bytes: int | None) -> bool:
+        found = _DATA.search(self._status.read())
+        return limit_bytes is not None and found is not None and int(found[1]) * 1024 + _NEAR_BYTES > limit_bytes
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
