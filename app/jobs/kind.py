@@ -25,6 +25,9 @@ class JobKind(ABC, Generic[P]):
 
     max_inputs: ClassVar[int] = 1
 
+    goes_on_without: ClassVar[bool] = False
+    """Whether pictures among its inputs may be missing (`source.absent` stands for one)."""
+
     params: type[P]
     """Its parameters (a subclass sets this to its model)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from app.domain.media import MediaItem, MediaKind
 from app.errors import InvalidParameter
@@ -45,3 +46,19 @@ class Source:
         if self.probe is None or self.probe.duration_seconds is None:
             raise InvalidParameter(f"input: nobody knows how long {self.item.id} lasts.")
         return self.probe.duration_seconds
+
+
+def absent(media_id: str) -> Source:
+    """Return what stands for a picture that is not there, for kinds that go on without it: reading it is NotFound."""
+    item = MediaItem(
+        id=media_id,
+        timestamp_key="",
+        name="",
+        content_type="",
+        kind=MediaKind.IMAGE,
+        size_bytes=0,
+        sha256=None,
+        path="",
+        created_at=datetime.fromtimestamp(0, UTC),
+    )
+    return Source(item)

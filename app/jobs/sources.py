@@ -11,7 +11,7 @@ from app.ffmpeg.probe import Probe
 from app.ffmpeg.works import FFmpegWorks
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
-from app.jobs.source import Source
+from app.jobs.source import Source, absent
 from app.settings import VideoSettings
 from app.storage import ids
 from app.storage.store import MediaStore
@@ -45,13 +45,15 @@ class SourceFinder:
             if not ids.is_id(media_id):
                 raise NotFound(f"input: there is no media item {media_id!r}.")
             pins.enter_context(self._store.pin(media_id))
-            found[media_id] = await self._look(media_id, works)
+            found[media_id] = await self._look(kind, media_id, works)
         return [found[media_id] for media_id in media_ids]
 
-    async def _look(self, media_id: str, works: FFmpegWorks) -> Source:
+    async def _look(self, kind: JobKind[JobParams], media_id: str, works: FFmpegWorks) -> Source:
         try:
             item = await self._store.get(media_id)
         except NotFound:
+            if kind.goes_on_without:
+                return absent(media_id)
             raise NotFound(f"input: there is no media item {media_id!r}.") from None
         if item.kind is MediaKind.OTHER:
             raise UnsupportedMedia(f"input: {media_id} is neither a picture, nor a video, nor sound.")

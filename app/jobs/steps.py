@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from app.errors import (
     BallastError,
     InternalError,
+    NotFound,
     Overloaded,
     ProcessingTimeout,
     QueueFull,
     of_system,
 )
 from app.ffmpeg.works import FFmpegWorks
-from app.jobs.book import Book
+from app.jobs.book import Book, Input
 from app.jobs.counters import JobCounters
 from app.jobs.endings import TRANSIENT, Endings
 from app.jobs.folders import Folders
@@ -29,7 +30,7 @@ from app.jobs.plan import Json
 from app.jobs.progress import Estimate
 from app.jobs.shop import StepShop, Tools
 from app.jobs.slots import Slots
-from app.jobs.source import Source
+from app.jobs.source import Source, absent
 from app.jobs.states import JobState
 from app.jobs.stepbook import StepBook, WrittenStep
 from app.jobs.tickets import Ticket, Tickets
@@ -148,8 +149,16 @@ class Steps:
                 ticket.job = replace(ticket.job, memory=witness.memory)
 
     async def _sources(self, job: Job) -> Sequence[Source]:
-        store = self._parts.tools.store
-        return [Source(await store.get(one.media_id), one.probe) for one in await self._parts.book.inputs(job.id)]
+        without = self._parts.kinds[job.kind].goes_on_without
+        return [await self._source(one, without) for one in await self._parts.book.inputs(job.id)]
+
+    async def _source(self, one: Input, without: bool) -> Source:
+        try:
+            return Source(await self._parts.tools.store.get(one.media_id), one.probe)
+        except NotFound:
+            if without:
+                return absent(one.media_id)
+            raise
 
     async def _finish(self, ticket: Ticket, place: int, written: WrittenStep, result: Json) -> Answer:
         parts = self._parts
