@@ -20,6 +20,9 @@ from app.ffmpeg.works import Work
 _PICTURES = 14
 """Pictures in the filters at a time, of the size of the result (measured: 10 to 13)."""
 
+_THREADS = 4
+"""Of the second input and of the filters."""
+
 _DRAWN: Mapping[str, str] = {
     "blur": "scale={cells}:flags=area,hue=s=0.5,scale={size}:flags=bicubic",
     "pixelate": "scale={cells}:flags=area,scale={size}:flags=neighbor",
@@ -46,13 +49,19 @@ def covered_work(cover: Cover, order: PartOrder, rung: Rung, target: Path) -> Wo
     width, height = order.look.at_most(rung.max_height)
     arguments = list(plain.arguments)
     at = arguments.index("-vf")
-    arguments[at : at + 2] = ["-filter_complex", _graph(cover, filters(order, rung), width, height)]
+    arguments[at : at + 2] = [
+        "-filter_complex_threads",
+        "1",
+        "-filter_complex",
+        _graph(cover, filters(order, rung), width, height),
+    ]
     at = arguments.index("-map")
     arguments[at : at + 2] = [*_mask_input(cover), "-map", "[covered]"]
     return replace(
         plain,
         arguments=arguments,
         cost_bytes=plain.cost_bytes + covering_bytes(order, rung),
+        threads=plain.threads + _THREADS,
         reads=(*plain.reads, cover.mask),
     )
 
@@ -64,7 +73,7 @@ def covering_bytes(order: PartOrder, rung: Rung) -> int:
 
 def _mask_input(cover: Cover) -> list[str]:
     allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", "png_pipe", "-max_pixels", str(MAX_PIXELS)]
-    return [*allowed, "-f", "png_pipe", "-framerate", f"{cover.rate:.6f}", "-i", f"file:{cover.mask}"]
+    return ["-threads", "1", *allowed, "-f", "png_pipe", "-framerate", f"{cover.rate:.6f}", "-i", f"file:{cover.mask}"]
 
 
 def _graph(cover: Cover, before: str, width: int, height: int) -> str:

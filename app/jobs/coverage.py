@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from app.domain.region import Region
 
@@ -93,7 +94,7 @@ def _apart(one: Region, other: Region) -> float:
 
 def _fill_gaps(track: Track, result: list[list[Region]]) -> None:
     numbers = list(track.seen)
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    for before, after in pairwise(numbers):
         for number in range(before + 1, after):
             share = (number - before) / (after - before)
             between = _between(track.seen[before], track.seen[after], share)

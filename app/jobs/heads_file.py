@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from app.domain.region import Region
@@ -31,9 +32,21 @@ _MISSING = 2
 _DECODER_THREADS = 2
 
 
-def rate_of(source: Source) -> float:
-    """Return how many frames a second are looked at, and masks drawn: the video's own, but for slow motion."""
+def likely_rate(source: Source) -> float:
+    """Return how many frames a second will be looked at, and masks drawn, as far as can be told from outside."""
     return min(_MOST_FPS, source.video.frame_rate or 30.0)
+
+
+def rate_of(source: Source, times: Sequence[float]) -> float:
+    """Return how many frames a second are looked at, and masks drawn: as many as there are where they come fastest.
+
+    Of slow motion it is not more than 60.
+    """
+    if not source.video.is_variable_rate:
+        return likely_rate(source)
+    gaps = sorted(later - time for time, later in pairwise(times) if later > time)
+    least = gaps[len(gaps) // 20] if gaps else 1 / 30
+    return max(likely_rate(source), min(_MOST_FPS, 1 / least))
 
 
 def tick_count(span: Span, rate: float) -> int:
@@ -41,16 +54,16 @@ def tick_count(span: Span, rate: float) -> int:
     return max(1, round(span.seconds * rate))
 
 
-async def find_heads(shop: Workshop, span: Span, target: Path) -> Json:
-    """Find the heads in each frame of a part; a child that dies has it done once more.
+async def find_heads(shop: Workshop, span: Span, rate: float, target: Path) -> Json:
+    """Find the heads in a part, `rate` times a second; a child that dies has it done once more.
 
     Raises:
         ModelMissing: the model of face-detection is not installed.
         BallastError: see `FrameLooks.open`, `FrameLook.over` and `FFmpegWorks.sample`.
     """
     with suppress(WorkerFailed):
-        return await _find(shop, span, target)
-    return await _find(shop, span, target)
+        return await _find(shop, span, rate, target)
+    return await _find(shop, span, rate, target)
 
 
 async def read_heads(shop: Workshop, path: Path) -> list[list[Region]]:
@@ -59,9 +72,8 @@ async def read_heads(shop: Workshop, path: Path) -> list[list[Region]]:
     return [[Region(*sides) for sides in json.loads(line)] for line in lines]
 
 
-async def _find(shop: Workshop, span: Span, target: Path) -> Json:
+async def _find(shop: Workshop, span: Span, rate: float, target: Path) -> Json:
     source, tally = shop.sources[0], Tally()
-    rate = rate_of(source)
     request = _request(shop, source, rate)
     samples = _samples(span, rate)
     async with (

@@ -30,6 +30,9 @@ _SIDE = 128
 _WIDE, _NARROW = 2.6, 1.8
 """How much is seen, in widths of the face: the score is the mean of both."""
 
+_FAR = 4.0
+"""How much is seen around a face that has moved: the detector still makes it out, at a quarter of the side."""
+
 _TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, math.pi)
 """Radians that are tried on top of the angle of the eyes, which is misread in faces that lie or stand on their head."""
 
@@ -94,6 +97,17 @@ class CloseLook:
                 return _placed(wide, again, image.size, score)
         return None
 
+    def near(self, image: Image.Image, known: Detection) -> Detection | None:
+        """Return a face that was there a moment ago, and has moved by no more than its width; None: it is not seen."""
+        box, (width, height) = known["box"], image.size
+        middle = ((box["x"] + box["width"] / 2) * width, (box["y"] + box["height"] / 2) * height)
+        angle = _angle([(p["x"] * width, p["y"] * height) for p in known["landmarks"]])
+        frame = _Frame(middle, _FAR * box["width"] * width, angle)
+        self._left -= 1
+        found = self._detector(np.asarray(frame.cut(image)))
+        moved = max(filter(_is_as_large, found), key=lambda face: face["score"], default=None)
+        return self.at(image, known if moved is None else _placed(moved, frame, image.size, moved["score"]))
+
     def _seen(self, image: Image.Image, frame: _Frame) -> Detection | None:
         """Return the surest face in the middle of the frame."""
         self._left -= 1
@@ -105,6 +119,10 @@ def _is_central(face: Detection) -> bool:
     box = face["box"]
     aside = math.hypot(box["x"] + box["width"] / 2 - 0.5, box["y"] + box["height"] / 2 - 0.5)
     return aside < _CENTRED and _SIZES[0] / _WIDE < box["width"] < _SIZES[1] / _NARROW
+
+
+def _is_as_large(face: Detection) -> bool:
+    return _SIZES[0] / _FAR < face["box"]["width"] < _SIZES[1] / _FAR
 
 
 def _stands_out(box: Box) -> bool:

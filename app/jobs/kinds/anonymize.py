@@ -21,7 +21,7 @@ from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
 from app.jobs.coverage import HELD_SECONDS, covered
 from app.jobs.encoding import check_file, encode_part, encoder_for, planned, result_name
-from app.jobs.heads_file import find_heads, rate_of, read_heads, tick_count
+from app.jobs.heads_file import find_heads, likely_rate, rate_of, read_heads, tick_count
 from app.jobs.kind import JobKind
 from app.jobs.mask_file import mask_part
 from app.jobs.params import JobParams
@@ -64,7 +64,7 @@ class Anonymize(JobKind[AnonymizeParams]):
             steps.append(Step("sound", "encoding the sound", seconds / 50 + 0.1))
         steps.append(Step("join", "joining the parts", seconds / 100 + 0.1))
         whole = _order(source, Path("/"), Span(0, seconds, 1), look)
-        ticks = int(seconds * rate_of(source))
+        ticks = int(seconds * likely_rate(source))
         disk_bytes = 2 * _file_bytes(source, look) + ticks * (_LINE_BYTES + 3 * _MASK_BYTES // count)
         return planned(steps, lambda rung: part_bytes(whole, rung) + covering_bytes(whole, rung), means, disk_bytes)
 
@@ -72,8 +72,9 @@ class Anonymize(JobKind[AnonymizeParams]):
         """See `JobKind.do`."""
         source, kind = shop.sources[0], step.name.partition("-")[0]
         if kind == "look":
-            span = _span(shop, step.args["place"])
-            return {"frames": 0} if span is None else await find_heads(shop, span, _heads(shop, step.args["place"]))
+            place = step.args["place"]
+            span = _span(shop, place)
+            return {"frames": 0} if span is None else await find_heads(shop, span, _rate(shop), _heads(shop, place))
         async with shop.local(source) as path:
             if kind == "cuts":
                 return await _cuts(source, path, shop)
@@ -140,7 +141,8 @@ async def _cuts(source: Source, path: Path, shop: Workshop) -> Json:
     listed = await shop.ffmpeg.frames(path, source.item.content_type)
     end = end_of(listed.times, source.duration_seconds)
     spans = chunks(listed.times, listed.keyframes, end, chunk_count(source.duration_seconds, None))
-    return {"parts": [[span.start, span.end, span.frames] for span in spans]}
+    parts = [[span.start, span.end, span.frames] for span in spans]
+    return {"parts": parts, "rate": round(rate_of(source, listed.times), 6)}
 
 
 async def _draw(step: Step, params: AnonymizeParams, source: Source, path: Path, shop: Workshop) -> Json:
@@ -148,31 +150,35 @@ async def _draw(step: Step, params: AnonymizeParams, source: Source, path: Path,
     span = _span(shop, place)
     if span is None:
         return {"frames": 0}
-    frames, held = await _around(shop, source, place), round(HELD_SECONDS * rate_of(source))
+    frames, held = await _around(shop, place), round(HELD_SECONDS * _rate(shop))
     regions = covered(frames, held)
-    before = _ticks(shop, source, place - 1)
-    own = regions[before : before + _ticks(shop, source, place)]
+    before = _ticks(shop, place - 1)
+    own = regions[before : before + _ticks(shop, place)]
     order = _order(source, path, span, _look(params, source, Means(shop.ffmpeg.abilities, 0, 0)))
     first = None if place == 0 else shop.results["draw-0001"]
     async with mask_part(shop, own, params.style, shop.file(f"{step.name}.mask")) as mask:
-        cover = Cover(mask.path, rate_of(source), params.style, mask.cell)
+        cover = Cover(mask.path, _rate(shop), params.style, mask.cell)
         done = await encode_part(order, _part(shop, place), shop, first, partial(covered_work, cover))
     return {**done, "covered": sum(bool(one) for one in own)}
 
 
-async def _around(shop: Workshop, source: Source, place: int) -> list[list[Any]]:
+async def _around(shop: Workshop, place: int) -> list[list[Any]]:
     """Return the heads in a part, and in those before and after it."""
     frames: list[list[Any]] = []
     for one in (place - 1, place, place + 1):
-        ticks = _ticks(shop, source, one)
+        ticks = _ticks(shop, one)
         found = (await read_heads(shop, _heads(shop, one)))[:ticks] if ticks else []
         frames += found + [[] for _ in range(ticks - len(found))]
     return frames
 
 
-def _ticks(shop: Workshop, source: Source, place: int) -> int:
+def _ticks(shop: Workshop, place: int) -> int:
     span = _span(shop, place)
-    return 0 if span is None else tick_count(span, rate_of(source))
+    return 0 if span is None else tick_count(span, _rate(shop))
+
+
+def _rate(shop: Workshop) -> float:
+    return float(shop.results["cuts"]["rate"])
 
 
 async def _sound(source: Source, path: Path, shop: Workshop) -> Json:

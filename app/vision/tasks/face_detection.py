@@ -49,12 +49,12 @@ class FaceDetection(VisionTask):
 
     @classmethod
     def find_again(cls, model: Model, image: Image.Image, known: Sequence[Detection]) -> list[Detection | None]:
-        """See `VisionTask.find_again`: a face that has moved by less than half its width is found."""
+        """See `VisionTask.find_again`: a face that has moved by no more than its width is found."""
         from app.vision.close_look import CloseLook
         from app.vision.search_cost import CLOSE_LOOKS
 
         close = CloseLook(lambda rgb: model.detect(rgb).detections, CLOSE_LOOKS)
-        return [close.at(image, face) for face in known]
+        return [close.near(image, face) for face in known]
 
 
 def _found(result: Any, width: int, height: int, max_faces: int) -> Found:
