@@ -49,3 +49,9 @@ export function counted(value, one, many = `${one}s`) {
 export function moment(time) {
   return new Date(time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
+
+/** A time in a video, such as 1:05.2. @param {number} value seconds */
+export function clockTime(value) {
+  const minutes = Math.floor(value / 60);
+  return `${minutes}:${(value % 60).toFixed(1).padStart(4, '0')}`;
+}

@@ -21,5 +21,6 @@ export const views = [
   { id: 'photos', title: 'Photos', load: async () => (await import('./photos.js')).open },
   { id: 'images', title: 'Images', load: async () => (await import('./images.js')).open },
   { id: 'library', title: 'Library', load: async () => (await import('./library.js')).open },
+  { id: 'jobs', title: 'Jobs', load: async () => (await import('./jobs.js')).open },
   { id: 'memory', title: 'Memory', load: async () => (await import('./memory.js')).open },
 ];

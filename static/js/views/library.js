@@ -31,7 +31,7 @@ class Library {
     /** @type {Map<string, HTMLElement>} */
     this._cards = new Map();
     this._notice = new Notice();
-    this._selection = new Selection({ 'Delete selected': () => this._deleteSelected(), 'Download selected': () => this._download([...this._selection.ids]) });
+    this._selection = new Selection({ 'Delete selected': () => this._deleteSelected(), 'Download selected': () => this._download([...this._selection.ids]), 'New job for selected': () => (location.hash = `#jobs/new/${[...this._selection.ids].join(',')}`) });
     this._selection.on('changed', () => this._markSelected());
     this._uploads.tidy();
     this._build(root);
@@ -148,6 +148,7 @@ class Library {
   _actions(item) {
     return [
       item.kind === 'image' ? h('a', { class: 'button small', href: `#images/${item.id}`, text: 'Edit', 'aria-label': `Edit ${item.name}` }) : null,
+      h('a', { class: 'button small', href: `#jobs/new/${item.id}`, text: 'Job', 'aria-label': `New job for ${item.name}` }),
       button('Delete', () => this._delete([item]), { class: 'small danger', 'aria-label': `Delete ${item.name}` }),
     ];
   }
