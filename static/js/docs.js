@@ -35,4 +35,4 @@ async function start() {
   }
 }
 
-await start();
+start();

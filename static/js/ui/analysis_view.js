@@ -27,8 +27,7 @@ export class AnalysisView {
     this._words = h('p', { class: 'muted small-text', role: 'status', text: 'Reading the analysis…' });
     this.element = h('section', { class: 'stack', 'aria-label': 'Analysis' }, this._stage.element, this._words, this._rows,
       h('div', { class: 'row' }, button('Download NDJSON', () => this._download(), { class: 'small' }), button('Download CSV', () => saveBlob(new Blob([csvOf(this._samples)], { type: 'text/csv' }), 'analysis.csv'), { class: 'small' })));
-    this._stage.video.addEventListener('timeupdate', () => this._follow());
-    this._stage.video.addEventListener('seeked', () => this._follow());
+    for (const event of ['timeupdate', 'seeked', 'loadeddata']) this._stage.video.addEventListener(event, () => this._follow());
   }
 
   async load() {
@@ -56,7 +55,7 @@ export class AnalysisView {
     const bars = spans.slice(0, 500).map(({ start, end }) => {
       const bar = button('', () => this._seek(start), { class: 'timeline-bar', 'aria-label': `${label} from ${clockTime(start)} to ${clockTime(end)}`, title: `${label}: ${seconds(start)} to ${seconds(end)}` });
       bar.style.left = `${(100 * start) / total}%`;
-      bar.style.width = `${Math.max(0.4, (100 * (end - start)) / total)}%`;
+      bar.style.width = `${Math.max(0.4, (100 * (Math.min(end, total) - start)) / total)}%`;
       return bar;
     });
     return h('div', { class: 'timeline-row' }, h('span', { class: 'timeline-label', text: label, title: label }), h('div', { class: 'timeline-track' }, ...bars));

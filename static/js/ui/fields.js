@@ -10,7 +10,7 @@ import { h } from './dom.js';
 
 /** A slider has no more than so many steps; with more a number is written. */
 const SLIDER_STEPS = 400;
-const NOT_SET = 'as it is';
+const NOT_SET = 'not set';
 const COLOUR = /0-9a-fA-F\]\{6\}/;
 
 /** @param {string} name @param {any} schema @param {() => void} changed @param {any} [definitions] `$defs` of the schema around it @returns {Field} */

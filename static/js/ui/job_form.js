@@ -37,13 +37,32 @@ export class JobForm {
 
   /** Ask what can be done with the items. */
   async load() {
-    const [kinds, tasks, operations] = await Promise.all([this._client.jobs.kinds({ input: this._items[0]?.id }), this._client.tasks(), this._client.images.operations()]);
+    const [kinds, tasks, operations] = await Promise.all([this._client.jobs.kinds(), this._client.tasks(), this._client.images.operations()]);
     this._tasks = tasks;
     this._operations = operations;
+    this._list(kinds);
+    this._choose();
+    this._look();
+  }
+
+  /** Have each kind look at the item, which takes a moment: what does not suit it is not offered, and what it takes is said. */
+  async _look() {
+    const kinds = await this._client.jobs.kinds({ input: this._items[0]?.id }).catch(() => null);
+    if (kinds === null) return;
+    const before = this._select.value;
+    this._list(kinds);
+    const same = [...this._select.options].some((option) => option.value === before && !option.disabled);
+    if (same) this._select.value = before;
+    if (this._select.value === before) this._predict(this._kind);
+    else this._choose();
+  }
+
+  /** @param {any[]} kinds */
+  _list(kinds) {
     const usable = (/** @type {any} */ kind) => kind.prediction?.problem?.code !== 'unsupported_media' && kind.maxInputs >= this._items.length;
     this._kinds = [...kinds.filter(usable), ...kinds.filter((kind) => !usable(kind))];
     this._select.replaceChildren(...this._kinds.map((kind) => h('option', { value: kind.name, text: kindWords(kind.name), disabled: !usable(kind) })));
-    this._choose();
+    this._select.value = this._kinds.find(usable)?.name ?? '';
   }
 
   get _kind() {

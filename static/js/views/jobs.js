@@ -56,6 +56,7 @@ class Jobs {
 
   /** @param {string[]} ids */
   async _showForm(ids) {
+    this._place.replaceChildren(h('p', { class: 'loading', role: 'status', text: 'Looking at what can be done with it…' }));
     const items = await Promise.all(ids.map((id) => this._client.getMedia(id)));
     this._form?.close();
     this._form = new JobForm(this._client, items, (job) => (location.hash = `#jobs/${job.id}`));
