@@ -24,7 +24,7 @@ def test_it_is_few_requests_and_few_bytes(server: RunningServer, visit: Visit) -
     received: list[int] = []
     session.on("Network.loadingFinished", lambda event: received.append(int(event["encodedDataLength"])))
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    visitor.page.on("response", answers.append)
+    visitor.page.on("response", lambda response: answers.append(response))
 
     visitor.page.goto(server.url)
     visitor.until("document.querySelector('#level .chip') !== null")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.photo
 
 Visit = Callable[..., Visitor]
 
-MADE = "document.querySelector('.compare .after').naturalWidth"
+MADE = "document.querySelector('.compare .after')?.naturalWidth"
 
 
 @pytest.fixture
@@ -107,13 +107,15 @@ def test_hidden_faces_are_counted_and_marked(server: RunningServer, visit: Visit
     visitor.page.get_by_label("Preset", exact=True).select_option("~anonymous")
 
     expect(visitor.page.locator("dl.facts")).to_contain_text("1 face hidden", timeout=60000)
-    visitor.until(
-        """(() => {
+    visitor.until("document.querySelector('.marks').width > 300")
+    marked = visitor.evaluate(
+        """() => {
           const { width, height } = document.querySelector('.marks');
           const context = document.querySelector('.marks').getContext('2d');
-          return width > 10 && context.getImageData(0, 0, width, height).data.some((value) => value > 0);
-        })()"""
+          return context.getImageData(0, 0, width, height).data.some((value) => value > 0);
+        }"""
     )
+    assert marked
 
 
 def test_the_slider_is_moved_with_the_keyboard(server: RunningServer, visit: Visit) -> None:

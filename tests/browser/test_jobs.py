@@ -174,7 +174,7 @@ def test_a_wrong_parameter_is_said_before_anything_begins(works: RunningServer, 
 
     visitor.button("Start").click()
 
-    expect(visitor.page.locator(".note[data-tone='red']")).to_contain_text("It was not started.")
+    expect(visitor.page.locator("[aria-label='New job'] .note[data-tone='red']")).to_contain_text("It was not started.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,6 @@
 /** Where the faces of a picture are, marked on a canvas that lies over it. */
 
-import { shrunkPicture } from '../ballast.js';
+import { FrameGrabber } from '../ballast.js';
 
 const LOOKED_AT = { maxWidth: 1280, maxHeight: 1280, quality: 0.9 };
 
@@ -10,8 +10,10 @@ const LOOKED_AT = { maxWidth: 1280, maxHeight: 1280, quality: 0.9 };
  */
 export async function markFaces(client, image, canvas, signal) {
   await image.decode();
-  const picture = await shrunkPicture(await (await fetch(image.src)).blob(), LOOKED_AT);
-  const { detections } = await client.analyze('face-detection', picture, { maxFaces: 64 }, { signal });
+  const grabber = new FrameGrabber(image);
+  const { blob } = await grabber.grab(LOOKED_AT);
+  grabber.dispose();
+  const { detections } = await client.analyze('face-detection', blob, { maxFaces: 64 }, { signal });
   Object.assign(canvas, { width: image.naturalWidth, height: image.naturalHeight });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.lineWidth = Math.max(2, canvas.width / 250);

@@ -10,6 +10,7 @@ import { h } from './dom.js';
 
 /** A slider has no more than so many steps; with more a number is written. */
 const SLIDER_STEPS = 400;
+const STEPS = [0.01, 0.05, 0.1, 0.5, 1];
 const NOT_SET = 'not set';
 const COLOUR = /0-9a-fA-F\]\{6\}/;
 
@@ -82,10 +83,15 @@ function checkField({ name, label, help, schema, changed }) {
 function numberField(wanted) {
   const { schema, optional } = wanted;
   const [min, max] = [schema.minimum ?? schema.exclusiveMinimum, schema.maximum ?? schema.exclusiveMaximum];
-  const step = schema.multipleOf ?? (schema.type === 'integer' ? 1 : (max - min) / 100 || 'any');
+  const step = schema.multipleOf ?? (schema.type === 'integer' ? 1 : roundStep(max - min));
   const slides = min !== undefined && max !== undefined && (max - min) / Number(step) <= SLIDER_STEPS;
   if (!slides) return writtenNumber(wanted, { min, max, step: schema.type === 'integer' ? step : 'any' });
   return optional ? optionalSlider(wanted, { min, max, step }) : slider(wanted, { min, max, step });
+}
+
+/** A step that people would choose, some hundred of them to the whole. @param {number} span */
+function roundStep(span) {
+  return STEPS.find((step) => span / step <= SLIDER_STEPS) ?? 'any';
 }
 
 /** @param {Wanted} wanted @param {Record<string, any>} bounds @returns {Field} */
@@ -94,12 +100,17 @@ function slider(wanted, bounds) {
   const start = schema.default ?? bounds.min;
   const shown = h('b', { text: String(start) });
   const input = h('input', { type: 'range', name, ...bounds, value: start, on: { change: changed } });
-  input.addEventListener('input', () => (shown.textContent = input.value));
-  const write = (/** @type {any} */ value) => {
-    input.value = value ?? start;
+  let exact = start; // a slider keeps only whole steps
+  input.addEventListener('input', () => {
+    exact = Number(input.value);
     shown.textContent = input.value;
+  });
+  const write = (/** @type {any} */ value) => {
+    exact = value ?? start;
+    input.value = exact;
+    shown.textContent = String(exact);
   };
-  return { element: labelled(wanted, input, [': ', shown]), read: () => Number(input.value), write };
+  return { element: labelled(wanted, input, [': ', shown]), read: () => exact, write };
 }
 
 /** A slider that first has to be switched on. @param {Wanted} wanted @param {Record<string, any>} bounds @returns {Field} */

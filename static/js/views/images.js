@@ -73,6 +73,7 @@ class Images {
     this._presets.replaceChildren(h('option', { value: '', text: 'none' }), ...Object.entries(this._known).map(([value, { title }]) => h('option', { value, text: title })));
     this._notice.clear();
     if (argument && !this._item) this._takeItem(await this._client.getMedia(argument));
+    else this._show(); // a picture was chosen before it was known what can be done
   }
 
   /** @param {File} file */
