@@ -1,6 +1,6 @@
 """A photo sent, looked at and changed, and the memory of the service, with nothing but httpx.
 
-    python examples/python_client.py photo.jpg http://127.0.0.1:8000
+python examples/python_client.py photo.jpg http://127.0.0.1:8000
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ export { BlobUrls } from './kit/blobs.js';
 export { BallastClient } from './kit/client.js';
 export { CONNECTIONS, containedIn, describe, drawDetections, spoken } from './kit/drawing.js';
 export { EventStream } from './kit/events.js';
-export { FrameGrabber, encodePicture, fitInside, shrunkPicture } from './kit/frames.js';
+export { ForeignPictures, FrameGrabber, encodePicture, fitInside, shrunkPicture } from './kit/frames.js';
 export { Images } from './kit/images.js';
 export { isOver, JobEvents, JobFailed, Jobs } from './kit/jobs.js';
 export { LevelEvents } from './kit/levels.js';

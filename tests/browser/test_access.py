@@ -16,7 +16,7 @@ from tests.media_files import media_folder
 
 Visit = Callable[..., Visitor]
 
-VIEWS = ("camera", "photos", "library", "memory")
+VIEWS = ("camera", "photos", "images", "library", "jobs", "memory")
 KEY = "key-of-the-browser-tests"
 
 
@@ -59,9 +59,12 @@ def test_axe_finds_nothing_serious(server: RunningServer, visit: Visit, view: st
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_is_cut_off_on_a_narrow_screen(server: RunningServer, visit: Visit, view: str) -> None:
+@pytest.mark.parametrize("width", [320, 1600])
+def test_nothing_is_cut_off_on_narrow_and_wide_screens(
+    server: RunningServer, visit: Visit, view: str, width: int
+) -> None:
     visitor = visit(server, view)
-    visitor.page.set_viewport_size({"width": 340, "height": 700})
+    visitor.page.set_viewport_size({"width": width, "height": 700})
     visitor.page.wait_for_timeout(500)
 
     assert visitor.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -131,6 +131,7 @@ def test_an_upload_goes_on_while_another_view_is_open(library: RunningServer, vi
     visitor.open("library")
 
     expect(card(visitor, "large.mp4")).to_be_visible(timeout=60000)
+    visitor.until("document.querySelector('.picture img')?.naturalWidth > 0")  # made before the service is stopped
 
 
 def test_deleting_asks_first(library: RunningServer, visit: Visit) -> None:
