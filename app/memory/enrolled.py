@@ -52,6 +52,11 @@ class EnrolledProcesses:
         process = self._by_pid.get(pid)
         return process.role if process is not None else "other"
 
+    def owner(self, pid: int) -> str | None:
+        """Return whose account a process is observed in, such as `model:hands`."""
+        process = self._by_pid.get(pid)
+        return process.holder.owner if process is not None and process.holder is not None else None
+
     def resident_bytes(self, sample: MemorySample) -> dict[EnrolledProcess, int]:
         """Return what each process of the sample holds, with what it started.
 

@@ -116,6 +116,9 @@ class Governor:
     def role(self, pid: int) -> str:
         return self._processes.role(pid)
 
+    def owner(self, pid: int) -> str | None:
+        return self._processes.owner(pid)
+
     @property
     def started(self) -> Mapping[str, int]:
         """How many processes of each role were enrolled."""

@@ -19,9 +19,10 @@ from app.jobs.predictions import predict
 from app.memory.budget import BudgetStatistics
 from app.memory.governor import Governor
 from app.server.lifecycle import Lifecycle
+from app.status.history import INTERVAL_SECONDS, INTERVALS
 from app.status.job_advice import job_advice
 from app.status.room import StatusRoom
-from app.status.schema import AdviceSchema, LevelSchema, MemorySchema, ReclaimReportSchema
+from app.status.schema import AdviceSchema, HistorySchema, LevelSchema, MemorySchema, ReclaimReportSchema
 
 router = APIRouter(tags=["memory"], responses=GUARDED)
 
@@ -75,6 +76,18 @@ async def advice(query: Annotated[AdviceQuery, Query()], status: StatusDep, clie
         raise InvalidParameter("media, kind: give both, or neither.")
     prediction = await predict(status.jobs, query.kind, query.media, client)
     return advised.model_copy(update={"job": job_advice(query.kind, prediction, advised, status.jobs)})
+
+
+@router.get("/v1/memory/history", summary="The last hour: the peak of each 5 s, who held what then, and what happened")
+async def history(
+    status: StatusDep,
+    seconds: Annotated[int, Query(ge=1, le=INTERVAL_SECONDS * INTERVALS)] = INTERVAL_SECONDS * INTERVALS,
+) -> HistorySchema:
+    view = status.history.view(seconds)
+    return HistorySchema.model_validate(
+        {"interval_seconds": INTERVAL_SECONDS, **{name: getattr(view, name) for name in view.__slots__}},
+        from_attributes=True,
+    )
 
 
 async def _listener(status: StatusDep, client: ClientDep) -> AsyncIterator[None]:
@@ -193,6 +206,7 @@ def _processes(governor: Governor) -> list[dict[str, object]]:
         {
             "pid": process.pid,
             "role": governor.role(process.pid),
+            "owner": governor.owner(process.pid),
             "rss_bytes": process.rss_bytes,
             "uss_bytes": process.uss_bytes,
             "peak_rss_bytes": process.peak_rss_bytes,

@@ -12,6 +12,7 @@ from app.images.room import ImagesRoom
 from app.jobs.room import JobsRoom
 from app.media.room import MediaRoom
 from app.status.advice import Advisor
+from app.status.history import MemoryHistory
 from app.storage.watch import StorageWatch
 from app.vision.room import VisionRoom
 
@@ -28,6 +29,7 @@ class StatusRoom:
     advisor: Advisor
     audience: Audience
     watch: StorageWatch
+    history: MemoryHistory
 
     def reasons(self) -> list[str]:
         """Return why new work is not welcome now; empty: it is. Nothing is asked of anybody."""
@@ -46,4 +48,6 @@ async def open_status(
     watch = StorageWatch(core.store, core.settings.storage)
     await stack.enter_async_context(core.background(watch.run))
     advisor = Advisor(core.governor, vision.analysis, vision.instances)
-    return StatusRoom(core, media, vision, images, jobs, advisor, jobs.audience, watch)
+    history = MemoryHistory(core.governor)
+    await stack.enter_async_context(core.background(history.run))
+    return StatusRoom(core, media, vision, images, jobs, advisor, jobs.audience, watch, history)

@@ -36,6 +36,7 @@ class BudgetSchema(Schema):
 class ProcessSchema(Schema):
     pid: int
     role: str
+    owner: str | None
     rss_bytes: int
     uss_bytes: int | None
     peak_rss_bytes: int
@@ -217,3 +218,30 @@ class MemorySchema(LevelSchema):
     oom_group: bool
     last_oom: LastOomSchema | None
     sandbox: dict[str, object]
+
+
+class MarkSchema(Schema):
+    """`level`: it became this one, because of `reasons`; `shed`: so many requests were refused, for `reason`."""
+
+    at: datetime
+    kind: Literal["level", "shed"]
+    level: str | None = None
+    reasons: list[str] | None = None
+    reason: str | None = None
+    count: int | None = None
+
+
+class HistorySchema(Schema):
+    """A row has a number an interval, the oldest first: of the moment in it when the working set was largest.
+
+    `null` where nothing was measured. `holders` are the resident bytes of each kind of owner.
+    """
+
+    interval_seconds: int
+    started_at: datetime
+    working_set_bytes: list[int | None]
+    reserved_bytes: list[int | None]
+    limit_bytes: list[int | None]
+    levels: list[str | None]
+    holders: dict[str, list[int | None]]
+    marks: list[MarkSchema]

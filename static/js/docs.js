@@ -3,14 +3,13 @@
 import { Http } from './kit/http.js';
 import { askedKey } from './ui/dialogs.js';
 import { h } from './ui/dom.js';
+import { keepKey, storedKey } from './ui/keys.js';
 import { operationSections } from './ui/operations.js';
-
-const KEY = 'ballast.key';
 
 /** Return the document, asking for a key as long as one is needed; null: none was given. */
 async function readDocument() {
-  const http = new Http('', sessionStorage.getItem(KEY), fetch);
-  let why = 'Enter one of those in BALLAST_SERVER__API_KEYS.';
+  const http = new Http('', storedKey(), fetch);
+  let why = '';
   for (;;) {
     try {
       return await http.json('GET', '/openapi.json');
@@ -20,8 +19,8 @@ async function readDocument() {
     const key = await askedKey(why);
     if (key === null) return null;
     http.key = key;
-    sessionStorage.setItem(KEY, key);
-    why = 'That key was not accepted.';
+    keepKey(key);
+    why = 'That key was not accepted. ';
   }
 }
 
@@ -36,4 +35,4 @@ async function start() {
   }
 }
 
-await start();
+start();

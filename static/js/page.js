@@ -1,46 +1,48 @@
-/** The page: which view is open, the level in its head, and the key. */
+/** The page: which view is open, what its head says, and the key. */
 
 import { BallastClient } from './ballast.js';
 import { h } from './ui/dom.js';
-import { askedKey } from './ui/dialogs.js';
-import { bytes, percent } from './ui/format.js';
-import { meaningOf, toneOf } from './ui/levels.js';
+import { Head } from './ui/head.js';
+import { KeyKeeper, storedKey } from './ui/keys.js';
 import { UploadList } from './ui/uploads.js';
 import { MemoryWatch } from './ui/watch.js';
 import { views } from './views/index.js';
 
-const KEY = 'ballast.key';
 const CALM_SECONDS = 10;
 
 class Page {
   constructor() {
-    this._client = new BallastClient({ key: sessionStorage.getItem(KEY) });
+    this._client = new BallastClient({ key: storedKey() });
     this._watch = new MemoryWatch(this._client, CALM_SECONDS);
-    this._uploads = new UploadList();
+    this._uploads = new UploadList(this._client, element('uploads'));
+    this._keys = new KeyKeeper(this._client, element('key'));
     this._main = element('main');
     this._announcements = element('announcements');
     this._close = () => {};
-    this._asking = false;
+    this._turn = 0;
   }
 
   async start() {
     element('views').append(...views.map(({ id, title }) => h('li', {}, h('a', { href: `#${id}`, text: title }))));
-    this._watch.on('level', (report) => this._showLevel(report));
-    this._watch.on('report', (report) => this._showLevel(report));
-    this._watch.on('trouble', (error) => this._showTrouble(error));
-    element('key').addEventListener('click', () => this._changeKey());
+    new Head(element('level'), element('banner'), this._main, this._watch);
+    this._watch.on('lost', ({ error }) => error?.status === 401 && this._useNewKey(this._keys.makeSure()));
+    element('key').addEventListener('click', () => this._useNewKey(this._keys.change()));
     addEventListener('hashchange', () => this._open());
     addEventListener('pagehide', () => this._close());
     addEventListener('pageshow', ({ persisted }) => persisted && this._open()); // back again, as it was left
-    await this._makeSureOfKey();
+    await this._keys.makeSure();
     this._watch.start();
-    this._open();
+    await this._open();
   }
 
-  /** Open the view that the address names. */
-  _open() {
-    const view = views.find(({ id }) => `#${id}` === location.hash) ?? views[0];
+  /** Open the view that the address names: `#view`, or `#view/argument`. */
+  async _open() {
+    const [name, ...rest] = location.hash.slice(1).split('/');
+    const view = views.find(({ id }) => id === name) ?? views[0];
+    this._turn += 1;
+    const turn = this._turn;
     this._close();
+    this._close = () => {};
     this._client.dispose();
     for (const link of element('views').querySelectorAll('a')) {
       if (link.hash === `#${view.id}`) link.setAttribute('aria-current', 'page');
@@ -48,9 +50,29 @@ class Page {
     }
     document.title = `${view.title} · Ballast`;
     const root = h('div', { class: 'view', data: { view: view.id } });
+    const open = await this._loaded(view);
+    if (turn !== this._turn || open === null) return;
     this._main.replaceChildren(root);
     const announce = (/** @type {string} */ text) => this._announce(text);
-    this._close = view.open(root, { client: this._client, watch: this._watch, uploads: this._uploads, announce });
+    const argument = decodeURIComponent(rest.join('/'));
+    this._close = open(root, { client: this._client, watch: this._watch, uploads: this._uploads, announce, argument });
+  }
+
+  /** Return what opens a view; its code comes when it is first opened. @param {import('./views/index.js').Entry} view */
+  async _loaded(view) {
+    const waiting = setTimeout(() => this._main.replaceChildren(h('p', { class: 'loading', role: 'status', text: 'Loading…' })), 150);
+    try {
+      return await view.load();
+    } catch {
+      this._main.replaceChildren(h('p', { class: 'note', role: 'alert', text: 'This view could not be loaded. It is tried again when the service is back.' }));
+      const end = this._watch.on('back', () => {
+        end();
+        this._open();
+      });
+      return null;
+    } finally {
+      clearTimeout(waiting);
+    }
   }
 
   /** @param {string} text */
@@ -58,72 +80,11 @@ class Page {
     this._announcements.textContent = text;
   }
 
-  /** @param {{level: string, pressure: number, workingSetBytes: number, limitBytes: number, reasons: string[]}} report */
-  _showLevel({ level, pressure, workingSetBytes, limitBytes, reasons }) {
-    const tone = toneOf(level);
-    const numbers = `${bytes(workingSetBytes)} of ${bytes(limitBytes)} (${percent(pressure)})`;
-    element('level').replaceChildren(
-      h('span', { class: 'level-numbers', text: numbers }),
-      h('span', { class: 'chip', text: level, title: meaningOf(level), data: { tone, level } }),
-    );
-    this._showBanner(level, reasons);
-  }
-
-  /** @param {string} level @param {string[]} reasons */
-  _showBanner(level, reasons) {
-    const banner = element('banner');
-    const critical = level === 'CRITICAL';
-    if (critical === !banner.hidden) return;
-    banner.hidden = !critical;
-    const why = reasons.length > 0 ? ` (${reasons.join('; ')})` : '';
-    banner.replaceChildren(...(critical ? [h('strong', { text: 'Memory is critical. ' }), `${meaningOf(level)}${why}`] : []));
-  }
-
-  /** @param {any} error */
-  _showTrouble(error) {
-    element('level').replaceChildren(h('span', { class: 'chip', text: 'No connection', data: { tone: 'orange' } }));
-    if (error?.status === 401) this._makeSureOfKey();
-  }
-
-  /** Ask for a key where one is needed and none, or a wrong one, is there. */
-  async _makeSureOfKey() {
-    if (this._asking) return;
-    this._asking = true;
-    try {
-      let why = 'Enter one of those in BALLAST_SERVER__API_KEYS.';
-      while (await this._keyIsNeeded()) {
-        const key = await askedKey(why);
-        if (key === null) break;
-        this._setKey(key);
-        why = 'That key was not accepted.';
-      }
-    } finally {
-      this._asking = false;
-      element('key').hidden = this._client.key === null;
-    }
-  }
-
-  async _keyIsNeeded() {
-    try {
-      await this._client.limits();
-      return false;
-    } catch (error) {
-      return /** @type {any} */ (error).status === 401;
-    }
-  }
-
-  /** @param {string | null} key */
-  _setKey(key) {
-    this._client.key = key;
-    if (key === null) sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, key);
-  }
-
-  async _changeKey() {
-    this._setKey(null);
-    await this._makeSureOfKey();
+  /** @param {Promise<boolean>} asked whether there is a new key */
+  async _useNewKey(asked) {
+    if (!(await asked)) return;
     this._watch.start();
-    this._open();
+    await this._open();
   }
 }
 
@@ -132,4 +93,4 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-await new Page().start();
+new Page().start();

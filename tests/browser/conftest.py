@@ -86,7 +86,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def open_page(server: RunningServer, view: str = "", key: str | None = None, **options: Any) -> Visitor:
-        context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 860}, **options)
+        options.setdefault("viewport", {"width": 1280, "height": 860})
+        context = browser.new_context(permissions=["camera"], **options)
         contexts.append(context)
         if key is not None:
             context.add_init_script(f"sessionStorage.setItem('ballast.key', {key!r});")

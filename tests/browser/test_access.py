@@ -16,7 +16,7 @@ from tests.media_files import media_folder
 
 Visit = Callable[..., Visitor]
 
-VIEWS = ("camera", "photos", "library", "memory")
+VIEWS = ("camera", "photos", "images", "library", "jobs", "memory")
 KEY = "key-of-the-browser-tests"
 
 
@@ -59,9 +59,12 @@ def test_axe_finds_nothing_serious(server: RunningServer, visit: Visit, view: st
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_is_cut_off_on_a_narrow_screen(server: RunningServer, visit: Visit, view: str) -> None:
+@pytest.mark.parametrize("width", [320, 1600])
+def test_nothing_is_cut_off_on_narrow_and_wide_screens(
+    server: RunningServer, visit: Visit, view: str, width: int
+) -> None:
     visitor = visit(server, view)
-    visitor.page.set_viewport_size({"width": 340, "height": 700})
+    visitor.page.set_viewport_size({"width": width, "height": 700})
     visitor.page.wait_for_timeout(500)
 
     assert visitor.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -119,8 +122,10 @@ def test_with_a_key_everything_works(keyed: RunningServer, visit: Visit) -> None
     visitor.open("library")
     visitor.choose("Choose files", media_folder() / "thumb_up.jpg", media_folder() / "hand_202_frames.mp4")
 
-    visitor.until("document.querySelector('.picture img')?.naturalWidth === 640")
-    visitor.until("document.querySelector('.picture video')?.videoWidth === 640")
+    visitor.until("[...document.querySelectorAll('.picture img')].filter((one) => one.naturalWidth > 0).length === 2")
+    visitor.page.get_by_role("button", name="Open hand_202_frames.mp4", exact=True).click()
+    visitor.until("document.querySelector('dialog video')?.videoWidth === 640")
+    visitor.page.keyboard.press("Escape")
     assert KEY not in visitor.page.content()
     visitor.open("memory")
     visitor.until("window.blobUrls.size === 0")

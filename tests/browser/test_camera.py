@@ -35,7 +35,7 @@ def test_the_camera_shows_a_hand(server: RunningServer, visit: Visit) -> None:
     expect(visitor.page.locator("dl.facts")).to_contain_text("WebSocket")
     assert visitor.figure("Lag").endswith("(median)")
     assert visitor.figure("Frame").startswith("640\u00d7360 px")
-    assert visitor.figure("Mode") == "FULL_QUALITY"
+    assert visitor.figure("Quality") == "Full quality"
 
 
 def test_a_video_file_shows_a_gesture(server: RunningServer, visit: Visit) -> None:

@@ -42,7 +42,7 @@ def test_where_keys_are_set_it_asks_for_one(keyed: RunningServer, visit: Visit) 
     visitor.evaluate("() => sessionStorage.clear()")
     visitor.page.add_init_script("sessionStorage.clear()")
 
-    visitor.page.goto(f"{keyed.url}/static/docs.html")
+    visitor.page.goto(f"{keyed.url}/docs")
     visitor.page.get_by_role("textbox", name="Key").fill(KEY)
     visitor.button("Use this key").click()
 

@@ -41,14 +41,20 @@ def folder(tmp_path: Path) -> Path:
 def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit, folder: Path) -> None:
     for scheme in ("light", "dark"):
         visitor = visit(small_server, "memory", color_scheme=scheme, reduced_motion="reduce")
-        for view, prepare in (("camera", _camera), ("photos", _photos), ("library", _library), ("memory", _memory)):
+        for view, prepare in VIEWS:
             visitor.open(view)
             prepare(visitor)
             picture = visitor.page.screenshot(type="jpeg", quality=QUALITY)
             (folder / f"{view}-{scheme}.jpg").write_bytes(picture)
+        visitor.page.set_viewport_size({"width": 360, "height": 740})
+        for view in PHONE_VIEWS:
+            visitor.open(view)
+            visitor.page.wait_for_timeout(1500)
+            picture = visitor.page.screenshot(type="jpeg", quality=QUALITY)
+            (folder / f"{view}-phone-{scheme}.jpg").write_bytes(picture)
 
     sizes = [path.stat().st_size for path in folder.glob("*.jpg")]
-    assert len(sizes) == 8
+    assert len(sizes) == 2 * len(VIEWS) + 2 * len(PHONE_VIEWS)
     assert sum(sizes) < MOST_BYTES
     assert min(sizes) > 10_000
 
@@ -70,9 +76,34 @@ def _library(visitor: Visitor) -> None:
         visitor.choose("Choose files", *(media_folder() / name for name in names))
     expect(visitor.page.locator(".picture")).to_have_count(4, timeout=30000)
     visitor.until("[...document.querySelectorAll('.picture img')].every((one) => one.naturalWidth > 0)")
-    visitor.until("[...document.querySelectorAll('.picture video')].every((one) => one.readyState >= 2)")
+
+
+def _images(visitor: Visitor) -> None:
+    visitor.choose("Choose a picture", media_folder() / "two_hands_pose.jpg")
+    visitor.page.get_by_label("Preset", exact=True).select_option("~anonymous")
+    expect(visitor.page.locator("dl.facts")).to_contain_text("face hidden", timeout=60000)
+
+
+def _jobs(visitor: Visitor) -> None:
+    items = visitor.page.request.get(f"{visitor.server.url}/v1/media?kind=video").json()["items"]
+    order = {"kind": "analyze", "input": items[0]["id"], "params": {"task": "gestures", "sampleFps": 5}}
+    job = visitor.page.request.post(f"{visitor.server.url}/v1/jobs", data=order).json()
+    visitor.page.goto(f"{visitor.server.url}/#jobs/{job['id']}")
+    visitor.page.locator(".timeline-bar").first.click(timeout=120000)
+    visitor.page.wait_for_timeout(800)
 
 
 def _memory(visitor: Visitor) -> None:
     expect(visitor.page.locator("svg.chart path.curve")).to_have_count(1)
     visitor.page.wait_for_timeout(4000)
+
+
+VIEWS = (
+    ("camera", _camera),
+    ("photos", _photos),
+    ("images", _images),
+    ("library", _library),
+    ("jobs", _jobs),
+    ("memory", _memory),
+)
+PHONE_VIEWS = ("camera", "images", "library", "jobs", "memory")

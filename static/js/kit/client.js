@@ -2,6 +2,8 @@
 
 import { blobOfBase64 } from './base64.js';
 import { BlobUrls } from './blobs.js';
+import { Images } from './images.js';
+import { Jobs } from './jobs.js';
 import { inJson } from './json.js';
 import { linesOf } from './lines.js';
 import { ServiceClient } from './service.js';
@@ -23,6 +25,12 @@ export class BallastClient extends ServiceClient {
   /** Blob URLs that `mediaUrl` has made. */
   blobs = new BlobUrls();
 
+  /** Pictures as they are wanted. */
+  images = new Images(this._http);
+
+  /** Work that takes long. */
+  jobs = new Jobs(this._http);
+
   /** Revoke every blob URL. @returns {{count: number, bytes: number}} */
   dispose() {
     return this.blobs.dispose();
@@ -34,8 +42,17 @@ export class BallastClient extends ServiceClient {
    * @param {import('./upload.js').UploadOptions} [options]
    */
   upload(file, options) {
+    return this.prepareUpload(file, options).start();
+  }
+
+  /**
+   * The same, not begun yet: listen first, then `start()`.
+   * @param {Blob & {name?: string}} file
+   * @param {import('./upload.js').UploadOptions} [options]
+   */
+  prepareUpload(file, options) {
     const resumable = this.has('POST', /^\/v1\/uploads\/?$/);
-    return new Upload(this._http, file, { resumable, ...options }).start();
+    return new Upload(this._http, file, { resumable, ...options });
   }
 
   /**
@@ -107,6 +124,29 @@ export class BallastClient extends ServiceClient {
     if (!this.key || new URL(url).searchParams.has('sig')) return url;
     if (item.sizeBytes > FETCH_MAX_BYTES) throw new Error('Its address is not signed, and it is too large to be fetched whole.');
     return this.blobs.set(item.id, await this.content(item, { signal }));
+  }
+
+  /**
+   * An address for `<img>` of a small picture of an item (of a video, the frame near its beginning). Where keys are set it is
+   * fetched with the key, and becomes a blob URL.
+   * @param {MediaItem} item @param {import('./images.js').ImageParams} params @param {Waiting} [options]
+   * @returns {Promise<string>}
+   */
+  async pictureUrl(item, params, { signal } = {}) {
+    const frame = item.kind === 'video' ? { at: Math.min(1, (item.durationSeconds ?? 0) / 10).toFixed(2) } : {};
+    const wanted = { ...frame, ...params };
+    if (!this.key) return this.images.url(item, wanted);
+    const name = this.images.url(item, wanted);
+    return this.blobs.get(name) ?? this.blobs.set(name, (await this.images.derive(item, wanted, { signal })).blob);
+  }
+
+  /**
+   * The item with an address that is still good for so long: signed ones expire.
+   * @param {MediaItem} item @param {number} [seconds] @returns {Promise<MediaItem>}
+   */
+  async freshMedia(item, seconds = 60) {
+    const expires = Number(new URL(this._http.url(item.url)).searchParams.get('expires') ?? Infinity);
+    return expires * 1000 > Date.now() + seconds * 1000 ? item : this.getMedia(item.id);
   }
 
   /** Revoke the blob URL of an item, if there is one. @param {{id: string}} item */

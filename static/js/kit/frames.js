@@ -40,6 +40,19 @@ export function encodePicture(canvas, type, quality) {
   });
 }
 
+/** The browser shows a video or picture of another origin, but lets nobody read it. */
+export class ForeignPictures extends Error {
+  constructor() {
+    super("The video is of another origin and was loaded without CORS: set `crossOrigin = 'anonymous'` before `src`, and add this page's origin to BALLAST_SERVER__ORIGINS.");
+    this.name = 'ForeignPictures';
+    this.code = 'foreign_pictures';
+  }
+
+  get isTemporary() {
+    return false;
+  }
+}
+
 /** Takes frames from one source, on one canvas that is used again for each of them. */
 export class FrameGrabber {
   /**
@@ -70,12 +83,21 @@ export class FrameGrabber {
     const own = this._size();
     const { width, height } = fitInside(own.width, own.height, limits.maxWidth, limits.maxHeight);
     this._draw(width, height);
-    let blob = await encodePicture(this._canvas, this.type, limits.quality);
+    let blob = await this._encoded(limits.quality);
     if (blob.type !== this.type && this.type !== EVERYWHERE) {
       this.type = EVERYWHERE; // a browser that cannot write a type answers PNG
-      blob = await encodePicture(this._canvas, this.type, limits.quality);
+      blob = await this._encoded(limits.quality);
     }
     return { blob, width, height };
+  }
+
+  /** @param {number} quality @throws {ForeignPictures} */
+  async _encoded(quality) {
+    try {
+      return await encodePicture(this._canvas, this.type, quality);
+    } catch (error) {
+      throw /** @type {any} */ (error)?.name === 'SecurityError' ? new ForeignPictures() : error;
+    }
   }
 
   /** Give the canvas' memory back. */

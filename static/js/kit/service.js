@@ -81,6 +81,15 @@ export class ServiceClient {
     return this._http.json('GET', '/metrics/memory', options);
   }
 
+  /**
+   * The last hour of memory: rows of peaks, who held what then, and what happened.
+   * @param {{seconds?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<any>}
+   */
+  memoryHistory({ seconds, signal } = {}) {
+    return this._http.json('GET', '/v1/memory/history', { query: { seconds }, signal });
+  }
+
   /** The metrics as Prometheus reads them. */
   async metrics() {
     return (await this._http.request('GET', '/metrics')).text();

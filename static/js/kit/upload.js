@@ -70,6 +70,11 @@ export class Upload extends Emitter {
     return this;
   }
 
+  /** Do not even begin: it is known already that it would fail. @param {unknown} error */
+  refuse(error) {
+    if (this.state === 'ready') this._fail(error);
+  }
+
   /** Go on after `pause`. */
   resume() {
     this.start();

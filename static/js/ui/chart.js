@@ -1,27 +1,37 @@
-/** The working set over time, against the limit. */
+/** Memory over time: who holds what, stacked up to the working set, against the limit, with what happened. */
 
 import { h, svg } from './dom.js';
-import { bytes, percent, seconds } from './format.js';
+import { bytes, clock, percent, seconds } from './format.js';
+import { thinned } from './thin.js';
+import { toneOf } from './levels.js';
 
 const MARGIN = { left: 74, right: 14, top: 14, bottom: 26 };
 const LINES = 4;
+const SERIES = 7;
+const REST = 'not accounted for';
 
-/** @typedef {{at: number, bytes: number}} Point */
+/** @typedef {import('./past.js').Point} Point */
 
 export class MemoryChart {
   /** @param {{name: string, share: number, tone: string}[]} thresholds parts of the limit */
   constructor(thresholds) {
     this._thresholds = thresholds;
     this._list = h('ul', { class: 'legend' });
-    /** @type {Point[]} */
+    /** @type {(Point & {bytes: number})[]} */
     this._points = [];
+    /** @type {Point[]} */
+    this._all = [];
+    /** @type {import('./past.js').Mark[]} */
+    this._marks = [];
+    /** @type {string[]} */
+    this._owners = [];
     this._limitBytes = 1;
     /** @type {number | null} */
     this._cursor = null;
     /** Whether the scale ends at the limit, or just above the curve. */
     this.wholeLimit = true;
-    this._svg = svg('svg', { class: 'chart', role: 'img', tabindex: 0 });
-    this._words = h('p', { class: 'muted small-text', text: 'No report yet.' });
+    this._svg = svg('svg', { class: 'chart', role: 'img', tabindex: 0, 'aria-label': 'Working set over time. No report yet.' });
+    this._words = h('p', { class: 'muted small-text chart-words', text: 'No report yet.' });
     this.element = h('div', {}, this._svg, this._words, this._list);
     this._legend();
     this._svg.addEventListener('pointermove', (/** @type {PointerEvent} */ event) => this._point(event));
@@ -31,9 +41,10 @@ export class MemoryChart {
     this._observer.observe(this._svg);
   }
 
-  /** @param {Point[]} points @param {number} limitBytes */
-  show(points, limitBytes) {
-    this._points = points;
+  /** @param {Point[]} points @param {import('./past.js').Mark[]} marks @param {number} limitBytes */
+  show(points, marks, limitBytes) {
+    this._all = points;
+    this._marks = marks;
     this._limitBytes = limitBytes;
     this._draw();
   }
@@ -41,7 +52,6 @@ export class MemoryChart {
   /** @param {{name: string, share: number, tone: string}[]} thresholds parts of the limit */
   setThresholds(thresholds) {
     this._thresholds = thresholds;
-    this._legend();
     this._draw();
   }
 
@@ -50,19 +60,26 @@ export class MemoryChart {
   }
 
   _legend() {
+    const owners = [...this._owners, REST].map((name, index) => h('li', {}, h('span', { class: `swatch area-${index}` }), name));
     const items = this._thresholds.map(({ name, share, tone }) =>
       h('li', {}, h('span', { class: `swatch line ${tone}` }), `${name} from ${percent(share)}`));
-    this._list.replaceChildren(h('li', {}, h('span', { class: 'swatch' }), 'Working set'),
+    this._list.replaceChildren(...owners, h('li', {}, h('span', { class: 'swatch line curve' }), 'Working set'),
       h('li', {}, h('span', { class: 'swatch line' }), 'Limit'), ...items);
   }
 
   _draw() {
     const { width, height } = this._svg.getBoundingClientRect();
-    const points = this._points;
-    if (width === 0 || points.length === 0) return;
+    if (width === 0 || this._all.length === 0) return;
+    this._points = thinned(this._all, Math.floor((width - MARGIN.left) / 3));
+    if (this._points.length === 0) return;
+    const owners = largest(this._points, SERIES - 1);
+    if (owners.join() !== this._owners.join() || this._list.childElementCount === 0) {
+      this._owners = owners;
+      this._legend();
+    }
     const frame = this._frame(width, height);
     this._svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-    this._svg.replaceChildren(...this._grid(frame), ...this._curve(frame), ...this._limits(frame), ...this._cross(frame));
+    this._svg.replaceChildren(...this._grid(frame), ...this._areas(frame), ...this._happened(frame), ...this._limits(frame), ...this._cross(frame));
     this._describe();
   }
 
@@ -92,15 +109,30 @@ export class MemoryChart {
       svg('text', { x: right, y: bottom + 18, 'text-anchor': 'end' }, 'now')];
   }
 
-  /** @param {any} frame */
-  _curve({ bottom, across, down }) {
+  /** One area an owner, on top of each other, and the working set over all. @param {any} frame */
+  _areas({ across, down }) {
     const points = this._points;
-    const path = points.map(({ at, bytes: value }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(value).toFixed(1)}`).join('');
-    const [first, last] = [across(points[0].at), across(points[points.length - 1].at)];
-    return [
-      svg('path', { class: 'area', d: `${path}L${last.toFixed(1)} ${bottom}L${first.toFixed(1)} ${bottom}Z` }),
-      svg('path', { class: 'curve', d: path }),
-    ];
+    /** What lies below the next area, in bytes. */
+    const below = points.map(() => 0);
+    const areas = [...this._owners, REST].map((owner, row) => {
+      const bottom = [...below];
+      for (const [index, point] of points.entries()) below[index] = Math.min(point.bytes, owner === REST ? point.bytes : bottom[index] + (point.holders[owner] ?? 0));
+      const up = points.map(({ at }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(below[index]).toFixed(1)}`);
+      const back = points.map(({ at }, index) => `L${across(at).toFixed(1)} ${down(bottom[index]).toFixed(1)}`).reverse();
+      return svg('path', { class: `area area-${row}`, d: `${up.join('')}${back.join('')}Z` });
+    });
+    const curve = points.map(({ at, bytes: value }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(value).toFixed(1)}`).join('');
+    return [...areas, svg('path', { class: 'curve', d: curve })];
+  }
+
+  /** Changes of level and refusals, as marks at their time. @param {any} frame */
+  _happened({ start, end, bottom, across }) {
+    return this._marks.filter(({ at }) => at >= start && at <= end).map(({ at, kind, level, text }) => {
+      const x = across(at);
+      const tone = kind === 'shed' ? 'red' : toneOf(level ?? '');
+      return svg('g', { class: `mark ${tone}` }, svg('title', {}, `${clock(at)}: ${text}`),
+        svg('line', { x1: x, x2: x, y1: MARGIN.top, y2: bottom }), svg('path', { d: kind === 'shed' ? `M${x - 4} ${bottom - 8}h8l-4 8z` : `M${x - 4} ${MARGIN.top}h8l-4 7z` }));
+    });
   }
 
   /** @param {any} frame */
@@ -127,8 +159,10 @@ export class MemoryChart {
     const points = this._points;
     const newest = points[points.length - 1];
     const point = (this._cursor === null ? undefined : points[this._cursor]) ?? newest;
-    const when = point === newest ? 'Now' : new Date(point.at).toLocaleTimeString();
-    const text = `${when}: ${bytes(point.bytes)} of ${bytes(this._limitBytes)} (${percent(point.bytes / this._limitBytes, 1)})`;
+    const when = point === newest ? 'Now' : clock(point.at);
+    const held = Object.entries(point.holders).filter(([, value]) => value > 0).sort((one, other) => other[1] - one[1]).slice(0, 4);
+    const who = held.map(([owner, value]) => `${owner} ${bytes(value)}`).join(', ');
+    const text = `${when}: ${bytes(point.bytes)} of ${bytes(this._limitBytes)} (${percent(point.bytes / this._limitBytes)})${who ? `; ${who}` : ''}`;
     this._words.textContent = text;
     this._svg.setAttribute('aria-label', `Working set over time. ${text}. Left and right arrows go through the points.`);
   }
@@ -160,4 +194,12 @@ export class MemoryChart {
     this._cursor = index;
     this._draw();
   }
+}
+
+/** Who held most at any time. @param {Point[]} points @param {number} most */
+function largest(points, most) {
+  /** @type {Map<string, number>} */
+  const peaks = new Map();
+  for (const { holders } of points) for (const [owner, value] of Object.entries(holders)) peaks.set(owner, Math.max(peaks.get(owner) ?? 0, value));
+  return [...peaks].filter(([, value]) => value > 1048576).sort((one, other) => other[1] - one[1] || one[0].localeCompare(other[0])).slice(0, most).map(([owner]) => owner).sort();
 }

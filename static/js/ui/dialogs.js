@@ -30,7 +30,7 @@ export async function confirmed(question, verb) {
 
 /**
  * Ask for a key.
- * @param {string} why
+ * @param {string} why what is said first, such as that the last one was wrong
  * @returns {Promise<string | null>} null: not now
  */
 export async function askedKey(why) {
@@ -38,7 +38,7 @@ export async function askedKey(why) {
   const input = h('input', { type: 'password', id: 'key-input', autocomplete: 'off', required: true, spellcheck: false });
   const form = h('form', { class: 'stack', method: 'dialog', on: { submit: () => (dialog.returnValue = input.value.trim()) } },
     h('h2', { id: 'key-title', text: 'This service asks for a key' }),
-    h('p', { class: 'muted', text: `${why} It is kept in this tab only, and gone when the tab is closed.` }),
+    h('p', { class: 'muted', text: `${why}Enter one of the keys in BALLAST_SERVER__API_KEYS; this tab keeps it until it is closed.` }),
     h('label', { class: 'field', for: 'key-input' }, h('span', { text: 'Key' }), input),
     h('div', { class: 'row' }, h('button', { class: 'primary', text: 'Use this key' }), button('Not now', () => dialog.close(''))));
   dialog.append(form);

@@ -84,13 +84,27 @@ export function acceptDrops(element, dropped) {
   });
 }
 
+/** What is folded on a small screen, and open on a large one. @param {string} title @param {HTMLElement} content */
+export function folded(title, content) {
+  const open = matchMedia('(min-width: 60rem)').matches;
+  return h('details', { class: 'folded', open }, h('summary', { text: title }), content);
+}
+
+/** Let the browser save something as a file. @param {Blob} blob @param {string} name */
+export function saveBlob(blob, name) {
+  const href = URL.createObjectURL(blob);
+  h('a', { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
 /**
  * A list of figures with names (`<dl>`), and a function that writes new values.
  * @param {string[]} names
+ * @param {Record<string, string>} [meanings] what a name means, shown to who points at it
  */
-export function facts(names) {
+export function facts(names, meanings = {}) {
   const values = names.map(() => h('dd', { text: '–' }));
-  const element = h('dl', { class: 'facts' }, ...names.map((name, index) => h('div', {}, h('dt', { text: name }), values[index])));
+  const element = h('dl', { class: 'facts' }, ...names.map((name, index) => h('div', {}, h('dt', { text: name, title: meanings[name] ?? null }), values[index])));
   /** @param {Record<string, string>} texts */
   const write = (texts) => {
     for (const [index, name] of names.entries()) {

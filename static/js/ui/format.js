@@ -24,9 +24,15 @@ export function seconds(value) {
   return `${Math.floor(value / 86400)} days`;
 }
 
-/** @param {number} value 0..1 @param {number} [digits] */
-export function percent(value, digits = 0) {
-  return `${(value * 100).toFixed(digits)} %`;
+/** A share, always written in this one way: in percent, below 10 % with one digit more. @param {number} value 0..1 */
+export function percent(value) {
+  const hundredths = value * 100;
+  return `${hundredths.toFixed(Math.abs(hundredths) < 9.95 && hundredths !== 0 ? 1 : 0)} %`;
+}
+
+/** The time of day. @param {Date | number} time */
+export function clock(time) {
+  return new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 }
 
 /** @param {number} value */
@@ -44,7 +50,8 @@ export function moment(time) {
   return new Date(time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
 
-/** @param {string} label as the models write it, such as `Thumb_Up` */
-export function spoken(label) {
-  return label.replaceAll('_', ' ');
+/** A time in a video, such as 1:05.2. @param {number} value seconds */
+export function clockTime(value) {
+  const minutes = Math.floor(value / 60);
+  return `${minutes}:${(value % 60).toFixed(1).padStart(4, '0')}`;
 }

@@ -20,3 +20,11 @@ export function toneOf(level) {
 export function meaningOf(level) {
   return MEANINGS[level] ?? '';
 }
+
+/** Processing modes in words. @type {Record<string, string>} */
+const MODES = { FULL_QUALITY: 'Full quality', BALANCED: 'Balanced', MEMORY_OPTIMIZED: 'Memory saving', SURVIVAL: 'Survival' };
+
+/** @param {string} mode @returns {string} */
+export function modeWords(mode) {
+  return MODES[mode] ?? mode;
+}

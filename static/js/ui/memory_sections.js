@@ -1,7 +1,7 @@
 /** The parts of the memory report, a card each. What this service does not report is said, not left empty. */
 
 import { facts, h } from './dom.js';
-import { bytes, count, moment, percent, seconds } from './format.js';
+import { bytes, clock, count, moment, percent, seconds } from './format.js';
 
 /** @typedef {{element: HTMLElement, show: (report: any) => void}} Section */
 
@@ -11,10 +11,10 @@ export function sections() {
     ledger(),
     table('Models', ['Task', 'State', 'Resident', 'Idle'], ({ models }) =>
       models?.map((/** @type {any} */ one) => [one.task, one.state, bytes(one.residentBytes), seconds(one.idleSeconds)])),
-    table('Processes', ['Process', 'Resident', 'Own (USS)', 'Peak'], ({ processes }) =>
-      processes?.map((/** @type {any} */ one) => [`${one.role} (${one.pid})`, bytes(one.rssBytes), one.ussBytes === null ? '–' : bytes(one.ussBytes), bytes(one.peakRssBytes)])),
+    table('Processes', ['Process', 'For', 'Resident', 'Own (USS)', 'Peak'], ({ processes }) =>
+      processes?.map((/** @type {any} */ one) => [`${one.role} (${one.pid})`, (one.owner ?? '–').replace('model:', ''), bytes(one.rssBytes), one.ussBytes === null ? '–' : bytes(one.ussBytes), bytes(one.peakRssBytes)])),
     figures('Cache', ['Size', 'Entries', 'Hit rate', 'Hits', 'Misses'], ({ cache }) => cache && {
-      Size: `${bytes(cache.sizeBytes)} of ${bytes(cache.limitBytes)}`, Entries: count(cache.entries), 'Hit rate': percent(cache.hitRate, 1),
+      Size: `${bytes(cache.sizeBytes)} of ${bytes(cache.limitBytes)}`, Entries: count(cache.entries), 'Hit rate': percent(cache.hitRate),
       Hits: count(cache.hits), Misses: count(cache.misses),
     }),
     figures('Streams and uploads', ['Open streams', 'Frames', 'Dropped', 'Skipped', 'Uploads now', 'Uploaded'], ({ streams, uploads }) =>
@@ -24,8 +24,8 @@ export function sections() {
       }),
     tempFiles(),
     figures('What was done about it', ['Reclaims', 'Freed', 'Last', 'Collections', 'Trims', 'OOM kills', 'Stalled (PSI)'], done),
-    table('Forecast against what was used', ['Operation', 'Predicted', 'Observed', 'Ratio'], ({ forecast }) =>
-      forecast?.map((/** @type {any} */ one) => [one.operation, bytes(one.predictedBytes), bytes(one.observedBytes), one.ratio.toFixed(2)])),
+    table('Forecast against what was used', ['Operation', 'Predicted', 'Observed', 'Observed / predicted'], ({ forecast }) =>
+      forecast?.map((/** @type {any} */ one) => [one.operation, bytes(one.predictedBytes), bytes(one.observedBytes), percent(one.ratio)])),
     lastOom(),
   ];
 }
@@ -164,6 +164,19 @@ function lastOom() {
     const sure = last.evidence === 'counter' ? 'The kernel ended it: it was out of memory.' : 'It did not end in order; perhaps it was out of memory.';
     const then = last.workingSetBytes ? ` It held ${bytes(last.workingSetBytes)} when it was last seen.` : '';
     words.textContent = `${sure}${then}`;
+  };
+  return { element, show };
+}
+
+/** Changes of level and refusals in the last hour, newest first. */
+export function happened() {
+  const list = h('ul', { class: 'happened' });
+  const none = h('p', { class: 'muted small-text', text: 'Nothing in the last hour: the level did not change, and nothing was refused.' });
+  const element = h('section', { class: 'card half' }, h('h2', { text: 'What happened' }), none, list);
+  /** @param {import('./past.js').Mark[]} marks */
+  const show = (marks) => {
+    none.hidden = marks.length > 0;
+    list.replaceChildren(...marks.slice(0, 8).map(({ at, kind, text }) => h('li', {}, h('span', { class: 'muted', text: clock(at) }), h('span', { text, data: { kind } }))));
   };
   return { element, show };
 }

@@ -1,42 +1,40 @@
 /** Choosing a vision task and its parameters; the form is made of what the service says of them. */
 
 import { h } from './dom.js';
-import { note, reasonOf } from './trouble.js';
+import { ParameterForm } from './form.js';
 import { bytes } from './format.js';
+import { Notice } from './trouble.js';
 
 /** Parameters that the page sets itself. */
 const OWN = ['inlineMask'];
 
 export class TaskChoice {
   /**
-   * @param {import('../ballast.js').BallastClient} client
+   * @param {{client: import('../ballast.js').BallastClient, watch: import('./watch.js').MemoryWatch}} service
    * @param {() => void} changed called after each change of task or parameters
    * @param {string} [preferred]
    */
-  constructor(client, changed, preferred = 'gestures') {
+  constructor({ client, watch }, changed, preferred = 'gestures') {
     this._client = client;
     this._changed = changed;
     this._preferred = preferred;
     /** @type {import('../kit/types.js').Task[]} */
     this._tasks = [];
+    this._notice = new Notice();
     this._select = h('select', { 'aria-label': 'Task', on: { change: () => this._choose() } });
-    this._state = h('p', { class: 'muted small-text' });
-    this._form = h('div', { class: 'stack' });
-    this.element = h('div', { class: 'stack' }, h('label', { class: 'field' }, h('span', { text: 'Task' }), this._select), this._state, this._form);
-  }
-
-  /** Ask the service which tasks there are. */
-  async load() {
-    try {
-      this._tasks = await this._client.tasks();
-    } catch (error) {
-      this.element.replaceChildren(note(`The vision tasks are not known. ${reasonOf(error)}`, 'red'));
-      return;
-    }
-    const options = this._tasks.map(({ name }) => h('option', { value: name, text: name }));
-    this._select.replaceChildren(...options);
-    if (this._tasks.some(({ name }) => name === this._preferred)) this._select.value = this._preferred;
-    this._choose();
+    this._state = h('p', { class: 'muted small-text task-state' });
+    /** The controls of the task's parameters. */
+    this.form = h('div', {});
+    this._form = new ParameterForm({}, changed);
+    this.element = h('div', { class: 'stack' }, this._notice.element, h('label', { class: 'field' }, h('span', { text: 'Task' }), this._select), this._state);
+    /** Resolved when the tasks are known. @type {Promise<void>} */
+    this.known = new Promise((resolve) => {
+      this._told = resolve;
+    });
+    this._ends = [
+      watch.persist(() => this._load(), (error) => this._notice.show(error, 'The vision tasks are not known yet.')),
+      watch.on('report', ({ models }) => this._update(models)),
+    ];
   }
 
   /** @returns {import('../kit/types.js').Task | null} */
@@ -46,11 +44,8 @@ export class TaskChoice {
 
   /** The parameters as they are set. @returns {Record<string, any>} */
   get params() {
-    /** @type {Record<string, any>} */
-    const params = {};
-    if (this.task && 'inlineMask' in this.task.parameters) params.inlineMask = true;
-    for (const input of this._form.querySelectorAll('[name]')) params[input.name] = valueOf(input);
-    return params;
+    const own = this.task && 'inlineMask' in this.task.parameters ? { inlineMask: true } : {};
+    return { ...own, ...this._form.all };
   }
 
   /** Read the states of the models anew. */
@@ -63,11 +58,34 @@ export class TaskChoice {
     }
   }
 
+  close() {
+    for (const end of this._ends) end();
+  }
+
+  async _load() {
+    this._tasks = await this._client.tasks();
+    this._notice.clear();
+    this._select.replaceChildren(...this._tasks.map(({ name }) => h('option', { value: name, text: name })));
+    if (this._tasks.some(({ name }) => name === this._preferred)) this._select.value = this._preferred;
+    this._choose();
+    this._told();
+  }
+
+  /** @param {any[] | undefined} models as the memory report has them */
+  _update(models) {
+    for (const task of this._tasks) {
+      const model = models?.find((one) => one.task === task.name);
+      if (model) Object.assign(task, { state: model.state, residentBytes: model.residentBytes, idleSeconds: model.idleSeconds });
+    }
+    this._tell();
+  }
+
   _choose() {
     const { task } = this;
     if (!task) return;
-    const fields = Object.entries(task.parameters).filter(([name]) => !OWN.includes(name));
-    this._form.replaceChildren(...fields.map(([name, schema]) => fieldOf(name, schema, this._changed)));
+    const schemas = Object.fromEntries(Object.entries(task.parameters).filter(([name]) => !OWN.includes(name)));
+    this._form = new ParameterForm(schemas, this._changed);
+    this.form.replaceChildren(this._form.element);
     this._tell();
     this._changed();
   }
@@ -79,47 +97,9 @@ export class TaskChoice {
       missing: 'Its model is not installed here: run `ballast models` on the server.',
       unloaded: 'Its model is loaded at the first picture.',
       loading: 'Its model is being loaded.',
-      ready: `Its model is ready (${bytes(task.residentBytes)}).`,
+      ready: task.residentBytes > 0 ? `Its model is ready (${bytes(task.residentBytes)}).` : 'The model of another task is ready, and does this one too.',
     };
-    this._state.textContent = `Finds ${task.summary}. ${states[task.state] ?? ''}`;
+    const text = `Finds ${task.summary}. ${states[task.state] ?? ''}`;
+    if (this._state.textContent !== text) this._state.textContent = text;
   }
-}
-
-/** @param {string} name @param {any} schema @param {() => void} changed */
-function fieldOf(name, schema, changed) {
-  const label = words(name);
-  const choices = schema.enum ?? schema.anyOf?.flatMap((/** @type {any} */ one) => one.enum ?? []) ?? [];
-  const on = { change: changed };
-  if (schema.type === 'boolean') {
-    const input = h('input', { type: 'checkbox', name, checked: schema.default === true, on });
-    return h('label', { class: 'check' }, input, label);
-  }
-  if (choices.length > 0) {
-    const options = choices.map((/** @type {string} */ value) => h('option', { value, text: value, selected: value === schema.default }));
-    return h('label', { class: 'field' }, h('span', { text: label }), h('select', { name, on }, ...options));
-  }
-  return rangeField(name, label, schema, changed);
-}
-
-/** @param {string} name @param {string} label @param {any} schema @param {() => void} changed */
-function rangeField(name, label, schema, changed) {
-  const [min, max] = [schema.minimum ?? 0, schema.maximum ?? 100];
-  const step = schema.type === 'integer' ? 1 : 0.05;
-  const shown = h('b', { text: String(schema.default) });
-  const input = h('input', { type: 'range', name, min, max, step, value: schema.default });
-  input.addEventListener('input', () => (shown.textContent = input.value));
-  input.addEventListener('change', changed);
-  return h('label', { class: 'field' }, h('span', {}, `${label}: `, shown), input);
-}
-
-/** @param {HTMLInputElement | HTMLSelectElement} input */
-function valueOf(input) {
-  if (input.type === 'checkbox') return /** @type {HTMLInputElement} */ (input).checked;
-  return input.type === 'range' ? Number(input.value) : input.value;
-}
-
-/** @param {string} name in camelCase */
-function words(name) {
-  const text = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-  return text[0].toUpperCase() + text.slice(1);
 }

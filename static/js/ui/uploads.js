@@ -3,47 +3,107 @@
 import { Emitter } from '../kit/emitter.js';
 import { UploadMemo } from '../kit/memo.js';
 import { button, h } from './dom.js';
-import { bytes, percent, seconds } from './format.js';
-import { note, reasonOf } from './trouble.js';
+import { bytes, counted, percent } from './format.js';
+import { note } from './trouble.js';
+import { UploadRow } from './upload_row.js';
+
+const KINDS = ['image/', 'video/', 'audio/'];
+const MAX_BYTES_SETTING = 'BALLAST_UPLOAD__MAX_BYTES';
 
 /** Events: `arrived`, the media item. */
 export class UploadList extends Emitter {
-  constructor() {
+  /** @param {import('../ballast.js').BallastClient} client @param {HTMLElement} indicator where the head of the page says how far all are */
+  constructor(client, indicator) {
     super();
+    this._client = client;
+    this._indicator = indicator;
     this._memo = new UploadMemo();
-    /** @type {Set<import('../ballast.js').Upload>} */
-    this._running = new Set();
+    /** @type {Map<import('../ballast.js').Upload, UploadRow>} */
+    this._rows = new Map();
     this._list = h('ul', { class: 'uploads' });
-    this._card = h('section', { class: 'card', hidden: true }, h('h2', { text: 'Uploads' }), this._list);
+    this._words = h('span');
+    this._bar = h('progress', { max: 1, value: 0, 'aria-label': 'All uploads' });
+    this._clear = button('Clear finished', () => this.clearFinished(), { class: 'small' });
+    this._total = h('div', { class: 'progress-line' }, this._words, this._clear, this._bar);
+    this._card = h('section', { class: 'card stack', hidden: true, 'aria-label': 'Uploads' }, h('h2', { text: 'Uploads' }), this._total, this._list);
     this._unfinished = h('div', { class: 'stack' });
     this.element = h('div', { class: 'stack' }, this._unfinished, this._card);
+    addEventListener('beforeunload', (event) => this._running.length > 0 && event.preventDefault());
+  }
+
+  /** Send files; those that the service would refuse anyway are not sent. @param {(Blob & {name?: string})[]} files */
+  async send(files) {
+    const maxBytes = await this._maxBytes();
+    for (const file of files) this._add(file, refusal(file, maxBytes));
   }
 
   /** Take away what is over, and tell what was not finished: before the list is shown. */
   tidy() {
-    for (const row of this._list.querySelectorAll("[data-state='done'], [data-state='aborted']")) row.remove();
-    this._card.hidden = this._list.childElementCount === 0;
+    for (const [upload, row] of this._rows) if (row.isOver && upload.state !== 'failed') this._remove(upload);
     this._tellUnfinished();
+    this._count();
+  }
+
+  clearFinished() {
+    for (const [upload, row] of this._rows) if (row.isOver) this._remove(upload);
+    this._count();
+  }
+
+  /** @param {Blob & {name?: string}} file @param {string} reason why it is not sent; '': it is */
+  _add(file, reason) {
+    const upload = this._client.prepareUpload(file);
+    const row = new UploadRow(upload, { remove: () => this._remove(upload), retry: () => this._retry(upload) });
+    this._rows.set(upload, row);
+    this._list.prepend(row.element);
+    this._unfinished.replaceChildren();
+    upload.on('progress', () => this._count());
+    upload.on('state', () => this._count());
+    upload.done.then((item) => this.emit('arrived', item), () => {});
+    if (reason === '') upload.start();
+    else upload.refuse(new Error(reason));
+    this._count();
   }
 
   /** @param {import('../ballast.js').Upload} upload */
-  add(upload) {
-    const row = new UploadRow(upload, () => row.element.remove());
-    this._running.add(upload);
-    this._list.prepend(row.element);
-    this._card.hidden = false;
-    this._unfinished.replaceChildren();
-    upload.done.then(
-      (item) => {
-        this._running.delete(upload);
-        this.emit('arrived', item);
-      },
-      () => this._running.delete(upload),
-    );
+  _remove(upload) {
+    this._rows.get(upload)?.element.remove();
+    this._rows.delete(upload);
+    this._count();
+  }
+
+  /** @param {import('../ballast.js').Upload} upload */
+  _retry(upload) {
+    this._remove(upload);
+    this.send([upload.file]);
+  }
+
+  get _running() {
+    return [...this._rows.values()].filter((row) => !row.isOver).map(({ upload }) => upload);
+  }
+
+  /** Say how far all of them are, here and in the head of the page. */
+  _count() {
+    const uploads = [...this._rows.keys()].filter(({ state }) => state !== 'failed' && state !== 'aborted');
+    const sum = (/** @type {'sentBytes' | 'totalBytes'} */ name) => uploads.reduce((total, upload) => total + upload[name], 0);
+    const [sent, total] = [sum('sentBytes'), sum('totalBytes')];
+    const running = this._running.length;
+    this._card.hidden = this._rows.size === 0;
+    this._total.hidden = this._rows.size < 2;
+    this._clear.disabled = running === this._rows.size;
+    this._bar.value = total > 0 ? sent / total : 0;
+    const done = uploads.filter(({ state }) => state === 'done').length;
+    this._words.textContent = `${done} of ${counted(this._rows.size, 'file')} stored, ${bytes(sent)} of ${bytes(total)}`;
+    this._indicator.hidden = running === 0;
+    this._indicator.textContent = `${counted(running, 'upload')}, ${percent(total > 0 ? sent / total : 0)}`;
+  }
+
+  async _maxBytes() {
+    const limits = await this._client.limits().catch(() => null);
+    return limits?.settings?.find((/** @type {any} */ one) => one.name === MAX_BYTES_SETTING)?.value ?? Infinity;
   }
 
   _tellUnfinished() {
-    const running = new Set([...this._running].map(({ fingerprint }) => fingerprint));
+    const running = new Set(this._running.map(({ fingerprint }) => fingerprint));
     const unfinished = this._memo.list().filter(({ fingerprint }) => !running.has(fingerprint));
     const notes = unfinished.map((one) => {
       const element = h('div', { class: 'row' },
@@ -58,53 +118,10 @@ export class UploadList extends Emitter {
   }
 }
 
-class UploadRow {
-  /** @param {import('../ballast.js').Upload} upload @param {() => void} remove */
-  constructor(upload, remove) {
-    this._upload = upload;
-    this._began = performance.now();
-    this._words = h('span', { class: 'muted small-text' });
-    this._progress = h('progress', { max: Math.max(1, upload.totalBytes), value: 0, 'aria-label': `Upload of ${upload.name}` });
-    this._pause = button('Pause', () => (upload.state === 'paused' ? upload.resume() : upload.pause()), { class: 'small' });
-    this._cancel = button('Cancel', () => upload.abort(), { class: 'small' });
-    this._remove = button('Remove from the list', remove, { class: 'small', hidden: true });
-    this.element = h('li', { class: 'progress-line', data: { upload: upload.name } },
-      h('span', { class: 'name', text: upload.name }), h('div', { class: 'row' }, this._pause, this._cancel, this._remove),
-      this._progress, this._words);
-    upload.on('progress', () => this._show());
-    upload.on('state', ({ state, error }) => this._turn(state, error));
-    this._turn(upload.state, null);
-  }
-
-  /** @param {string} state @param {unknown} error */
-  _turn(state, error) {
-    const over = ['done', 'failed', 'aborted'].includes(state);
-    this._pause.hidden = this._cancel.hidden = over;
-    this._remove.hidden = !over;
-    this._pause.textContent = state === 'paused' ? 'Resume' : 'Pause';
-    this._error = error;
-    this.element.dataset.state = state;
-    if (state === 'uploading') this._began = performance.now();
-    this._beganBytes = this._upload.sentBytes;
-    this._show();
-  }
-
-  _show() {
-    const { sentBytes, totalBytes, resumedBytes } = this._upload;
-    this._progress.value = sentBytes;
-    const share = totalBytes > 0 ? percent(sentBytes / totalBytes) : '';
-    const resumed = resumedBytes > 0 ? `, ${bytes(resumedBytes)} were there already` : '';
-    this._words.textContent = `${bytes(sentBytes)} of ${bytes(totalBytes)} (${share})${resumed}. ${this._situation()}`;
-  }
-
-  _situation() {
-    const { state, sentBytes, totalBytes, resumable } = this._upload;
-    if (state === 'failed') return `Failed: ${reasonOf(this._error)}`;
-    if (state === 'waiting') return `Waiting to go on: ${reasonOf(this._error)}`;
-    if (state === 'paused') return resumable ? 'Paused.' : 'Paused; this service has no resumable uploads, so it begins anew.';
-    if (state === 'aborted') return 'Cancelled.';
-    if (state === 'done') return 'Stored.';
-    const rate = (sentBytes - (this._beganBytes ?? 0)) / ((performance.now() - this._began) / 1000 || 1);
-    return rate > 0 ? `${bytes(rate)}/s, ${seconds((totalBytes - sentBytes) / rate)} left.` : '';
-  }
+/** Why a file would be refused, said before a byte of it is sent; '': it would not. @param {Blob} file @param {number} maxBytes */
+function refusal(file, maxBytes) {
+  if (file.type !== '' && !KINDS.some((kind) => file.type.startsWith(kind))) return `not a picture, video or audio (it is ${file.type}). Nothing was sent.`;
+  if (file.size === 0) return 'the file is empty. Nothing was sent.';
+  if (file.size > maxBytes) return `it has ${bytes(file.size)}, and this service takes at most ${bytes(maxBytes)}. Nothing was sent.`;
+  return '';
 }

@@ -1,11 +1,20 @@
-/** What is known of the service's memory: the level as it changes, reports from time to time, and the last minutes. */
+/**
+ * What is known of the service's memory, in one place for all who show it: the newest report, with the newest level in it,
+ * and whether the service can be reached at all.
+ */
 
 import { Emitter } from '../kit/emitter.js';
 
-const HISTORY = 600;
+const LOST_SECONDS = 1;
+const ANSWER_SECONDS = 5;
 
 /**
- * Events: `level` (a level report), `report` (a memory report), `trouble` (an error: there is no report now).
+ * @typedef {import('../kit/levels.js').LevelReport} LevelReport
+ */
+
+/**
+ * Events: `level` (the newest level report), `report` (a memory report, in which the level is the newest too), `lost`
+ * (`{since, error}`: the service cannot be reached), `back` (it can again).
  */
 export class MemoryWatch extends Emitter {
   /** @param {import('../ballast.js').BallastClient} client @param {number} periodSeconds */
@@ -18,20 +27,20 @@ export class MemoryWatch extends Emitter {
     this._timer = undefined;
     /** @type {import('../ballast.js').LevelEvents | null} */
     this._levels = null;
-    /** Newest last: time in ms, bytes. A ring would save nothing: 600 entries are 20 KB. @type {{at: number, bytes: number}[]} */
-    this.history = [];
+    this._turn = 0;
+    /** @type {LevelReport | null} */
+    this.level = null;
     /** @type {any} */
     this.report = null;
+    /** Since when the service cannot be reached; null: it can. @type {Date | null} */
+    this.lostSince = null;
     document.addEventListener('visibilitychange', () => this._look());
+    addEventListener('online', () => this._look());
   }
 
   /** Begin, or begin anew with another key. */
   start() {
-    this._levels?.close();
-    this._levels = this._client.levels();
-    this._levels.on('level', (report) => this.emit('level', report));
-    this._levels.on('lost', (error) => error && this.emit('trouble', error));
-    this._levels.on('ended', (error) => this.emit('trouble', error));
+    this._listen();
     this._look();
   }
 
@@ -44,24 +53,68 @@ export class MemoryWatch extends Emitter {
     };
   }
 
+  /**
+   * Do what needs the service: now, and if that fails, again when the service is back, until it has worked once.
+   * @param {() => Promise<unknown>} work @param {(error: unknown) => void} [failed]
+   * @returns {() => void} what gives up
+   */
+  persist(work, failed = () => {}) {
+    const attempt = () => work().then(end, failed);
+    const end = this.on('back', attempt);
+    attempt();
+    return end;
+  }
+
+  _listen() {
+    this._levels?.close();
+    this._levels = this._client.levels();
+    this._levels.on('level', (level) => this._take(level));
+    // A service that ends closes this connection first: what is shown is looked at again at once.
+    this._levels.on('lost', () => this._look());
+    this._levels.on('ended', (error) => this._miss(error));
+  }
+
   /** Ask now, and then again and again, but not for a page that nobody sees. */
   async _look() {
+    this._turn += 1;
+    const turn = this._turn;
     clearTimeout(this._timer);
     if (document.hidden) return;
     try {
-      this._take(await this._client.memory());
+      const report = await this._client.memory({ signal: AbortSignal.timeout(ANSWER_SECONDS * 1000) });
+      this.report = report;
+      this._find();
+      this._take(report);
     } catch (error) {
-      this.emit('trouble', error);
+      if (turn === this._turn) this._miss(error);
     }
-    clearTimeout(this._timer);
-    this._timer = setTimeout(() => this._look(), this._periodSeconds * 1000);
+    if (turn !== this._turn) return;
+    const seconds = this.lostSince ? Math.min(LOST_SECONDS, this._periodSeconds) : this._periodSeconds;
+    this._timer = setTimeout(() => this._look(), seconds * 1000);
   }
 
-  /** @param {any} report */
-  _take(report) {
-    this.report = report;
-    this.history.push({ at: Date.now(), bytes: report.workingSetBytes });
-    if (this.history.length > HISTORY) this.history.shift();
-    this.emit('report', report);
+  /** A level or a whole report has come; they come by different ways, so the time of the sample says which is newer. @param {any} news */
+  _take(news) {
+    const { level, mode, pressure, workingSetBytes, limitBytes, reasons, sampledAt } = news;
+    if (this.level === null || sampledAt >= this.level.sampledAt || this.level.limitBytes !== limitBytes) {
+      this.level = { level, mode, pressure, workingSetBytes, limitBytes, reasons, sampledAt };
+    }
+    if (this.report) this.report = { ...this.report, ...this.level };
+    this.emit('level', this.level);
+    if (this.report) this.emit('report', this.report);
+  }
+
+  /** @param {unknown} error */
+  _miss(error) {
+    this.lostSince ??= new Date();
+    this.level = null; // a service that comes back is perhaps another one, with another clock
+    this.emit('lost', { since: this.lostSince, error });
+  }
+
+  _find() {
+    if (this.lostSince === null) return;
+    this.lostSince = null;
+    this._listen();
+    this.emit('back');
   }
 }

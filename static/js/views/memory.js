@@ -3,13 +3,16 @@
 import { MemoryChart } from '../ui/chart.js';
 import { button, h } from '../ui/dom.js';
 import { bytes, percent } from '../ui/format.js';
-import { meaningOf, toneOf } from '../ui/levels.js';
-import { sections } from '../ui/memory_sections.js';
+import { meaningOf, modeWords, toneOf } from '../ui/levels.js';
+import { happened, sections } from '../ui/memory_sections.js';
+import { MemoryPast } from '../ui/past.js';
 import { Notice } from '../ui/trouble.js';
+import { whatIf } from '../ui/what_if.js';
 
 const QUICK_SECONDS = 1;
 /** Figures and chart have their place at once; the rest comes below, when there is a report, and moves nothing. */
 const ALWAYS = 2;
+const SPANS = { 600: 'Last 10 minutes', 3600: 'Last hour' };
 /** Where the service does not tell its own. */
 const SHARES = { MODERATE: 0.7, HIGH: 0.8, CRITICAL: 0.9 };
 
@@ -23,11 +26,12 @@ class Memory {
     this._reclaim = button('Free memory now', () => this._free());
     this._figures = new Figures();
     this._chart = new MemoryChart(thresholdsOf(SHARES));
+    this._past = new MemoryPast(client);
+    this._happened = happened();
     this._cards = sections();
     this._build(root);
     this._ends = [
       watch.on('report', (report) => this._show(report)),
-      watch.on('trouble', (error) => this._notice.show(error, 'No memory report.')),
       watch.quicken(QUICK_SECONDS),
     ];
     this._start();
@@ -37,9 +41,11 @@ class Memory {
   _build(root) {
     this._reclaimed = h('div', { role: 'status' });
     this._whole = h('input', { type: 'checkbox', checked: true, on: { change: () => this._scale() } });
-    const chart = h('section', { class: 'card wide' }, h('h2', { text: 'Working set against the limit' }), this._chart.element,
-      h('label', { class: 'check small-text' }, this._whole, 'Scale up to the limit'));
-    this._grid = h('div', { class: 'memory' }, this._figures.element, chart);
+    const options = Object.entries(SPANS).map(([value, text]) => h('option', { value, text }));
+    this._span = h('select', { 'aria-label': 'Time', on: { change: () => this._scale() } }, ...options);
+    const chart = h('section', { class: 'card wide' }, h('h2', { text: 'Who holds what, against the limit' }), this._chart.element,
+      h('div', { class: 'row' }, this._span, h('label', { class: 'check small-text' }, this._whole, 'Scale up to the limit')));
+    this._grid = h('div', { class: 'memory live' }, this._figures.element, chart);
     root.append(h('div', { class: 'head' }, h('h1', { text: 'Memory' }), this._reclaim),
       h('div', { class: 'stack' }, this._notice.element, this._reclaimed, this._grid));
   }
@@ -51,7 +57,7 @@ class Memory {
 
   _scale() {
     this._chart.wholeLimit = this._whole.checked;
-    if (this._watch.report) this._show(this._watch.report);
+    if (this._watch.report) this._showPast(this._watch.report);
   }
 
   /** The thresholds that are set, as parts of the limit. @returns {Promise<Record<string, number>>} */
@@ -66,9 +72,17 @@ class Memory {
   _show(report) {
     this._notice.clear();
     this._figures.show(report);
-    this._chart.show(this._watch.history, report.limitBytes);
     for (const card of this._cards) card.show(report);
-    if (this._grid.childElementCount === ALWAYS) this._grid.append(...this._cards.map(({ element }) => element));
+    if (this._grid.childElementCount === ALWAYS) this._grid.append(this._happened.element, whatIf(this._client), ...this._cards.map(({ element }) => element));
+    this._showPast(report);
+  }
+
+  /** @param {any} report */
+  async _showPast(report) {
+    await this._past.take(report);
+    const span = Number(this._span.value);
+    this._chart.show(this._past.points(span), this._past.marks(span), report.limitBytes);
+    this._happened.show(this._past.marks(3600));
   }
 
   async _free() {
@@ -112,10 +126,10 @@ class Figures {
   show({ level, mode, reasons, workingSetBytes, limitBytes, limitSource, pressure, budget, availableBytes, hostAvailableBytes }) {
     this._level.textContent = level;
     this._level.dataset.tone = toneOf(level);
-    this._meaning.textContent = reasons?.length > 0 ? `${mode}: ${reasons.join('; ')}` : `${mode}: ${meaningOf(level)}`;
+    this._meaning.textContent = reasons?.length > 0 ? `${modeWords(mode)}: ${reasons.join('; ')}` : meaningOf(level);
     const [working, reserved, available] = this._values;
     working.value.textContent = bytes(workingSetBytes);
-    working.words.textContent = `${percent(pressure, 1)} of the limit of ${bytes(limitBytes)} (${limitSource})`;
+    working.words.textContent = `${percent(pressure)} of the limit of ${bytes(limitBytes)} (${limitSource})`;
     reserved.value.textContent = bytes(budget.reservedBytes);
     const shed = budget.shedTotal > 0 ? `, ${budget.shedTotal} shed` : '';
     reserved.words.textContent = `of a budget of ${bytes(budget.totalBytes)}; ${budget.waiting} waiting${shed}`;
@@ -124,12 +138,8 @@ class Figures {
   }
 }
 
-/** @type {import('./index.js').View} */
-export const memory = {
-  id: 'memory',
-  title: 'Memory',
-  open(root, context) {
-    const view = new Memory(root, context);
-    return () => view.close();
-  },
-};
+/** @type {import('./index.js').Open} */
+export function open(root, context) {
+  const view = new Memory(root, context);
+  return () => view.close();
+}

@@ -1,11 +1,11 @@
 /** Photos: one or many through a task, with what was found drawn on them. */
 
+import { describe, drawDetections, tintedMask } from '../ballast.js';
 import { analyses } from '../ui/analyses.js';
-import { acceptDrops, button, filePicker, h } from '../ui/dom.js';
+import { acceptDrops, button, filePicker, folded, h } from '../ui/dom.js';
 import { shown } from '../ui/dialogs.js';
-import { describe, drawDetections } from '../ui/draw.js';
 import { bytes, counted, percent, seconds } from '../ui/format.js';
-import { tintedMask } from '../ui/mask.js';
+import { modeWords } from '../ui/levels.js';
 import { TaskChoice } from '../ui/tasks.js';
 import { Notice } from '../ui/trouble.js';
 
@@ -14,11 +14,15 @@ const VIEWER_PIXELS = 1400;
 /** Cards are shown so many at a time: a canvas takes memory, and a thousand of them too much. */
 const PAGE = 24;
 const MAX_BYTES = 5 * 1048576;
+/** At CRITICAL the service lets work wait: it is said after so long, and given up after so long without an answer. */
+const SAY_WAITING_SECONDS = 1.5;
+const GIVE_UP_SECONDS = 30;
 
 class Photos {
   /** @param {HTMLElement} root @param {import('./index.js').Context} context */
-  constructor(root, { client, announce }) {
+  constructor(root, { client, watch, announce }) {
     this._client = client;
+    this._watch = watch;
     this._announce = announce;
     this._ending = new AbortController();
     /** @type {Blob[]} */
@@ -27,12 +31,12 @@ class Photos {
     this._outcomes = [];
     this._shown = 0;
     this._maxBytes = MAX_BYTES;
-    this._choice = new TaskChoice(client, () => this._again(), 'hands');
+    this._choice = new TaskChoice({ client, watch }, () => this._again(), 'hands');
     this._notice = new Notice();
     this._stopButton = button('Stop', () => this._ending.abort(), { class: 'small' });
+    this._retryButton = button('Try again', () => this._run(), { class: 'small', hidden: true });
     this._more = button('Show more', () => this._showMore(), { hidden: true });
     this._build(root);
-    this._choice.load();
     this._readLimit();
   }
 
@@ -44,13 +48,13 @@ class Photos {
     acceptDrops(drop, (files) => this._take(files));
     this._progress = h('progress', { value: 0, max: 1, 'aria-label': 'Photos analysed' });
     this._words = h('span');
-    this._line = h('div', { class: 'card progress-line', hidden: true }, this._words, this._stopButton, this._progress);
+    this._line = h('div', { class: 'card progress-line', hidden: true }, this._words, h('div', { class: 'row' }, this._retryButton, this._stopButton), this._progress);
     this._grid = h('div', { class: 'pictures' });
     root.append(
       h('div', { class: 'head' }, h('h1', { text: 'Photos' })),
-      h('div', { class: 'camera' },
-        h('div', { class: 'stack' }, drop, this._notice.element, this._line, this._grid, this._more),
-        h('section', { class: 'card stack' }, h('h2', { text: 'Settings' }), this._choice.element)),
+      h('div', { class: 'with-settings' },
+        h('section', { class: 'card stack settings', 'aria-label': 'Settings' }, this._choice.element, folded('More settings', this._choice.form)),
+        h('div', { class: 'stack' }, drop, this._notice.element, this._line, this._grid, this._more)),
     );
   }
 
@@ -63,7 +67,7 @@ class Photos {
   _take(files) {
     const pictures = files.filter(({ type }) => type === '' || type.startsWith('image/'));
     const others = files.length - pictures.length;
-    if (others > 0) this._notice.say(`${counted(others, 'file is', 'files are')} no picture and left out.`, 'orange');
+    if (others > 0) this._notice.say(`${counted(others, 'file is not a picture', 'files are not pictures')} and left out.`, 'orange');
     else this._notice.clear();
     if (pictures.length === 0) return;
     this._pictures = pictures;
@@ -87,23 +91,41 @@ class Photos {
     const began = performance.now();
     this._line.hidden = false;
     this._stopButton.hidden = false;
+    this._retryButton.hidden = true;
+    this._notice.clear();
     this._count(began);
+    const patience = setInterval(() => this._wait(ending, began), 500);
+    this._answeredAt = performance.now();
     try {
       const options = { maxBytes: this._maxBytes, signal: ending.signal };
       for await (const outcome of analyses(this._client, task, this._pictures, this._choice.params, options)) {
         if (ending.signal.aborted) break;
         this._outcomes.push(outcome);
+        this._answeredAt = performance.now();
         if (this._outcomes.length <= PAGE) await this._showMore(PAGE - this._shown);
         this._count(began);
       }
     } catch (error) {
       if (!ending.signal.aborted) this._notice.show(error, 'The photos could not be analysed.');
     }
+    clearInterval(patience);
     if (ending !== this._ending) return;
     this._stopButton.hidden = true;
+    this._retryButton.hidden = this._outcomes.length === this._pictures.length;
     this._more.hidden = this._outcomes.length <= this._shown;
     this._choice.refresh();
     this._announce(this._words.textContent);
+  }
+
+  /** Say that it waits for memory, and do not wait for ever. @param {AbortController} ending @param {number} began */
+  _wait(ending, began) {
+    const waited = (performance.now() - this._answeredAt) / 1000;
+    if (this._watch.level?.level !== 'CRITICAL' || waited < SAY_WAITING_SECONDS) return;
+    this._count(began);
+    this._words.textContent += `. Waiting for memory: the service is at its limit (${seconds(waited)} so far, at most ${GIVE_UP_SECONDS} s)`;
+    if (waited < GIVE_UP_SECONDS) return;
+    ending.abort();
+    this._notice.say(`The service had no memory for ${counted(this._pictures.length - this._outcomes.length, 'photo')} for ${GIVE_UP_SECONDS} s. Nothing waits there any more; try again when the level is lower.`, 'orange');
   }
 
   /** @param {number} began */
@@ -132,7 +154,7 @@ class Photos {
     const name = /** @type {any} */ (picture).name ?? 'Photo';
     const canvas = await drawn(outcome, CARD_PIXELS);
     const lines = (analysis?.detections ?? []).map((detection) => h('p', { class: 'small-text', text: describe(detection) }));
-    const words = analysis ? `${counted(analysis.detections.length, 'finding')} in ${seconds(analysis.timing.inferenceSeconds)}, ${analysis.mode}` : trouble;
+    const words = analysis ? `${counted(analysis.detections.length, 'finding')} in ${seconds(analysis.timing.inferenceSeconds)}, ${modeWords(analysis.mode).toLowerCase()}` : trouble;
     const frame = canvas
       ? h('button', { type: 'button', class: 'picture-frame', 'aria-label': `Show ${name} large`, on: { click: () => this._view(outcome, name) } }, canvas)
       : h('div', { class: 'picture-frame' }, h('span', { class: 'kind', text: 'No preview in this browser' }));
@@ -148,7 +170,7 @@ class Photos {
     if (analysis) {
       const { width, height, analyzedWidth, analyzedHeight, timing, mode } = analysis;
       content.push(h('p', { class: 'muted small-text', text:
-        `${width}×${height} px, ${bytes(picture.size)}; analysed at ${analyzedWidth}×${analyzedHeight} px in mode ${mode}: ` +
+        `${width}×${height} px, ${bytes(picture.size)}; analysed at ${analyzedWidth}×${analyzedHeight} px (${modeWords(mode).toLowerCase()}): ` +
         `waited ${seconds(timing.queuedSeconds)}, decoded in ${seconds(timing.decodeSeconds)}, model ${seconds(timing.inferenceSeconds)}.` }));
       content.push(...analysis.detections.map((detection) => details(detection)));
     }
@@ -157,6 +179,7 @@ class Photos {
 
   close() {
     this._ending.abort();
+    this._choice.close();
   }
 }
 
@@ -189,12 +212,8 @@ function details(detection) {
     rows.length > 0 ? h('ul', { class: 'legend' }, ...rows) : null);
 }
 
-/** @type {import('./index.js').View} */
-export const photos = {
-  id: 'photos',
-  title: 'Photos',
-  open(root, context) {
-    const view = new Photos(root, context);
-    return () => view.close();
-  },
-};
+/** @type {import('./index.js').Open} */
+export function open(root, context) {
+  const view = new Photos(root, context);
+  return () => view.close();
+}

@@ -1,6 +1,9 @@
-/** What was found, drawn on a canvas. */
+/** What was found, drawn on a canvas, and in words. */
 
-import { percent, spoken } from './format.js';
+/**
+ * Which parts are drawn; all of them where nothing is said.
+ * @typedef {{lines?: boolean, points?: boolean, boxes?: boolean, labels?: boolean}} Parts
+ */
 
 /** @typedef {{x: number, y: number, width: number, height: number, mirrored?: boolean}} Place where the picture lies on the canvas */
 
@@ -21,23 +24,24 @@ const FACE = chains(
 );
 
 /** Connections by the number of landmarks, which tells what they are of. @type {Record<number, [number, number][]>} */
-const CONNECTIONS = { 21: HAND, 33: BODY, 478: FACE, 468: FACE };
+export const CONNECTIONS = { 21: HAND, 33: BODY, 478: FACE, 468: FACE };
 
 /**
  * Draw detections.
  * @param {CanvasRenderingContext2D} context
- * @param {import('../kit/types.js').Detection[]} detections
+ * @param {import('./types.js').Detection[]} detections
  * @param {Place} place
+ * @param {Parts} [parts]
  */
-export function drawDetections(context, detections, place) {
+export function drawDetections(context, detections, place, { lines = true, points = true, boxes = true, labels = true } = {}) {
   const scale = Math.max(1, Math.min(place.width, place.height) / 240);
   context.lineJoin = context.lineCap = 'round';
   for (const [index, detection] of detections.entries()) {
     const colour = COLOURS[index % COLOURS.length];
-    drawLines(context, detection.landmarks, place, colour, scale);
-    drawPoints(context, detection.landmarks, place, colour, scale);
-    if (detection.box) drawBox(context, detection.box, place, colour, scale);
-    drawLabel(context, detection, place, scale);
+    if (lines) drawLines(context, detection.landmarks, place, colour, scale);
+    if (points) drawPoints(context, detection.landmarks, place, colour, scale);
+    if (boxes && detection.box) drawBox(context, detection.box, place, colour, scale);
+    if (labels) drawLabel(context, detection, place, scale);
   }
 }
 
@@ -50,15 +54,26 @@ export function containedIn(/** @type {number} */ boxWidth, /** @type {number} *
 
 /**
  * One line on what a detection is, such as "Right hand 98 %, Thumb Up 87 %".
- * @param {import('../kit/types.js').Detection} detection
+ * @param {import('./types.js').Detection} detection
  * @returns {string}
  */
 export function describe(detection) {
   const { handedness, gesture, score, mask, landmarks, blendshapes } = detection;
-  if (mask) return `People on ${percent(mask.coverage, 1)} of the picture`;
+  if (mask) return `People on ${percent(mask.coverage)} of the picture`;
   const what = handedness ? `${handedness.label} hand ${percent(handedness.score)}` : named(landmarks.length, score);
   const shows = gesture && gesture.label !== 'None' ? `, ${spoken(gesture.label)} ${percent(gesture.score)}` : '';
   return `${what}${shows}${blendshapes ? `, ${strongest(blendshapes)}` : ''}`;
+}
+
+/** @param {number} value 0..1 */
+function percent(value) {
+  const hundredths = value * 100;
+  return `${hundredths.toFixed(Math.abs(hundredths) < 9.95 && hundredths !== 0 ? 1 : 0)} %`;
+}
+
+/** A label as the models write it, such as `Thumb_Up`, for people. @param {string} label */
+export function spoken(label) {
+  return label.replaceAll('_', ' ');
 }
 
 /** @param {number} landmarks @param {number | undefined} score */

@@ -1,13 +1,13 @@
 /** Segmentation masks, laid over a picture. */
 
-import { blobOfBase64 } from '../kit/base64.js';
+import { blobOfBase64 } from './base64.js';
 
 const TINT = [55, 208, 164];
 const STRENGTH = 0.55;
 
 /**
  * Return the mask of the detections as a tinted picture, or null if there is none. Close it after use.
- * @param {import('../kit/types.js').Detection[]} detections
+ * @param {import('./types.js').Detection[]} detections
  * @returns {Promise<ImageBitmap | null>}
  */
 export async function tintedMask(detections) {
@@ -26,4 +26,18 @@ export async function tintedMask(detections) {
   }
   context.putImageData(pixels, 0, 0);
   return canvas.transferToImageBitmap();
+}
+
+/**
+ * Lay a mask over a picture.
+ * @param {CanvasRenderingContext2D} context @param {ImageBitmap} mask @param {import('./drawing.js').Place} place
+ */
+export function drawMask(context, mask, place) {
+  context.save();
+  if (place.mirrored) {
+    context.translate(place.x * 2 + place.width, 0);
+    context.scale(-1, 1);
+  }
+  context.drawImage(mask, place.x, place.y, place.width, place.height);
+  context.restore();
 }

@@ -1,0 +1,14 @@
+export { Backoff } from "./kit/backoff.js";
+export { blobOfBase64 } from "./kit/base64.js";
+export { BlobUrls } from "./kit/blobs.js";
+export { BallastClient } from "./kit/client.js";
+export { EventStream } from "./kit/events.js";
+export { Images } from "./kit/images.js";
+export { LevelEvents } from "./kit/levels.js";
+export { FrameStream } from "./kit/stream.js";
+export { Upload } from "./kit/upload.js";
+export { CONNECTIONS, containedIn, describe, drawDetections, spoken } from "./kit/drawing.js";
+export { ForeignPictures, FrameGrabber, encodePicture, fitInside, shrunkPicture } from "./kit/frames.js";
+export { isOver, JobEvents, JobFailed, Jobs } from "./kit/jobs.js";
+export { drawMask, tintedMask } from "./kit/mask.js";
+export { BallastProblem, ConnectionProblem } from "./kit/problem.js";

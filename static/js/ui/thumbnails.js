@@ -1,0 +1,43 @@
+/** Small pictures of items, made by the service, loaded when they come into sight. The originals are never loaded for them. */
+
+import { h } from './dom.js';
+
+/** One width for all cards and screens, so that the service makes and keeps one picture an item. */
+const PARAMS = { width: 480, height: 360, format: 'auto' };
+
+export class Thumbnails {
+  /** @param {import('../ballast.js').BallastClient} client @param {AbortSignal} signal */
+  constructor(client, signal) {
+    this._client = client;
+    this._signal = signal;
+    /** @type {WeakMap<Element, import('../kit/types.js').MediaItem>} */
+    this._items = new WeakMap();
+    this._observer = new IntersectionObserver((entries) => entries.forEach((entry) => entry.isIntersecting && this._load(entry.target)), { rootMargin: '300px' });
+    signal.addEventListener('abort', () => this._observer.disconnect());
+  }
+
+  /** Fill a frame, now or when it is seen. @param {HTMLElement} frame @param {import('../kit/types.js').MediaItem} item */
+  fill(frame, item) {
+    frame.replaceChildren(h('span', { class: 'kind', text: item.contentType }));
+    if (item.kind !== 'image' && item.kind !== 'video') return;
+    this._items.set(frame, item);
+    this._observer.observe(frame);
+  }
+
+  /** @param {Element} frame */
+  async _load(frame) {
+    this._observer.unobserve(frame);
+    const item = this._items.get(frame);
+    if (!item) return;
+    const kind = frame.firstElementChild;
+    try {
+      const src = await this._client.pictureUrl(item, PARAMS, { signal: this._signal });
+      if (this._signal.aborted) return;
+      const picture = h('img', { alt: '', decoding: 'async', on: { load: () => kind?.remove(), error: () => picture.remove() }, src });
+      frame.append(picture);
+      if (item.kind === 'video') frame.append(h('span', { class: 'play', 'aria-hidden': 'true', text: '▶' }));
+    } catch {
+      // the name of its type stays: the preview is a convenience
+    }
+  }
+}
