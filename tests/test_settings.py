@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from app.domain.units import GIB, KIB, MIB
 from app.settings import ServerSettings, Settings, UploadSettings
-from app.settings.planned import PLANNED
 from app.settings.values import parse_bytes
 from app.settings.variables import environment_names, unread_variables
 from app.storage.discovery import complete_settings
@@ -103,7 +102,7 @@ def test_the_contract_holds(name: str, default: object) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_setting_of_the_contract_is_known(name: str) -> None:
-    assert f"BALLAST_{name}" in {*PLANNED, *(variable for variable, _, _ in SETTINGS)}
+    assert f"BALLAST_{name}" in {variable for variable, _, _ in SETTINGS}
 
 
 @pytest.mark.parametrize(("name", "description"), [(name, text) for name, text, _ in SETTINGS])
@@ -260,20 +259,6 @@ def test_unread_variables_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         "no setting reads BALLAST_PORT: a typing error?",
         "no setting reads BALLAST_SERVR__PORT: a typing error?",
     ]
-
-
-@pytest.mark.parametrize("name", PLANNED)
-def test_a_setting_of_the_contract_is_known_before_its_capability_is_there(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if name in {variable for variable, _, _ in SETTINGS}:
-        pytest.skip("it is read by now")
-    monkeypatch.setenv(name, "1")
-
-    complete_settings()()
-    (sentence,) = unread_variables(complete_settings())
-
-    assert sentence == f"{name} is not read: this version has no {PLANNED[name]}"
 
 
 def test_the_settings_page_is_what_its_script_prints() -> None:

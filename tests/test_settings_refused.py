@@ -67,8 +67,8 @@ def test_an_inline_limit_above_the_memory_limit_is_refused_or_warned_of() -> Non
 
 
 def test_what_is_only_warned_of_is_told_by_the_check_too() -> None:
-    outcome = _check(BALLAST_SERVER__API_KEYS="k", BALLAST_JOBS__RUN="false")
+    outcome = _check(BALLAST_SERVER__API_KEYS="k", BALLAST_JOB="1")
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert [line for line in outcome.stdout.splitlines() if "BALLAST_SERVER__API_KEYS" in line and "guessed" in line]
-    assert [line for line in outcome.stdout.splitlines() if "BALLAST_JOBS__RUN is not read" in line]
+    assert [line for line in outcome.stdout.splitlines() if "no setting reads BALLAST_JOB" in line]

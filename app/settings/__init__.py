@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, model_validator
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.domain.sandbox import SandboxPolicy
-from app.settings.planned import without_planned
 from app.settings.sections import (
     ImageSettings,
     JobsSettings,
@@ -68,8 +65,3 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
     sandbox: SandboxPolicy = Field("required", description="best-effort: children work though their sandbox has holes.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _contract_is_known(cls, values: Any) -> Any:
-        return without_planned(cls, values)

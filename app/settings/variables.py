@@ -9,7 +9,6 @@ from typing import Any, TypeGuard
 from pydantic.fields import FieldInfo
 
 from app.settings import Settings
-from app.settings.planned import PLANNED
 from app.settings.values import Section
 
 
@@ -46,12 +45,7 @@ def unread_variables(settings: type[Settings]) -> list[str]:
     """Return a sentence for each `BALLAST_*` variable of the environment that no setting reads."""
     known = {name for name, _, _ in environment_names(settings)}
     unread = sorted(name for name in os.environ if name.startswith("BALLAST_") and name.upper() not in known)
-    return [
-        f"{name} is not read: this version has no {PLANNED[name.upper()]}"
-        if name.upper() in PLANNED
-        else f"no setting reads {name}: a typing error?"
-        for name in unread
-    ]
+    return [f"no setting reads {name}: a typing error?" for name in unread]
 
 
 def section_variables() -> list[str]:
