@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
@@ -47,21 +49,49 @@ _ADDRESS = re.compile(rb'(URI=")([^"]*)(")|^([^#\r\n][^\r\n]*)', re.MULTILINE)
 """Addresses in a playlist: attributes of tags, and lines that are no tags (RFC 8216, section 4.1)."""
 
 
-@router.get("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES)
-@router.head("/{media_id}/hls/{name:path}", response_class=Response, responses=_RESPONSES, operation_id="head_stream")
-async def read_stream(
+@router.get("/{media_id}/hls/{name}", response_class=Response, responses=_RESPONSES)
+@router.head("/{media_id}/hls/{name}", response_class=Response, responses=_RESPONSES, operation_id="head_master")
+async def read_master(
     request: Request, media_id: str, name: str, media: MediaDep, client: ClientDep, until_sent: UntilSent
 ) -> Response:
-    """Answer `master.m3u8`, which a player begins with, or what it names: Range, ETag and conditions are obeyed.
+    """Answer `master.m3u8`, which a player begins with: Range, ETag and conditions are obeyed.
 
     With a signed URL the addresses in a playlist are signed too, with the same signature.
     """
+    return await _answer(request, _Wanted(media_id, name, client), media, until_sent)
+
+
+@router.get("/{media_id}/hls/{rendition}/{name}", response_class=Response, responses=_RESPONSES)
+@router.head(
+    "/{media_id}/hls/{rendition}/{name}", response_class=Response, responses=_RESPONSES, operation_id="head_segment"
+)
+async def read_segment(
+    request: Request,
+    media_id: str,
+    rendition: str,
+    name: str,
+    media: MediaDep,
+    client: ClientDep,
+    until_sent: UntilSent,
+) -> Response:
+    """Answer a playlist or segment of one rendition, as the master names it."""
+    return await _answer(request, _Wanted(media_id, f"{rendition}/{name}", client), media, until_sent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    media_id: str
+    name: str
+    client: str
+
+
+async def _answer(request: Request, wanted: _Wanted, media: MediaRoom, until_sent: AsyncExitStack) -> Response:
     admitted_bytes = DOWNLOAD.most_bytes
     if request.method == "GET":
-        admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    whole = await until_sent.enter_async_context(media.store.reader(media_id))
-    file = await open_packaged(whole, name)
-    if name.endswith(_PLAYLIST) and EXPIRES_KEY in request.scope:
+        admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, wanted.client))
+    whole = await until_sent.enter_async_context(media.store.reader(wanted.media_id))
+    file = await open_packaged(whole, wanted.name)
+    if wanted.name.endswith(_PLAYLIST) and EXPIRES_KEY in request.scope:
         response = _signed_playlist(request, file)
     else:
         response = content_response(request, file, admitted_bytes // 2)
