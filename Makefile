@@ -18,7 +18,7 @@ run: setup ## Set up and serve on 127.0.0.1:8000 (BALLAST_* changes anything)
 	@exec .venv/bin/ballast serve
 
 test: setup-dev ## Set up and run the tests (ARGS="-k name" for some of them)
-	@$(PYTHON_IN_VENV) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@scripts/test.sh $(ARGS)
 
 check: setup-dev ## Format, lint, types and import rules
 	@$(PYTHON_IN_VENV) -m ruff format --check .

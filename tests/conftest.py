@@ -19,19 +19,7 @@ from tests.storage.s3_server import s3  # noqa: F401 - a fixture
 settings.register_profile("ballast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ballast")
 
-_MACHINE = frozenset(("benchmarks", "browser", "clients", "e2e", "soak", "stress"))
-"""Folders of tests that load the machine, or share what they install: `make test` runs these one after the other."""
-
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together where several processes run them: those of a file, and those of `_MACHINE`."""
-    for item in items:
-        path = item.path.relative_to(REPOSITORY / "tests")
-        group = "machine" if path.parts[0] in _MACHINE else path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
