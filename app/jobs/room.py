@@ -117,6 +117,7 @@ async def open_jobs(
     webhooks = Webhooks(HookBook(database), book, settings.jobs, partial(_document, answers), (tickets, counters))
     await core.disk.run(make_folder, root / "engine", False)
     store.guard(book.needs)
+    media.streams.follow(partial(book.made_from, "hls"))
     await _resume(book, tickets, folders)
     stack.callback(governor.subscribe(engine.follow))
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
