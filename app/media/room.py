@@ -45,6 +45,7 @@ class MediaRoom:
     listing: Listing
     probing: Probing
     streams: Streams
+    links: Links
     signer: UrlSigner | None
 
 
@@ -68,7 +69,7 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     await stack.enter_async_context(core.background(expiry.run))
     await stack.enter_async_context(core.background(probing.run))
     listing, streams = Listing(store, delivery), Streams(store)
-    return MediaRoom(store, transfers, uploads, resumable, delivery, listing, probing, streams, signer)
+    return MediaRoom(store, transfers, uploads, resumable, delivery, listing, probing, streams, links, signer)
 
 
 def _build_details(governor: Governor, settings: Settings) -> Details:

@@ -122,6 +122,19 @@ def test_ffmpeg_plays_it_from_the_signed_url_with_every_frame_and_the_sound(
     assert int(packets) * 1024 / 48_000 == pytest.approx(4.0, abs=0.1)
 
 
+def test_the_job_tells_where_eventsource_finds_its_events_without_a_key(
+    server: RunningServer, film: dict[str, Any]
+) -> None:
+    path = f"/v1/jobs/{film['id']}/events"
+    assert film["eventsUrl"].partition("?")[0] == path
+
+    events = httpx.get(server.url + film["eventsUrl"])
+
+    assert (events.status_code, events.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert "event: state" in events.text
+    problem_of(httpx.get(server.url + path), 401, "unauthorized")
+
+
 def test_a_signature_opens_its_own_stream_and_nothing_else(server: RunningServer, item: dict[str, Any]) -> None:
     path, _, query = item["hls"].partition("?")
     folder = path.rpartition("/")[0]

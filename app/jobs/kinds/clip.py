@@ -105,7 +105,15 @@ class Clip(JobKind[ClipParams]):
         return {
             **last,
             "accuracy": params.accuracy,
-            "segments": [{"start": start, "end": end, "frames": frames} for start, end, frames, *_ in cuts],
+            "segments": [
+                {
+                    "start": start,
+                    "end": end,
+                    "frames": frames,
+                    **({} if segment.input is None else {"input": segment.input}),
+                }
+                for segment, (start, end, frames, *_) in zip(params.segments, cuts, strict=True)
+            ],
         }
 
 
