@@ -216,6 +216,12 @@ def test_a_video_plays_the_newest_package_that_is_there_and_none_when_all_are_go
     problem_of(client.get(master), 404, "not_found")
 
 
+def test_advice_on_a_kind_that_there_is_not_names_it(client: httpx.Client, film: dict[str, Any]) -> None:
+    asked = client.get("/v1/memory/advice", params={"media": film["input"], "kind": "nothing"})
+
+    assert "kind" in problem_of(asked, 422, "invalid_parameter")["detail"]
+
+
 def test_an_item_from_which_nothing_was_made_has_no_stream(client: httpx.Client, clip: Path) -> None:
     problem_of(client.get(f"/v1/media/{store(client, clip)}/hls/master.m3u8"), 404, "not_found")
 

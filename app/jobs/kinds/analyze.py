@@ -64,6 +64,9 @@ class Analyze(JobKind[AnalyzeParams]):
     summary = "what a vision task finds in the frames of a video; scene cuts, black, silence and blur"
     params = AnalyzeParams
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
+        return {"task": "hands"}
+
     def plan(self, sources: Sequence[Source], params: AnalyzeParams, means: Means) -> Plan:
         source = sources[0]
         sampling = _sampling(source, params)

@@ -52,6 +52,9 @@ class Batch(JobKind[BatchParams]):
     max_inputs = 10_000
     params = BatchParams
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
+        return {"width": 640}
+
     def plan(self, sources: Sequence[Source], params: BatchParams, means: Means) -> Plan:
         work = _work(params)
         for source in sources:
