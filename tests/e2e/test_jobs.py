@@ -69,10 +69,11 @@ def test_results_come_with_their_bytes_where_that_is_asked_for(client: httpx.Cli
 
     whole = client.get(path, params={"inline": "auto"})
 
-    (item,) = whole.json()["result"]["media"]
+    document = whole.json()
+    (item,) = document["result"]["media"]
     assert (b64decode(item["buffer"]), item["largeFile"]) == (b"012", False)
     item["buffer"] = None
-    assert whole.json() == done == client.get(path, params={"inline": "never"}).json()
+    assert document == done == client.get(path, params={"inline": "never"}).json()
     assert whole.headers["content-type"] == "application/json"
     problem_of(client.get(path, params={"inline": "always"}), 422, "invalid_parameter")
 
