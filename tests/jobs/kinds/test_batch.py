@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -109,8 +109,8 @@ async def test_what_cannot_be_done_is_refused_at_submit(tmp_path: Path, wanted: 
     with pytest.raises(InvalidParameter, match=name) as refused:
         Batch().plan(opened.sources, Batch.params.model_validate(wanted), opened.means)
 
-    errors = refused.value.extra.get("errors", [{"where": ["params", name]}])
-    assert errors == [{**errors[0], "where": ["params", name]}]
+    errors = cast("list[dict[str, Any]]", refused.value.extra.get("errors", []))
+    assert [one["where"] for one in errors] in ([], [["params", name]])
 
 
 async def test_a_video_is_no_picture_of_a_batch(tmp_path: Path) -> None:
