@@ -103,7 +103,7 @@ def validation_problem(errors: Sequence[Any]) -> BallastError:
     if any(error["type"] == "json_invalid" for error in errors):
         return BadRequest("The body is not valid JSON.")
     issues = [{"where": list(error["loc"]), "message": error["msg"]} for error in errors]
-    where = ".".join(str(step) for step in issues[0]["where"])
+    where = ".".join(str(step) for step in issues[0]["where"]) or "body"
     return InvalidParameter(f"{where}: {issues[0]['message']}", errors=issues)
 
 

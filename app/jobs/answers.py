@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +16,7 @@ from app.jobs.schema import JobResultSchema, JobSchema, job_schema
 from app.jobs.states import JobState
 from app.jobs.tickets import Tickets
 from app.media.delivery import Delivery
+from app.media.links import Links
 from app.media.schema import MediaItemSchema
 from app.server.lifecycle import Lifecycle
 
@@ -31,11 +33,14 @@ class JobEvent:
 class JobAnswers:
     """Describes jobs."""
 
-    def __init__(self, desk: Desk, tickets: Tickets, keeper: Keeper, delivery: Delivery, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, desk: Desk, tickets: Tickets, keeper: Keeper, handed: tuple[Delivery, Links], lifecycle: Lifecycle
+    ) -> None:
+        """`handed`: what hands out items, and URLs."""
         self._desk = desk
         self._tickets = tickets
         self._keeper = keeper
-        self._delivery = delivery
+        self._delivery, self._links = handed
         self._lifecycle = lifecycle
 
     async def describe(self, job: Job) -> JobSchema:
@@ -44,7 +49,24 @@ class JobAnswers:
         if job.state is JobState.SUCCEEDED:
             media = [MediaItemSchema(**self._delivery.describe(item)) for item in await self._keeper.items(job.id)]
             result = JobResultSchema(media=media, summary=dict(job.summary or {}))
-        return job_schema(job, result, None if job.webhook is None else redacted(job.webhook))
+        webhook = None if job.webhook is None else redacted(job.webhook)
+        return job_schema(job, result, (self._links.job_events(job.id), webhook))
+
+    async def with_bytes(self, job: Job) -> AsyncIterator[bytes]:
+        """Give a job as JSON, with the bytes of its results by the 50 MB rule: one of them is open at a time."""
+        document = await self.describe(job)
+        if document.result is None:
+            yield document.model_dump_json(by_alias=True).encode()
+            return
+        yield document.model_dump_json(by_alias=True, exclude={"result"}).encode()[:-1] + b',"result":{"media":['
+        before = b""
+        for item in await self._keeper.items(job.id):
+            async with self._delivery.element(item) as body:
+                yield before
+                async for piece in body.chunks:
+                    yield piece
+            before = b","
+        yield b'],"summary":' + json.dumps(document.result.summary).encode() + b"}}"
 
     async def events(self, job_id: str, last_number: int | None) -> AsyncGenerator[JobEvent]:
         """Give the present state at once, unless it is the one that a client has, and each change, until the job ends.

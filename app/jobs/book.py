@@ -130,6 +130,12 @@ class Book:
             return False
         return await self.database.read(partial(_needs, media_id))
 
+    async def made_from(self, kind: str, media_id: str) -> list[str]:
+        """Return the ids of the items that jobs of a kind which succeeded made from this one, the newest first."""
+        if not await self.database.exists():
+            return []
+        return await self.database.read(partial(_made_from, kind, media_id))
+
     async def delete(self, job_id: str) -> None:
         """Forget a job and all that belongs to it."""
         await self.database.write(partial(_delete, job_id))
@@ -204,6 +210,15 @@ def _needs(media_id: str, connection: sqlite3.Connection) -> bool:
         f"WHERE input.media_id = ? AND job.state IN ({_UNFINISHED}) LIMIT 1"
     )
     return connection.execute(query, (media_id,)).fetchone() is not None
+
+
+def _made_from(kind: str, media_id: str, connection: sqlite3.Connection) -> list[str]:
+    query = (
+        "SELECT DISTINCT kept.media_id, job.finished_at, kept.number FROM input "
+        "JOIN job ON job.id = input.job JOIN kept ON kept.job = job.id "
+        "WHERE input.media_id = ? AND job.kind = ? AND job.state = ? ORDER BY job.finished_at DESC, kept.number DESC"
+    )
+    return [row[0] for row in connection.execute(query, (media_id, kind, JobState.SUCCEEDED.value))]
 
 
 def _delete(job_id: str, connection: sqlite3.Connection) -> None:

@@ -31,6 +31,10 @@ class JobKind(ABC, Generic[P]):
     params: type[P]
     """Its parameters (a subclass sets this to its model)."""
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
+        """Return parameters by which is told what it would take of these inputs; here: the defaults."""
+        return {}
+
     @abstractmethod
     def plan(self, sources: Sequence[Source], params: P, means: Means) -> Plan:
         """Return the steps; everything that can be known to fail is refused here, not after an hour.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.domain.receipt import Receipt
 from app.errors import PayloadTooLarge
 from app.images.images import Images
 from app.images.rendered import ImageFacts
@@ -21,15 +22,21 @@ from app.vision.result import AnalysisResult
 from app.vision.task import VisionTask
 
 
+def _forget(_: Receipt) -> None:
+    """Where nobody asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureWorks:
-    """`pictures` takes them in under BATCH priority: as long as there is no memory for one it waits, on the disk."""
+    """`pictures` takes them in under BATCH priority: as long as there is no memory for one it waits, on the disk.
+    `note` is told what each took."""
 
     analysis: Analysis
     images: Images
     pictures: Pictures
     store: MediaStore
     files: JobFiles
+    note: Callable[[Receipt], None] = _forget
 
     async def look(self, source: Source, task: type[VisionTask], params: Any, client: str) -> AnalysisResult:
         """Have a vision task look at a picture.
@@ -40,7 +47,9 @@ class PictureWorks:
         """
         request = AnalysisRequest(task, params, client, may_reuse=True, media_id=source.item.id)
         async with self._picture(source, self.analysis.max_bytes, client) as picture:
-            return await self.analysis.analyze(request, picture)
+            result = await self.analysis.analyze(request, picture)
+        self.note(result.receipt)
+        return result
 
     async def render(self, source: Source, transform: Transform, path: Path, client: str) -> ImageFacts:
         """Write what a transform makes of a picture to `path`.
@@ -58,6 +67,7 @@ class PictureWorks:
                     await file.write(piece)
         finally:
             rendered.close()
+        self.note(rendered.facts.receipt)
         return rendered.facts
 
     @asynccontextmanager

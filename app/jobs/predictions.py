@@ -9,13 +9,15 @@ from app.jobs.schema import PredictionSchema
 
 
 async def predict(jobs: JobsRoom, kind: str, media_id: str, client: str) -> PredictionSchema:
-    """Return what a job with the default parameters would take of an item, or why it could not be done.
+    """Return what a job with the usual parameters would take of an item, or why it could not be done.
 
     Raises:
+        InvalidParameter: there is no such kind.
         NotFound: there is no such item.
     """
+    found = jobs.submissions.kind(kind)
     try:
-        plan = await jobs.submissions.predict(jobs.submissions.kind(kind), {}, media_id, client)
+        plan = await jobs.submissions.predict(found, media_id, client)
     except NotFound:
         raise
     except BallastError as error:

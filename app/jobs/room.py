@@ -44,6 +44,7 @@ from app.jobs.tables import SCHEMA
 from app.jobs.tickets import Tickets
 from app.jobs.webhooks import Webhooks
 from app.media.room import MediaRoom
+from app.media.transfers import Transfers
 from app.memory.cpus import available_cpus
 from app.memory.reclaim import ReclaimPriority
 from app.registry import discover
@@ -70,6 +71,7 @@ class JobsRoom:
     desk: Desk
     answers: JobAnswers
     audience: Audience
+    transfers: Transfers
     tickets: Tickets
     slots: Slots
     folders: Folders
@@ -113,10 +115,11 @@ async def open_jobs(
     make_child = partial(EngineChild, _child_spec(settings, root, executor), surroundings, governor)
     engine = EngineRoom(make_child, (book, tickets, steps, slots), counters, settings.jobs.idle_seconds)
     desk = Desk(book, tickets, endings, engine, folders, keeper)
-    answers = JobAnswers(desk, tickets, keeper, media.delivery, core.lifecycle)
+    answers = JobAnswers(desk, tickets, keeper, (media.delivery, media.links), core.lifecycle)
     webhooks = Webhooks(HookBook(database), book, settings.jobs, partial(_document, answers), (tickets, counters))
     await core.disk.run(make_folder, root / "engine", False)
     store.guard(book.needs)
+    media.streams.follow(partial(book.made_from, "hls"))
     await _resume(book, tickets, folders)
     stack.callback(governor.subscribe(engine.follow))
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
@@ -132,6 +135,7 @@ async def open_jobs(
         desk=desk,
         answers=answers,
         audience=Audience(governor.budget, settings.server.max_event_streams),
+        transfers=media.transfers,
         tickets=tickets,
         slots=slots,
         folders=folders,

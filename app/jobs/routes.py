@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from app.errors import (
     BadRequest,
@@ -37,6 +37,9 @@ from app.jobs.predictions import predict
 from app.jobs.room import JobsRoom
 from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, parameters_of
 from app.jobs.states import JobState
+from app.media.content import UntilSent
+from app.media.delivery import Inline
+from app.media.transfers import DOWNLOAD
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=GUARDED)
 
@@ -122,10 +125,24 @@ async def list_job_kinds(
     return JobKindListSchema(kinds=found)
 
 
-@router.get("/{job_id}", responses=_ONE)
-async def get_job(job_id: str, jobs: JobsDep) -> JobSchema:
-    """Return one job."""
-    return await jobs.answers.describe(await jobs.desk.get(job_id))
+@router.get(
+    "/{job_id}",
+    response_model=JobSchema,
+    responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
+)
+async def get_job(
+    job_id: str,
+    jobs: JobsDep,
+    client: ClientDep,
+    until_sent: UntilSent,
+    inline: Annotated[Inline, Query(description="`auto`: with the bytes of small results.")] = Inline.NEVER,
+) -> Response:
+    """Return one job; with `inline=auto` its results with their bytes, where they are few."""
+    job = await jobs.desk.get(job_id)
+    if inline is Inline.NEVER:
+        return _answer(await jobs.answers.describe(job), 200, {})
+    await until_sent.enter_async_context(jobs.transfers.admit(DOWNLOAD, client))
+    return StreamingResponse(jobs.answers.with_bytes(job), media_type="application/json")
 
 
 async def _listener(jobs: JobsDep, client: ClientDep, job_id: str) -> AsyncIterator[None]:

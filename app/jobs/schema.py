@@ -50,6 +50,7 @@ class JobSchema(Schema):
     error: dict[str, JsonValue] | None = Field(description="The problem with which it failed.")
     memory: JobMemorySchema
     machine: str
+    events_url: str = Field(description="Where its events are, for EventSource: signed where keys are set.")
     webhook: str | None = Field(description="Where it is posted when it ends; secrets in the URL are not shown.")
     idempotency_key: str | None
 
@@ -82,8 +83,8 @@ class JobKindListSchema(Schema):
     kinds: list[JobKindSchema]
 
 
-def job_schema(job: Job, result: JobResultSchema | None, webhook: str | None) -> JobSchema:
-    """Return a job as clients see it; `webhook` is its URL without what is secret."""
+def job_schema(job: Job, result: JobResultSchema | None, urls: tuple[str, str | None]) -> JobSchema:
+    """Return a job as clients see it; `urls`: of its events, and of its webhook without what is secret."""
     return JobSchema(
         id=job.id,
         kind=job.kind,
@@ -103,7 +104,8 @@ def job_schema(job: Job, result: JobResultSchema | None, webhook: str | None) ->
         error=None if job.error is None else dict(job.error),
         memory=JobMemorySchema.model_validate(job.memory),
         machine=job.machine,
-        webhook=webhook,
+        events_url=urls[0],
+        webhook=urls[1],
         idempotency_key=job.idempotency_key,
     )
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from app.domain.units import MIB
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnsupportedMedia
 from app.ffmpeg import loudness
 from app.ffmpeg.audio_formats import AudioFormat
 from app.ffmpeg.probe import DEMUXERS, AudioStream
@@ -33,9 +33,12 @@ def sound_of(source: Source) -> AudioStream:
     """Return the audio of a source.
 
     Raises:
-        InvalidParameter: it has none.
+        UnsupportedMedia: it is a picture.
+        InvalidParameter: it is a video without sound.
     """
-    if source.is_picture or source.audio is None:
+    if source.is_picture:
+        raise UnsupportedMedia(f"input: {source.item.id} is a picture; sound, or a video with sound, is needed.")
+    if source.audio is None:
         raise InvalidParameter(f"input: {source.item.id} has no audio.")
     return source.audio
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.domain.media import MediaItem, MediaKind
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnsupportedMedia
 from app.ffmpeg.probe import AudioStream, Probe, VideoStream
 
 
@@ -26,8 +26,11 @@ class Source:
         """Its video stream.
 
         Raises:
-            InvalidParameter: it has none.
+            UnsupportedMedia: it is no video.
+            InvalidParameter: it is one without pictures.
         """
+        if self.item.kind is not MediaKind.VIDEO:
+            raise UnsupportedMedia(f"input: {self.item.id} is {self.item.content_type}; a video is needed.")
         if self.probe is None or self.probe.video is None:
             raise InvalidParameter(f"input: {self.item.id} has no video.")
         return self.probe.video
@@ -41,8 +44,11 @@ class Source:
         """How long it lasts.
 
         Raises:
+            UnsupportedMedia: it is a picture.
             InvalidParameter: it is not known.
         """
+        if self.is_picture:
+            raise UnsupportedMedia(f"input: {self.item.id} is a picture; a video is needed.")
         if self.probe is None or self.probe.duration_seconds is None:
             raise InvalidParameter(f"input: nobody knows how long {self.item.id} lasts.")
         return self.probe.duration_seconds

@@ -122,7 +122,7 @@ class Steps:
         return await self._finish(ticket, place, written, result)
 
     async def _work(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Json:
-        parts = self._parts
+        parts, tools = self._parts, self._parts.tools
         kind = parts.kinds[job.kind]
         folder = await parts.folders.begin(job.id)
         estimate = Estimate(written)
@@ -138,7 +138,7 @@ class Steps:
             (job.id, job.client, written.step.name),
             await self._sources(job),
             await parts.steps.results(job.id, place),
-            (witness, parts.tools),
+            (witness, replace(tools, pictures=replace(tools.pictures, note=witness.note_picture))),
             folder,
             note,
         )

@@ -92,19 +92,23 @@ class Submissions:
         self._parts.expect()
         async with self._turns:
             with ExitStack() as pins:
-                sources, plan = await self._plan(kind, params, form.inputs, client, pins)
+                sources, plan = await self._plan(kind, lambda _: params, form.inputs, client, pins)
                 self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
-    async def predict(self, kind: JobKind[JobParams], params: dict[str, object], media_id: str, client: str) -> Plan:
-        """Return the plan that a job would have now; nothing is kept.
+    async def predict(self, kind: JobKind[JobParams], media_id: str, client: str) -> Plan:
+        """Return the plan that a job with the usual parameters would have now; nothing is kept.
 
         Raises:
             BallastError: it could not be done.
         """
+
+        def usual(sources: Sequence[Source]) -> JobParams:
+            return read_params(kind, kind.usual(sources))
+
         async with self._turns:
             with ExitStack() as pins:
-                return (await self._plan(kind, read_params(kind, params), [media_id], client, pins))[1]
+                return (await self._plan(kind, usual, [media_id], client, pins))[1]
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
@@ -129,11 +133,16 @@ class Submissions:
         return Means(await self._parts.abilities(), limit_bytes, available_cpus())
 
     async def _plan(
-        self, kind: JobKind[JobParams], params: JobParams, media_ids: Sequence[str], client: str, pins: ExitStack
+        self,
+        kind: JobKind[JobParams],
+        params_for: Callable[[Sequence[Source]], JobParams],
+        media_ids: Sequence[str],
+        client: str,
+        pins: ExitStack,
     ) -> tuple[list[Source], Plan]:
         means = await self.means()
         sources = await self._parts.finder.find(kind, media_ids, await self._parts.works(client), pins)
-        plan = kind.plan(sources, params, means)
+        plan = kind.plan(sources, params_for(sources), means)
         if plan.predicted_bytes > means.limit_bytes:
             raise MemoryExceedsLimit(
                 "This job takes more memory than it can ever have, even the cheapest way.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -22,5 +23,21 @@ def chosen_task(name: str, values: Mapping[str, Any]) -> tuple[type[VisionTask],
     task = _tasks().get(name)
     if task is None:
         raise InvalidParameter(f"task: there is no {name[:40]!r}; there are {', '.join(sorted(_tasks()))}.")
-    checked = read_params(query_model(task), dict(values))
+    with named_as_params():
+        checked = read_params(query_model(task), dict(values))
     return task, task.Params(**checked.model_dump())
+
+
+@contextmanager
+def named_as_params() -> Iterator[None]:
+    """Have `errors` of what is refused in the block say that it stands in `params` of a job, not in a query.
+
+    Raises:
+        InvalidParameter: with `errors` so.
+    """
+    try:
+        yield
+    except InvalidParameter as error:
+        for one in error.extra.get("errors", []):  # type: ignore[attr-defined]
+            one["where"] = ["params", one["where"][-1]]
+        raise

@@ -1,4 +1,4 @@
-"""Looks on while a step has ffmpeg run: what the runs took is the job's `memory`."""
+"""Looks on while a step has ffmpeg run, or pictures worked on: what that took is the job's `memory`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from app.domain.receipt import Receipt
 from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.probe import Probe
 from app.ffmpeg.profiles import Profile, Rung
@@ -49,6 +50,10 @@ class Witness:
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         return await self._works.timestamps(path, content_type)
+
+    def note_picture(self, receipt: Receipt) -> None:
+        """Take down what a child took for one picture."""
+        self._note(Report(receipt.predicted_bytes, receipt.peak_bytes or 0, 0, None, None, None))
 
     def _note(self, report: Report) -> Report:
         known = self.memory

@@ -99,13 +99,24 @@ class Delivery:
 
         Bytes that cannot be read back are not an error: the answer is a reference then.
         """
+        async with self._body(item, inline, _AROUND_MEMBERS[shape]) as body:
+            yield body
+
+    @asynccontextmanager
+    async def element(self, item: MediaItem) -> AsyncIterator[SizedBody]:
+        """Prepare an item, with its bytes by the rule, as an element of a larger document; else as `answer`."""
+        async with self._body(item, Inline.AUTO, (b"{", b"}")) as body:
+            yield body
+
+    @asynccontextmanager
+    async def _body(self, item: MediaItem, inline: Inline, around: tuple[bytes, bytes]) -> AsyncIterator[SizedBody]:
         described = self.describe(item)
         async with AsyncExitStack() as stack:
             source = None
             if inline is Inline.AUTO and not described["large_file"]:
                 source = await self._open(item, stack)
                 described["large_file"] = source is None
-            begin, end = _AROUND_MEMBERS[shape]
+            begin, end = around
             head = begin + MediaItemSchema(**described).members() + b',"buffer":'
             if source is None:
                 body = head + b"null" + end

@@ -1,4 +1,4 @@
-"""The URLs that answers hand out for an item: its bytes, a picture's presets, and where a player begins."""
+"""The URLs that answers hand out: an item's bytes, a picture's presets, where a player begins, a job's events."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ class Links:
         if item.content_type != HLS_PACKAGE.content_type:
             return None
         return self._link(f"/v1/media/{item.id}/hls/master.m3u8")
+
+    def job_events(self, job_id: str) -> str:
+        return self._link(f"/v1/jobs/{job_id}/events")
 
     def _link(self, path: str, parameters: Pairs = ()) -> str:
         if self._signer is not None:

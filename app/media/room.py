@@ -21,6 +21,7 @@ from app.media.probing import Probing
 from app.media.resumable import Resumable
 from app.media.shares import UploadShares
 from app.media.signer import UrlSigner, find_signer
+from app.media.streams import Streams
 from app.media.transfers import Transfers
 from app.media.uploads import Uploads
 from app.memory.governor import Governor
@@ -43,6 +44,8 @@ class MediaRoom:
     delivery: Delivery
     listing: Listing
     probing: Probing
+    streams: Streams
+    links: Links
     signer: UrlSigner | None
 
 
@@ -65,7 +68,8 @@ async def open_media(core: Core, stack: AsyncExitStack) -> MediaRoom:
     expiry = Expiry(store, resumable, settings.storage.ttl_seconds)
     await stack.enter_async_context(core.background(expiry.run))
     await stack.enter_async_context(core.background(probing.run))
-    return MediaRoom(store, transfers, uploads, resumable, delivery, Listing(store, delivery), probing, signer)
+    listing, streams = Listing(store, delivery), Streams(store)
+    return MediaRoom(store, transfers, uploads, resumable, delivery, listing, probing, streams, links, signer)
 
 
 def _build_details(governor: Governor, settings: Settings) -> Details:

@@ -1,4 +1,7 @@
-"""`/v1/media/{id}/hls/...`: playlists and segments of what an `hls` job made, for players (RFC 8216)."""
+"""`/v1/media/{id}/hls/...`: playlists and segments of what an `hls` job made, for players (RFC 8216).
+
+The item is the job's result; or its input, which stands for the newest result that is there.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,7 @@ async def _answer(request: Request, wanted: _Wanted, media: MediaRoom, until_sen
     admitted_bytes = DOWNLOAD.most_bytes
     if request.method == "GET":
         admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, wanted.client))
-    whole = await until_sent.enter_async_context(media.store.reader(wanted.media_id))
+    whole = await until_sent.enter_async_context(media.streams.open(wanted.media_id))
     file = await open_packaged(whole, wanted.name)
     if wanted.name.endswith(_PLAYLIST) and EXPIRES_KEY in request.scope:
         response = _signed_playlist(request, file)

@@ -122,6 +122,19 @@ def test_ffmpeg_plays_it_from_the_signed_url_with_every_frame_and_the_sound(
     assert int(packets) * 1024 / 48_000 == pytest.approx(4.0, abs=0.1)
 
 
+def test_the_job_tells_where_eventsource_finds_its_events_without_a_key(
+    server: RunningServer, film: dict[str, Any]
+) -> None:
+    path = f"/v1/jobs/{film['id']}/events"
+    assert film["eventsUrl"].partition("?")[0] == path
+
+    events = httpx.get(server.url + film["eventsUrl"])
+
+    assert (events.status_code, events.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert "event: state" in events.text
+    problem_of(httpx.get(server.url + path), 401, "unauthorized")
+
+
 def test_a_signature_opens_its_own_stream_and_nothing_else(server: RunningServer, item: dict[str, Any]) -> None:
     path, _, query = item["hls"].partition("?")
     folder = path.rpartition("/")[0]
@@ -169,8 +182,48 @@ def test_what_is_not_in_it_is_not_found(server: RunningServer, item: dict[str, A
         assert (answer.status, json.load(answer)["code"]) == (404, "not_found")
 
 
-def test_an_item_that_is_no_package_has_no_stream(client: httpx.Client, film: dict[str, Any]) -> None:
-    problem_of(client.get(f"/v1/media/{film['input']}/hls/master.m3u8"), 404, "not_found")
+def test_the_video_that_it_was_made_from_plays_it_too(
+    client: httpx.Client, film: dict[str, Any], item: dict[str, Any]
+) -> None:
+    theirs, ours = f"/v1/media/{item['id']}/hls", f"/v1/media/{film['input']}/hls"
+
+    master = client.get(f"{ours}/master.m3u8")
+    segment = client.get(f"{ours}/90p/00000.m4s", headers={"Range": "bytes=5-14"})
+    head = client.head(f"{ours}/180p/00001.m4s")
+
+    assert (master.status_code, master.text) == (200, client.get(f"{theirs}/master.m3u8").text)
+    assert (segment.status_code, segment.content) == (206, client.get(f"{theirs}/90p/00000.m4s").content[5:15])
+    assert head.headers["etag"] == client.head(f"{theirs}/180p/00001.m4s").headers["etag"]
+
+
+def test_a_video_plays_the_newest_package_that_is_there_and_none_when_all_are_gone(
+    client: httpx.Client, clip: Path
+) -> None:
+    video = store(client, clip)
+    master = f"/v1/media/{video}/hls/master.m3u8"
+    problem_of(client.get(master), 404, "not_found")
+    made = []
+    for height in (90, 180):
+        job = submit(client, video, "hls", params={"heights": [height], "segmentSeconds": 4})
+        made += wait_for(client, job["id"], "succeeded", seconds=60)["result"]["media"]
+
+    newest = addresses(client.get(master).text)
+    client.delete(f"/v1/media/{made[1]['id']}").raise_for_status()
+    before = addresses(client.get(master).text)
+    client.delete(f"/v1/media/{made[0]['id']}").raise_for_status()
+
+    assert ("180p/index.m3u8" in newest, "90p/index.m3u8" in before) == (True, True)
+    problem_of(client.get(master), 404, "not_found")
+
+
+def test_advice_on_a_kind_that_there_is_not_names_it(client: httpx.Client, film: dict[str, Any]) -> None:
+    asked = client.get("/v1/memory/advice", params={"media": film["input"], "kind": "nothing"})
+
+    assert "kind" in problem_of(asked, 422, "invalid_parameter")["detail"]
+
+
+def test_an_item_from_which_nothing_was_made_has_no_stream(client: httpx.Client, clip: Path) -> None:
+    problem_of(client.get(f"/v1/media/{store(client, clip)}/hls/master.m3u8"), 404, "not_found")
 
 
 def test_it_is_deleted_with_its_item(client: httpx.Client, clip: Path) -> None:

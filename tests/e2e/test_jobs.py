@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,36 @@ def test_ffmpeg_works_for_jobs_and_the_item_is_described_as_an_upload_is(client:
     assert (item["contentType"], item["width"], item["height"]) == ("video/x-matroska", 160, 90)
     assert item["durationSeconds"] == pytest.approx(1.0, abs=0.2)
     assert 0 < done["memory"]["peakBytes"] <= done["memory"]["predictedBytes"]
+
+
+def test_results_come_with_their_bytes_where_that_is_asked_for(client: httpx.Client, media_id: str) -> None:
+    submitted = submit(client, media_id, params={"steps": 3})
+    done = wait_for(client, submitted["id"], "succeeded")
+    path = f"/v1/jobs/{submitted['id']}"
+
+    whole = client.get(path, params={"inline": "auto"})
+
+    document = whole.json()
+    (item,) = document["result"]["media"]
+    assert (b64decode(item["buffer"]), item["largeFile"]) == (b"012", False)
+    item["buffer"] = None
+    assert document == done == client.get(path, params={"inline": "never"}).json()
+    assert whole.headers["content-type"] == "application/json"
+    problem_of(client.get(path, params={"inline": "always"}), 422, "invalid_parameter")
+
+
+def test_of_a_result_that_was_deleted_and_a_job_without_results_nothing_is_missing(
+    client: httpx.Client, media_id: str
+) -> None:
+    submitted = submit(client, media_id, params={"steps": 1, "stepSeconds": 0.5})
+    unfinished = client.get(f"/v1/jobs/{submitted['id']}?inline=auto")
+    done = wait_for(client, submitted["id"], "succeeded")
+    client.delete(f"/v1/media/{done['result']['media'][0]['id']}").raise_for_status()
+
+    bare = client.get(f"/v1/jobs/{submitted['id']}?inline=auto").json()
+
+    assert unfinished.json()["result"] is None
+    assert bare["result"] == {"media": [], "summary": done["result"]["summary"]}
 
 
 def _events(text: str) -> list[tuple[str, int, dict[str, Any]]]:
@@ -180,7 +211,7 @@ def test_a_body_that_is_too_long_is_refused(client: httpx.Client) -> None:
 def test_a_kind_refuses_an_input_of_another_kind(client: httpx.Client) -> None:
     picture = client.post("/v1/media", content=png(30, 20), headers={"content-type": "image/png"}).json()["id"]
 
-    problem_of(client.post("/v1/jobs", json=order(picture, "repack")), 422, "invalid_parameter")
+    problem_of(client.post("/v1/jobs", json=order(picture, "repack")), 415, "unsupported_media")
 
 
 def test_an_input_stays_until_its_job_is_finished(client: httpx.Client, media_id: str) -> None:

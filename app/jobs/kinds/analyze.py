@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.domain.units import MIB
-from app.errors import InvalidParameter, MemoryExceedsLimit
+from app.errors import InvalidParameter, MemoryExceedsLimit, UnsupportedMedia
 from app.ffmpeg.predictor import decode_bytes, picture_bytes
 from app.jobs import signals
 from app.jobs.frame_index import FRAME_BYTES, write_index
@@ -64,6 +64,9 @@ class Analyze(JobKind[AnalyzeParams]):
     summary = "what a vision task finds in the frames of a video; scene cuts, black, silence and blur"
     params = AnalyzeParams
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
+        return {"task": "hands"}
+
     def plan(self, sources: Sequence[Source], params: AnalyzeParams, means: Means) -> Plan:
         source = sources[0]
         sampling = _sampling(source, params)
@@ -113,10 +116,11 @@ def _sampling(source: Source, params: AnalyzeParams) -> Sampling:
     """Return which frames are looked at.
 
     Raises:
+        UnsupportedMedia: it is no video.
         InvalidParameter: they contradict each other, or lie outside the video.
     """
-    if source.probe is None:
-        raise InvalidParameter("input: analyze takes a video; for pictures there is batch.")
+    if source.is_picture:
+        raise UnsupportedMedia("input: analyze takes a video; for pictures there is batch.")
     video, end = source.video, params.end
     if sum((params.sample_fps is not None, params.every_nth_frame is not None, params.keyframes)) > 1:
         raise InvalidParameter("Say one of sampleFps, everyNthFrame and keyframes.")

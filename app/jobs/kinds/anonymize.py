@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.domain.units import KIB, MIB
-from app.errors import InvalidParameter
+from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
 from app.ffmpeg.covering import Cover, covered_work, covering_bytes
 from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
@@ -52,8 +52,8 @@ class Anonymize(JobKind[AnonymizeParams]):
         """See `JobKind.plan`. A part is drawn when the one after it has been looked at: a head is covered before it is
         first seen."""
         source = sources[0]
-        if source.probe is None:
-            raise InvalidParameter("input: anonymize takes a video; a picture is made so with anonymize=faces.")
+        if source.is_picture:
+            raise UnsupportedMedia("input: anonymize takes a video; a picture is made so with anonymize=faces.")
         seconds, count = source.duration_seconds, chunk_count(source.duration_seconds, None)
         look = _look(params, source, means)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from app.domain.units import KIB, MIB
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnsupportedMedia
 from app.images.params import read_transform
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
 from app.jobs.picture_lines import Looked, PictureLine, Rendered
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
-from app.jobs.task_params import chosen_task
+from app.jobs.task_params import chosen_task, named_as_params
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
 
@@ -52,11 +52,14 @@ class Batch(JobKind[BatchParams]):
     max_inputs = 10_000
     params = BatchParams
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
+        return {"width": 640}
+
     def plan(self, sources: Sequence[Source], params: BatchParams, means: Means) -> Plan:
         work = _work(params)
         for source in sources:
             if not source.is_picture:
-                raise InvalidParameter(f"input: {source.item.id} is no picture.")
+                raise UnsupportedMedia(f"input: {source.item.id} is {source.item.content_type}, no picture.")
         count = -(-len(sources) // _PICTURES_A_STEP)
         steps = [
             Step(
@@ -122,7 +125,8 @@ def _work(params: BatchParams) -> Looked | Rendered:
         return Looked(*chosen_task(params.task, values))
     if not values:
         raise InvalidParameter("task: say a vision task, or what is to become of the pictures (width, format, ...).")
-    transform = read_transform(values)
+    with named_as_params():
+        transform = read_transform(values)
     if transform.params("watermark") is not None:
         raise InvalidParameter("watermark: it is not laid on the pictures of a batch.")
     return Rendered(transform)

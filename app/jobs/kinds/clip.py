@@ -62,6 +62,10 @@ class Clip(JobKind[ClipParams]):
     max_inputs = 32
     params = ClipParams
 
+    def usual(self, sources: Sequence[Source]) -> dict[str, Any]:
+        """Return all of it: what each part takes does not go with its length."""
+        return {"segments": [{"start": 0, "end": sources[0].duration_seconds}]}
+
     def plan(self, sources: Sequence[Source], params: ClipParams, means: Means) -> Plan:
         """See `JobKind.plan`."""
         for place, segment in enumerate(params.segments):
@@ -105,7 +109,15 @@ class Clip(JobKind[ClipParams]):
         return {
             **last,
             "accuracy": params.accuracy,
-            "segments": [{"start": start, "end": end, "frames": frames} for start, end, frames, *_ in cuts],
+            "segments": [
+                {
+                    "start": start,
+                    "end": end,
+                    "frames": frames,
+                    **({} if segment.input is None else {"input": segment.input}),
+                }
+                for segment, (start, end, frames, *_) in zip(params.segments, cuts, strict=True)
+            ],
         }
 
 

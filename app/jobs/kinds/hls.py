@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path, PurePath
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from app.errors import InvalidMedia, InvalidParameter
 from app.ffmpeg.cadence import steady_rate
 from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
+from app.ffmpeg.encoders import MIN_SIDE
 from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
 from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
@@ -31,7 +32,7 @@ _SHARE_MISSING = 0.02
 
 
 class HlsParams(JobParams):
-    heights: list[int] | None = Field(
+    heights: list[Annotated[int, Field(ge=MIN_SIDE, le=8192)]] | None = Field(
         None, min_length=1, max_length=8, description="Of the renditions, in pixels; higher than the video: as it is."
     )
     segment_seconds: float = Field(6.0, ge=1, le=30, description="How long each segment is.")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.errors import InvalidMedia, InvalidParameter
 from app.ffmpeg.cutting import chunk_count
@@ -42,6 +42,11 @@ _PIXEL_BYTES = 0.6
 _UNKNOWN_SIZE = (1280, 720)
 
 
+def _without_quotes(value: object) -> object:
+    """Take the word `false` for false: the other two values are words."""
+    return False if value == "false" else value
+
+
 class TimelapseParams(JobParams):
     speed: float | None = Field(None, ge=0.1, le=10_000, description="Of a video: how many times as fast; 10 if unset.")
     frame_rate: float = Field(25.0, ge=1, le=120, description="Frames a second of the result.")
@@ -49,7 +54,7 @@ class TimelapseParams(JobParams):
         None, ge=1, le=120, description="How long each picture is shown; unset: 1, with interpolation 2 (one between)."
     )
     max_height: int = Field(1080, ge=16, le=4320, description="The result is no higher than this.")
-    interpolate: Literal[False, "blend", "motion"] = Field(
+    interpolate: Annotated[Literal[False, "blend", "motion"], BeforeValidator(_without_quotes)] = Field(
         False, description="What is shown between two pictures: nothing, both faded, or what lies between."
     )
     missing: Literal["skip", "hold"] = Field(
@@ -206,11 +211,8 @@ def _pace(source: Source, params: TimelapseParams) -> Pace:
     ratio = pace.ratio(source.video)
     if ratio <= 1 or params.between is Between.NOTHING:
         return pace
-    if params.between is Between.MOTION:
-        raise InvalidParameter(
-            f"interpolate: the video has {ratio:.3g} frames for each that is shown; there is nothing between. "
-            "Leave it out, or take blend, which lays them over one another."
-        )
+    if params.between is Between.MOTION:  # each frame that is due is there: nothing has to be made up
+        return replace(pace, between=Between.NOTHING)
     return replace(pace, mixed=max(2, min(MOST_MIXED, round(ratio))))
 
 

@@ -115,7 +115,7 @@ def _check_codecs(params: TranscodeParams, source: Source, means: Means) -> None
         raise InvalidParameter(
             f"videoCodec: {params.container} takes {', '.join(_PICTURES[params.container])}; not {pictures}."
         )
-    unfit = [name for name in ("max_height", "frame_rate") if getattr(params, name) is not None]
+    unfit = [name for name, value in (("maxHeight", params.max_height), ("frameRate", params.frame_rate)) if value]
     if params.picture_codec == "copy" and unfit:
         raise InvalidParameter(f"videoCodec: with copy, pictures stay as they are; {' and '.join(unfit)} cannot be.")
     if source.audio is None or params.sound_codec == "none":

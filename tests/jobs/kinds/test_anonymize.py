@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from app.bootstrap import House
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnsupportedMedia
 from app.jobs.kinds.anonymize import Anonymize
 from app.vision.frame_request import FrameRequest
 from tests.ffmpeg.clips import make, tool
@@ -131,7 +131,7 @@ async def test_a_picture_is_no_video(tmp_path: Path) -> None:
     picture = make(tmp_path / "a.png", "-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1")
     opened = await bench(tmp_path, picture)
 
-    with pytest.raises(InvalidParameter, match="takes a video"):
+    with pytest.raises(UnsupportedMedia, match="takes a video"):
         Anonymize().plan(opened.sources, Anonymize.params.model_validate({}), opened.means)
 
 

@@ -6,13 +6,13 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
 
 from app.bootstrap import House
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnsupportedMedia
 from app.jobs.kinds import batch as batch_kind
 from app.jobs.kinds.batch import Batch
 from app.jobs.source import Source
@@ -106,13 +106,16 @@ async def test_a_task_tells_what_it_finds_in_each_picture(tmp_path: Path) -> Non
 async def test_what_cannot_be_done_is_refused_at_submit(tmp_path: Path, wanted: dict[str, Any], name: str) -> None:
     opened = await bench(tmp_path, *pictures_in(tmp_path, 1))
 
-    with pytest.raises(InvalidParameter, match=name):
+    with pytest.raises(InvalidParameter, match=name) as refused:
         Batch().plan(opened.sources, Batch.params.model_validate(wanted), opened.means)
+
+    errors = cast("list[dict[str, Any]]", refused.value.extra.get("errors", []))
+    assert [one["where"] for one in errors] in ([], [["params", name]])
 
 
 async def test_a_video_is_no_picture_of_a_batch(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:d=0.2")
     opened = await bench(tmp_path, clip)
 
-    with pytest.raises(InvalidParameter, match="no picture"):
+    with pytest.raises(UnsupportedMedia, match="no picture"):
         Batch().plan(opened.sources, Batch.params.model_validate({"width": 20}), opened.means)

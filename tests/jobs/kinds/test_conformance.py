@@ -97,6 +97,15 @@ async def test_a_plan_is_the_same_each_time_and_says_what_it_takes(name: str, fo
 
 
 @pytest.mark.parametrize("name", KINDS)
+async def test_what_it_would_take_is_told_without_parameters(name: str, folder: Path) -> None:
+    kind, at = KINDS[name](), await opened(name, folder)
+
+    plan = kind.plan(at.sources, kind.params.model_validate(kind.usual(at.sources)), at.means)
+
+    assert 0 < plan.predicted_bytes <= at.means.limit_bytes
+
+
+@pytest.mark.parametrize("name", KINDS)
 async def test_a_small_job_stays_within_what_its_plan_says(name: str, folder: Path, tmp_path: Path) -> None:
     kind = KINDS[name]()
     _copy_files(folder, tmp_path)

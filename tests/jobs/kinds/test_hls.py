@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from app.domain.units import MIB
-from app.errors import InvalidParameter, MemoryExceedsLimit
-from app.jobs.kinds.hls import Hls
+from app.errors import InvalidParameter, MemoryExceedsLimit, UnsupportedMedia
+from app.jobs.kinds.hls import Hls, HlsParams
 from tests.ffmpeg.clips import make, tool, turned
 from tests.jobs.bench import Bench, bench
 
@@ -147,7 +148,7 @@ async def test_frames_at_irregular_times_are_shown_at_regular_ones_and_none_is_l
 @pytest.mark.parametrize(
     ("arguments", "name", "words"),
     [
-        (("-f", "lavfi", "-i", "sine=d=1"), "a.m4a", "has no video"),
+        (("-f", "lavfi", "-i", "sine=d=1"), "a.m4a", "a video is needed"),
         (("-f", "lavfi", "-i", "color=s=2x2:d=0.2", "-c:v", "ffv1"), "a.mkv", "encoders take 16 pixels or more"),
     ],
     ids=["sound alone", "two by two pixels"],
@@ -157,8 +158,14 @@ async def test_what_cannot_be_made_is_refused(
 ) -> None:
     at = await bench(tmp_path, make(tmp_path / name, *arguments))
 
-    with pytest.raises(InvalidParameter, match=words):
+    with pytest.raises((InvalidParameter, UnsupportedMedia), match=words):
         await at.do_all(Hls())
+
+
+@pytest.mark.parametrize("heights", [[0], [-90], [15], [180, 9000], []])
+def test_a_height_that_no_encoder_takes_is_refused(heights: list[int]) -> None:
+    with pytest.raises(ValidationError, match="heights"):
+        HlsParams.model_validate({"heights": heights})
 
 
 async def test_what_can_never_fit_is_refused_with_both_numbers(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.errors import InvalidMedia, InvalidParameter
+from app.errors import InvalidMedia, InvalidParameter, UnsupportedMedia
 from app.jobs.kinds.thumbnails import Thumbnails
 from tests.ffmpeg.clips import make, turned
 from tests.jobs.bench import Bench, Kept, bench
@@ -207,7 +207,7 @@ async def test_more_pictures_than_a_job_makes_are_refused_with_the_shortest_inte
 async def test_sound_alone_has_no_pictures(tmp_path: Path) -> None:
     at = await bench(tmp_path, make(tmp_path / "a.m4a", "-f", "lavfi", "-i", "sine=d=1"))
 
-    with pytest.raises(InvalidParameter, match="has no video"):
+    with pytest.raises(UnsupportedMedia, match="a video is needed"):
         await at.do_all(Thumbnails())
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from app.bootstrap import House
 from app.errors import InvalidMedia, InvalidParameter
 from app.jobs.kinds import timelapse as timelapse_kind
-from app.jobs.kinds.timelapse import Timelapse
+from app.jobs.kinds.timelapse import Timelapse, TimelapseParams
 from app.jobs.picture_sequence import order_of
 from app.jobs.source import Source, absent
 from tests.ffmpeg.clips import make, tool
@@ -182,20 +183,36 @@ async def test_slow_motion_fades_from_frame_to_frame(tmp_path: Path) -> None:
     assert found[20] < found[21] < found[22]
 
 
-@pytest.mark.parametrize(
-    ("params", "word"),
-    [
-        ({"speed": 4, "interpolate": "motion"}, "interpolate"),
-        ({"framesPerPicture": 2}, "framesPerPicture"),
-    ],
-)
-async def test_what_does_not_go_with_a_video_is_refused(tmp_path: Path, params: dict[str, Any], word: str) -> None:
+async def test_frames_per_picture_does_not_go_with_a_video(tmp_path: Path) -> None:
     opened = await bench(
         tmp_path, make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:d=1", "-pix_fmt", "yuv420p")
     )
 
-    with pytest.raises(InvalidParameter, match=word):
-        await opened.do_all(Timelapse(), **params)
+    with pytest.raises(InvalidParameter, match="framesPerPicture"):
+        await opened.do_all(Timelapse(), framesPerPicture=2)
+
+
+async def test_motion_makes_nothing_up_where_a_fast_video_has_every_frame(tmp_path: Path) -> None:
+    opened = await bench(
+        tmp_path, make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=64x48:d=2", "-pix_fmt", "yuv420p")
+    )
+    await opened.do_all(Timelapse(), speed=4, interpolate="motion")
+    moved = opened.kept[-1].path.read_bytes()
+
+    await opened.do_all(Timelapse(), speed=4)
+
+    assert moved == opened.kept[-1].path.read_bytes()
+
+
+@pytest.mark.parametrize(("given", "taken"), [(False, False), ("false", False), ("blend", "blend")])
+def test_no_interpolation_may_be_said_as_a_word(given: object, taken: object) -> None:
+    assert TimelapseParams.model_validate({"interpolate": given}).interpolate == taken
+
+
+@pytest.mark.parametrize("wrong", [True, "true", "fade", "none"])
+def test_another_interpolation_is_refused(wrong: object) -> None:
+    with pytest.raises(ValidationError, match="interpolate"):
+        TimelapseParams.model_validate({"interpolate": wrong})
 
 
 async def test_pictures_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
