@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.jobs import job, left_over, settings, submit, wait_for
+from tests.e2e.jobs import job, left_over, settings, wait_for
 from tests.e2e.server import RunningServer, eventually, run_server
 from tests.e2e.test_jobs_killed import kill_all
 from tests.ffmpeg.clips import tool
@@ -192,7 +192,7 @@ class Stand:
         assert _count(client) == self._items
         eventually(lambda: left_over(server.root) == [])
         eventually(lambda: server.at_work() == [])
-        eventually(lambda: "ballast_storage_reserved_bytes 0\n" in client.get("/metrics").text)
+        eventually(lambda: "\nballast_storage_reserved_bytes 0.0\n" in client.get("/metrics").text)
         return [done["result"]["summary"], *(_told(client, item) for item in done["result"]["media"])]
 
 
@@ -220,7 +220,7 @@ def _told(client: httpx.Client, item: Mapping[str, Any]) -> Any:
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        command = [
+        command: list[str | Path] = [
             *(tool("ffprobe"), "-v", "error", "-count_frames", "-select_streams", "v"),
             *("-show_entries", "stream=nb_read_frames,width,height,duration", "-of", "csv=p=0", file.name),
         ]
