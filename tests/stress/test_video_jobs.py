@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -36,7 +37,7 @@ ORDERS: Mapping[str, Mapping[str, Any]] = {
     "transcode": {"videoCodec": "h264", "audioCodec": "none"},
     "analyze": {"task": "hands", "sampleFps": SAMPLE_FPS},
 }
-SETTINGS = {"BALLAST_JOBS__WORKERS": "2", "BALLAST_JOBS__IDLE_SECONDS": "2"}
+SETTINGS = {"BALLAST_JOBS__WORKERS": "2", "BALLAST_JOBS__IDLE_SECONDS": "2", "BALLAST_VISION__IDLE_SECONDS": "10"}
 
 _PHOTO_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
@@ -56,8 +57,11 @@ async def test_two_films_are_worked_on_within_512_mib_beside_photos_and_a_stream
 
 
 @pytest.mark.parametrize("seconds", LENGTHS)
-async def test_within_300_mib_they_are_worked_on_in_a_smaller_way_or_refused(stand: Stand, seconds: int) -> None:
-    outcome = await work(stand, seconds)
+async def test_within_300_mib_they_are_refused_or_worked_on_in_a_smaller_way_as_soon_as_there_is_room(
+    stand: Stand, seconds: int
+) -> None:
+    """Beside the jobs child, the zygote and a model that is in use there is none for 1080p: photos go first."""
+    outcome = await work(stand, seconds, beside_seconds=30.0 + seconds)
 
     for kind, end in outcome.ends.items():
         if end["state"] != "succeeded":
@@ -127,17 +131,24 @@ def assert_served(outcome: Outcome) -> None:
             assert end["memory"]["peakBytes"] <= end["memory"]["predictedBytes"] * MARGIN
 
 
-async def work(stand: Stand, seconds: int) -> Outcome:
-    """Have both films worked on at the same time, beside photos and a stream; nothing is left of it but results."""
+async def work(stand: Stand, seconds: int, beside_seconds: float | None = None) -> Outcome:
+    """Have both films worked on at the same time, beside photos and a stream; nothing is left of it but results.
+
+    `beside_seconds`: how long there are photos and a stream at most; None: until both are done.
+    """
     film = await asyncio.to_thread(hand_film, stand.folder / "film.mp4", seconds, (1920, 1080), RATE)
     frames = await asyncio.to_thread(extract_frames, HAND, 640, 360)
     outcome = Outcome()
     async with stand.serve(SETTINGS) as subject:
         ids = {kind: await store(subject, film) for kind in ORDERS}
-        async with watched(subject, outcome.runs), served(subject, frames, outcome):
-            jobs = {kind: await submit(subject, kind, media_id) for kind, media_id in ids.items()}
-            for kind, job in jobs.items():
-                outcome.ends[kind] = await end_of(subject, job)
+        async with watched(subject, outcome.runs):
+            async with served(subject, frames, outcome):
+                jobs = {kind: await submit(subject, kind, media_id) for kind, media_id in ids.items()}
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(beside_seconds):
+                        for job in jobs.values():
+                            await end_of(subject, job)
+            outcome.ends = {kind: await end_of(subject, job) for kind, job in jobs.items()}
         await subject.until(lambda report: not [one for one in owners(report) if one.startswith(("ffmpeg", "jobs"))])
         counts = {name: await count(subject.service.port, name) for name in (KILLED, DIED)}
         outcome.killed = {"oom": stand.group.oom_kills(), **counts}
