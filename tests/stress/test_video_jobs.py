@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
@@ -26,7 +27,7 @@ from tests.stress.running import HANDS, Stand, Subject, summary
 
 pytestmark = [pytest.mark.model, pytest.mark.photo]
 
-SHORT_SECONDS, FULL_SECONDS = 4, 600
+SHORT_SECONDS, FULL_SECONDS = 4, int(os.environ.get("STRESS_FILM_SECONDS", "600"))
 RATE, SAMPLE_FPS = 30, 5
 ANSWERED = 0.99
 LENGTHS = [
