@@ -25,6 +25,7 @@ _MACHINE = frozenset(("benchmarks", "browser", "clients", "e2e", "soak", "stress
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests stay together where several processes run them: those of a file, and those of `_MACHINE`."""
     for item in items:

@@ -12,7 +12,7 @@ from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.sheets import Cue, Grid, grid_of
 from app.ffmpeg.stills import StillFormat, most_still_bytes, still_bytes
-from app.ffmpeg.works import Work
+from app.ffmpeg.works import Expectation, Work
 from app.jobs.source import Source
 from app.jobs.still_taking import Look, look_of, pattern
 
@@ -102,7 +102,7 @@ class Sprite:
         demuxer = DEMUXERS[source.item.content_type]
         skip = ("-skip_frame", "nokey") if only_keyframes else ()
         filters = (
-            f"fps=fps=1000/{round(self.step * 1000)}:round=up,{self.grid.scale()},"
+            f"fps=fps=1000/{round(self.step * 1000)}:round=up:start_time=0,{self.grid.scale()},"
             f"tpad=stop={self.count}:stop_mode=clone,trim=end_frame={self.count},{self.grid.tile()}"
         )
         return Work(
@@ -118,4 +118,5 @@ class Sprite:
             writes=(folder,),
             file_bytes=most_still_bytes(self.grid.pixels),
             seconds=self.count * self.step,
+            expect=Expectation(frames=self.sheets),
         )

@@ -19,9 +19,9 @@ logger = logging.getLogger("ballast.memory")
 
 INTERVAL_SECONDS = 5
 INTERVALS = 720
-"""An hour. A row of numbers takes 8 bytes an interval: with the most owners, 90 KB in all."""
+"""An hour. A row of numbers takes 8 bytes an interval: with the most owners, 160 KB in all."""
 
-MAX_OWNERS = 12
+MAX_OWNERS = 24
 OTHERS = "others"
 """Owners beyond the first `MAX_OWNERS` kinds that came are counted together."""
 

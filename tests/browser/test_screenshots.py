@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.photo, pytest.mark.model]
 
 Visit = Callable[..., Visitor]
 
-MOST_BYTES = 1_000_000
-QUALITY = 72
+MOST_BYTES = 1_500_000
+QUALITY = 55
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit, folder: Path) -> None:
     for scheme in ("light", "dark"):
         visitor = visit(small_server, "memory", color_scheme=scheme, reduced_motion="reduce")
@@ -74,7 +74,7 @@ def _library(visitor: Visitor) -> None:
     if visitor.page.locator(".picture").count() == 0:
         names = ("hand_202_frames.mp4", "gesture_thumb_up_195_frames_720p.mp4", "two_hands_pose.jpg", "astronaut.png")
         visitor.choose("Choose files", *(media_folder() / name for name in names))
-    expect(visitor.page.locator(".picture")).to_have_count(4, timeout=30000)
+    visitor.until("document.querySelectorAll('.picture').length >= 4")
     visitor.until("[...document.querySelectorAll('.picture img')].every((one) => one.naturalWidth > 0)")
 
 

@@ -103,6 +103,21 @@ async def test_a_time_in_the_tail_of_the_sound_shows_the_last_frame(tmp_path: Pa
     assert [frame_of(one.path) for one in pictures(at)] == pytest.approx([24], abs=1)
 
 
+@pytest.mark.parametrize("params", [{"count": 1}, {"interval": 0.3}, {"count": 9}])
+async def test_a_video_whose_first_frame_comes_late_has_all_its_tiles(tmp_path: Path, params: dict[str, Any]) -> None:
+    video = make(
+        tmp_path / "a.mp4",
+        *("-f", "lavfi", "-i", "testsrc2=d=1:s=160x90:r=25", "-f", "lavfi", "-i", "sine=d=1", "-pix_fmt", "yuv420p"),
+        *("-movflags", "frag_keyframe+empty_moov"),  # the first frame is shown at 0.08 s
+    )
+    at = await bench(tmp_path, video)
+
+    summary = await at.do_all(Thumbnails(), sprite=True, **params)
+
+    assert len(pictures(at)) == summary["count"]
+    assert len([one for one in at.kept if "-sprite-" in one.name]) == len(summary["sprite"]["sheets"])
+
+
 async def test_a_turned_video_gives_upright_pictures(tmp_path: Path) -> None:
     plain = make(tmp_path / "plain.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1", "-pix_fmt", "yuv420p")
     video = tmp_path / "a.mp4"
