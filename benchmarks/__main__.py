@@ -33,6 +33,7 @@ SHORT: dict[str, list[str]] = {
     "ratios": ["--short"],
     "telemetry": [],
     "faces": ["--short"],
+    "video": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

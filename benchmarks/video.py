@@ -1,72 +1,84 @@
-"""FFmpeg's peak memory against what is predicted: `python -m benchmarks.video predict [HEIGHTS] [ENCODERS]`.
+"""Jobs on videos against what anybody would do by hand; and the prediction of ffmpeg's memory.
 
-Each run is reserved, caged and watched as in the service. Heights are such as `360,720,1080`. The table has the error
-of each prediction, its end the mean and the worst.
+    python -m benchmarks.video [transcode clip analyze submit predict ...] [--seconds 60] [--rounds 3] [--short]
+    python -m benchmarks.video predict [--heights 360,720] [--encoders libx264,libx265]
+
+`transcode` and `clip` are measured against one ffmpeg with the same options, `analyze` against a script that pipes all
+frames, makes some of them smaller and looks at them with the same model. A ratio is made within a round. Jobs are
+timed from their first step to their end; `submit` has the time before that. `predict` prints a grid.
 """
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
-from app.domain.units import MIB
-from app.ffmpeg.cutting import Span
-from app.ffmpeg.encoders import ENCODERS, Encoder
-from app.ffmpeg.parts import Look, PartOrder, part_work
-from app.ffmpeg.profiles import Profile, Rung
-from app.ffmpeg.workroom import Workroom
-from tests.ffmpeg.clips import tool
-from tests.ffmpeg.rooms import Governor, workroom
+from benchmarks.server import SCRATCH
+from benchmarks.table import Measure, print_heading, print_measures
+from benchmarks.video_encode import measure_clip, measure_transcode
+from benchmarks.video_films import hand_film
+from benchmarks.video_grid import print_errors
+from benchmarks.video_looking import measure_analyze
+from benchmarks.video_service import job_service
+from benchmarks.video_submit import measure_submit
 
-_SECONDS, _RATE = 2, 30
+_ALL = ("transcode", "clip", "analyze", "submit")
+_SHORT_SECONDS, _SHORT_HEIGHT = 6, 180
 
 
 def main() -> None:
-    words = sys.argv[1:]
-    if not words or words[0] != "predict":
-        sys.exit(__doc__)
-    heights = [int(height) for height in (words[1] if len(words) > 1 else "360,720").split(",")]
-    names = words[2].split(",") if len(words) > 2 else [encoder.name for encoder in ENCODERS]
-    asyncio.run(_predict(heights, [encoder for encoder in ENCODERS if encoder.name in names]))
+    arguments = _arguments()
+    parts = arguments.parts or _ALL
+    if measured := [name for name in _ALL if name in parts]:
+        print_heading(
+            "benchmarks.video",
+            f"{', '.join(measured)}: a film of {arguments.seconds} s, {arguments.height} lines, "
+            f"{arguments.rounds} rounds",
+        )
+        print_measures(_measure(measured, arguments))
+    if "predict" in parts:
+        print_errors(
+            [int(height) for height in arguments.heights.split(",")],
+            [name for name in arguments.encoders.split(",") if name],
+        )
 
 
-async def _predict(heights: list[int], encoders: list[Encoder]) -> None:
-    room, errors = workroom(Governor(total_bytes=64 << 30)), []
-    with tempfile.TemporaryDirectory() as name:
-        for height in heights:
-            source = _film(Path(name) / f"{height}.mp4", height)
-            for encoder in encoders:
-                for profile in Profile:
-                    predicted, peak = await _measured(room, source, encoder, profile)
-                    errors.append(predicted / peak - 1)
-                    print(
-                        f"{encoder.name:12} {height:5}p {profile.name:9}"
-                        f" peak {peak / MIB:6.0f} MiB, predicted {predicted / MIB:6.0f}, {errors[-1]:+5.0%}",
-                        flush=True,
-                    )
-    mean = sum(map(abs, errors)) / len(errors)
-    print(f"{len(errors)} runs: mean error {mean:.1%}, from {min(errors):+.0%} to {max(errors):+.0%}")
+def _measure(parts: list[str], arguments: argparse.Namespace) -> list[Measure]:
+    found: list[Measure] = []
+    SCRATCH.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=SCRATCH) as name:
+        folder, rounds = Path(name), arguments.rounds
+        if set(parts) != {"submit"}:
+            film = hand_film(folder / "film.mp4", arguments.seconds, arguments.height)
+            with job_service() as jobs:
+                jobs.do("transcode", jobs.store(film), {"maxHeight": 90})  # the jobs child is there from now on
+                if "transcode" in parts:
+                    found += measure_transcode(jobs, film, rounds, True if arguments.short else "auto")
+                if "clip" in parts:
+                    found += measure_clip(jobs, film, arguments.seconds, rounds)
+                if "analyze" in parts:
+                    found += measure_analyze(jobs, film, rounds)
+        if "submit" in parts:
+            found += measure_submit(folder, rounds)
+    return found
 
 
-def _film(path: Path, height: int) -> Path:
-    picture = f"testsrc2=s={height * 16 // 9 // 2 * 2}x{height}:r={_RATE}:d={_SECONDS},noise=alls=10:allf=t"
-    codec = ("-c:v", "libx264", "-preset", "veryfast", "-g", "60", "-pix_fmt", "yuv420p")
-    subprocess.run([tool(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, *codec, path], check=True)
-    return path
-
-
-async def _measured(room: Workroom, source: Path, encoder: Encoder, profile: Profile) -> tuple[int, int]:
-    """Return what is predicted for one encode, and its peak."""
-    video = (await room.probe(source, "video/mp4")).video
-    assert video is not None
-    look = Look(encoder, video.width, video.height, 66)
-    span = Span(0.0, float(_SECONDS), _SECONDS * _RATE)
-    order = PartOrder(source, "video/mp4", video, float(_SECONDS), span, None, look)
-    report = await room.run(part_work(order, Rung(profile), source.with_name("out.mp4")))
-    return report.predicted_bytes, report.peak_bytes
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(_ALL)} (all of these), predict")
+    parser.add_argument("--seconds", type=int, default=60, help="length of the film")
+    parser.add_argument("--height", type=int, default=1080, help="of its pictures")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--heights", default="360,720", help="of predict")
+    parser.add_argument("--encoders", default="", help="of predict: names of ffmpeg's, with commas; all if unset")
+    parser.add_argument("--short", action="store_true", help="one round with a film of some seconds")
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.parts if name not in (*_ALL, "predict")]:
+        parser.error(f"there is no part {', '.join(unknown)}")
+    if arguments.short:
+        arguments.seconds, arguments.height, arguments.rounds = _SHORT_SECONDS, _SHORT_HEIGHT, 1
+    return arguments
 
 
 if __name__ == "__main__":

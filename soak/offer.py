@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soak.http import HttpClient
+from soak.jobs import KINDS
 from soak.plan import ALL_TASKS, SoakPlan
 
 _NEVER = ("batches of pictures", "resumable uploads", "downloads", "an object store")
@@ -62,8 +63,11 @@ def chosen_tasks(plan: SoakPlan, offer: Offer) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def untried(plan: SoakPlan, offer: Offer, tasks: Sequence[str]) -> list[str]:
-    """Return what a soak by this plan did not try, each with the reason in parentheses, as far as there is one."""
+def untried(plan: SoakPlan, offer: Offer, tasks: Sequence[str], *, has_film: bool) -> list[str]:
+    """Return what a soak by this plan did not try, each with the reason in parentheses, as far as there is one.
+
+    `has_film`: there was one for jobs.
+    """
     left = [task for task in offer.tasks if task not in tasks]
     found = [f"the tasks {', '.join(left)} (--tasks)"] if left else []
     found += [f"the tasks {', '.join(offer.without_model)} (no model)"] if offer.without_model else []
@@ -71,7 +75,12 @@ def untried(plan: SoakPlan, offer: Offer, tasks: Sequence[str]) -> list[str]:
         found.append("images (the service has none)")
     elif not plan.images:
         found.append("images (--images 0)")
-    found.append("jobs (this soak has no load of them)" if offer.jobs else "jobs (the service has none)")
+    if not offer.jobs:
+        found.append("jobs (the service has none)")
+    elif not plan.jobs:
+        found.append("jobs (--jobs 0)")
+    else:
+        found.append(f"jobs of other kinds than {', '.join(KINDS)}" if has_film else "jobs (no ffmpeg to draw a film)")
     found += ["streams (--streams 0)"] if not plan.streams else []
     found += ["uploads (--upload 0)"] if not plan.upload_bytes else []
     return [*found, *_NEVER]

@@ -17,7 +17,8 @@ class SoakPlan:
 
     `photos` pictures are analysed, `in_flight` at a time, by the `tasks` in turn; with `minutes` as many as there is
     time for. Beside them `streams` WebSockets send `frames_per_second` frames each, `images` pictures at a time are
-    transformed where the service does that, and one upload of `upload_bytes` comes in.
+    transformed where the service does that, `jobs` at a time are done on a small film where it has jobs, and one upload
+    of `upload_bytes` comes in.
     """
 
     limit_bytes: int
@@ -30,3 +31,4 @@ class SoakPlan:
     upload_bytes: int = GIB
     tasks: tuple[str, ...] = ("hands",)
     images: int = 1
+    jobs: int = 1

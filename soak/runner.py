@@ -17,8 +17,10 @@ from typing import Any
 from app.settings import Settings
 from soak.cgroup import GroupUnavailable, MemoryGroup, memory_group
 from soak.cold import drop_from_cache, program_folders
+from soak.film import draw_film
 from soak.http import HttpClient
 from soak.images import ImageLoad
+from soak.jobs import JobLoad
 from soak.load import Load
 from soak.offer import chosen_tasks, read_offer, untried
 from soak.pictures import read_pictures
@@ -71,9 +73,12 @@ async def run_soak(plan: SoakPlan, settings: Settings, show: Progress) -> Outcom
             tasks = chosen_tasks(plan, offer)
             load = Load(plan, tasks, service.port, pictures, tally := Tally())
             images = [ImageLoad(service.port, pictures, tally) for _ in range(plan.images if offer.images else 0)]
-            driven = load.run(*(image.run() for image in images))
+            film = await asyncio.to_thread(draw_film) if offer.jobs and plan.jobs else None
+            jobs = [JobLoad(service.port, film, tasks[0], tally) for _ in range(plan.jobs)] if film else []
+            beside = [*(image.run() for image in images), *(job.run() for job in jobs)]
+            driven = load.run(*beside)
             seen, left = await _drive(driven, tally, service, group, show)
-            remarks.append(f"not tried: {', '.join(untried(plan, offer, tasks))}")
+            remarks.append(f"not tried: {', '.join(untried(plan, offer, tasks, has_film=bool(film)))}")
             ending = await _stop(service)
             if group is not None:
                 seen.oom_kills = group.oom_kills()

@@ -23,6 +23,8 @@ class Tally:
     wrong_answers: Counter[str] = field(default_factory=Counter)
     image_answers: Counter[str] = field(default_factory=Counter)
     image_seconds: list[float] = field(default_factory=list)
+    job_ends: Counter[str] = field(default_factory=Counter)
+    job_seconds: list[float] = field(default_factory=list)
     frames_sent: int = 0
     frame_answers: Counter[str] = field(default_factory=Counter)
     frame_modes: Counter[str] = field(default_factory=Counter)

@@ -148,6 +148,8 @@ def _answer_rows(tally: Tally) -> Iterator[Row]:
     yield Row("modes of photos", _counts(tally.photo_modes))
     if tally.image_answers:
         yield Row("images", f"{tally.image_answers.total()}, {_counts(tally.image_answers)}")
+    if tally.job_ends:
+        yield Row("jobs", _counts(tally.job_ends))
     yield Row("frames", f"{tally.frames_sent} sent, {_counts(tally.frame_answers)}")
     yield Row("modes of frames", _counts(tally.frame_modes))
     yield _counted("other answers", [f"{count} x {name}" for name, count in tally.wrong_answers.most_common()])
@@ -162,6 +164,8 @@ def _time_rows(tally: Tally) -> Iterator[Row]:
     yield Row("photo p50/p95/p99", _percentiles(tally.photo_seconds))
     if tally.image_seconds:
         yield Row("image p50/p95/p99", _percentiles(tally.image_seconds))
+    if tally.job_seconds:
+        yield Row("job p50/p95/p99", _percentiles(tally.job_seconds))
     yield Row("frame lag p50/p95/p99", _percentiles(tally.frame_seconds))
     live = percentile(tally.live_seconds, 0.99)
     found = f"{_percentiles(tally.live_seconds)}, max {max(tally.live_seconds, default=0) * 1000:.0f}"

@@ -79,7 +79,8 @@ class Steps:
         if ticket is None or ticket.run != ask.run or ticket.is_leaving:
             return Answer("stopped")
         written = await self._parts.steps.get(ask.job_id, ask.place)
-        if written.is_done:
+        if written.is_done:  # perhaps the last one, and then the service died
+            await self._end_after(ticket, ticket.job or await self._parts.book.get(ask.job_id), ask.place)
             return Answer("done")
         if not written.is_next:  # the child remembers more than the book: it begins again
             return Answer("astray")
@@ -168,12 +169,21 @@ class Steps:
         job = ticket.job.changed(progress=min(1.0, max(ticket.job.progress, done)))
         await parts.steps.finish(job, place, result)
         self._tickets.note(ticket, job)
-        if place + 1 == job.step_count:
-            kind = parts.kinds[job.kind]
-            results = list((await parts.steps.results(job.id)).values())
-            summary = kind.summary_of(kind.params.model_validate(job.params), results)
-            await parts.endings.succeed(job, summary)
+        await self._end_after(ticket, job, place)
         return Answer("done")
+
+    async def _end_after(self, ticket: Ticket, job: Job, place: int) -> None:
+        """If that was the last step, write down that the job has succeeded."""
+        if place + 1 < job.step_count or ticket.is_ending:
+            return
+        ticket.is_ending = True
+        try:
+            kind = self._parts.kinds[job.kind]
+            results = list((await self._parts.steps.results(job.id)).values())
+            summary = kind.summary_of(kind.params.model_validate(job.params), results)
+            await self._parts.endings.succeed(job, summary)
+        finally:
+            ticket.is_ending = False
 
     async def _put_off(self, ticket: Ticket, place: int, written: WrittenStep, error: BallastError) -> Answer:
         """A step ended without a result: it is tried again later, or its job has failed."""

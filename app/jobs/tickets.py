@@ -18,6 +18,7 @@ class Ticket:
     """`job` is there once it was begun in this run of the service. `is_sent`: the jobs child knows of it.
 
     `is_asleep`: it waits, without a place, for memory or another try, `waits` times by now. `work`: its step at work.
+    `is_ending`: its end is being written down.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Ticket:
     is_sent: bool = False
     is_asleep: bool = False
     is_leaving: bool = False
+    is_ending: bool = False
     waits: int = 0
     work: asyncio.Task[None] | None = None
 

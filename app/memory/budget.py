@@ -100,6 +100,12 @@ class MemoryBudget:
         waiter = self._admission.next
         return None if waiter is None else waiter.holder.lease
 
+    @property
+    def next_priority(self) -> Priority | None:
+        """The class of the waiter who is next; None where nobody waits."""
+        waiter = self._admission.next
+        return None if waiter is None else waiter.priority
+
     def notify_waiting(self, listener: Callable[[], None]) -> None:
         """Have a listener called each time that the waiter who is next is found to lack bytes; it must be quick."""
         self._admission.on_wait = listener

@@ -8,6 +8,9 @@ Where that is not enough, demand for the models that are there is served togethe
 `TURN_SECONDS`: then the one that has been loaded for longest is closed to newcomers, who wait for its next load; it
 goes when those have finished who had it. Models that streams use have their turn last. Where it is the bytes of a
 call that are waited for, the model that is to answer it stays: it would be loaded again for the same call.
+
+Work in the background that needs more than all of them hold takes none that was used a short while ago: it could not
+begin, and photos would wait for their model each time (measured in 300 MiB: 59 photos of 1000 were answered).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from app.domain.pressure import PressureLevel
+from app.domain.priority import Priority
 from app.memory.governor import Governor
 from app.memory.reclaim import ReclaimPriority
 from app.vision.accounts import ChildAccount
@@ -35,6 +39,9 @@ _LOOK_SECONDS = 0.02
 
 _REST_SECONDS = 1.0
 """How long a model must have been unused to go where no other is waited for: its next call may be coming in."""
+
+_VAIN_REST_SECONDS = 10.0
+"""The same where all of them would not be enough."""
 
 _RECLAIM_SECONDS = 0.05
 
@@ -86,7 +93,8 @@ class Eviction:
             return True
         if self._short_since is None:
             self._short_since = self._clock()
-        self._end_turn()
+        if not self._is_in_vain:
+            self._end_turn()
         return True
 
     def make_room(self, wanted_bytes: int | None, rest_seconds: float = 0.0) -> list[ChildAccount]:
@@ -107,8 +115,19 @@ class Eviction:
     @property
     def _rest_seconds(self) -> float:
         """How long what goes must have been unused: for a load not at all; for what calls need a moment, at first."""
+        if self._is_in_vain:
+            return _VAIN_REST_SECONDS
         is_urgent = self._is_turn_over or any(model.is_waiting for model in self._models)
         return 0.0 if is_urgent else _REST_SECONDS
+
+    @property
+    def _is_in_vain(self) -> bool:
+        """Whether a batch is next, no model is waited for, and all children together hold less than is missing."""
+        budget = self._governor.budget
+        if budget.next_priority is not Priority.BATCH or any(model.is_waiting for model in self._models):
+            return False
+        held_bytes = sum(account.reserved_bytes for model in self._models for account in model.accounts)
+        return held_bytes < (budget.missing_bytes or 0)
 
     @property
     def _is_turn_over(self) -> bool:

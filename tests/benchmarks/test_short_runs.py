@@ -39,6 +39,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("images", "| hits a second and core, by CPU "),
         ("vision", "| throughput over that of the bare processes "),
         ("children", "| memory of pose back after its end "),
+        ("video", "| submit to start, jobs child there "),
         ("ratios", "| round trip of a photo, 1/s "),
     ],
 )

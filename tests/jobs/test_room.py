@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.bootstrap import House, open_house
-from app.errors import NotFound, QueueFull, StorageFull
+from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
 from app.jobs.states import JobState
@@ -88,6 +88,32 @@ async def test_a_paused_job_can_be_cancelled(tmp_path: Path) -> None:
         assert cancelled.state is JobState.CANCELLED
         assert not opened.jobs.folders.path(job.id).exists()
         assert opened.core.store.usage().reserved_bytes == 0
+
+
+async def test_a_job_whose_end_could_not_be_written_down_ends_in_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def fail(*_: object) -> None:
+        tried.set()
+        raise StorageUnavailable("The book cannot be used.", retry_after_seconds=1)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.jobs.endings.Endings.succeed", fail)
+        async with house(tmp_path) as opened:
+            job = await _submit(opened, await _picture(opened), steps=2)
+            async with asyncio.timeout(60):
+                await tried.wait()
+            unfinished = await opened.jobs.desk.get(job.id)
+
+    async with house(tmp_path) as opened:
+        ended = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (unfinished.state, unfinished.progress) == (JobState.RUNNING, 1.0)
+    assert ended.state is JobState.SUCCEEDED
+    assert ended.summary is not None
+    assert ended.summary["counted"] == [0, 1]
 
 
 async def test_an_unexpected_error_is_tried_again_and_then_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_task_that_cannot_be_asked_for_is_refused(task: str, words: str) -> No
 
 
 def test_what_is_not_tried_is_named_with_its_reason() -> None:
-    named = untried(plan(streams=0, upload_bytes=0, images=0), OFFER, ["hands"])
+    named = untried(plan(streams=0, upload_bytes=0, images=0), OFFER, ["hands"], has_film=False)
 
     assert named[:6] == [
         "the tasks pose (--tasks)",
@@ -41,10 +41,10 @@ def test_what_is_not_tried_is_named_with_its_reason() -> None:
 
 
 def test_what_is_tried_is_not_named() -> None:
-    named = untried(plan(), Offer(("hands",), (), images=True, jobs=True), ["hands"])
+    named = untried(plan(), Offer(("hands",), (), images=True, jobs=True), ["hands"], has_film=True)
 
     assert not any(name.startswith(("the tasks", "images", "streams", "uploads")) for name in named)
-    assert "jobs (this soak has no load of them)" in named
+    assert "jobs of other kinds than transcode, thumbnails, analyze" in named
     assert "downloads" in named
 
 
@@ -55,3 +55,10 @@ async def test_a_service_is_asked_for_what_it_offers() -> None:
         offer = await read_offer(port)
 
     assert offer == Offer(("hands",), ("pose",), images=True, jobs=False)
+
+
+def test_why_there_are_no_jobs_is_told() -> None:
+    offer = Offer(("hands",), (), images=True, jobs=True)
+
+    assert "jobs (--jobs 0)" in untried(plan(jobs=0), offer, ["hands"], has_film=False)
+    assert "jobs (no ffmpeg to draw a film)" in untried(plan(), offer, ["hands"], has_film=False)

@@ -221,6 +221,29 @@ async def test_an_idle_model_is_not_taken_at_once_for_what_is_no_vision(house: T
     taken.release()
 
 
+async def test_a_batch_that_needs_more_than_all_models_hold_takes_none_that_was_used_a_short_while_ago(
+    house: ToyHouse,
+) -> None:
+    await house.analyze(Noses)
+    taken = house.fill(0)
+    wanted_bytes = Noses.model_bytes + MIB
+    pending = house.governor.budget.reserve({"film": wanted_bytes}, owner="ffmpeg", priority=Priority.BATCH)
+    waiting = asyncio.create_task(pending.__aenter__())
+    await until(lambda: house.governor.budget.missing_bytes == wanted_bytes)
+    house.clock.now += 2 * TURN_SECONDS
+    house.vision.eviction.look()
+    await house.governor.reclaim.reclaim(wanted_bytes)
+    a_short_while_after = house.loaded
+    house.clock.now += 10
+    house.vision.eviction.look()
+    await until(lambda: house.loaded == [])
+    taken.release()
+    await waiting
+
+    assert a_short_while_after == ["model:noses"]
+    await pending.__aexit__(None, None, None)
+
+
 async def test_room_is_looked_for_again_when_a_call_begins_to_wait(house: ToyHouse) -> None:
     for task in (Noses, Feet):
         await house.analyze(task)
