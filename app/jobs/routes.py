@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response, StreamingResponse
 
 from app.errors import (
@@ -40,6 +41,15 @@ from app.jobs.states import JobState
 from app.media.content import UntilSent
 from app.media.delivery import Inline
 from app.media.transfers import DOWNLOAD
+
+
+class _JobId(StringConvertor):
+    """Any name but that of our own address: `DELETE /v1/jobs/kinds` is a wrong method, not a job that is not there."""
+
+    regex = "(?!kinds(?:/|$))[^/]+"
+
+
+register_url_convertor("job_id", _JobId())
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=GUARDED)
 
@@ -126,7 +136,7 @@ async def list_job_kinds(
 
 
 @router.get(
-    "/{job_id}",
+    "/{job_id:job_id}",
     response_model=JobSchema,
     responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
 )
@@ -152,7 +162,7 @@ async def _listener(jobs: JobsDep, client: ClientDep, job_id: str) -> AsyncItera
 
 
 @router.get(
-    "/{job_id}/events",
+    "/{job_id:job_id}/events",
     summary="Server-sent events: the present state at once, then each change, until the job ends",
     response_class=EventSourceResponse,
     responses=problem_responses(NotFound, TooManyRequests, Overloaded, StorageUnavailable),
@@ -170,21 +180,23 @@ async def follow_job(
         yield ServerSentEvent(event=event.name, id=str(event.number), data=data)  # type: ignore[misc]
 
 
-@router.post("/{job_id}/cancel", responses=_ONE)
+@router.post("/{job_id:job_id}/cancel", responses=_ONE)
 async def cancel_job(job_id: str, jobs: JobsDep) -> JobSchema:
     """End a job: nothing runs for it any more, and its files are gone. One that is finished stays as it is."""
     return await jobs.answers.describe(await jobs.desk.cancel(job_id))
 
 
 @router.post(
-    "/{job_id}/retry", status_code=202, responses={**_ONE, **problem_responses(NotFound, Conflict, StorageUnavailable)}
+    "/{job_id:job_id}/retry",
+    status_code=202,
+    responses={**_ONE, **problem_responses(NotFound, Conflict, StorageUnavailable)},
 )
 async def retry_job(job_id: str, jobs: JobsDep) -> JobSchema:
     """Have a failed or cancelled job begin again, at the first step that is not done."""
     return await jobs.answers.describe(await jobs.desk.retry(job_id))
 
 
-@router.delete("/{job_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
+@router.delete("/{job_id:job_id}", status_code=204, responses=problem_responses(NotFound, Conflict, StorageUnavailable))
 async def delete_job(
     job_id: str,
     jobs: JobsDep,

@@ -73,9 +73,11 @@ class TakenOver(Model):
         folders = (root, root / "media", Path(__file__).parent, self._asset.parent)
         others = (os.getppid(), self._params.sibling)
         hijacker = Hijacker(self._params.api, others, root / "state" / "url_secret", folders)
-        (channel,) = [number for number in range(64) if is_socket(number)]
         outcomes = hijacker.outcomes()
-        outcomes |= {name: _outcome(attempt) for name, attempt in hijacker.channel(channel)}
+        for channel in [number for number in range(64) if is_socket(number)]:  # of messages, and of descriptors
+            outcomes |= {
+                f"{name} ({channel})": _outcome(attempt) for name, attempt in hijacker.channel(channel)
+            }
         own = {"environment": sorted(os.environ), "model": _outcome(lambda: self._asset.read_bytes()[:4])}
         return Found([{"outcomes": outcomes, **own}])
 
@@ -178,7 +180,7 @@ def test_the_service_is_as_it_was(taken_over: dict[str, object], server: Running
         assert client.get("/health/live").status_code == 200
         assert client.get("/v1/media").status_code == 401
     folders = sorted(path.name for path in server.root.iterdir())
-    assert folders == ["derived", "lock", "media", "staging", "state", "tmp"]
+    assert folders == ["derived", "jobs", "lock", "media", "staging", "state", "tmp"]
     assert os.getpriority(os.PRIO_PROCESS, server.process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
 
 
