@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from app.storage.writer import FinishedFile
 
 _PIECE_BYTES = 1 << 20
 
+_SETTLING_SECONDS = 30.0
+"""How long a result waits until it is known how long it lasts; then it is found out later, as of an upload."""
+
 _EXTENSIONS = {
     "application/json": ".jsn",
     "application/x-ndjson": ".ndjson",
@@ -36,12 +40,14 @@ _EXTENSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where results go, and what is asked about them."""
+    """Where results go, and what is asked about them. `settle` has the details of an item found out, and waits for them
+    for so many seconds at most."""
 
     store: MediaStore
     uploads: Uploads
     disk: DiskThreads
     synced: bool
+    settle: Callable[[str, float], Awaitable[MediaItem]]
 
 
 class Keeper:
@@ -76,9 +82,13 @@ class Keeper:
         is_other = media_type.kind is MediaKind.OTHER
         details = MediaDetails() if is_other else await shelf.uploads.inspect(media_type, head, path)
         item = FinishedFile(path, size_bytes, sha256, media_id, clean_name(name, media_type), media_type, details)
-        shelf.uploads.follow(await shelf.store.adopt(item))
+        kept = await shelf.store.adopt(item)
+        shelf.uploads.follow(kept)
         await shelf.disk.run(unlink, path)
         self._folders.handed_over(job_id, size_bytes)
+        if kept.details.pending:  # an upload does not wait for a slow probe; whoever reads a finished job wants to know
+            with suppress(BallastError):
+                await shelf.settle(media_id, _SETTLING_SECONDS)
         return media_id
 
     async def discard(self, job_id: str) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from app.bootstrap import House, open_house
+from app.domain.media import MediaDetails
 from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
 from app.jobs.states import JobState
 from app.settings import Settings
+from tests.e2e.jobs import clip
 from tests.memory.gauges import FakeGauge
 from tests.samples import png
 
@@ -73,6 +75,26 @@ async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_go
 
     assert 0 < paused.progress < 1
     assert done.state is JobState.SUCCEEDED
+
+
+async def test_a_result_waits_for_its_details_where_an_upload_would_not(tmp_path: Path) -> None:
+    async def slow(*_: object) -> MediaDetails:
+        return MediaDetails(pending=True)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield clip()
+
+    async with house(tmp_path) as opened:
+        video = await opened.media.uploads.receive(chunks(), "a.mp4", None)
+        opened.media.uploads.inspect = slow
+        form = OrderForm.model_validate({"kind": "repack", "input": video.id})
+        job = await opened.jobs.submissions.submit(form, "client")
+
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+        document = await opened.jobs.answers.describe(done)
+
+    assert document.result is not None
+    assert [(item.width, item.height, item.details) for item in document.result.media] == [(160, 90, "complete")]
 
 
 async def test_a_paused_job_can_be_cancelled(tmp_path: Path) -> None:
