@@ -31,4 +31,4 @@ class SoakPlan:
     upload_bytes: int = GIB
     tasks: tuple[str, ...] = ("hands",)
     images: int = 1
-    jobs: int = 1
+    jobs: int = 0

@@ -33,7 +33,7 @@ class Soak(Command):
         add("--count", type=int, default=1000, help="photos to send (default: 1000)")
         add("--tasks", type=_tasks, default=("hands",), help="vision tasks, with commas, or `all` (default: hands)")
         add("--images", type=int, default=1, help="pictures at a time that are transformed, where that is offered")
-        add("--jobs", type=int, default=1, help="jobs at a time on a small film, where they are offered")
+        add("--jobs", type=int, default=0, help="jobs at a time on a small film (default: none)")
         add("--streams", type=int, default=4, help="WebSocket streams at 30 frames a second (default: 4)")
         add("--upload", type=_size, default=GIB, help="size of the upload beside them; 0: none (default: 1G)")
         add("--log", type=Path, metavar="FILE", help="keep the log of the service")

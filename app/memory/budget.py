@@ -101,10 +101,10 @@ class MemoryBudget:
         return None if waiter is None else waiter.holder.lease
 
     @property
-    def next_priority(self) -> Priority | None:
-        """The class of the waiter who is next; None where nobody waits."""
+    def next_batch_bytes(self) -> int:
+        """What the waiter who is next is to be granted, if it is of the class BATCH; else 0."""
         waiter = self._admission.next
-        return None if waiter is None else waiter.priority
+        return waiter.nbytes if waiter is not None and waiter.priority is Priority.BATCH else 0
 
     def notify_waiting(self, listener: Callable[[], None]) -> None:
         """Have a listener called each time that the waiter who is next is found to lack bytes; it must be quick."""

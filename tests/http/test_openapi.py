@@ -84,7 +84,7 @@ def test_it_is_a_valid_description_of_openapi_3_1(document: dict[str, Any]) -> N
 def test_every_route_is_described_but_pages_and_refusals(app: FastAPI, document: dict[str, Any]) -> None:
     """`tests/test_docs.py` compares the description with the contract."""
     routes = {
-        (method.lower(), re.sub(r":\w+}", "}", route.path))  # without convertors
+        (method.lower(), re.sub(r":\w+}", "}", route.path or ""))  # without convertors
         for route in iter_route_contexts(app.routes)
         for method in route.methods or ()
         if isinstance(route.original_route, APIRoute)

@@ -41,7 +41,7 @@ def test_what_is_not_tried_is_named_with_its_reason() -> None:
 
 
 def test_what_is_tried_is_not_named() -> None:
-    named = untried(plan(), Offer(("hands",), (), images=True, jobs=True), ["hands"], has_film=True)
+    named = untried(plan(jobs=1), Offer(("hands",), (), images=True, jobs=True), ["hands"], has_film=True)
 
     assert not any(name.startswith(("the tasks", "images", "streams", "uploads")) for name in named)
     assert "jobs of other kinds than transcode, thumbnails, analyze" in named
@@ -61,4 +61,4 @@ def test_why_there_are_no_jobs_is_told() -> None:
     offer = Offer(("hands",), (), images=True, jobs=True)
 
     assert "jobs (--jobs 0)" in untried(plan(jobs=0), offer, ["hands"], has_film=False)
-    assert "jobs (no ffmpeg to draw a film)" in untried(plan(), offer, ["hands"], has_film=False)
+    assert "jobs (no ffmpeg to draw a film)" in untried(plan(jobs=1), offer, ["hands"], has_film=False)

@@ -47,6 +47,18 @@ async def test_several_tasks_in_turn_stay_within_300_mib_and_what_was_not_tried_
     assert "hands" not in left
 
 
+@pytest.mark.parametrize("group", [768 * MIB], indirect=True)
+@pytest.mark.usefixtures("group")
+async def test_a_short_mixed_load_with_jobs_stays_within_768_mib(folder: Path) -> None:
+    plan = replace(SHORT, limit_bytes=768 * MIB, photos=60, upload_bytes=MIB, jobs=1)
+
+    verdict = await _run(plan, folder)
+
+    assert not _missed(verdict) - _TIMES, render(verdict)
+    assert "succeeded" in verdict.row("jobs").found
+    assert "jobs of other kinds than transcode" in "".join(verdict.remarks)
+
+
 @pytest.mark.stress
 @pytest.mark.timeout(3600)
 @pytest.mark.usefixtures("group")

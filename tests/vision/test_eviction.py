@@ -244,6 +244,27 @@ async def test_a_batch_that_needs_more_than_all_models_hold_takes_none_that_was_
     await pending.__aexit__(None, None, None)
 
 
+async def test_long_work_in_the_background_takes_no_model_that_was_used_a_short_while_ago(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vision.eviction._BRIEF_BYTES", MIB)
+    await house.analyze(Noses)
+    taken = house.fill(0)
+    pending = house.governor.budget.reserve({"film": MIB + 1}, owner="ffmpeg", priority=Priority.BATCH)
+    waiting = asyncio.create_task(pending.__aenter__())
+    await until(lambda: house.governor.budget.missing_bytes == MIB + 1)
+    house.clock.now += 2 * TURN_SECONDS
+    house.vision.eviction.look()
+    a_short_while_after = house.loaded
+    house.clock.now += 10
+    await waiting
+
+    assert a_short_while_after == ["model:noses"]
+    assert house.loaded == []
+    await pending.__aexit__(None, None, None)
+    taken.release()
+
+
 async def test_room_is_looked_for_again_when_a_call_begins_to_wait(house: ToyHouse) -> None:
     for task in (Noses, Feet):
         await house.analyze(task)
