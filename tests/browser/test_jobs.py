@@ -53,6 +53,7 @@ def form(visit: Visit, server: RunningServer, media_id: str, **options: Any) -> 
     visitor = visit(server, "memory", **options)
     visitor.page.goto(f"{server.url}/#jobs/new/{media_id}")
     expect(visitor.page.get_by_label("What", exact=True).locator("option")).not_to_have_count(0, timeout=30000)
+    visitor.until("performance.getEntriesByType('resource').some((one) => one.name.includes('kinds?input='))", 60)
     return visitor
 
 

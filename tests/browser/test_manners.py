@@ -111,6 +111,7 @@ def test_a_video_taken_upright_fills_the_stage(server: RunningServer, visit: Vis
           return Math.abs(width / height - 180 / 320) < 0.02;
         })()"""
     )
+    visitor.until("window.framesSent > 0")  # else the stream is closed while it opens, which the browser warns of
 
 
 @pytest.mark.model
