@@ -157,7 +157,7 @@ async def test_every_container_comes_in(tmp_path: Path, extension: str) -> None:
         ({"container": "webm", "audioCodec": "aac"}, "webm takes opus, vorbis"),
         ({"container": "webm", "audioCodec": "copy"}, "not aac"),
         ({"container": "webm", "videoCodec": "copy"}, "not h264"),
-        ({"videoCodec": "copy", "maxHeight": 90}, "max_height"),
+        ({"videoCodec": "copy", "maxHeight": 90}, "maxHeight"),
     ],
 )
 async def test_what_cannot_go_together_is_refused(tmp_path: Path, params: dict[str, Any], says: str) -> None:

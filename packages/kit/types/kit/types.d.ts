@@ -1,0 +1,72 @@
+export type MediaItem = {
+    id: string;
+    timestampKey: string;
+    name: string;
+    contentType: string;
+    kind: "image" | "video" | "audio" | "other";
+    sizeBytes: number;
+    sha256: string | null;
+    width: number | null;
+    height: number | null;
+    durationSeconds: number | null;
+    frameRate: number | null;
+    largeFile: boolean;
+    buffer: string | null;
+    path: string;
+    url: string;
+    createdAt: string;
+    expiresAt: string | null;
+    filePath?: string;
+};
+export type Landmark = {
+    x: number;
+    y: number;
+    z: number;
+    visibility?: number;
+};
+export type Label = {
+    label: string;
+    score: number;
+};
+export type Detection = {
+    landmarks: Landmark[];
+    worldLandmarks?: Landmark[];
+    handedness?: Label;
+    gesture?: Label;
+    box?: {
+        x: number;
+        y: number;
+        width: number;
+        height: number;
+    };
+    score?: number;
+    blendshapes?: Record<string, number>;
+    mask?: {
+        width: number;
+        height: number;
+        coverage: number;
+        png?: string;
+    };
+};
+export type Analysis = {
+    task: string;
+    width: number;
+    height: number;
+    analyzedWidth: number;
+    analyzedHeight: number;
+    mode: string;
+    detections: Detection[];
+    timing: {
+        queuedSeconds: number;
+        decodeSeconds: number;
+        inferenceSeconds: number;
+    };
+};
+export type Task = {
+    name: string;
+    summary: string;
+    state: "unloaded" | "loading" | "ready" | "missing";
+    residentBytes: number;
+    idleSeconds: number | null;
+    parameters: Record<string, any>;
+};
