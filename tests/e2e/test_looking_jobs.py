@@ -98,9 +98,13 @@ def test_pictures_of_a_batch_become_items(client: httpx.Client) -> None:
 def test_what_cannot_work_is_refused_at_once(client: httpx.Client) -> None:
     picture = upload(client, png(64, 48))
 
-    for kind, params in (("analyze", {"task": "hands"}), ("anonymize", {}), ("batch", {"task": "teeth"})):
+    for kind, params, refusal in (
+        ("analyze", {"task": "hands"}, (415, "unsupported_media")),
+        ("anonymize", {}, (415, "unsupported_media")),
+        ("batch", {"task": "teeth"}, (422, "invalid_parameter")),
+    ):
         answer = client.post("/v1/jobs", json={"kind": kind, "input": picture, "params": params})
-        problem_of(answer, 422, "invalid_parameter")
+        problem_of(answer, *refusal)
 
 
 def test_an_analysis_that_was_killed_ends_as_one_that_was_not(tmp_path: Path) -> None:

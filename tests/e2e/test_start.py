@@ -142,7 +142,6 @@ def test_it_ends_in_order_at_ctrl_c_too(tmp_path: Path) -> None:
         ({"SERVER__API_KEYS": "k"}, ["BALLAST_SERVER__API_KEYS", "one character"]),
         ({"MODELS__DIR": "nowhere"}, ["BALLAST_MODELS__DIR", "ballast models"]),
         ({"MEMORY__LIMIT": "150M"}, ["150 MiB", "vision"]),
-        ({"JOBS__RUN": "false"}, ["BALLAST_JOBS__RUN", "no jobs"]),
     ],
 )
 def test_what_costs_a_feature_or_a_safeguard_is_warned_of_in_one_line(
