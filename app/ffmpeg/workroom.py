@@ -10,7 +10,7 @@ from typing import Protocol
 
 from app.domain.pressure import ModePolicy, PressureLevel
 from app.domain.priority import Priority
-from app.errors import MemoryExceedsLimit
+from app.errors import MemoryExceedsLimit, Overloaded
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.complaints import Starved
 from app.ffmpeg.ladder import choices, pick
@@ -97,6 +97,13 @@ class Workroom:
             except Starved:
                 left = left[left.index(choice) + 1 :]
                 retries += 1
+                continue
+            except Overloaded:
+                # What is better did not come free in time. A smaller picture is nothing that was asked for: it is
+                # rather waited for.
+                left = [other for other in left[left.index(choice) + 1 :] if other.rung.max_height is None]
+                if not left:
+                    raise
                 continue
             return replace(report, rung=choice.rung, retries=retries)
         raise self._too_large(every[-1].work)

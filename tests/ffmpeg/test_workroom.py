@@ -218,6 +218,19 @@ async def test_what_does_not_fit_now_is_tried_later(governor: Governor, tmp_path
     others.release()
 
 
+async def test_where_nothing_better_comes_free_the_least_profile_does_it(governor: Governor, tmp_path: Path) -> None:
+    source, target = numbered(tmp_path / "in.mp4", 1), tmp_path / "out.mp4"
+    taken = governor.budget.total_bytes - 150 * MIB  # enough for MINIMAL, with the margin, and not for LOW
+    others = governor.budget.record({"all": taken}, owner="others")
+
+    report = await workroom(governor).encode(
+        lambda rung: encoding(source, target, frames=30, cost_bytes=(100 + 100 * rung.profile) * MIB), Profile.HIGH
+    )
+
+    assert report.rung == Rung(Profile.MINIMAL)
+    others.release()
+
+
 async def test_a_file_that_would_grow_too_large_is_storage_full(governor: Governor, tmp_path: Path) -> None:
     with pytest.raises(StorageFull):
         await workroom(governor).run(replace(endless(tmp_path / "out.mp4"), file_bytes=256 * KIB))
