@@ -127,16 +127,19 @@ class Footprint:
     children: int
 
     def beyond(self, before: Footprint) -> Counter[str]:
-        """Return what there is more than before, less what each further child takes: channel, pidfd and status."""
+        """Return what there is more than before, less what each further child takes.
+
+        A channel of messages and one of descriptors, its pidfd, and its status.
+        """
         more = max(0, self.children - before.children)
-        taken = Counter({"socket": more, "anon_inode:[pidfd]": more, "/proc/N/status": more})
+        taken = Counter({"socket": 2 * more, "anon_inode:[pidfd]": more, "/proc/N/status": more})
         return self.files - before.files - taken
 
 
 def _has_as_many_children_as_entries(report: Mapping[str, Any]) -> bool:
     children = sum(process["role"] not in ("api", "other") for process in report["processes"])
     owners: list[str] = [holder["owner"] for holder in report["budget"]["holders"]]
-    return children == sum(owner.startswith(("model:", "tracker:", "zygote", "imaging")) for owner in owners)
+    return children == sum(owner.startswith(("model:", "tracker:", "zygote", "imaging", "jobs")) for owner in owners)
 
 
 def _open_files(pid: int) -> Counter[str]:
