@@ -25,14 +25,14 @@ from tests.media_files import photo
 from tests.stress.films import HAND, hand_film
 from tests.stress.running import HANDS, Stand, Subject, summary
 
-pytestmark = [pytest.mark.model, pytest.mark.photo]
+pytestmark = [pytest.mark.model, pytest.mark.photo, pytest.mark.stress]  # the short form, too: it takes minutes
 
 SHORT_SECONDS, FULL_SECONDS = 4, int(os.environ.get("STRESS_FILM_SECONDS", "600"))
 RATE, SAMPLE_FPS = 30, 5
 ANSWERED = 0.99
 LENGTHS = [
     pytest.param(SHORT_SECONDS, marks=pytest.mark.timeout(900)),
-    pytest.param(FULL_SECONDS, marks=[pytest.mark.stress, pytest.mark.timeout(4 * 3600)]),
+    pytest.param(FULL_SECONDS, marks=pytest.mark.timeout(4 * 3600)),
 ]
 ORDERS: Mapping[str, Mapping[str, Any]] = {
     "transcode": {"videoCodec": "h264", "audioCodec": "none"},
