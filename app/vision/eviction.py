@@ -11,7 +11,7 @@ call that are waited for, the model that is to answer it stays: it would be load
 
 Work in the background that needs more than a probe, or more than all of them hold, takes none that was used a short
 while ago: an encode holds what it has for minutes, and photos would wait for their model each time that the next one
-looks for room (measured in 300 MiB beside jobs: 59 photos of 1000 were answered).
+looks for room (measured in 300 MiB beside jobs: 59 photos were answered in ten minutes).
 """
 
 from __future__ import annotations
