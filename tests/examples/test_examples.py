@@ -60,6 +60,7 @@ def test_the_page_of_twenty_lines(service: RunningServer, browser: Browser, page
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{pages}/page.html?service={service.url}")
+    expect(page.get_by_label("A photo with faces")).to_be_enabled(timeout=60000)  # the kit has been loaded
     page.get_by_label("A photo with faces").set_input_files(media_folder() / "business_person.png")
 
     expect(page.get_by_role("status")).to_contain_text("business_person.png is stored", timeout=60000)
