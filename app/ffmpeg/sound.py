@@ -46,10 +46,6 @@ class Voice:
     def layout(self) -> str:
         return "mono" if self.channels == 1 else "stereo"
 
-    @property
-    def bytes_a_second(self) -> int:
-        return self.sample_rate * self.channels * 2
-
 
 def can_encode(codec: str, abilities: Abilities) -> bool:
     """Return whether this machine can encode a codec of `CODECS`."""

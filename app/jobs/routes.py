@@ -121,17 +121,18 @@ async def list_job_kinds(
         str | None, Query(alias="input", max_length=64, description="Say what each would take of this item.")
     ] = None,
 ) -> JobKindListSchema:
-    found = []
-    for kind in jobs.submissions.kinds.values():
-        found.append(
-            JobKindSchema(
-                name=kind.name,
-                summary=kind.summary,
-                max_inputs=kind.max_inputs,
-                parameters=parameters_of(kind.params),
-                prediction=None if media_id is None else await predict(jobs, kind.name, media_id, client),
-            )
+    kinds = list(jobs.submissions.kinds.values())
+    foreseen = [None for _ in kinds] if media_id is None else await predict(jobs, kinds, media_id, client)
+    found = [
+        JobKindSchema(
+            name=kind.name,
+            summary=kind.summary,
+            max_inputs=kind.max_inputs,
+            parameters=parameters_of(kind.params),
+            prediction=prediction,
         )
+        for kind, prediction in zip(kinds, foreseen, strict=True)
+    ]
     return JobKindListSchema(kinds=found)
 
 

@@ -42,18 +42,20 @@ class SourceFinder:
             raise InvalidParameter(f"input: {kind.name} takes at most {kind.max_inputs}, not {len(media_ids)}.")
         found: dict[str, Source] = {}
         for media_id in dict.fromkeys(media_ids):
-            if not ids.is_id(media_id):
-                raise NotFound(f"input: there is no media item {media_id!r}.")
-            pins.enter_context(self._store.pin(media_id))
-            found[media_id] = await self._look(kind, media_id, works)
+            try:
+                found[media_id] = await self.one(media_id, works, pins)
+            except NotFound:
+                if not (kind.goes_on_without and ids.is_id(media_id)):
+                    raise
+                found[media_id] = absent(media_id)
         return [found[media_id] for media_id in media_ids]
 
-    async def _look(self, kind: JobKind[JobParams], media_id: str, works: FFmpegWorks) -> Source:
+    async def one(self, media_id: str, works: FFmpegWorks, pins: ExitStack) -> Source:
+        """Return one input, whatever it is for; see `find`."""
         try:
+            pins.enter_context(self._store.pin(media_id))
             item = await self._store.get(media_id)
         except NotFound:
-            if kind.goes_on_without:
-                return absent(media_id)
             raise NotFound(f"input: there is no media item {media_id!r}.") from None
         if item.kind is MediaKind.OTHER:
             raise UnsupportedMedia(f"input: {media_id} is neither a picture, nor a video, nor sound.")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from app.errors import Conflict, InvalidParameter, MemoryExceedsLimit, QueueFull
+from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound, QueueFull
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.jobs.book import Book, Input
@@ -92,23 +92,32 @@ class Submissions:
         self._parts.expect()
         async with self._turns:
             with ExitStack() as pins:
-                sources, plan = await self._plan(kind, lambda _: params, form.inputs, client, pins)
+                means = await self.means()
+                sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
+                plan = _planned(kind, sources, params, means)
                 self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
-    async def predict(self, kind: JobKind[JobParams], media_id: str, client: str) -> Plan:
-        """Return the plan that a job with the usual parameters would have now; nothing is kept.
+    async def predict(
+        self, kinds: Sequence[JobKind[JobParams]], media_id: str, client: str
+    ) -> list[Plan | BallastError]:
+        """Return for each kind the plan that a job with the usual parameters would have now, or why it cannot be done.
+
+        The item is looked at once; nothing is kept.
 
         Raises:
-            BallastError: it could not be done.
+            NotFound: there is no such item.
         """
-
-        def usual(sources: Sequence[Source]) -> JobParams:
-            return read_params(kind, kind.usual(sources))
-
         async with self._turns:
             with ExitStack() as pins:
-                return (await self._plan(kind, usual, [media_id], client, pins))[1]
+                try:
+                    means = await self.means()
+                    source = await self._parts.finder.one(media_id, await self._parts.works(client), pins)
+                except NotFound:
+                    raise
+                except BallastError as error:
+                    return [error for _ in kinds]
+                return [_foreseen(kind, source, means) for kind in kinds]
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
@@ -131,25 +140,6 @@ class Submissions:
                 limitBytes=self._parts.budget.limit_bytes,
             )
         return Means(await self._parts.abilities(), limit_bytes, available_cpus())
-
-    async def _plan(
-        self,
-        kind: JobKind[JobParams],
-        params_for: Callable[[Sequence[Source]], JobParams],
-        media_ids: Sequence[str],
-        client: str,
-        pins: ExitStack,
-    ) -> tuple[list[Source], Plan]:
-        means = await self.means()
-        sources = await self._parts.finder.find(kind, media_ids, await self._parts.works(client), pins)
-        plan = kind.plan(sources, params_for(sources), means)
-        if plan.predicted_bytes > means.limit_bytes:
-            raise MemoryExceedsLimit(
-                "This job takes more memory than it can ever have, even the cheapest way.",
-                neededBytes=plan.predicted_bytes,
-                limitBytes=means.limit_bytes,
-            )
-        return sources, plan
 
     async def _enter(self, form: OrderForm, client: str, sources: Sequence[Source], plan: Plan) -> Job:
         job = Job(
@@ -194,6 +184,24 @@ class Submissions:
             raise QueueFull(
                 f"{self._max_queued} jobs wait already.", retry_after_seconds=30, maxQueued=self._max_queued
             )
+
+
+def _planned(kind: JobKind[JobParams], sources: Sequence[Source], params: JobParams, means: Means) -> Plan:
+    plan = kind.plan(sources, params, means)
+    if plan.predicted_bytes > means.limit_bytes:
+        raise MemoryExceedsLimit(
+            "This job takes more memory than it can ever have, even the cheapest way.",
+            neededBytes=plan.predicted_bytes,
+            limitBytes=means.limit_bytes,
+        )
+    return plan
+
+
+def _foreseen(kind: JobKind[JobParams], source: Source, means: Means) -> Plan | BallastError:
+    try:
+        return _planned(kind, [source], read_params(kind, kind.usual([source])), means)
+    except BallastError as error:
+        return error
 
 
 def _same(known: Job, form: OrderForm) -> Job:

@@ -74,7 +74,8 @@ async def advice(query: Annotated[AdviceQuery, Query()], status: StatusDep, clie
         return advised
     if query.media is None or query.kind is None:
         raise InvalidParameter("media, kind: give both, or neither.")
-    prediction = await predict(status.jobs, query.kind, query.media, client)
+    kind = status.jobs.submissions.kind(query.kind)
+    (prediction,) = await predict(status.jobs, [kind], query.media, client)
     return advised.model_copy(update={"job": job_advice(query.kind, prediction, advised, status.jobs)})
 
 

@@ -41,11 +41,6 @@ class DiskThreads:
         self._writing = Lane("write", threads, patience_seconds)
         self._long = Lane("long", long_calls, patience_seconds * _LONG_CALLS)
 
-    @property
-    def is_hung(self) -> bool:
-        """Whether the disk does not answer: a class of work has no thread left that is not in a call that hangs."""
-        return any(lane.is_stuck for lane in (self._reading, self._writing, self._long))
-
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run `function` in a thread; a cancellation is delivered only after it has ended.
 

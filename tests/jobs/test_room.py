@@ -14,6 +14,7 @@ from app.domain.media import MediaDetails
 from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
+from app.jobs.plan import Plan
 from app.jobs.states import JobState
 from app.settings import Settings
 from tests.e2e.jobs import clip
@@ -75,6 +76,24 @@ async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_go
 
     assert 0 < paused.progress < 1
     assert done.state is JobState.SUCCEEDED
+
+
+async def test_what_all_kinds_would_take_of_an_item_costs_one_look_at_it(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield clip()
+
+    async with house(tmp_path) as opened:
+        video = await opened.media.uploads.receive(chunks(), "a.mp4", None)
+        submissions, budget = opened.jobs.submissions, opened.core.governor.budget
+        kinds = list(submissions.kinds.values())
+        await submissions.predict(kinds[:1], video.id, "client")  # asks ffmpeg what it can do
+        before = budget.statistics().granted_total
+
+        found = await submissions.predict(kinds, video.id, "client")
+
+        assert budget.statistics().granted_total == before + 1
+    assert len(found) == len(kinds) > 1
+    assert any(isinstance(one, Plan) for one in found)
 
 
 async def test_a_result_waits_for_its_details_where_an_upload_would_not(tmp_path: Path) -> None:
