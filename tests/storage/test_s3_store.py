@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from pydantic import ValidationError
 
 from app.domain.disposition import content_disposition
@@ -222,46 +224,49 @@ class Relay:
     cuts: int = 0
     closed: bool = False
     port: int = 0
-    _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.closed:
-            writer.close()
-            return
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self.target)
-        forward = asyncio.create_task(self._forward(reader, upstream_writer))
-        try:
-            await self._answer(upstream_reader, writer)
-        finally:
-            forward.cancel()
-            upstream_writer.close()
-            writer.close()
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Self]:
+        """Listen. At the end nothing is left of a connection, also of one that the library begins at that moment."""
+        async with (
+            await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+            anyio.create_task_group() as connections,
+        ):
+            self.port = listener.extra(SocketAttribute.local_port)
+            connections.start_soon(listener.serve, self._serve)
+            yield self
+            connections.cancel_scope.cancel()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        passed = 0
-        while data := await reader.read(65536):
-            passed += len(data)
-            if passed > self.allowance and self.cuts > 0:
-                self.cuts -= 1
+    async def _serve(self, client: SocketStream) -> None:
+        async with client:
+            if self.closed:
                 return
-            writer.write(data)
-            await writer.drain()
+            async with await anyio.connect_tcp(*self.target) as upstream, anyio.create_task_group() as forward:
+                forward.start_soon(self._forward, client, upstream)
+                await self._answer(upstream, client)
+                forward.cancel_scope.cancel()
+
+    async def _forward(self, client: SocketStream, upstream: SocketStream) -> None:
+        with suppress(anyio.BrokenResourceError):
+            async for data in client:
+                await upstream.send(data)
+
+    async def _answer(self, upstream: SocketStream, client: SocketStream) -> None:
+        passed = 0
+        with suppress(anyio.BrokenResourceError):
+            async for data in upstream:
+                passed += len(data)
+                if passed > self.allowance and self.cuts > 0:
+                    self.cuts -= 1
+                    return
+                await client.send(data)
 
 
 @pytest.fixture
 async def relay(s3: S3Server) -> AsyncIterator[Relay]:
     host, port = s3.endpoint.removeprefix("http://").split(":")
-    relay = Relay((host, int(port)))
-    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
-    relay.port = server.sockets[0].getsockname()[1]
-    yield relay
-    server.close()
-    await asyncio.sleep(0.05)
+    async with Relay((host, int(port))).open() as relay:
+        yield relay
 
 
 async def test_a_download_goes_on_where_the_connection_broke(
