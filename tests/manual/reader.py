@@ -20,7 +20,7 @@ CURL_FAILED = 22
 """What curl ends with where the answer is an error (`--fail-with-body`)."""
 
 _PAGE_SECONDS = 50
-_LINKS = (".venv", "app", "deploy", "docs", "examples", "models", "packages", "scripts", "static")
+_LINKS = (".venv", "app", "deploy", "docs", "examples", "models", "scripts", "static")
 _MARK = "\x1e"
 
 
@@ -74,6 +74,7 @@ class Reader:
     def _furnish(self, folder: Path) -> None:
         for name in _LINKS:
             (folder / name).symlink_to(REPOSITORY / name)
+        shutil.copytree(REPOSITORY / "packages", folder / "packages")  # packing writes there
         shutil.copy(photo("thumb_up.jpg").path, folder / "photo.jpg")
         shutil.copy(photo("thumb_up.jpg").path, folder / "thumb_up.jpg")
         shutil.copy(self.clip, folder / "clip.mp4")
@@ -81,7 +82,7 @@ class Reader:
         programs.mkdir()
         curl = shutil.which("curl")
         assert curl is not None, "the manual's commands need curl"
-        (programs / "curl").write_text(f'#!/bin/sh\nexec {curl} -sS --fail-with-body --max-time 30 "$@"\n')
+        (programs / "curl").write_text(f'#!/bin/sh\nexec {curl} -sS --fail-with-body "$@"\n')
         (programs / "curl").chmod(0o755)
 
     def _environment(self, folder: Path) -> dict[str, str]:
@@ -102,7 +103,8 @@ def _answer_after(blocks: list[Block], block: Block) -> Block | None:
 
 
 def _is_refusal(answer: Block) -> bool:
-    return answer.language == "json" and int(json.loads(answer.text).get("status", 0)) >= 400
+    status = json.loads(answer.text).get("status") if answer.language == "json" else None
+    return isinstance(status, int) and status >= 400
 
 
 def _wrong(answer: Block | None, output: str) -> list[str]:
