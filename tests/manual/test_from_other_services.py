@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 from PIL import Image
 
 from app.images.params import query_model
-from tests.e2e.server import RunningServer, run_server
+from tests.e2e.server import RunningServer
 from tests.media_files import REPOSITORY, photo
 
 pytestmark = [pytest.mark.photo, pytest.mark.model("blaze_face_short_range.tflite")]
@@ -49,13 +48,7 @@ def expected(query: dict[str, str]) -> tuple[int, int]:
     scales = [side / own for side, own in zip(box, (width, height), strict=True) if side is not None]
     scale = min(scales, default=1.0)
     scale = scale if query.get("enlarge") == "true" else min(1.0, scale)
-    return round(width * scale), round(height * scale)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with run_server(tmp_path_factory.mktemp("others"), {"VISION__WORKERS": "1"}) as server:
-        yield server
+    return int(width * scale + 0.5), int(height * scale + 0.5)
 
 
 def test_every_line_of_ours_gives_the_picture_that_it_says(server: RunningServer) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.e2e.server import RunningServer, run_server
+from tests.e2e.server import RunningServer
 from tests.manual.caddy import needs_caddy, run_caddy
 from tests.samples import png
 from tests.stress.nginx import needs_nginx, run_nginx
@@ -19,13 +19,6 @@ PROXIES = [
     pytest.param(run_nginx, id="nginx", marks=needs_nginx),
     pytest.param(run_caddy, id="caddy", marks=needs_caddy),
 ]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    settings = {"SERVER__TRUSTED_PROXIES": "127.0.0.1", "VISION__WORKERS": "1"}
-    with run_server(tmp_path_factory.mktemp("proxied"), settings) as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=PROXIES)
