@@ -6,14 +6,16 @@ import re
 from typing import Any
 
 _MORE = re.compile(r"\.\.\. (\d+) more")
-_MEASURED = re.compile(r"(\w*Seconds|pressure|(working\w*|available|hostAvailable|reserved|resident|free|needed|peak|predicted)Bytes)")
+_MEASURED = re.compile(
+    r"(\w*Seconds|pressure|(working\w*|available|hostAvailable|reserved|resident|free|needed|peak|predicted)Bytes)"
+)
 """Members that are another number each time."""
 
 
 def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
-    """Return where `real` is not what is shown: numbers are compared as precisely as they are shown, measured ones not at all.
+    """Return where `real` is not what is shown: numbers are compared as precisely as they are shown.
 
-    Members that are not shown may be there. A text that ends with "..." stands for any that begins so. A list may end
+    Measured ones are not compared at all. Members that are not shown may be there. A text that ends with "..." stands for any that begins so. A list may end
     with "... n more": it stands for n further elements.
     """
     match shown:

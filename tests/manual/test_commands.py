@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(120)
 
 NOT_RUN = {
     ("CONTRIBUTING.md", "make test"): "targets of make",
-    ("README.md", "make run"): "targets of make",
+    ("README.md", "make run"): "by tests/manual/test_make_run.py, which ends it",
     ("README.md", "make test"): "targets of make",
     ("docs/clients.md", "openapi-python-client generate"): "by tests/clients, in an environment of its own",
     ("docs/clients.md", "openapi-generator-cli generate"): "by tests/clients, in an environment of its own",
@@ -29,7 +29,7 @@ NOT_RUN = {
     ("docs/deployment.md", "kubectl create"): "needs a cluster",
     ("docs/kit.md", "python3 -m"): "served and opened in a browser by tests/manual/test_kit_page.py",
     ("docs/memory.md", ".venv/bin/ballast soak"): "takes minutes",
-    ("docs/quickstart.md", "make run"): "targets of make",
+    ("docs/quickstart.md", "make run"): "by tests/manual/test_make_run.py, which ends it",
 }
 """Page and first two words of each block that is not run here, and why. Each reason has a test below of what it can."""
 
@@ -110,6 +110,8 @@ def test_what_is_run_elsewhere_is() -> None:
     programs = [block.text for block in commands() if block.reason == "by tests/clients, in an environment of its own"]
 
     assert [text for text in programs if text.removeprefix("npx ").split()[0] not in clients] == []
+    named = {name for reason in NOT_RUN.values() for name in re.findall(r"tests/[\w/]+\.py", reason)}
+    assert [name for name in named if not (REPOSITORY / name).is_file()] == []
 
 
 def test_files_that_commands_name_are_there() -> None:

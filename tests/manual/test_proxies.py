@@ -22,7 +22,9 @@ PROXIES = [
 
 
 @pytest.fixture(scope="module", params=PROXIES)
-def url(request: pytest.FixtureRequest, server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(
+    request: pytest.FixtureRequest, server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("proxy") / "files"
     with request.param(folder, [server.port]) as url:
         yield url
