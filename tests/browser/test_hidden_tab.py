@@ -85,7 +85,9 @@ def test_when_it_is_seen_again_the_camera_is_still_live(tabs: Browser, server: R
     tab.show()
 
     tab.until("document.visibilityState === 'visible'")
-    tab.until("document.querySelector('.stage[data-stale]') === null && document.querySelector('.findings li') !== null")
+    tab.until(
+        "document.querySelector('.stage[data-stale]') === null && document.querySelector('.findings li') !== null"
+    )
 
 
 _SIZES = """
