@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.firefox import Firefox, run_firefox
+from tests.browser.test_hidden_tab import FRAMES, MOST_TICKS, TICK
+from tests.browser.visitor import COUNT_FRAMES
 from tests.e2e.server import RunningServer
 from tests.media_files import media_folder
 
@@ -87,9 +89,16 @@ def test_a_picture_is_made_anonymous(firefox: Firefox, server: RunningServer) ->
 def test_a_camera_is_looked_through_also_while_the_tab_is_hidden(firefox: Firefox, server: RunningServer) -> None:
     open_view(firefox, server, "camera")
     firefox.until("document.querySelectorAll('[aria-label=Task] option').length > 3")
-    answers = "(() => Number((document.querySelector('.camera-figures').textContent.match(/([0-9.]+) per s/) ?? [0, 0])[1]))()"
-
+    firefox.evaluate(f"(() => {{ {COUNT_FRAMES} }})()")
     firefox.press("Start camera")
+    firefox.until("window.framesSent > 5 && document.querySelector('.camera-figures').textContent.includes(' per s')")
 
-    firefox.until(f"{answers} > 0")
+    firefox.tab_in_front()
+
+    firefox.until("document.visibilityState === 'hidden'")
+    firefox.evaluate(TICK)
+    began = firefox.evaluate("window.framesSent")
+    firefox.until(f"window.framesSent >= {began + FRAMES}", 120)
+    ticks = firefox.evaluate("window.ticks")
     firefox.press("Stop")
+    assert ticks <= MOST_TICKS, f"{FRAMES} frames in {ticks} ticks"

@@ -21,7 +21,7 @@ MOST_TICKS = 25
 
 WITHOUT_TRACKS = "delete window.MediaStreamTrackProcessor;"
 _PRESS = "[...document.querySelectorAll('button')].find((one) => one.textContent === 'Start camera').click()"
-_TICK = "(() => { window.ticks = 0; const tick = () => setTimeout(tick, 10, window.ticks++); tick(); })()"
+TICK = "(() => { window.ticks = 0; const tick = () => setTimeout(tick, 10, window.ticks++); tick(); })()"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def frames_go_on_when_hidden(tabs: Browser, tab: Tab) -> None:
     tab.until("window.framesSent > 5 && document.querySelector('.findings li') !== null")
     tabs.tab().show()
     tab.until("document.visibilityState === 'hidden'")
-    tab.evaluate(_TICK)
+    tab.evaluate(TICK)
     began = tab.evaluate("window.framesSent")
 
     tab.until(f"window.framesSent >= {began + FRAMES}", 120)
