@@ -81,11 +81,11 @@ export class MemoryWatch extends Emitter {
     this._levels.on('ended', (error) => this._miss(error));
   }
 
-  /** @param {LevelReport} level */
+  /** @param {LevelReport} level a change of it, or only a sign of life */
   _hear(level) {
     this._pulse.beat();
-    this._take(level);
     if (this.lostSince) this._look(); // it was only silent
+    else if (level.level !== this.level?.level) this._take(level);
   }
 
   /** @param {Date} since */
