@@ -34,6 +34,7 @@ SHORT: dict[str, list[str]] = {
     "telemetry": [],
     "faces": ["--short"],
     "video": ["--short"],
+    "page": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 
