@@ -131,12 +131,8 @@ class Images:
         )
 
     def _predicted(self, plan: RenderPlan) -> int:
-        """Return what is reserved, and what the child is held to.
-
-        Never less than the formula: small pictures live on what the heap of a child has left, and would teach that
-        large ones take half of it.
-        """
-        return max(plan.formula_bytes, self._governor.forecast.predict(plan.operation, plan.formula_bytes))
+        """Return what is reserved, and what the child is held to."""
+        return self._governor.forecast.predict_at_least(plan.operation, plan.formula_bytes)
 
     async def _attempt(
         self, picture: Picture, plan: RenderPlan, mark: Mark | None, predicted_bytes: int, answer_bytes: int
