@@ -86,16 +86,25 @@ class Steps:
             return Answer("astray")
         ticket.work, ticket.is_asleep = asyncio.current_task(), False
         try:
+            await self.pause([ticket])
             job = ticket.job or await self._parts.book.get(ask.job_id)
-            if not self._slots.is_open and job.state is JobState.RUNNING:
-                job = job.moved(JobState.PAUSED, step="paused: memory is critical")
-                await self._save(ticket, job)
             async with self._slots.take(ticket.rank) as place:
                 answer = await self._do(ticket, ticket.job or job, ask.place, written)
                 place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
                 return answer
         finally:
             ticket.work = None
+
+    async def pause(self, tickets: Sequence[Ticket]) -> None:
+        """While memory is critical, write down of those that are running that they wait for it.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        for ticket in tickets:
+            if ticket.state is JobState.RUNNING and not self._slots.is_open:
+                job = ticket.job or await self._parts.book.get(ticket.id)
+                await self._save(ticket, job.moved(JobState.PAUSED, step="paused: memory is critical"))
 
     async def _do(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Answer:
         """Do a step that has its place."""
@@ -197,7 +206,7 @@ class Steps:
             return Answer("stopped")
         seconds = _PATIENCE_SECONDS[min(ticket.waits, len(_PATIENCE_SECONDS) - 1)]
         ticket.waits += 1
-        ticket.is_asleep = True
+        ticket.sleep(seconds)
         words = "waiting for memory" if starved else f"trying again: {written.step.words}"
         await self._save(ticket, ticket.job.changed(step=words, eta_seconds=None))
         self._tickets.changed.set()
