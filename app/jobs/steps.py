@@ -48,7 +48,7 @@ _PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class StepParts:
-    """What steps are done with. `works` makes the runs of ffmpeg for a client."""
+    """What steps are done with. `works` makes the runs of ffmpeg for a client, for a step that was put off so often."""
 
     book: Book
     steps: StepBook
@@ -56,7 +56,7 @@ class StepParts:
     folders: Folders
     endings: Endings
     kinds: Mapping[str, JobKind[JobParams]]
-    works: Callable[[str], Awaitable[FFmpegWorks]]
+    works: Callable[[str, int], Awaitable[FFmpegWorks]]
     counters: JobCounters
 
 
@@ -136,7 +136,7 @@ class Steps:
         kind = parts.kinds[job.kind]
         folder = await parts.folders.begin(job.id)
         estimate = Estimate(written)
-        witness = Witness(await parts.works(job.client), job.memory)
+        witness = Witness(await parts.works(job.client, ticket.waits), job.memory)
 
         async def note(share: float, words: str | None) -> None:
             noted = estimate.after(ticket.job or job, share, words)
