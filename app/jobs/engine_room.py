@@ -34,8 +34,8 @@ MakeChild = Callable[[Callable[[Head], None], Callable[[], None]], EngineChild]
 class EngineRoom:
     """Its child holds nothing that is not in the book: when it dies another one goes on.
 
-    So it may leave while steps are at work, if somebody lacks its memory: it is *parked* then. What the steps have done
-    is in the book, and the child that comes back when one has ended is told so.
+    So it leaves while steps are at work, if somebody lacks its memory (it is *parked*). What the steps have done is in
+    the book, and the child that comes back when one has ended is told so.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class EngineRoom:
         await self._end_child()
 
     async def _park(self) -> None:
-        """Let the child go, and nothing else, if it still only waits: steps go on."""
+        """Let the child go, if it still only waits; steps go on."""
         self._is_unwanted, child = False, self._child
         if child is not None and not self._tickets.is_any_due(self._slots.count):
             self._child, self._is_parked = None, True
@@ -190,7 +190,7 @@ class EngineRoom:
             logger.error("the jobs child says what nobody understands")
             return
         self._failures = 0
-        task = asyncio.get_running_loop().create_task(self._answer(ask), name=f"step-{ask.job_id}-{ask.place}")
+        task = asyncio.create_task(self._answer(ask), name=f"step-{ask.job_id}-{ask.place}")
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
 
@@ -244,8 +244,7 @@ class EngineRoom:
         child, self._child = self._child, None
         if child is not None:
             await child.stop()
-        tasks = list(self._asked)
-        for task in tasks:
+        for task in (tasks := list(self._asked)):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)

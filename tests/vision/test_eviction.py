@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.vision.eviction import TURN_SECONDS
+from app.vision.eviction import PATIENCE_SECONDS, TURN_SECONDS
 from tests.leaks import Leaks
 from tests.vision.toys import HIGH, Feet, Noses, Toes, ToyHouse, open_toys
 from tests.workers.pools import until
@@ -262,6 +262,30 @@ async def test_long_work_in_the_background_takes_no_model_that_was_used_a_short_
     assert a_short_while_after == ["model:noses"]
     assert house.loaded == []
     await pending.__aexit__(None, None, None)
+    taken.release()
+
+
+async def test_long_work_in_the_background_has_its_turn_beside_a_model_that_is_used_without_an_end(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vision.eviction._BRIEF_BYTES", MIB)
+    taken = house.fill(Noses.model_bytes)
+    await house.analyze(Noses)
+    pending = house.governor.budget.reserve({"film": MIB + 1}, owner="ffmpeg", priority=Priority.BATCH, wait_seconds=60)
+    waiting = asyncio.create_task(pending.__aenter__())
+    await until(lambda: house.governor.budget.missing_bytes is not None)
+    seconds = 0.0
+    while not waiting.done() and seconds < 2 * PATIENCE_SECONDS:
+        await house.analyze(Noses)
+        house.clock.now += 0.1
+        seconds += 0.1
+        house.vision.eviction.look()
+        await asyncio.sleep(0)
+    await waiting
+
+    assert PATIENCE_SECONDS <= seconds < PATIENCE_SECONDS + 1
+    await pending.__aexit__(None, None, None)
+    await house.analyze(Noses)
     taken.release()
 
 
