@@ -156,8 +156,10 @@ class Workroom:
         """Return what is tried where better did not come free. A smaller picture is nothing that was asked for: it is
         for where all else was waited for in vain, again and again; then the largest that is free, or the least."""
         full = [choice for choice in cheaper if choice.rung.max_height is None]
-        if full or self._is_patient:
+        if self._is_patient:
             return full
+        if full:
+            return cheaper
         free = [choice for choice in cheaper if _need(choice.work) <= self._budget.free_bytes]
         return free or cheaper[-1:]
 

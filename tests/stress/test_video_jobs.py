@@ -103,4 +103,4 @@ async def test_within_300_mib_every_kind_ends_beside_photos_and_a_stream_that_do
 
 
 def _is_told_both_numbers(problem: Mapping[str, Any]) -> bool:
-    return problem["code"] == "memory_exceeds_limit" and problem["neededBytes"] > problem["limitBytes"]
+    return bool(problem["code"] == "memory_exceeds_limit" and problem["neededBytes"] > problem["limitBytes"])
