@@ -203,10 +203,10 @@ class EngineRoom:
             return
         while True:
             try:
-                answer = await self._steps.answer(ask)
+                answer = await self._steps.answer_in_the_end(ask, lambda: self._is_parked)
                 break
             except BallastError as error:
-                logger.warning("a step cannot be written down", extra={"code": error.code, "job": ask.job_id})
+                logger.warning("a step cannot be noted", extra={"code": error.code, "job": ask.job_id})
                 await asyncio.sleep(2.0)
             except asyncio.CancelledError:
                 if child is self._child and child is not None:

@@ -95,6 +95,22 @@ class Steps:
         finally:
             ticket.work = None
 
+    async def answer_in_the_end(self, ask: Ask, is_alone: Callable[[], bool]) -> Answer:
+        """Do the same, and while nobody is there to be told `later`, do it again when it is time.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        while True:
+            answer, ticket = await self.answer(ask), self._tickets.find(ask.job_id)
+            if answer.outcome != "later" or ticket is None or not is_alone():
+                return answer
+            ticket.work = asyncio.current_task()
+            try:
+                await asyncio.sleep(answer.seconds)
+            finally:
+                ticket.work = None
+
     async def pause(self, tickets: Sequence[Ticket]) -> None:
         """While memory is critical, write down of those that are running that they wait for it.
 
