@@ -82,7 +82,8 @@ def test_the_password_of_the_database_is_in_no_log_answer_or_command_line(
             if expected == 202:
                 wait_for(client, answer.json()["id"], "succeeded", seconds=90)
             commands = [
-                Path(f"/proc/{pid}/cmdline").read_text() for pid in (server.process.pid, *descendants(server.process.pid))
+                Path(f"/proc/{pid}/cmdline").read_text()
+                for pid in (server.process.pid, *descendants(server.process.pid))
             ]
             assert answer.status_code == expected, answer.text
 
