@@ -94,8 +94,8 @@ def _models(assets: ModelAssets) -> Iterator[Contradiction]:
 def _jobs(settings: Settings) -> Iterator[Contradiction]:
     if (settings.jobs.database_url or "").startswith("postgresql") and settings.storage.backend == "local":
         yield _warned(
-            "BALLAST_JOBS__DATABASE_URL: machines that share it share jobs, but media is kept on this one's disk, where "
-            "no other finds it; for several machines set BALLAST_STORAGE__BACKEND=s3"
+            "BALLAST_JOBS__DATABASE_URL: machines that share it share jobs, but media is kept on this one's disk, "
+            "where no other finds it; for several machines set BALLAST_STORAGE__BACKEND=s3"
         )
 
 

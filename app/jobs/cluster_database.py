@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 30.0
 """How long a call may take in all: to connect, and what the server may take for a statement."""
 
 _RETRY_SECONDS = 5
-_PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 2.0
 """After a connection that failed: as long the next calls are told at once, and do not wait for the network."""
 
 _ATTEMPTS = 3
@@ -111,7 +111,7 @@ class ClusterDatabase:
     def _give_up(self, error: psycopg.Error) -> None:
         """Take a transaction back, and let go of a connection that is of no use any more."""
         if self._connection is None:
-            self._again_at = time.monotonic() + _PAUSE_SECONDS
+            self._again_at = time.monotonic() + PAUSE_SECONDS
         state = error.sqlstate or type(error).__name__
         if not _is_clash(error):
             logger.warning("the database of jobs refused: %s", state)
