@@ -8,6 +8,7 @@ from app.command import CommandRefused
 from app.configuration import read_settings
 from app.contradictions import LEAST_LIMIT_BYTES, SOURCES, VISION_LIMIT_BYTES, Contradiction, find_contradictions
 from app.doctor.ffmpeg_checks import check_ffmpeg
+from app.doctor.jobs_check import check_jobs
 from app.doctor.sandbox_check import check_sandbox
 from app.doctor.storage_checks import check_backend, check_storage
 from app.domain.check import Check, failed, passed, warned
@@ -33,6 +34,7 @@ def check_service() -> Iterator[Check]:
     yield from check_models(ModelAssets(settings.models.dir))
     yield from check_storage(settings.storage)
     yield from check_backend(settings.storage)
+    yield from check_jobs(settings.jobs)
     yield check_memory_limit(limit)
     yield check_memory_use(limit)
     yield check_group_kill(limit)
