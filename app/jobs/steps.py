@@ -52,7 +52,7 @@ _AGAIN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class StepParts:
-    """What steps are done with. `works` makes the runs of ffmpeg for a client."""
+    """What steps are done with. `works` makes the runs of ffmpeg for a client, for a step that was put off so often."""
 
     book: Book
     steps: StepBook
@@ -60,7 +60,7 @@ class StepParts:
     folders: Folders
     endings: Endings
     kinds: Mapping[str, JobKind[JobParams]]
-    works: Callable[[str], Awaitable[FFmpegWorks]]
+    works: Callable[[str, int], Awaitable[FFmpegWorks]]
     counters: JobCounters
 
 
@@ -90,16 +90,41 @@ class Steps:
             return Answer("astray")
         ticket.work, ticket.is_asleep = asyncio.current_task(), False
         try:
+            await self.pause([ticket])
             job = ticket.job or await self._parts.book.get(ask.job_id)
-            if not self._slots.is_open and job.state is JobState.RUNNING:
-                job = job.moved(JobState.PAUSED, step="paused: memory is critical")
-                await self._save(ticket, job)
             async with self._slots.take(ticket.rank) as place:
                 answer = await self._do(ticket, ticket.job or job, ask.place, written)
                 place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
                 return answer
         finally:
             ticket.work = None
+
+    async def answer_in_the_end(self, ask: Ask, is_alone: Callable[[], bool]) -> Answer:
+        """Do the same, and while nobody is there to be told `later`, do it again when it is time.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        while True:
+            answer, ticket = await self.answer(ask), self._tickets.find(ask.job_id)
+            if answer.outcome != "later" or ticket is None or not is_alone():
+                return answer
+            ticket.work = asyncio.current_task()
+            try:
+                await asyncio.sleep(answer.seconds)
+            finally:
+                ticket.work = None
+
+    async def pause(self, tickets: Sequence[Ticket]) -> None:
+        """While memory is critical, write down of those that are running that they wait for it.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        for ticket in tickets:
+            if ticket.state is JobState.RUNNING and not self._slots.is_open:
+                job = ticket.job or await self._parts.book.get(ticket.id)
+                await self._save(ticket, job.moved(JobState.PAUSED, step="paused: memory is critical"))
 
     async def _do(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Answer:
         """Do a step that has its place."""
@@ -131,7 +156,7 @@ class Steps:
         kind = parts.kinds[job.kind]
         folder = await parts.folders.begin(job.id)
         estimate = Estimate(written)
-        witness = Witness(await parts.works(job.client), job.memory)
+        witness = Witness(await parts.works(job.client, ticket.waits), job.memory)
 
         async def note(share: float, words: str | None) -> None:
             noted = estimate.after(ticket.job or job, share, words)
@@ -210,7 +235,7 @@ class Steps:
             return Answer("stopped")
         seconds = _PATIENCE_SECONDS[min(ticket.waits, len(_PATIENCE_SECONDS) - 1)]
         ticket.waits += 1
-        ticket.is_asleep = True
+        ticket.sleep(seconds)
         words = "waiting for memory" if starved else f"trying again: {written.step.words}"
         await self._save(ticket, ticket.job.changed(step=words, eta_seconds=None))
         self._tickets.changed.set()

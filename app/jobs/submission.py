@@ -29,9 +29,6 @@ from app.memory.cpus import available_cpus
 _AT_A_TIME = 4
 """Submissions that are looked at at a time."""
 
-_LEAST_BYTES = 16 << 20
-"""What must be left for a step beside the jobs child."""
-
 
 @dataclass(frozen=True, slots=True)
 class SubmissionParts:
@@ -129,13 +126,11 @@ class Submissions:
         return kind
 
     async def means(self) -> Means:
-        """Return what a plan can count on. The jobs child takes its part of the memory."""
-        limit_bytes = self._parts.budget.limit_bytes - ENGINE_BYTES
-        if limit_bytes < _LEAST_BYTES:
+        """Return what a plan can count on. The jobs child gives way to steps, but it must fit at all."""
+        limit_bytes = self._parts.budget.limit_bytes
+        if limit_bytes < ENGINE_BYTES:
             raise MemoryExceedsLimit(
-                "The memory limit is too small for jobs.",
-                neededBytes=ENGINE_BYTES + _LEAST_BYTES,
-                limitBytes=self._parts.budget.limit_bytes,
+                "The memory limit is too small for jobs.", neededBytes=ENGINE_BYTES, limitBytes=limit_bytes
             )
         return Means(await self._parts.abilities(), limit_bytes, available_cpus())
 
