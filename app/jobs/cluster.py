@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,12 +15,14 @@ from app.jobs.cluster_dispatch import SILENT_SECONDS, ClusterDispatch
 from app.jobs.counters import JobCounters
 from app.jobs.desk import Desk
 from app.jobs.endings import Endings
+from app.jobs.engine_child import ENGINE_BYTES
 from app.jobs.engine_room import EngineRoom
 from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.resumption import judge_folder
 from app.jobs.slots import Slots
 from app.jobs.tickets import Ticket, Tickets
+from app.memory.governor import Governor
 
 logger = logging.getLogger("ballast.jobs")
 
@@ -47,7 +48,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class ClusterParts:
-    """`limit_bytes` returns the largest grant that the ledger can ever make a step."""
+    """What it takes jobs for, and follows them with. `kinds`: those that this instance can do."""
 
     tickets: Tickets
     slots: Slots
@@ -57,7 +58,7 @@ class ClusterParts:
     endings: Endings
     counters: JobCounters
     kinds: tuple[str, ...]
-    limit_bytes: Callable[[], int]
+    governor: Governor
 
 
 class Cluster:
@@ -184,7 +185,8 @@ class Cluster:
         awake = [ticket for ticket in tickets if not ticket.is_asleep]
         free = slots.count - len(awake)
         above = _ANY_PRIORITY if free > 0 else -awake[slots.count - 1].rank[0]
-        return Demand(max(1, free), parts.kinds, parts.limit_bytes(), above)
+        limit_bytes = parts.governor.budget.limit_bytes - ENGINE_BYTES
+        return Demand(max(1, free), parts.kinds, limit_bytes, above)
 
     async def _tidy(self) -> None:
         """Remove the files of jobs that are not this instance's any more."""

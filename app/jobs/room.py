@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.core import Core
 from app.http.audience import Audience
@@ -20,7 +21,7 @@ from app.jobs.counters import JobCounters
 from app.jobs.desk import Desk
 from app.jobs.dispatch import Alone, Dispatch
 from app.jobs.endings import Endings
-from app.jobs.engine_child import ENGINE_BYTES, ROLE, EngineChild
+from app.jobs.engine_child import ROLE, EngineChild
 from app.jobs.engine_room import EngineRoom
 from app.jobs.files import JobFiles
 from app.jobs.folders import Folders
@@ -43,7 +44,6 @@ from app.jobs.webhooks import Webhooks
 from app.media.room import MediaRoom
 from app.media.transfers import Transfers
 from app.memory.cpus import available_cpus
-from app.memory.governor import Governor
 from app.memory.reclaim import ReclaimPriority
 from app.registry import discover
 from app.settings import Settings
@@ -59,6 +59,9 @@ KINDS = "app.jobs.kinds"
 
 _NAMES = (Path("/etc/hosts"), Path("/etc/resolv.conf"), Path("/etc/nsswitch.conf"), Path("/etc/ssl/certs"))
 """What the child reads to find a PostgreSQL server."""
+
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,9 @@ async def open_jobs(
     await core.disk.run(make_folder, root / "engine", False)
     store.guard(book.needs)
     media.streams.follow(partial(book.made_from, "hls"))
-    works = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
-    if library.shared is not None and shared is not None:
-        step_bytes = partial(_step_bytes, governor)
-        watched = ClusterParts(tickets, slots, folders, engine, desk, endings, counters, tuple(every), step_bytes)
-        works.append(Cluster((book, library.shared), shared, watched).run)
-    else:
-        await resume(book, tickets, folders)
+    watched = ClusterParts(tickets, slots, folders, engine, desk, endings, counters, tuple(every), governor)
+    works: list[Work] = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
+    works += await _go_on(library, shared, watched)
     stack.callback(governor.subscribe(engine.follow))
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
     for work in [*works, engine.run] if settings.jobs.run else works:
@@ -158,9 +157,12 @@ def _dispatch(
     return shared, shared
 
 
-def _step_bytes(governor: Governor) -> int:
-    """Return the largest grant that a step can ever have beside the jobs child."""
-    return governor.budget.limit_bytes - ENGINE_BYTES
+async def _go_on(library: Library, shared: ClusterDispatch | None, parts: ClusterParts) -> list[Work]:
+    """Go on with what is not finished; return what has to run for that from now on."""
+    if library.shared is None or shared is None:
+        await resume(library.book, parts.tickets, parts.folders)
+        return []
+    return [Cluster((library.book, library.shared), shared, parts).run]
 
 
 def _typed(kinds: Mapping[str, JobKind[JobParams]]) -> Mapping[str, JobKind[JobParams]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from app.jobs.states import JobState
 from app.jobs.stepbook import StepBook
 from tests.jobs.books import add, new_job
 from tests.jobs.postgres import Postgres, postgres
+from tests.media_files import REPOSITORY
 
 SILENT_SECONDS = 30.0
 ANY = -1_000_000
@@ -263,3 +266,29 @@ def test_a_lost_connection_is_made_anew_and_a_lost_server_is_a_named_problem() -
                 assert await one.book.get(job.id) == job  # the connection was lost, the server was not
 
         asyncio.run(lose())
+
+
+_LOOK = """
+import asyncio, sys
+from app.jobs.book import Book
+from app.jobs.cluster_database import ClusterDatabase
+
+async def look():
+    database = ClusterDatabase(sys.stdin.read())
+    assert "psycopg" not in sys.modules
+    assert await Book(database).unfinished() == []
+    await database.aclose()
+
+asyncio.run(look())
+assert "psycopg" in sys.modules
+assert not {"dbos", "sqlalchemy"} & set(sys.modules)
+"""
+
+
+def test_a_shared_book_brings_its_driver_with_the_first_call_and_no_engine(postgres_server: Postgres) -> None:
+    command = [sys.executable, "-c", _LOOK]
+    url = postgres_server.new_url()
+
+    ended = subprocess.run(command, input=url, cwd=REPOSITORY, capture_output=True, text=True, timeout=50, check=False)
+
+    assert ended.returncode == 0, ended.stderr
