@@ -55,7 +55,6 @@ def test_walking_through_all_items_leaves_nothing_in_the_page(many: tuple[Runnin
         heaps.append(heap)
         nodes.append(node)
 
-    print(f"{count} items, {ROUNDS} rounds: heap {heaps}, nodes {nodes}")
     assert heaps[-1] - heaps[SETTLED - 1] < 300 * KIB, heaps
     assert nodes[-1] - nodes[SETTLED - 1] < 500, nodes
 
