@@ -30,6 +30,7 @@ SHORT: dict[str, list[str]] = {
     "multipart": ["--short"],
     "idle": ["--short"],
     "images": ["--short"],
+    "encoders": ["--short"],
     "ratios": ["--short"],
     "telemetry": [],
     "faces": ["--short"],
