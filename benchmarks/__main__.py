@@ -35,6 +35,7 @@ SHORT: dict[str, list[str]] = {
     "telemetry": [],
     "faces": ["--short"],
     "video": ["--short"],
+    "page": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

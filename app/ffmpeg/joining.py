@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.ffmpeg.predictor import COPY_BYTES, index_bytes
+from app.ffmpeg.predictor import COPY_BYTES, index_bytes, join_bytes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import MAX_PIXELS, guarded_input
 from app.ffmpeg.works import Expectation, Work
@@ -81,7 +81,7 @@ def join_work(joined: Joined, sound: SoundTrack | None, listing: Path, target: P
             *([] if sound is None else sound.options),
             *(*muxer_options(muxer), f"file:{target}"),
         ],
-        cost_bytes=COPY_BYTES
+        cost_bytes=join_bytes(len(joined.parts))
         + index_bytes(joined.seconds, joined.frames / max(joined.seconds, 0.001))
         + (0 if sound is None else index_bytes(sound.seconds, None)),
         threads=_THREADS,

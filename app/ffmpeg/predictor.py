@@ -16,6 +16,9 @@ from app.ffmpeg.profiles import Profile
 COPY_BYTES = 84 * MIB
 """A copy of 906 MB took 59 MiB, and 94 MiB where it was cut into 101 files; the index comes on top."""
 
+_JOIN_BYTES, _JOINED_BYTES = 64 * MIB, MIB // 3
+"""Of a join, and for each of its files: 1 took 56 MiB, 24 took 57."""
+
 _DECODE_BASE = 40 * MIB
 _DECODE, _DECODE_THREAD = 8.9, 2.1
 
@@ -58,6 +61,11 @@ _ENCODING: Mapping[str, Mapping[Profile, tuple[int, float]]] = {
 """Base (MiB) and frames k of each encoder and profile. Measured with FFmpeg 5.1 at 360p, 720p, 1080p: within 6 % of
 these; x264 at 4K within 9 %. From 120p to 240p no run took more, and BALANCED of VP9 a fifth less. HIGH of VP9 is from
 120p to 720p; those of libaom are not measured, but meant to be high."""
+
+
+def join_bytes(files: int) -> int:
+    """Return what a run takes that puts so many files together by copying; indexes come on top."""
+    return _JOIN_BYTES + _JOINED_BYTES * files
 
 
 def picture_bytes(width: int, height: int, *, deep: bool = False) -> int:

@@ -13,7 +13,7 @@ from app.domain.priority import Priority
 from app.errors import MemoryExceedsLimit, Overloaded
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.complaints import Starved
-from app.ffmpeg.ladder import choices, pick
+from app.ffmpeg.ladder import Choice, choices, pick
 from app.ffmpeg.outputs import OutputFiles
 from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.packets import PacketLister
@@ -28,6 +28,9 @@ from app.memory.reservation import PendingReservation
 
 _SECOND_TRY = 1.5
 """Where the formula was wrong by more than the margin, a run is tried once more with so many times the memory."""
+
+_MOST_WAITS = 2
+"""How often a picture of the size that was asked for is waited for: some 40 s in all, beside those who are served."""
 
 
 class Pressure(Protocol):
@@ -62,14 +65,15 @@ class WorkroomParts:
 class Workroom:
     """Runs works. There is one for the whole service, or one for each step: it keeps nothing between runs.
 
-    `client` is whom runs wait in line for.
+    `client` is whom runs wait in line for, `waited` how often what they are for was put off for lack of memory.
     """
 
-    def __init__(self, parts: WorkroomParts, client: str = "") -> None:
+    def __init__(self, parts: WorkroomParts, client: str = "", waited: int = 0) -> None:
         self.abilities = parts.abilities
         self._parts = parts
         self._budget = parts.governor.budget
         self._client = client
+        self._is_patient = waited < _MOST_WAITS
 
     async def run(self, work: Work, on_progress: OnProgress | None = None) -> Report:
         """See `FFmpegWorks.run`."""
@@ -99,9 +103,8 @@ class Workroom:
                 retries += 1
                 continue
             except Overloaded:
-                # What is better did not come free in time. A smaller picture is nothing that was asked for: it is
-                # rather waited for.
-                left = [other for other in left[left.index(choice) + 1 :] if other.rung.max_height is None]
+                # What is better did not come free in time.
+                left = self._lower(left[left.index(choice) + 1 :])
                 if not left:
                     raise
                 continue
@@ -148,6 +151,17 @@ class Workroom:
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.timestamps`."""
         return (await self.frames(path, content_type)).times
+
+    def _lower(self, cheaper: list[Choice]) -> list[Choice]:
+        """Return what is tried where better did not come free. A smaller picture is nothing that was asked for: it is
+        for where all else was waited for in vain, again and again; then the largest that is free, or the least."""
+        full = [choice for choice in cheaper if choice.rung.max_height is None]
+        if self._is_patient:
+            return full
+        if full:
+            return cheaper
+        free = [choice for choice in cheaper if _need(choice.work) <= self._budget.free_bytes]
+        return free or cheaper[-1:]
 
     def _starter(self) -> FFmpegStarter:
         governor = self._parts.governor

@@ -26,8 +26,12 @@ logger = logging.getLogger("ballast.jobs")
 
 ROLE = "jobs"
 
-ENGINE_BYTES = 80 * MIB
-"""What the child takes: interpreter, SQLAlchemy, psycopg and DBOS (measured: 76 to 84 MiB; docs/decisions/0030)."""
+ENGINE_BYTES = 72 * MIB
+"""What the child takes at most: interpreter, SQLAlchemy, psycopg and DBOS (RSS measured: 70 MiB; docs/decisions/0030).
+Its entry becomes what is seen of it as soon as it is there."""
+
+_SPARE_BYTES = 2 * MIB
+"""What its entry has beyond what was seen: a sample is up to a second old."""
 
 _LIFE_SECONDS = 366 * 86400.0
 """Its one call lets it use so much processor time: it works in threads from then on."""
@@ -49,7 +53,8 @@ class EngineChild:
         self._surroundings = surroundings
         self._governor = governor
         self._on_end = on_end
-        self._protocol = MessageProtocol(lambda message: on_message(message.head), lambda: None)
+        self._on_message = on_message
+        self._protocol = MessageProtocol(self._heard, lambda: None)
         self._reservation: Reservation | None = None
         self._process: WorkerProcess | None = None
 
@@ -84,7 +89,27 @@ class EngineChild:
         except BaseException:
             await asyncio.shield(self.stop())
             raise
+        self.follow()
         self._governor.remeasure()
+
+    @property
+    def held_bytes(self) -> int:
+        """What stands in the ledger for it."""
+        return 0 if self._reservation is None else self._reservation.reserved_bytes
+
+    def follow(self) -> None:
+        """Make its entry what it holds now: less at once, more if that is free (else the working set has it)."""
+        if self._reservation is None or self._process is None:
+            return
+        resident_bytes = self._governor.resident_now(self._process.pid)
+        if not resident_bytes:  # it is gone
+            return
+        self._reservation.observe(resident_bytes)
+        surplus_bytes = self._reservation.reserved_bytes - resident_bytes - _SPARE_BYTES
+        if surplus_bytes > 0:
+            self._reservation.shrink(surplus_bytes)
+        elif surplus_bytes < -_SPARE_BYTES:
+            self._reservation.grow({ROLE: -surplus_bytes})
 
     def send(self, head: Head) -> None:
         """Tell it something; nothing happens when it is gone."""
@@ -106,6 +131,10 @@ class EngineChild:
             process.give(call, _settle)
             async with asyncio.timeout(self._spec.start_seconds):
                 await answered
+
+    def _heard(self, message: Message) -> None:
+        self.follow()
+        self._on_message(message.head)
 
     def _reaped(self, process: WorkerProcess) -> None:
         if process.ending is Ending.CRASH:

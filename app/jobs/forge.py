@@ -27,11 +27,11 @@ class Forge:
         """
         return await self._reader.read()
 
-    async def works(self, client: str) -> FFmpegWorks:
-        """Return a workroom whose runs wait in line as this client's. Raises: as `abilities`."""
+    async def works(self, client: str, waited: int = 0) -> FFmpegWorks:
+        """Return a workroom whose runs wait in line as this client's; `waited`: see `Workroom`. Raises: as there."""
         core = self._core
         parts = WorkroomParts(self._tools, await self.abilities(), self._runner, core.governor, core.disk)
-        return Workroom(parts, client)
+        return Workroom(parts, client, waited)
 
     async def aclose(self) -> None:
         await self._reader.aclose()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from app.domain.region import Region
 from app.errors import WorkerFailed
 from app.ffmpeg.cutting import Span
 from app.ffmpeg.works import Work
+from app.jobs.look_cost import check_fits, decoder_threads, look_bytes
 from app.jobs.plan import Json
 from app.jobs.sampling import Samples, frames_work
 from app.jobs.source import Source
@@ -20,8 +23,8 @@ from app.vision.frame_request import FrameRequest
 from app.vision.tally import Tally
 from app.vision.task import vision_tasks
 
-LONGEST_SIDE = 1920
-"""In which size a video is searched: a face of 24 pixels is found there."""
+LONGEST_SIDES = (1920, 1280)
+"""In which size a video is searched: a face of 24 pixels is found there. The second is where the first cannot fit."""
 
 _MOST_FPS = 60.0
 _SEARCHES_A_SECOND = 4.0
@@ -29,7 +32,28 @@ _SEARCHES_A_SECOND = 4.0
 within a quarter of a second, and was covered before by `coverage`."""
 
 _MISSING = 2
-_DECODER_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How frames are searched: in pictures of this longest side, by so many threads of the decoder."""
+
+    longest_side: int = LONGEST_SIDES[0]
+    threads: int = 2
+
+
+def search_for(source: Source, limit_bytes: int) -> tuple[Search, int]:
+    """Return how a video is searched within a limit, and what a step of that takes.
+
+    Raises:
+        MemoryExceedsLimit: it cannot be; with both numbers.
+    """
+    two_bytes = _search_bytes(source, Search())
+    threads = decoder_threads(two_bytes, limit_bytes)
+    ways = [Search(side, threads) for side in LONGEST_SIDES]
+    way = next((one for one in ways if _search_bytes(source, one) <= limit_bytes), ways[-1])
+    check_fits(_search_bytes(source, way), limit_bytes)
+    return way, _search_bytes(source, way)
 
 
 def likely_rate(source: Source) -> float:
@@ -54,7 +78,7 @@ def tick_count(span: Span, rate: float) -> int:
     return max(1, round(span.seconds * rate))
 
 
-async def find_heads(shop: Workshop, span: Span, rate: float, target: Path) -> Json:
+async def find_heads(shop: Workshop, span: Span, rate: float, search: Search, target: Path) -> Json:
     """Find the heads in a part, `rate` times a second; a child that dies has it done once more.
 
     Raises:
@@ -62,8 +86,8 @@ async def find_heads(shop: Workshop, span: Span, rate: float, target: Path) -> J
         BallastError: see `FrameLooks.open`, `FrameLook.over` and `FFmpegWorks.sample`.
     """
     with suppress(WorkerFailed):
-        return await _find(shop, span, rate, target)
-    return await _find(shop, span, rate, target)
+        return await _find(shop, span, rate, search, target)
+    return await _find(shop, span, rate, search, target)
 
 
 async def read_heads(shop: Workshop, path: Path) -> list[list[Region]]:
@@ -72,15 +96,16 @@ async def read_heads(shop: Workshop, path: Path) -> list[list[Region]]:
     return [[Region(*sides) for sides in json.loads(line)] for line in lines]
 
 
-async def _find(shop: Workshop, span: Span, rate: float, target: Path) -> Json:
+async def _find(shop: Workshop, span: Span, rate: float, search: Search, target: Path) -> Json:
     source, tally = shop.sources[0], Tally()
-    request = _request(shop, source, rate)
+    request = _request(shop.client, source, rate, search)
+    work = partial(_work, source=source, samples=_samples(span, rate), request=request, threads=search.threads)
     samples = _samples(span, rate)
     async with (
         shop.files.part(target) as file,
         shop.local(source) as path,
         shop.frames.open(request) as look,
-        shop.ffmpeg.sample(_work(path, source, samples, request), request.width, request.height) as sampled,
+        shop.ffmpeg.sample(work(path), request.width, request.height) as sampled,
     ):
         async for found in look.over(sampled.descriptor, samples.times, samples.most_missing):
             await file.write(b"".join(line + b"\n" for line in found.lines))
@@ -89,21 +114,27 @@ async def _find(shop: Workshop, span: Span, rate: float, target: Path) -> Json:
     return tally.as_dict()
 
 
-def _work(path: Path, source: Source, samples: Samples, request: FrameRequest) -> Work:
+def _work(path: Path, source: Source, samples: Samples, request: FrameRequest, threads: int) -> Work:
     size = request.width, request.height
-    return frames_work(path, source.item.content_type, source.video, samples, size, _DECODER_THREADS)
+    return frames_work(path, source.item.content_type, source.video, samples, size, threads)
 
 
-def _request(shop: Workshop, source: Source, rate: float) -> FrameRequest:
+def _search_bytes(source: Source, search: Search) -> int:
+    request = _request("", source, likely_rate(source), search)
+    size = request.width, request.height
+    return look_bytes(source.video, size, search.threads, request.task) + request.extra_bytes
+
+
+def _request(client: str, source: Source, rate: float, search: Search) -> FrameRequest:
     task = vision_tasks()["face-detection"]
     width, height = source.video.width, source.video.height
-    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    scale = min(1.0, search.longest_side / max(width, height))
     return FrameRequest(
         task,
         task.Params(),
         max(2, round(width * scale)),
         max(2, round(height * scale)),
-        shop.client,
+        client,
         subject=source.item.id,
         follow_every=max(1, round(rate / _SEARCHES_A_SECOND)),
     )

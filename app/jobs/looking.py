@@ -19,16 +19,15 @@ from app.vision.frame_request import FrameRequest, LookedFrames
 from app.vision.tally import Tally
 from app.vision.task import VisionTask
 
-_DECODER_THREADS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """What is looked for, in which frames."""
+    """What is looked for, in which frames; `threads` are the decoder's."""
 
     task: type[VisionTask]
     params: Any
     sampling: Sampling
+    threads: int = 2
 
     async def look(self, shop: Workshop, index: Json, span: tuple[float, float], path: Path) -> Json:
         """Look at the samples of a span; write a line for each to `path`; return the tally.
@@ -52,7 +51,7 @@ class Looking:
                 request = self._request(shop)
                 async with shop.frames.open(request) as look, shop.local(source) as local:
                     size = request.width, request.height
-                    work = frames_work(local, source.item.content_type, source.video, samples, size, _DECODER_THREADS)
+                    work = frames_work(local, source.item.content_type, source.video, samples, size, self.threads)
                     async with shop.ffmpeg.sample(work, *size) as sampled:
                         await _follow(shop, look, sampled.descriptor, samples, file, tally)
         return tally.as_dict()

@@ -141,7 +141,6 @@ def frames_work(
 ) -> Work:
     """Return the run that gives the samples as rgb24 of this size on its standard output."""
     filters = ",".join([*samples.filters, f"scale={size[0]}:{size[1]}:flags=bilinear"])
-    picture = picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))
     return Work(
         arguments=[
             *("-threads", str(threads), "-filter_threads", "1", *samples.options),
@@ -149,13 +148,19 @@ def frames_work(
             *("-map", "0:V:0", "-an", "-sn", "-dn", "-vf", filters, "-fps_mode", "passthrough"),
             *("-frames:v", str(len(samples.times)), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"),
         ],
-        cost_bytes=decode_bytes(picture, threads) + 4 * size[0] * size[1] * 3,
+        cost_bytes=frames_bytes(video, size, threads),
         threads=threads,
         reads=(path,),
         writes=(),
         file_bytes=0,
         seconds=max(1.0, samples.times[-1] - samples.times[0]),
     )
+
+
+def frames_bytes(video: VideoStream, size: tuple[int, int], threads: int) -> int:
+    """Return the predicted peak of such a run."""
+    picture = picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))
+    return decode_bytes(picture, threads) + 4 * size[0] * size[1] * 3
 
 
 def is_deep(video: VideoStream) -> bool:

@@ -58,6 +58,11 @@ Reading = tuple[float, float]
 """When, in seconds of the video, and the value that a filter gave; the time of `*_start` and `*_end` is their value."""
 
 
+def signals_bytes(video: VideoStream) -> int:
+    """Return the predicted peak of such a run."""
+    return decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))) + 16 * MIB
+
+
 def signals_work(
     path: Path,
     content_type: str,
@@ -87,7 +92,7 @@ def signals_work(
             *guarded_input(path, DEMUXERS[content_type]),
             *("-filter_complex", ";".join(graph), *outputs, "-fps_mode", "passthrough", "-f", "null", "-"),
         ],
-        cost_bytes=decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))) + 16 * MIB,
+        cost_bytes=signals_bytes(video),
         threads=2,
         reads=(path,),
         writes=tuple(files[key] for name in wanted for key in KEYS[name]),

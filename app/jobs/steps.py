@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.errors import (
@@ -15,6 +16,7 @@ from app.errors import (
     Overloaded,
     ProcessingTimeout,
     QueueFull,
+    StorageUnavailable,
     of_system,
 )
 from app.ffmpeg.works import FFmpegWorks
@@ -45,10 +47,12 @@ _MOST_BEGINNINGS = 30
 _PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """How long a job waits for memory before its step is tried again, by how often it has waited."""
 
+_AGAIN_SECONDS = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class StepParts:
-    """What steps are done with. `works` makes the runs of ffmpeg for a client."""
+    """What steps are done with. `works` makes the runs of ffmpeg for a client, for a step that was put off so often."""
 
     book: Book
     steps: StepBook
@@ -56,7 +60,7 @@ class StepParts:
     folders: Folders
     endings: Endings
     kinds: Mapping[str, JobKind[JobParams]]
-    works: Callable[[str], Awaitable[FFmpegWorks]]
+    works: Callable[[str, int], Awaitable[FFmpegWorks]]
     counters: JobCounters
 
 
@@ -86,16 +90,41 @@ class Steps:
             return Answer("astray")
         ticket.work, ticket.is_asleep = asyncio.current_task(), False
         try:
+            await self.pause([ticket])
             job = ticket.job or await self._parts.book.get(ask.job_id)
-            if not self._slots.is_open and job.state is JobState.RUNNING:
-                job = job.moved(JobState.PAUSED, step="paused: memory is critical")
-                await self._save(ticket, job)
             async with self._slots.take(ticket.rank) as place:
                 answer = await self._do(ticket, ticket.job or job, ask.place, written)
                 place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
                 return answer
         finally:
             ticket.work = None
+
+    async def answer_in_the_end(self, ask: Ask, is_alone: Callable[[], bool]) -> Answer:
+        """Do the same, and while nobody is there to be told `later`, do it again when it is time.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        while True:
+            answer, ticket = await self.answer(ask), self._tickets.find(ask.job_id)
+            if answer.outcome != "later" or ticket is None or not is_alone():
+                return answer
+            ticket.work = asyncio.current_task()
+            try:
+                await asyncio.sleep(answer.seconds)
+            finally:
+                ticket.work = None
+
+    async def pause(self, tickets: Sequence[Ticket]) -> None:
+        """While memory is critical, write down of those that are running that they wait for it.
+
+        Raises:
+            StorageUnavailable: the book cannot be used.
+        """
+        for ticket in tickets:
+            if ticket.state is JobState.RUNNING and not self._slots.is_open:
+                job = ticket.job or await self._parts.book.get(ticket.id)
+                await self._save(ticket, job.moved(JobState.PAUSED, step="paused: memory is critical"))
 
     async def _do(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Answer:
         """Do a step that has its place."""
@@ -127,13 +156,14 @@ class Steps:
         kind = parts.kinds[job.kind]
         folder = await parts.folders.begin(job.id)
         estimate = Estimate(written)
-        witness = Witness(await parts.works(job.client), job.memory)
+        witness = Witness(await parts.works(job.client, ticket.waits), job.memory)
 
         async def note(share: float, words: str | None) -> None:
             noted = estimate.after(ticket.job or job, share, words)
             self._tickets.note(ticket, replace(noted, memory=witness.memory))
             if estimate.is_to_be_written():
-                await parts.book.save(noted)
+                with suppress(BallastError):  # a book that is away for a while ends no step
+                    await parts.book.save(noted)
 
         shop = StepShop(
             (job.id, job.client, written.step.name),
@@ -162,15 +192,23 @@ class Steps:
             raise
 
     async def _finish(self, ticket: Ticket, place: int, written: WrittenStep, result: Json) -> Answer:
-        parts = self._parts
         assert ticket.job is not None
         ticket.waits = 0
         done = (written.done_weight + written.step.weight) / written.total_weight if written.total_weight else 1.0
         job = ticket.job.changed(progress=min(1.0, max(ticket.job.progress, done)))
-        await parts.steps.finish(job, place, result)
+        await self._write_result(job, place, result)
         self._tickets.note(ticket, job)
         await self._end_after(ticket, job, place)
         return Answer("done")
+
+    async def _write_result(self, job: Job, place: int, result: Json) -> None:
+        """Write down what a step has returned; where the book is away for a while, that is no reason to do it again."""
+        while True:
+            try:
+                return await self._parts.steps.finish(job, place, result)
+            except StorageUnavailable as error:
+                logger.warning("a result cannot be written down", extra={"code": error.code, "job": job.id})
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _end_after(self, ticket: Ticket, job: Job, place: int) -> None:
         """If that was the last step, write down that the job has succeeded."""
@@ -197,7 +235,7 @@ class Steps:
             return Answer("stopped")
         seconds = _PATIENCE_SECONDS[min(ticket.waits, len(_PATIENCE_SECONDS) - 1)]
         ticket.waits += 1
-        ticket.is_asleep = True
+        ticket.sleep(seconds)
         words = "waiting for memory" if starved else f"trying again: {written.step.words}"
         await self._save(ticket, ticket.job.changed(step=words, eta_seconds=None))
         self._tickets.changed.set()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from app.jobs.job import Job
@@ -17,7 +18,8 @@ from app.jobs.states import JobState
 class Ticket:
     """`job` is there once it was begun in this run of the service. `is_sent`: the jobs child knows of it.
 
-    `is_asleep`: it waits, without a place, for memory or another try, `waits` times by now. `work`: its step at work.
+    `is_asleep`: it waits, without a place, for memory or another try, `waits` times by now, until `wakes_at` (monotonic
+    seconds). `work`: its step at work.
     `is_ending`: its end is being written down.
     """
 
@@ -32,11 +34,21 @@ class Ticket:
     is_leaving: bool = False
     is_ending: bool = False
     waits: int = 0
+    wakes_at: float = 0.0
     work: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, job: Job) -> Ticket:
         return cls(job.id, job.kind, (-job.priority, job.number), job.run, job.state)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for so long; asking for its step ends it."""
+        self.is_asleep, self.wakes_at = True, time.monotonic() + seconds
+
+    @property
+    def is_due(self) -> bool:
+        """Whether nobody works on it, and its sleep, if any, is over."""
+        return self.work is None and not self.is_leaving and not (self.is_asleep and self.wakes_at > time.monotonic())
 
 
 class Tickets:
@@ -56,6 +68,29 @@ class Tickets:
 
     def find(self, job_id: str) -> Ticket | None:
         return self._tickets.get(job_id)
+
+    def first(self, count: int) -> list[Ticket]:
+        """Return so many of those that are at work or might be, in their order: not those that sleep."""
+        awake = (one for one in self._tickets.values() if not one.is_asleep or one.is_due)
+        return sorted(awake, key=lambda one: one.rank)[:count]
+
+    def is_any_due(self, count: int) -> bool:
+        """Whether one of the first so many is neither at work nor asleep: somebody has to ask for its step."""
+        return any(ticket.is_due for ticket in self.first(count))
+
+    def unsend(self) -> None:
+        """A child that comes knows of none of them: those that sleep go on sleeping."""
+        for ticket in self._tickets.values():
+            ticket.is_sent = False
+            ticket.is_asleep &= not ticket.is_due
+
+    async def change(self) -> None:
+        """Return when something has changed, or one has slept enough."""
+        now = time.monotonic()
+        sleepers = [one.wakes_at for one in self._tickets.values() if one.is_asleep and one.wakes_at > now]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(sleepers) - now if sleepers else None):
+                await self.changed.wait()
 
     def open(self, job: Job) -> Ticket:
         """Take a job in: it is to be worked on."""
@@ -84,6 +119,11 @@ class Tickets:
     @property
     def queued(self) -> int:
         return sum(ticket.state is JobState.QUEUED for ticket in self._tickets.values())
+
+    @property
+    def listened(self) -> list[str]:
+        """The jobs that somebody listens to."""
+        return list(self._listeners)
 
     @contextmanager
     def listen(self, job_id: str) -> Iterator[asyncio.Event]:

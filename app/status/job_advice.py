@@ -29,7 +29,7 @@ def _obstacle(prediction: PredictionSchema, advised: AdviceSchema, room: JobsRoo
         return str((prediction.problem or {}).get("detail"))
     if advised.level == PressureLevel.CRITICAL.name:
         return "Memory is critical: jobs wait."
-    needed_bytes = prediction.predicted_bytes + (0 if room.engine.is_running else ENGINE_BYTES)
+    needed_bytes = max(prediction.predicted_bytes, 0 if room.engine.is_running else ENGINE_BYTES)
     if needed_bytes > advised.free_bytes:
         return f"It needs {needed_bytes} bytes; {advised.free_bytes} are free."
     if room.slots.taken >= room.workers:

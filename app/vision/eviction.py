@@ -11,7 +11,8 @@ call that are waited for, the model that is to answer it stays: it would be load
 
 Work in the background that needs more than a probe, or more than all of them hold, takes none that was used a short
 while ago: an encode holds what it has for minutes, and photos would wait for their model each time that the next one
-looks for room (measured in 300 MiB beside jobs: 59 photos were answered in ten minutes).
+looks for room (measured in 300 MiB beside jobs: 59 photos were answered in ten minutes). But beside a stream that never
+ends it would never begin: when it has waited for `PATIENCE_SECONDS` in all, every model gives way to it, once.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ _REST_SECONDS = 1.0
 _BATCH_REST_SECONDS = 10.0
 """The same for long work in the background, and where all of them would not be enough."""
 
+PATIENCE_SECONDS = 30.0
+"""Photos wait some seconds for what is done then, such as a part of a video: a tenth of the time, at most."""
+
 _BRIEF_BYTES = PROBE_BYTES
 """Work that takes no more is over in a moment."""
 
@@ -59,6 +63,8 @@ class Eviction:
         self._clock = clock
         self._wanted = asyncio.Event()
         self._short_since: float | None = None
+        self._starved_seconds = 0.0
+        self._starved_at = clock()
         governor.budget.notify_waiting(self._wanted.set)
         self._undo: list[Callable[[], None]] = [
             governor.subscribe(self._follow),
@@ -97,7 +103,9 @@ class Eviction:
             return True
         if self._short_since is None:
             self._short_since = self._clock()
-        if not self._must_rest:
+        if self._must_rest:
+            self._give_way(missing_bytes)
+        else:
             self._end_turn()
         return True
 
@@ -160,6 +168,20 @@ class Eviction:
     def _returning_bytes(self) -> int:
         """What children hold that are on their way out."""
         return sum(account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving)
+
+    def _give_way(self, missing_bytes: int) -> None:
+        """Close every model to newcomers, if long work has waited for long enough, and has room then."""
+        now = self._clock()
+        self._starved_seconds += min(now - self._starved_at, 10 * _LOOK_SECONDS)  # it may have been away in between
+        self._starved_at = now
+        present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
+        held_bytes = sum(account.reserved_bytes for model in present for account in model.accounts)
+        if self._starved_seconds < PATIENCE_SECONDS or held_bytes < missing_bytes:
+            return
+        self._starved_seconds = 0.0
+        for model in present:
+            model.is_leaving = True
+            self._models.release(model)
 
     def _end_turn(self) -> None:
         """Close a model to newcomers whose turn is over, if no other is leaving already."""

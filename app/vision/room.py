@@ -12,6 +12,7 @@ from app.domain.priority import Priority
 from app.domain.units import MIB
 from app.media.pictures import Pictures
 from app.memory.cpus import available_cpus
+from app.memory.reclaim import ReclaimPriority
 from app.models.assets import ModelAssets
 from app.rounds import go_round
 from app.settings import Settings
@@ -84,6 +85,9 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
     nursery = Nursery(_child_spec(settings), Surroundings.around(launcher), sizes, zygote)
     vision = Vision(nursery, governor, ModelAssets(settings.models.dir), vision_tasks(), settings.vision)
     stack.push_async_callback(vision.aclose)
+    stack.callback(
+        governor.reclaim.register("idle zygote", ReclaimPriority.IDLE_MODELS, partial(_end_zygote, vision, launcher))
+    )
     remembered = RememberedResults(core.cache)
     analysis = Analysis(vision, governor, settings.vision, settings.image, remembered)
     wait_seconds = settings.memory.wait_seconds
@@ -100,6 +104,15 @@ async def open_vision(core: Core, stack: AsyncExitStack) -> VisionRoom:
         instances=nursery.spec.limits.workers,
         body_idle_seconds=settings.upload.idle_seconds,
     )
+
+
+def _end_zygote(vision: Vision, launcher: Zygote, _wanted_bytes: int | None) -> int:
+    """Have the zygote leave where it has no child, and none is waited for; return the bytes that come back."""
+    zygote = vision.models.nursery.zygote
+    if any(model.accounts or model.is_waiting for model in vision.models):
+        return 0
+    held_bytes = zygote.held_bytes
+    return held_bytes if launcher.leave_if_idle() else 0
 
 
 def _child_spec(settings: Settings) -> WorkerSpec:

@@ -73,6 +73,10 @@ class Zygote:
             return f"the zygote died too often; the next one may start in {self._brake.closed_seconds:.0f} s"
         return self._lasting_obstacle or self._failure
 
+    def leave_if_idle(self) -> bool:
+        """Have a zygote leave that has no child, and whose children nobody waits for; return whether it does."""
+        return self._current is not None and self._current.leave_if_idle()
+
     async def prepare(self) -> None:
         """Have a zygote that is ready to fork, if there may be one now; `obstacle` says why there is none."""
         if (process := self._usable()) is not None:

@@ -24,6 +24,10 @@ _FORK_SECONDS = 5.0
 _STOP_SECONDS = 2.0
 
 
+_REST_SECONDS = 1.0
+"""How long it must have had no child to leave before its time: the next one may be coming in."""
+
+
 class ZygoteUnfit(Exception):
     """Children cannot be forked from this zygote; the message says why. `is_lasting`: nor from another one."""
 
@@ -55,6 +59,7 @@ class ZygoteProcess:
         self._numbers = itertools.count(1)
         self._pending: dict[int, asyncio.Future[ForkedChild]] = {}
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = self._loop.time()
         self._greeting: asyncio.Future[None] = self._loop.create_future()
         self._greeting.add_done_callback(lambda greeting: greeting.exception())  # perhaps nobody waits for it
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -120,6 +125,14 @@ class ZygoteProcess:
         self._idle_seconds = 0.0
         self._watch_idle()
 
+    def leave_if_idle(self) -> bool:
+        """Leave before the time where it has had no child for `_REST_SECONDS`; return whether it does."""
+        is_idle = self._greeting.done() and not (self._children or self._pending or self.is_leaving)
+        if not is_idle or self._loop.time() < self._idle_since + _REST_SECONDS:
+            return False
+        self._leave()
+        return True
+
     async def aclose(self) -> None:
         """End it, and with it all its children; it is reaped on return."""
         self._leave()
@@ -135,6 +148,7 @@ class ZygoteProcess:
             return
         if self._idle_timer is not None:
             self._idle_timer.cancel()
+        self._idle_since = self._loop.time()
         self._idle_timer = self._loop.call_later(self._idle_seconds, self._leave_if_idle)
 
     def _leave_if_idle(self) -> None:

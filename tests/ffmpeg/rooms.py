@@ -48,9 +48,8 @@ class Disk:
         return True
 
 
-def workroom(governor: Governor, abilities: Abilities | None = None) -> Workroom:
+def workroom(governor: Governor, abilities: Abilities | None = None, waited: int = 0) -> Workroom:
     """Return a workroom that runs the real programs."""
     tools = Tools(tool("ffmpeg").resolve(), tool("ffprobe").resolve())
-    return Workroom(
-        WorkroomParts(tools, abilities or Abilities(), FFmpegRunner(governor, "required"), governor, Disk())
-    )
+    parts = WorkroomParts(tools, abilities or Abilities(), FFmpegRunner(governor, "required"), governor, Disk())
+    return Workroom(parts, waited=waited)

@@ -231,6 +231,24 @@ async def test_where_nothing_better_comes_free_the_least_profile_does_it(governo
     others.release()
 
 
+async def test_a_smaller_picture_is_made_where_all_else_was_waited_for_in_vain_again_and_again(
+    governor: Governor, tmp_path: Path
+) -> None:
+    source, target = numbered(tmp_path / "in.mp4", 1), tmp_path / "out.mp4"
+    others = governor.budget.record({"all": governor.budget.total_bytes - 150 * MIB}, owner="others")
+
+    def falling(rung: Rung) -> Work:
+        cost_bytes = (200 + 100 * rung.profile) * MIB if rung.max_height is None else rung.max_height * MIB // 6
+        return encoding(source, target, frames=30, cost_bytes=cost_bytes)
+
+    with pytest.raises(Overloaded):
+        await workroom(governor, waited=1).encode(falling, Profile.HIGH)
+    report = await workroom(governor, waited=2).encode(falling, Profile.HIGH)
+
+    assert report.rung == Rung(Profile.MINIMAL, 720)
+    others.release()
+
+
 async def test_a_file_that_would_grow_too_large_is_storage_full(governor: Governor, tmp_path: Path) -> None:
     with pytest.raises(StorageFull):
         await workroom(governor).run(replace(endless(tmp_path / "out.mp4"), file_bytes=256 * KIB))

@@ -12,6 +12,7 @@ import pytest
 from app.bootstrap import House, open_house
 from app.domain.media import MediaDetails
 from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
+from app.jobs.engine_child import ENGINE_BYTES
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
 from app.jobs.plan import Plan
@@ -76,6 +77,77 @@ async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_go
 
     assert 0 < paused.progress < 1
     assert done.state is JobState.SUCCEEDED
+
+
+async def test_the_child_leaves_for_who_lacks_its_memory_and_the_step_at_work_goes_on(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=3, stepSeconds=1.5)
+        await _until(opened, job.id, lambda job: job.step is not None and "part 2" in job.step)
+
+        coming_back = opened.jobs.engine.reclaim(1)
+        held = await _until(opened, job.id, lambda _: not _holds_a_child(opened))
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+        starts, deaths = opened.jobs.counters.engine_starts, opened.jobs.counters.engine_deaths
+    assert coming_back > 0
+    assert held.state is JobState.RUNNING
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+    assert (starts, deaths) == (2, 0)
+    assert _begun(tmp_path, job) == [0, 1, 2]
+
+
+async def test_the_child_leaves_while_a_job_sleeps_and_comes_back_for_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, trouble="starved", troubleTimes=1)
+        await _until(opened, job.id, lambda job: job.step == "waiting for memory")
+
+        coming_back = opened.jobs.engine.reclaim(1)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+        starts = opened.jobs.counters.engine_starts
+    assert coming_back > 0
+    assert done.state is JobState.SUCCEEDED
+    assert starts == 2
+    assert _begun(tmp_path, job) == [0, 0]
+
+
+async def test_a_job_is_cancelled_while_the_child_is_away(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=2, stepSeconds=30)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        opened.jobs.engine.reclaim(1)
+        await _until(opened, job.id, lambda _: not _holds_a_child(opened))
+
+        await opened.jobs.desk.cancel(job.id)
+        after = await _submit(opened, await _picture(opened), steps=1)
+        done = await _until(opened, after.id, lambda job: job.state.is_finished)
+        cancelled = await opened.jobs.desk.get(job.id)
+
+    assert cancelled.state is JobState.CANCELLED
+    assert done.state is JobState.SUCCEEDED
+    assert _begun(tmp_path, job) == [0]
+
+
+async def test_the_entry_of_the_child_is_what_it_holds(tmp_path: Path) -> None:
+    async with open_house(_settings(tmp_path), kinds="tests.jobs.samples") as opened:
+        job = await _submit(opened, await _picture(opened), steps=2, stepSeconds=1)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+        governor = opened.core.governor
+        entry = next(one for one in governor.budget.statistics().holders if one.owner == "jobs")
+
+    assert 0 < entry.reserved_bytes <= ENGINE_BYTES
+    assert entry.reserved_bytes >= entry.resident_bytes > 0
+
+
+def _holds_a_child(opened: House) -> bool:
+    return any(one.owner == "jobs" for one in opened.core.governor.budget.statistics().holders)
+
+
+def _begun(folder: Path, job: Job) -> list[int]:
+    """Return the steps of a job, in the order in which they were begun."""
+    lines = (folder / "var" / "jobs" / "begun.log").read_text().splitlines()
+    return [int(line.split()[1]) for line in lines if line.startswith(job.id)]
 
 
 async def test_what_all_kinds_would_take_of_an_item_costs_one_look_at_it(tmp_path: Path) -> None:

@@ -24,13 +24,16 @@ def hand_film(path: Path, seconds: float, size: tuple[int, int], rate: int) -> P
     return _repeated(base, path, seconds)
 
 
-def face_film(path: Path, seconds: float, rate: int = 12) -> Path:
-    """Write a film of 480x270 with a tone, in which a face moves to and fro; it has a key frame in each second."""
+def face_film(path: Path, seconds: float, rate: int = 12, times: int = 1) -> Path:
+    """Write a film of `times` 480x270 with a tone, in which a face moves to and fro; a key frame in each second."""
     base = path.with_name(f"base-{path.name}")
-    moved = "[1:v]scale=240:240[face];[0:v][face]overlay=x='120+100*sin(PI*t/3)':y=15:shortest=1[picture]"
+    side, middle, sway, top = (times * one for one in (240, 120, 100, 15))
+    moved = (
+        f"[1:v]scale={side}:{side}[face];[0:v][face]overlay=x='{middle}+{sway}*sin(PI*t/3)':y={top}:shortest=1[picture]"
+    )
     make(
         base,
-        *("-f", "lavfi", "-i", f"testsrc2=s=480x270:r={rate}:d={_BASE_SECONDS}"),
+        *("-f", "lavfi", "-i", f"testsrc2=s={480 * times}x{270 * times}:r={rate}:d={_BASE_SECONDS}"),
         *("-loop", "1", "-i", str(media_folder() / "astronaut.png")),
         *("-f", "lavfi", "-i", f"sine=d={_BASE_SECONDS}"),
         *("-filter_complex", moved, "-map", "[picture]", "-map", "2:a", *_QUICK, "-g", str(rate), "-c:a", "aac"),

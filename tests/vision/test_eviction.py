@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.vision.eviction import TURN_SECONDS
+from app.vision.eviction import PATIENCE_SECONDS, TURN_SECONDS
 from tests.leaks import Leaks
 from tests.vision.toys import HIGH, Feet, Noses, Toes, ToyHouse, open_toys
 from tests.workers.pools import until
@@ -262,6 +262,38 @@ async def test_long_work_in_the_background_takes_no_model_that_was_used_a_short_
     assert a_short_while_after == ["model:noses"]
     assert house.loaded == []
     await pending.__aexit__(None, None, None)
+    taken.release()
+
+
+async def test_long_work_in_the_background_has_its_turn_beside_a_model_that_is_used_without_an_end(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vision.eviction._BRIEF_BYTES", MIB)
+    await house.analyze(Noses)
+    taken = house.fill(2 * MIB)
+    pending = house.governor.budget.reserve({"film": 4 * MIB}, owner="ffmpeg", priority=Priority.BATCH, wait_seconds=60)
+    waiting = asyncio.create_task(pending.__aenter__())
+    answered = 0
+
+    async def use() -> None:
+        nonlocal answered
+        while not waiting.done():
+            await house.analyze(Noses)
+            answered += 1
+
+    using = asyncio.create_task(use())
+    began = house.clock.now
+    while not waiting.done() and house.clock.now < began + 2 * PATIENCE_SECONDS:
+        house.clock.now += 0.1
+        house.vision.eviction.look()
+        await asyncio.sleep(0.005)
+    seconds = house.clock.now - began
+    await waiting
+    await pending.__aexit__(None, None, None)
+    await using
+
+    assert PATIENCE_SECONDS / 2 < seconds < 2 * PATIENCE_SECONDS
+    assert answered > 1
     taken.release()
 
 

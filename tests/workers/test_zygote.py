@@ -56,6 +56,22 @@ async def test_the_zygote_starts_with_the_first_child_and_is_one_for_all() -> No
     assert len(watch.pids) == 1
 
 
+async def test_one_that_has_no_child_leaves_before_its_time_where_its_memory_is_wanted() -> None:
+    async with open_zygote() as (zygote, watch):
+        child, channel = await start(zygote)
+        with_child = zygote.leave_if_idle()
+        channel.close()
+        await child.wait()
+        await until(zygote.leave_if_idle)  # it rests for a second
+        await until(lambda: watch.running == [])
+
+        method = await start_and_end(zygote)
+
+    assert not with_child
+    assert method == "fork"
+    assert len(watch.pids) == 2
+
+
 async def test_it_leaves_when_it_has_had_no_child_for_a_while_and_comes_back() -> None:
     async with open_zygote(idle_seconds=0.05) as (zygote, watch):
         child, channel = await start(zygote)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from app.domain.units import MIB
-from app.errors import InvalidParameter, MemoryExceedsLimit, UnsupportedMedia
-from app.ffmpeg.predictor import decode_bytes, picture_bytes
+from app.errors import InvalidParameter, UnsupportedMedia
+from app.ffmpeg.running import MARGIN
 from app.jobs import signals
 from app.jobs.frame_index import FRAME_BYTES, write_index
 from app.jobs.kind import JobKind
+from app.jobs.look_cost import CALL_BYTES, check_fits, decoder_threads, look_bytes
 from app.jobs.looking import Looking
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
-from app.jobs.sampling import Sampling, is_deep
+from app.jobs.sampling import Sampling
 from app.jobs.source import Source
 from app.jobs.task_params import chosen_task
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
 
-_MARGIN = 1.2
-_FRAME_BYTES = 16 * MIB
+_BOX = 640, 480
+"""The usual analysis size."""
 _SIGNAL_SECONDS = 600.0
 _LINE_BYTES = 4096
 """Of one looked-at frame, on the average: a hand has 3 KB, a body 6, a face with landmarks 24."""
@@ -75,19 +77,15 @@ class Analyze(JobKind[AnalyzeParams]):
             raise InvalidParameter("task: say what is looked for, or one of scenes, black, silence and blur.")
         _check_signals(source, params, means)
         steps: list[Step] = []
+        threads = decoder_threads(_predicted(source, looking, 2), means.limit_bytes)
         if looking is not None:
             steps.append(Step("index", "listing the frames", weight=1.0))
-            steps += _steps("look", "looking at", sampling.segments())
+            steps += _steps("look", "looking at", sampling.segments(), {"threads": threads})
         if params.signals:
-            steps += _steps("signals", "watching", _equal(sampling.start, sampling.end, _SIGNAL_SECONDS))
+            steps += _steps("signals", "watching", _equal(sampling.start, sampling.end, _SIGNAL_SECONDS), {})
         steps.append(Step("write", "writing the result", weight=1.0))
-        predicted_bytes = _predicted(source, looking)
-        if predicted_bytes > means.limit_bytes:
-            raise MemoryExceedsLimit(
-                f"The analysis needs {predicted_bytes} bytes, and {means.limit_bytes} can ever be given.",
-                neededBytes=predicted_bytes,
-                limitBytes=means.limit_bytes,
-            )
+        predicted_bytes = _predicted(source, looking, threads)
+        check_fits(predicted_bytes, means.limit_bytes)
         return Plan(steps, predicted_bytes, _disk(source, looking))
 
     async def do(self, step: Step, params: AnalyzeParams, shop: Workshop) -> Json:
@@ -101,6 +99,7 @@ class Analyze(JobKind[AnalyzeParams]):
             return await _watch(step, params, shop, span)
         looking = _looking(params, _sampling(shop.sources[0], params))
         assert looking is not None, "only then there are such steps"
+        looking = replace(looking, threads=int(step.args.get("threads", 2)))
         return await looking.look(shop, shop.results["index"], span, shop.file(f"{step.name}.ndjson"))
 
     def summary_of(self, params: AnalyzeParams, results: Sequence[Json]) -> dict[str, Any]:
@@ -156,13 +155,13 @@ def _check_signals(source: Source, params: AnalyzeParams, means: Means) -> None:
         raise InvalidParameter("silence: the video has no sound.")
 
 
-def _steps(name: str, words: str, spans: Sequence[tuple[float, float]]) -> list[Step]:
+def _steps(name: str, words: str, spans: Sequence[tuple[float, float]], more: Mapping[str, int]) -> list[Step]:
     return [
         Step(
             f"{name}-{number:04d}",
             f"{words} part {number} of {len(spans)}",
             weight=max(0.1, end - start),
-            args={"from": start, "to": end},
+            args={"from": start, "to": end, **more},
         )
         for number, (start, end) in enumerate(spans, 1)
     ]
@@ -174,12 +173,12 @@ def _equal(start: float, end: float, length: float) -> list[tuple[float, float]]
     return list(pairwise(edges))
 
 
-def _predicted(source: Source, looking: Looking | None) -> int:
-    """Return what one step reserves: ffmpeg, the model, and what looking at a frame takes."""
-    video = source.video
-    decoding = decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video)), 2)
-    model = 0 if looking is None else max(looking.task.model_bytes, looking.task.tracker_bytes) + _FRAME_BYTES
-    return int((decoding + _FRAME_BYTES) * _MARGIN) + model
+def _predicted(source: Source, looking: Looking | None, threads: int) -> int:
+    """Return what one step reserves at most: ffmpeg, and the child that looks."""
+    watching = int(signals.signals_bytes(source.video) * MARGIN)
+    if looking is None:
+        return watching
+    return max(watching, look_bytes(source.video, _BOX, threads, looking.task) + CALL_BYTES)
 
 
 def _disk(source: Source, looking: Looking | None) -> int:

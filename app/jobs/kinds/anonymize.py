@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
 from app.jobs.coverage import HELD_SECONDS, covered
 from app.jobs.encoding import check_file, encode_part, encoder_for, planned, result_name
-from app.jobs.heads_file import find_heads, likely_rate, rate_of, read_heads, tick_count
+from app.jobs.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
 from app.jobs.kind import JobKind
 from app.jobs.mask_file import mask_part
 from app.jobs.params import JobParams
@@ -56,9 +57,12 @@ class Anonymize(JobKind[AnonymizeParams]):
             raise UnsupportedMedia("input: anonymize takes a video; a picture is made so with anonymize=faces.")
         seconds, count = source.duration_seconds, chunk_count(source.duration_seconds, None)
         look = _look(params, source, means)
+        search, search_bytes = search_for(source, means.limit_bytes)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]
         for place in range(count + 1):
-            steps += [_step("look", "looking for faces in", place, count, 2 * seconds)] if place < count else []
+            if place < count:
+                step = _step("look", "looking for faces in", place, count, 2 * seconds)
+                steps.append(replace(step, args={**step.args, "search": asdict(search)}))
             steps += [_step("draw", "covering them in", place - 1, count, seconds)] if place else []
         if _encodes_sound(source):
             steps.append(Step("sound", "encoding the sound", seconds / 50 + 0.1))
@@ -66,7 +70,8 @@ class Anonymize(JobKind[AnonymizeParams]):
         whole = _order(source, Path("/"), Span(0, seconds, 1), look)
         ticks = int(seconds * likely_rate(source))
         disk_bytes = 2 * _file_bytes(source, look) + ticks * (_LINE_BYTES + 3 * _MASK_BYTES // count)
-        return planned(steps, lambda rung: part_bytes(whole, rung) + covering_bytes(whole, rung), means, disk_bytes)
+        plan = planned(steps, lambda rung: part_bytes(whole, rung) + covering_bytes(whole, rung), means, disk_bytes)
+        return replace(plan, predicted_bytes=max(plan.predicted_bytes, search_bytes))
 
     async def do(self, step: Step, params: AnonymizeParams, shop: Workshop) -> Json:
         """See `JobKind.do`."""
@@ -74,7 +79,10 @@ class Anonymize(JobKind[AnonymizeParams]):
         if kind == "look":
             place = step.args["place"]
             span = _span(shop, place)
-            return {"frames": 0} if span is None else await find_heads(shop, span, _rate(shop), _heads(shop, place))
+            if span is None:
+                return {"frames": 0}
+            search = Search(**step.args.get("search", {}))
+            return await find_heads(shop, span, _rate(shop), search, _heads(shop, place))
         async with shop.local(source) as path:
             if kind == "cuts":
                 return await _cuts(source, path, shop)

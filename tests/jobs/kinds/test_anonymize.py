@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from app.bootstrap import House
-from app.errors import InvalidParameter, UnsupportedMedia
+from app.errors import InvalidParameter, MemoryExceedsLimit, UnsupportedMedia
 from app.jobs.kinds.anonymize import Anonymize
 from app.vision.frame_request import FrameRequest
 from tests.ffmpeg.clips import make, tool
@@ -142,6 +143,23 @@ async def test_without_an_encoder_it_is_refused_with_what_there_is(tmp_path: Pat
 
     with pytest.raises(InvalidParameter, match="vp9"):
         Anonymize().plan(opened.sources, Anonymize.params.model_validate({}), poor)
+
+
+async def test_where_memory_is_short_a_smaller_picture_is_searched_and_then_none(tmp_path: Path) -> None:
+    clip = make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:d=0.2")
+    opened = await bench(tmp_path, clip)
+
+    def search_within(limit_bytes: int) -> Any:
+        means = replace(opened.means, limit_bytes=limit_bytes)
+        plan = Anonymize().plan(opened.sources, Anonymize.params.model_validate({}), means)
+        assert plan.predicted_bytes <= limit_bytes
+        return next(step.args["search"] for step in plan.steps if step.name.startswith("look"))
+
+    assert search_within(1 << 30) == {"longest_side": 1920, "threads": 2}
+    assert search_within(198 << 20) == {"longest_side": 1280, "threads": 1}
+    with pytest.raises(MemoryExceedsLimit) as refused:
+        search_within(150 << 20)
+    assert refused.value.extra["neededBytes"] > refused.value.extra["limitBytes"] == 150 << 20
 
 
 def told(path: Path, *arguments: str) -> bytes:
