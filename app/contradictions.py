@@ -53,6 +53,7 @@ def find_contradictions(settings: Settings, limit: MemoryLimit) -> Iterator[Cont
     yield from _limits(settings, limit)
     yield from _models(ModelAssets(settings.models.dir))
     yield from _keys(settings.server.api_keys)
+    yield from _jobs(settings)
     if "null" in settings.server.origins:
         yield _warned("BALLAST_SERVER__ORIGINS: `null` is allowed, which every sandboxed page and local file has")
 
@@ -88,6 +89,14 @@ def _models(assets: ModelAssets) -> Iterator[Contradiction]:
         yield Contradiction("BALLAST_MODELS__DIR is not a folder", refused=True)
     elif not any((assets.folder / model.name).is_file() for model in assets.manifest.models):
         yield _warned("BALLAST_MODELS__DIR: no model is there, so vision answers model_missing (`ballast models`)")
+
+
+def _jobs(settings: Settings) -> Iterator[Contradiction]:
+    if (settings.jobs.database_url or "").startswith("postgresql") and settings.storage.backend == "local":
+        yield _warned(
+            "BALLAST_JOBS__DATABASE_URL: machines that share it share jobs, but media is kept on this one's disk, "
+            "where no other finds it; for several machines set BALLAST_STORAGE__BACKEND=s3"
+        )
 
 
 def _keys(keys: tuple[str, ...]) -> Iterator[Contradiction]:

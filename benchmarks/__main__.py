@@ -30,10 +30,12 @@ SHORT: dict[str, list[str]] = {
     "multipart": ["--short"],
     "idle": ["--short"],
     "images": ["--short"],
+    "encoders": ["--short"],
     "ratios": ["--short"],
     "telemetry": [],
     "faces": ["--short"],
     "video": ["--short"],
+    "page": ["--short"],
 }
 """Each benchmark, with the arguments that make it short."""
 

@@ -68,11 +68,21 @@ def starters(folder: Path, *, install: bool) -> list[Starter]:
     Peers are installed only where `install`.
     """
     found: list[Starter] = [partial(_ballast, folder)]
-    if _is_there("IPX", _IPX_FOLDER / "node_modules" / "ipx", _ipx_steps(), install=install):
+    if install_ipx(install=install):
         found.append(partial(_ipx, folder))
     if _is_there("thumbor", _THUMBOR_FOLDER / "bin" / "thumbor", _thumbor_steps(), install=install):
         found.append(partial(_thumbor, folder))
     return found
+
+
+def install_ipx(*, install: bool) -> bool:
+    """Whether IPX is installed, or was now where `install`; with it comes sharp."""
+    return _is_there("IPX", ipx_module("ipx"), _ipx_steps(), install=install)
+
+
+def ipx_module(name: str) -> Path:
+    """Return the folder of a module that IPX has, or is itself."""
+    return _IPX_FOLDER / "node_modules" / name
 
 
 @contextmanager
@@ -94,7 +104,7 @@ def _ballast(folder: Path) -> Iterator[PictureServer]:
 @contextmanager
 def _ipx(folder: Path) -> Iterator[PictureServer]:
     port = _free_port()
-    program = _IPX_FOLDER / "node_modules" / "ipx" / "bin" / "ipx.mjs"
+    program = ipx_module("ipx") / "bin" / "ipx.mjs"
     command = ["node", str(program), "serve", "--dir", str(folder), "--port", str(port), "--host", "127.0.0.1"]
     with _running(command, port) as pid:
         yield PictureServer(

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 [ $# -eq 0 ] || exec "$python" -m pytest "$@"
 
-machine=(tests/benchmarks tests/browser tests/clients tests/e2e tests/examples tests/soak tests/stress)
+machine=(tests/benchmarks tests/browser tests/clients tests/e2e tests/examples tests/manual tests/soak tests/stress)
 log=$(mktemp)
 trap 'rm -f "$log"; kill $(jobs -p) 2>/dev/null || true' EXIT
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from app.models.assets import ModelAssets
 from app.vision.task import VisionTask, vision_tasks
+from tests.jobs.postgres import postgres_server  # noqa: F401 - a fixture
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
 from tests.storage.s3_server import s3  # noqa: F401 - a fixture

@@ -186,6 +186,7 @@ def test_processes_are_started_by_workers_ffmpeg_the_installer_and_the_doctor_on
         "app/workers/forker.py",
         "app/ffmpeg/runner.py",
         "app/doctor/machine_checks.py",
+        "app/doctor/ffmpeg_checks.py",
         "app/models/packages.py",
     )
 

@@ -79,3 +79,11 @@ def test_a_key_that_can_be_guessed_is_warned_of_and_not_told(keys: str, count: i
 @pytest.mark.model
 def test_settings_that_go_with_the_machine_are_not_remarked_on() -> None:
     assert told(settings(), limit(512 * MIB)) == []
+
+
+@pytest.mark.parametrize(("url", "count"), [("postgresql://db/ballast", 1), ("sqlite:////tmp/x", 0), (None, 0)])
+def test_jobs_that_machines_share_without_their_media_are_warned_of(url: str | None, count: int) -> None:
+    found = told(settings(jobs={"database_url": url}), limit(GIB))
+
+    assert [refused for refused, _ in found] == [False] * count
+    assert all("BALLAST_STORAGE__BACKEND=s3" in sentence for _, sentence in found)

@@ -1,35 +1,26 @@
-"""The README does what it says: its command is run, and its answer compared with what it shows."""
+"""The README names what there is. Its commands are run by tests/manual, with those of all other pages."""
 
 from __future__ import annotations
 
 import json
 import re
-import shlex
-import shutil
-import subprocess
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from app.command import find_commands
 from app.main import create_app
 from app.settings import Settings
 from app.vision.task import vision_tasks
-from tests.e2e.server import RunningServer, run_server
+from tests.manual.shown import differences
 from tests.media_files import REPOSITORY, photo
 
 PICTURE = "thumb_up.jpg"
-ADDRESS = "http://127.0.0.1:8000"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
 _LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 _QUOTED_FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sh|md|yml|yaml|toml|txt|html|js|css))`")
 _ENDPOINT = re.compile(r"`(GET|POST|HEAD|DELETE|PUT|PATCH) (/[^`?]*)`")
-_ELLIPSIS = re.compile(r"\.\.\. (\d+) more")
 
 
 @cache
@@ -42,71 +33,13 @@ def blocks(language: str) -> list[str]:
 
 
 def curl_command() -> str:
-    (command,) = [body.strip() for body in blocks("console") if "curl" in body]
-    return command
+    """Return the first: the one whose answer is shown in full (tests/manual runs all of them)."""
+    return next(body.strip() for body in blocks("console") if "curl" in body)
 
 
 def example() -> dict[str, Any]:
-    (text,) = blocks("json")
-    document: dict[str, Any] = json.loads(text)
+    document: dict[str, Any] = json.loads(blocks("json")[0])
     return document
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with run_server(tmp_path_factory.mktemp("readme"), {"VISION__WORKERS": "1"}) as server:
-        yield server
-
-
-@pytest.mark.model("gesture_recognizer.task")
-@pytest.mark.photo
-def test_the_command_gives_what_is_shown(server: RunningServer, tmp_path: Path) -> None:
-    curl = shutil.which("curl")
-    assert curl is not None, "the README's command needs curl"
-    shutil.copy(photo(PICTURE).path, tmp_path)
-    assert ADDRESS in curl_command()
-    words = shlex.split(curl_command().replace(ADDRESS, server.url))
-    assert words[0] == "curl"
-
-    ran = subprocess.run(
-        [curl, "--silent", "--show-error", *words[1:]], cwd=tmp_path, capture_output=True, timeout=30, check=True
-    )
-
-    answer = json.loads(ran.stdout)
-    shown = example()
-    assert differences(shown, answer) == []
-    assert shown.keys() <= answer.keys()
-
-
-def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
-    """Return where `real` is not what is shown: numbers are compared as precisely as they are shown, times not at all.
-
-    A list may end with "... n more": it stands for n further elements.
-    """
-    match shown:
-        case dict():
-            missing = [f"{where}.{name} is missing" for name in shown if name not in real]
-            inner = [differences(shown[name], real[name], f"{where}.{name}") for name in shown if name in real]
-            return missing + [one for found in inner for one in found]
-        case [*head, str(last)] if (rest := _ELLIPSIS.fullmatch(last)) is not None:
-            count = len(head) + int(rest[1])
-            wrong_count = [f"{where} has {len(real)} elements, not {count}"] if len(real) != count else []
-            return wrong_count + differences(head, real[: len(head)], where)
-        case list():
-            wrong_count = [f"{where} has {len(real)} elements, not {len(shown)}"] if len(real) != len(shown) else []
-            inner = [
-                differences(one, other, f"{where}[{n}]")
-                for n, (one, other) in enumerate(zip(shown, real, strict=False))
-            ]
-            return wrong_count + [one for found in inner for one in found]
-        case float() if where.endswith("Seconds"):
-            return [] if isinstance(real, int | float) and real >= 0 else [f"{where} is no time: {real}"]
-        case float():
-            digits = len(repr(shown).partition(".")[2])
-            # One unit of the last place: another processor's arithmetic may round the other way.
-            return [] if abs(real - shown) <= 1.5 * 10**-digits else [f"{where} is {real}, not {shown}"]
-        case _:
-            return [] if real == shown else [f"{where} is {real!r}, not {shown!r}"]
 
 
 def test_a_wrong_example_would_be_seen() -> None:

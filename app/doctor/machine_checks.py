@@ -1,4 +1,4 @@
-"""The machine as `ballast doctor` sees it: Python, packages, system libraries, FFmpeg, and how children are started."""
+"""The machine as `ballast doctor` sees it: Python, packages, system libraries, and how children are started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import importlib.util
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,8 +66,6 @@ def check_machine() -> Iterator[Check]:
     yield check_packages("vision packages", VISION_PACKAGES)
     for library, package in LIBRARIES.items():
         yield check_library(library, package)
-    for tool in ("ffmpeg", "ffprobe"):
-        yield check_tool(tool)
     yield check_zygote()
 
 
@@ -102,20 +99,6 @@ def check_library(library: str, package: str) -> Check:
         fix = f"install it (Debian, Ubuntu: apt-get install --no-install-recommends {package}); without it no vision"
         return failed(library, str(error), fix)
     return passed(library, "loads")
-
-
-def check_tool(tool: str) -> Check:
-    """Ask an FFmpeg program for its version."""
-    fix = "install it (Debian, Ubuntu: apt-get install --no-install-recommends ffmpeg); without it no video"
-    path = shutil.which(tool)
-    if path is None:
-        return warned(tool, "not on PATH", fix)
-    try:
-        answer = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=_TOOL_SECONDS, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        return warned(tool, f"{path} does not run: {error}", fix)
-    parts = answer.stdout.split()
-    return passed(tool, f"{parts[2] if len(parts) > 2 else 'unknown version'} ({path})")
 
 
 def check_zygote() -> Check:

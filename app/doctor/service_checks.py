@@ -1,4 +1,4 @@
-"""What the service runs on, as `ballast doctor` sees it: settings, model files, storage, and the memory limit."""
+"""What the service runs on, as `ballast doctor` sees it: settings, FFmpeg, models, storage, and the memory limit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from app.command import CommandRefused
 from app.configuration import read_settings
 from app.contradictions import LEAST_LIMIT_BYTES, SOURCES, VISION_LIMIT_BYTES, Contradiction, find_contradictions
+from app.doctor.ffmpeg_checks import check_ffmpeg
+from app.doctor.jobs_check import check_jobs
 from app.doctor.sandbox_check import check_sandbox
 from app.doctor.storage_checks import check_backend, check_storage
 from app.domain.check import Check, failed, passed, warned
@@ -22,15 +24,17 @@ def check_service() -> Iterator[Check]:
     try:
         settings = read_settings()
     except CommandRefused as refused:
-        fix = "correct the variable (docs/settings.md) and run this again: models, storage and memory come after it"
+        fix = "correct the variable (docs/settings.md) and run this again: what depends on it comes after"
         yield failed("settings", "; ".join(refused.sentences), fix)
         return
     limit = find_limit(settings.memory.limit)
     yield from check_settings(unread_variables(type(settings)), find_contradictions(settings, limit))
     yield check_sandbox(settings.sandbox)
+    yield from check_ffmpeg(settings.video)
     yield from check_models(ModelAssets(settings.models.dir))
     yield from check_storage(settings.storage)
     yield from check_backend(settings.storage)
+    yield from check_jobs(settings.jobs)
     yield check_memory_limit(limit)
     yield check_memory_use(limit)
     yield check_group_kill(limit)

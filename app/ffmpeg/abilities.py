@@ -61,15 +61,16 @@ class AbilityReader:
         version = _VERSION.match(await self._ask(self._ffmpeg, "-version"))
         return Abilities(
             version=version[1].decode(errors="replace") if version else "unknown",
-            encoders=_names(await self._ask(self._ffmpeg, "-encoders")),
-            muxers=_names(await self._ask(self._ffmpeg, "-muxers")),
-            filters=_names(await self._ask(self._ffmpeg, "-filters")),
+            encoders=listed_names(await self._ask(self._ffmpeg, "-encoders")),
+            muxers=listed_names(await self._ask(self._ffmpeg, "-muxers")),
+            filters=listed_names(await self._ask(self._ffmpeg, "-filters")),
         )
 
     async def _ask(self, ffmpeg: Path, what: str) -> bytes:
         return (await self._runner.run(ffmpeg, ["-hide_banner", what], _LIMITS)).stdout
 
 
-def _names(listing: bytes) -> frozenset[str]:
+def listed_names(listing: bytes) -> frozenset[str]:
+    """Return the names in what `-encoders`, `-muxers` or `-filters` print."""
     found = (name.decode("ascii", "replace") for name in _NAMED.findall(listing))
     return frozenset(one for names in found for one in names.split(","))

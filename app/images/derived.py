@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
@@ -12,18 +11,15 @@ from functools import lru_cache, partial
 from app.derived.cache import IN_MEMORY_BYTES, DerivedCache
 from app.derived.entries import BodyFile
 from app.derived.flights import Flights
-from app.domain.media import Chunk
 from app.domain.pressure import ModePolicy, ProcessingMode
 from app.domain.receipt import Receipt
-from app.errors import PayloadTooLarge
 from app.images.derivation import Derivation
-from app.images.frames import VideoFrames
 from app.images.images import Images
-from app.images.rendered import PIECE_BYTES, ImageFacts, RenderedImage, Timing
-from app.media.pictures import Pictures
+from app.images.rendered import ImageFacts, RenderedImage, Timing
+from app.images.sources import Sources
+from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.storage.store import MediaStore
-from app.storage.threads import DiskThreads
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +41,9 @@ class Libraries:
     """What deriving a picture needs besides the cache."""
 
     images: Images
-    pictures: Pictures
-    frames: VideoFrames
+    sources: Sources
     store: MediaStore
     governor: Governor
-    disk: DiskThreads
 
 
 class DerivedImages:
@@ -105,22 +99,34 @@ class DerivedImages:
         mark = wanted.watermark
         async with AsyncExitStack() as stack:
             with self._libraries.store.pin(mark) if mark else nullcontext():
-                async with self._source(media_id, wanted, client) as chunks:
-                    rendered, policy = await self._rendered(wanted, chunks, client)
-                    stack.callback(rendered.close)
+                async with self._source(media_id, wanted, client) as picture:
+                    rendered, policy = await self._rendered(wanted, picture, stack)
                     derived = await self._derived(rendered, wanted, policy)
                     if derived.is_kept:
                         key = wanted.key(media_id, derived.effort)
                         await self._cache.keep(key, _head(derived.facts), derived.body)
             yield derived
 
+    @asynccontextmanager
+    async def _source(self, media_id: str, wanted: Derivation, client: str) -> AsyncIterator[Picture]:
+        """Lend the picture that it is made of; its item cannot be deleted meanwhile."""
+        sources, whole = self._libraries.sources, wanted.transform.needs_faces
+        with self._libraries.store.pin(media_id):
+            item = await self._libraries.store.get(media_id)
+            wanted.check_item(item)
+            if wanted.at_seconds is None:
+                lent = sources.picture(item, client, whole=whole)
+            else:
+                lent = sources.frame(item, wanted.at_seconds, client, whole=whole)
+            async with lent as picture:
+                yield picture
+
     async def _rendered(
-        self, wanted: Derivation, chunks: AsyncIterator[Chunk], client: str
+        self, wanted: Derivation, picture: Picture, until: AsyncExitStack
     ) -> tuple[RenderedImage, ModePolicy | None]:
         """Return the picture, and the policy that held all the time; None: it changed meanwhile."""
         policy = self._libraries.governor.policy
-        async with self._libraries.pictures.receive(chunks, self._libraries.images.max_bytes, client) as picture:
-            rendered = await self._libraries.images.render(picture, wanted.transform)
+        rendered = await self._libraries.images.render(picture, wanted.transform, until)
         return rendered, policy if policy == self._libraries.governor.policy else None
 
     async def _derived(self, rendered: RenderedImage, wanted: Derivation, policy: ModePolicy | None) -> DerivedImage:
@@ -135,47 +141,6 @@ class DerivedImages:
         if size_bytes > IN_MEMORY_BYTES:
             return BodyFile(rendered.descriptor, size_bytes)
         return b"".join([piece async for piece in rendered.chunks()])
-
-    @asynccontextmanager
-    async def _source(self, media_id: str, wanted: Derivation, client: str) -> AsyncIterator[AsyncIterator[Chunk]]:
-        """Lend the bytes of the picture, or of the frame; the item cannot be deleted meanwhile."""
-        item = await self._libraries.store.get(media_id)
-        wanted.check_item(item)
-        if wanted.at_seconds is not None:
-            disk, frames = self._libraries.disk, self._libraries.frames
-            async with (
-                frames.frame(item, wanted.at_seconds, client) as file,
-                disk.opened(file.path, os.O_RDONLY) as descriptor,
-            ):
-                yield pieces(BodyFile(descriptor, file.size_bytes), disk)
-            return
-        max_bytes = self._libraries.images.max_bytes
-        if item.size_bytes > max_bytes:
-            raise PayloadTooLarge(
-                f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes, sizeBytes=item.size_bytes
-            )
-        async with self._libraries.store.reader(media_id) as reader:
-            yield reader.chunks(0, item.size_bytes)
-
-
-async def pieces(
-    body: bytes | BodyFile, disk: DiskThreads, offset: int = 0, length: int | None = None
-) -> AsyncIterator[bytes]:
-    """Give the bytes of a body from `offset` on, `length` of them (None: all).
-
-    Raises:
-        OSError: its file is shorter than it should be, or cannot be read.
-    """
-    if isinstance(body, bytes):
-        yield body[offset:] if length is None else body[offset : offset + length]
-        return
-    end = body.size_bytes if length is None else offset + length
-    while offset < end:
-        piece = await disk.run(os.pread, body.fd, min(PIECE_BYTES, end - offset), offset)
-        if not piece:
-            raise OSError("a picture's file is shorter than it should be")
-        offset += len(piece)
-        yield piece
 
 
 def _head(facts: ImageFacts) -> bytes:

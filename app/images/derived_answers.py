@@ -17,7 +17,8 @@ from app.http.ranges import ByteRange, parse_range
 from app.http.receipts import receipt_headers
 from app.images.answers import FACES, HIT_TIMING, SECURITY, server_timing
 from app.images.derivation import Derivation
-from app.images.derived import DerivedImage, pieces
+from app.images.derived import DerivedImage
+from app.images.pieces import pieces
 from app.images.rendered import ImageFacts
 from app.storage.ids import created_at
 from app.storage.threads import DiskThreads

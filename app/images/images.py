@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from app.domain.receipt import Receipt
@@ -15,14 +16,12 @@ from app.images.marks import Mark, Marks
 from app.images.plan import RenderPlan, Wish, plans
 from app.images.rendered import ImageFacts, RenderedImage, Timing
 from app.images.transform import Transform
-from app.imaging.header import read_header
 from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.governor import Governor
 from app.memory.reservation import Reservation
 from app.settings import ImageSettings
 from app.storage.threads import DiskThreads
-from app.workers.channel import Message
 from app.workers.pool import NoWorker
 from app.workers.reply import Reply
 
@@ -56,8 +55,8 @@ class Images:
     def max_bytes(self) -> int:
         return self._settings.max_bytes
 
-    async def render(self, picture: Picture, transform: Transform) -> RenderedImage:
-        """Return the picture that a transform makes of an encoded one; the caller closes it.
+    async def render(self, picture: Picture, transform: Transform, until: AsyncExitStack) -> RenderedImage:
+        """Return the picture that a transform makes of an encoded one; it is closed at the end of `until`.
 
         Nothing is held while something is waited for: faces are found first, then there is a child, then the bytes.
 
@@ -68,35 +67,42 @@ class Images:
             MemoryExceedsLimit: it could never fit, even the cheaper way.
             BallastError: see `FaceFinder.find`, `ImagingChildren.present`, `MemoryBudget.reserve`, `WorkerPool.call`.
         """
-        wish = Wish(self._checked(picture.data), len(picture.data), transform)
+        wish = Wish(self._checked(picture), picture.size_bytes, transform)
         plans(wish, 1.0, self._settings)  # what is refused is refused before faces are looked for
         if transform.needs_faces:
             heads = await self._faces.find(picture, look_size(transform, wish.header.upright))
             wish = replace(wish, faces=heads.regions, looked=heads.receipt)
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
-        self._governor.trimmer.request()
+            until.callback(rendered.close)  # before anything else is waited for, in which the request may be cancelled
+        self._tidy(picture)
         return rendered
 
-    async def examine(self, picture: Picture) -> RenderedImage:
-        """Return what a child tells of a picture, as the JSON of `imaging.examination`; the caller closes it.
+    async def examine(self, picture: Picture, until: AsyncExitStack) -> RenderedImage:
+        """Return what a child tells of a picture, as the JSON of `imaging.examination`; closed at the end of `until`.
 
         Raises:
             BallastError: as `render`.
         """
-        wish = Wish(self._checked(picture.data), len(picture.data), _SMALL, examines=True)
+        wish = Wish(self._checked(picture), picture.size_bytes, _SMALL, examines=True)
         rendered = await self._rendered(picture, wish, None)
-        self._governor.trimmer.request()
+        until.callback(rendered.close)
+        self._tidy(picture)
         return rendered
 
-    def _checked(self, data: bytes) -> PictureHeader:
-        if len(data) > self.max_bytes:
+    def _tidy(self, picture: Picture) -> None:
+        """Have memory given back where there was any: what a child read itself was never here."""
+        if not picture.read_bytes:
+            self._governor.trimmer.request()
+
+    def _checked(self, picture: Picture) -> PictureHeader:
+        if picture.size_bytes > self.max_bytes:
             raise PayloadTooLarge(
-                f"A picture may have {self.max_bytes} bytes.", maxBytes=self.max_bytes, sizeBytes=len(data)
+                f"A picture may have {self.max_bytes} bytes.", maxBytes=self.max_bytes, sizeBytes=picture.size_bytes
             )
-        if not data:
+        if not picture.size_bytes:
             raise UnsupportedMedia("The body is empty; send one picture.")
-        return read_header(data)
+        return picture.read_header()
 
     async def _rendered(self, picture: Picture, wish: Wish, mark: Mark | None) -> RenderedImage:
         """Render with as many bytes for the answer as are likely needed; only noise and the like take more."""
@@ -128,12 +134,8 @@ class Images:
         )
 
     def _predicted(self, plan: RenderPlan) -> int:
-        """Return what is reserved, and what the child is held to.
-
-        Never less than the formula: small pictures live on what the heap of a child has left, and would teach that
-        large ones take half of it.
-        """
-        return max(plan.formula_bytes, self._governor.forecast.predict(plan.operation, plan.formula_bytes))
+        """Return what is reserved, and what the child is held to."""
+        return self._governor.forecast.predict_at_least(plan.operation, plan.formula_bytes)
 
     async def _attempt(
         self, picture: Picture, plan: RenderPlan, mark: Mark | None, predicted_bytes: int, answer_bytes: int
@@ -152,32 +154,38 @@ class Images:
                             continue
                         if "overflow" in reply.head:
                             return None
-                        return self._answered(plan, predicted_bytes, reply, file, reservation)
+                        peak_bytes = _own_peak_bytes(picture, reply)
+                        receipt = self._receipt(plan, predicted_bytes, reply, peak_bytes)
+                        return self._answered(plan, reply, receipt, file, reservation)
 
     async def _call(self, picture: Picture, head: dict[str, object], descriptor: int, mark: Mark | None) -> Reply:
         descriptors = (descriptor,) if mark is None else (descriptor, mark.descriptor)
-        message = Message(head, picture.data, descriptors)
+        message = picture.message(head, descriptors)
         return await self.children.call(message, self._settings.deadline_seconds, picture.customer)
 
     def _answered(
-        self, plan: RenderPlan, predicted_bytes: int, reply: Reply, file: AnswerFile, reservation: Reservation
+        self, plan: RenderPlan, reply: Reply, receipt: Receipt, file: AnswerFile, reservation: Reservation
     ) -> RenderedImage:
         """Take the answer out of a call: its bytes outlive the picture's."""
-        if reply.peak_bytes is not None:
-            self._governor.forecast.observe(plan.operation, plan.formula_bytes, reply.peak_bytes)
-        receipt = self._receipt(plan, predicted_bytes, reply)
         facts = _facts(plan, reply, receipt if plan.looked is None else plan.looked.then(receipt))
         own = reservation.split(["answer"], owner=_OWNER)
         own.shrink(max(0, own.reserved_bytes - facts.size_bytes))
         own.observe(facts.size_bytes)
         return RenderedImage(facts, file.keep(), own, self._disk)
 
-    def _receipt(self, plan: RenderPlan, predicted_bytes: int, reply: Reply) -> Receipt:
-        """Return what the work took: how far the child grew, and the answer, which is memory of its own."""
+    def _receipt(self, plan: RenderPlan, predicted_bytes: int, reply: Reply, peak_bytes: int | None) -> Receipt:
+        """Learn from how far the child grew; return what the work took: that, and the answer, memory of its own."""
+        if peak_bytes is not None:
+            self._governor.forecast.observe(plan.operation, plan.formula_bytes, peak_bytes)
         size_bytes = _size_bytes(plan, reply)
-        peak_bytes = None if reply.peak_bytes is None else reply.peak_bytes + size_bytes
+        peak_bytes = None if peak_bytes is None else peak_bytes + size_bytes
         predicted_bytes += max(plan.likely_bytes, size_bytes)
         return Receipt(predicted_bytes, peak_bytes, self._governor.mode, plan.is_reduced)
+
+
+def _own_peak_bytes(picture: Picture, reply: Reply) -> int | None:
+    """Return how far a child grew beyond the encoded picture, which is reserved beside its work."""
+    return None if reply.peak_bytes is None else max(0, reply.peak_bytes - picture.read_bytes)
 
 
 def _size_bytes(plan: RenderPlan, reply: Reply) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,10 @@ from app.derived.cache import DerivedCache
 from app.derived.flights import Flights
 from app.domain.media import MediaKind
 from app.domain.units import KIB
-from app.errors import PayloadTooLarge, UnsupportedMedia, WorkerFailed
+from app.errors import UnsupportedMedia, WorkerFailed
 from app.images.derivation import SOURCE
 from app.images.derived import Libraries
 from app.images.schema import InfoSchema
-from app.imaging.header import read_header
 from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.cache import CacheKey
@@ -44,14 +43,12 @@ class PictureInfos:
         Raises:
             BallastError: see `Images.examine`.
         """
-        size_bytes, header = len(picture.data), read_header(picture.data)
-        rendered = await self._libraries.images.examine(picture)
-        try:
+        size_bytes, header = picture.size_bytes, picture.read_header()
+        async with AsyncExitStack() as until:
+            rendered = await self._libraries.images.examine(picture, until)
             if rendered.facts.size_bytes > _MAX_BYTES:
                 raise WorkerFailed("The worker's reply is broken.")
             told = b"".join([piece async for piece in rendered.chunks()])
-        finally:
-            rendered.close()
         return _info(header, size_bytes, told)
 
     async def of_item(self, media_id: str, client: str) -> InfoSchema:
@@ -75,15 +72,11 @@ class PictureInfos:
 
     @asynccontextmanager
     async def _make(self, key: CacheKey, client: str) -> AsyncIterator[bytes]:
-        max_bytes = self._libraries.images.max_bytes
-        async with self._libraries.store.reader(key.subject) as reader:
-            item = reader.item
+        with self._libraries.store.pin(key.subject):
+            item = await self._libraries.store.get(key.subject)
             if item.kind is not MediaKind.IMAGE:
                 raise UnsupportedMedia("Only pictures are looked at.")
-            if item.size_bytes > max_bytes:
-                raise PayloadTooLarge(f"A picture may have {max_bytes} bytes.", maxBytes=max_bytes)
-            chunks = reader.chunks(0, item.size_bytes)
-            async with self._libraries.pictures.receive(chunks, max_bytes, client) as picture:
+            async with self._libraries.sources.picture(item, client) as picture:
                 told = (await self.of_picture(picture)).model_dump_json(by_alias=True).encode()
             await self._cache.keep(key, b"", told)
         yield told

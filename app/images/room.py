@@ -22,6 +22,7 @@ from app.images.info import PictureInfos
 from app.images.marks import Marks
 from app.images.masks import Masks
 from app.images.presets import Presets
+from app.images.sources import Sources
 from app.images.wishes import Wishes
 from app.media.pictures import Pictures
 from app.memory.allowance import Allowance
@@ -38,6 +39,9 @@ ZYGOTE_BYTES = 24 * MIB
 """What the zygote takes: interpreter, Pillow, and the codecs of what most pictures are (measured: 17)."""
 
 ZYGOTE_IDLE_SECONDS = 30.0
+
+_REST_SECONDS = 0.25
+"""Without a call for so long, a child gives the memory back that it has kept from one picture for the next."""
 """How long it stays after its last child has gone, if not less is set for children."""
 
 
@@ -83,9 +87,9 @@ async def open_images(
 
     frames = VideoFrames(_find_grabber(settings, governor), governor.budget, core.store, disk)
     # What comes from our own disk waits for no client.
-    libraries = Libraries(
-        images, taken(Allowance(lambda: governor.budget.total_bytes)), frames, core.store, governor, disk
-    )
+    own = taken(Allowance(lambda: governor.budget.total_bytes))
+    sources = Sources(core.store, frames, own, disk, images.max_bytes)
+    libraries = Libraries(images, sources, core.store, governor)
     return ImagesRoom(
         images=images,
         masks=Masks(children, governor),
@@ -120,5 +124,6 @@ def _child_spec(settings: Settings) -> WorkerSpec:
         # What is reserved is what a call is held to (`engine.Engine`); this is for what no call is to blame for.
         data_limit_bytes=None,
         takes_descriptors=True,
+        rest_seconds=_REST_SECONDS,
         log_level=settings.log.level,
     )

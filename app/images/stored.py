@@ -16,8 +16,9 @@ from app.http.problems import GUARDED, problem_responses
 from app.http.receipts import receipt_headers
 from app.http.state import client_of
 from app.images.answers import HIT_TIMING, server_timing
-from app.images.derived import DerivedImage, pieces
+from app.images.derived import DerivedImage
 from app.images.params import openapi_parameters
+from app.images.pieces import pieces
 from app.images.room import ImagesRoom
 from app.images.routes import PROBLEMS, pictures_answer
 from app.images.wishes import StoredQuery

@@ -30,6 +30,11 @@ _BUFFER_BYTES = 1 << 16
 
 _MAX_CHARACTERS = 1024
 
+_PROGRESSIVE_PIXELS = 500_000
+"""From here on a JPEG is progressive: seen coarsely before it is there whole, and 3 % shorter. Below, that takes longer
+than it brings (photos at quality 80, optimised tables both): 200 pixels wide 0.2 % for 0.4 ms, 400 2 % for 1.2 ms, 800
+4 % for 5 ms of 40, 1600 3 % for 17."""
+
 _THRIFTY_METHOD = 1
 _OUT_OF_MEMORY = re.compile(r"encoding error [12]$|[Oo]ut of memory")
 """What Pillow says for libwebp (VP8_ENC_ERROR_OUT_OF_MEMORY and its like for the bits, encode.h) and for libavif."""
@@ -73,7 +78,7 @@ def encode(image: Image.Image, encoding: Encoding, credits: Credits, descriptor:
         OSError: the file takes no more bytes.
         MemoryError: it takes more than most pictures do.
     """
-    options = _options(encoding, image.mode)
+    options = _options(encoding, image)
     if exif := credits.exif():
         options["exif"] = exif
     image.info = {}  # what is left there would be written
@@ -113,13 +118,13 @@ def _is_full(descriptor: int, piece_bytes: int) -> bool:
     return os.lseek(descriptor, 0, os.SEEK_CUR) >= size - piece_bytes > 0
 
 
-def _options(encoding: Encoding, mode: str) -> dict[str, Any]:
+def _options(encoding: Encoding, image: Image.Image) -> dict[str, Any]:
     quality = encoding.quality
     match encoding.format:
         case "jpeg":
-            cheap = encoding.is_cheap
-            sampling = {} if mode == "L" else {"subsampling": 0 if encoding.is_fine else 2}
-            return {"quality": quality, "optimize": not cheap, "progressive": not cheap, **sampling}
+            progressive = not encoding.is_cheap and image.width * image.height >= _PROGRESSIVE_PIXELS
+            sampling = {} if image.mode == "L" else {"subsampling": 0 if encoding.is_fine else 2}
+            return {"quality": quality, "optimize": not encoding.is_cheap, "progressive": progressive, **sampling}
         case "png":
             return {"compress_level": encoding.png_level}
         case "webp":

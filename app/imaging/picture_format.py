@@ -95,6 +95,10 @@ class PictureFormat(ABC):
         """Return the divisors at which a picture of this header can be decoded, largest first."""
         return self.scales
 
+    def is_told_by(self, _head: bytes, _header: PictureHeader) -> bool:
+        """Whether what `read_header` read in the first bytes of a picture is all that it would read in the whole."""
+        return False
+
     def buffer_bytes(self, _header: PictureHeader, _encoded_bytes: int) -> int:
         """What the decoder holds beside the pixels, such as its own copy of a file of `encoded_bytes`."""
         return 0

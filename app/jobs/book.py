@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from app.errors import InvalidParameter, NotFound
 from app.ffmpeg.probe import Probe
-from app.jobs.database import Database
 from app.jobs.job import Job
 from app.jobs.plan import Step
 from app.jobs.states import FINISHED, UNFINISHED, JobState
 from app.jobs.tables import JOB_COLUMNS, decode, decode_probe, dumps, encode, encode_probe
-
-if TYPE_CHECKING:
-    import sqlite3
+from app.jobs.transactions import Connection, Transactions
 
 _UNFINISHED = ", ".join(f"'{state.value}'" for state in sorted(UNFINISHED))
 _FINISHED = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
 _COLUMNS = ("id", "kind", "state", "client", "idempotency_key", "finished_at", "document")
-_INSERT = f"INSERT INTO job ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
-_UPDATE = f"UPDATE job SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"
+INSERT = f"INSERT INTO job ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+UPDATE = f"UPDATE job SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +38,12 @@ class JobPage:
 
 
 class Book:
-    """Lists and looks up jobs. What a step changes is in `stepbook`, which writes into the same file.
+    """Lists and looks up jobs. What a step changes is in `stepbook`, which writes into the same database.
 
-    All methods raise StorageUnavailable where the file cannot be used.
+    All methods raise StorageUnavailable where that cannot be used.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self.database = database
 
     async def add(self, job: Job, inputs: Sequence[Input], steps: Sequence[Step]) -> tuple[Job, bool]:
@@ -141,22 +137,23 @@ class Book:
         await self.database.write(partial(_delete, job_id))
 
 
-def save(job: Job, connection: sqlite3.Connection) -> None:
+def save(job: Job, connection: Connection) -> None:
     """Write a job's row, as a part of a transaction.
 
     Raises:
         NotFound: it is not there any more.
     """
-    if not connection.execute(_UPDATE, encode(job)).rowcount:
+    if not connection.execute(UPDATE, encode(job)).rowcount:
         raise NotFound("There is no job with this id.")
 
 
-def _add(job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: sqlite3.Connection) -> tuple[Job, bool]:
+def _add(job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: Connection) -> tuple[Job, bool]:
     if job.idempotency_key is not None:
         found = _find_by_key(job.client, job.idempotency_key, connection)
         if found is not None:
             return found, False
-    number = connection.execute(_INSERT, encode(job)).lastrowid
+    connection.execute(INSERT, encode(job))
+    number = connection.execute("SELECT number FROM job WHERE id = ?", (job.id,)).fetchone()[0]
     connection.executemany(
         "INSERT INTO input VALUES (?, ?, ?, ?)",
         ((job.id, place, one.media_id, encode_probe(one.probe)) for place, one in enumerate(inputs)),
@@ -168,43 +165,43 @@ def _add(job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: s
             for place, step in enumerate(steps)
         ),
     )
-    return replace(job, number=number or 0), True
+    return replace(job, number=number), True
 
 
-def _find(job_id: str, connection: sqlite3.Connection) -> Job | None:
+def _find(job_id: str, connection: Connection) -> Job | None:
     return next(iter(_select("id = ?", (job_id,), connection)), None)
 
 
-def _find_by_key(client: str, key: str, connection: sqlite3.Connection) -> Job | None:
+def _find_by_key(client: str, key: str, connection: Connection) -> Job | None:
     return next(iter(_select("client = ? AND idempotency_key = ?", (client, key), connection)), None)
 
 
 def _page(
-    count: int, before: int | None, state: JobState | None, kind: str | None, connection: sqlite3.Connection
+    count: int, before: int | None, state: JobState | None, kind: str | None, connection: Connection
 ) -> list[Job]:
     wanted = {"number < ?": before, "state = ?": None if state is None else state.value, "kind = ?": kind}
     terms = {term: value for term, value in wanted.items() if value is not None}
-    where = " AND ".join(terms) or "1"
+    where = " AND ".join(terms) or "1 = 1"
     return _select(f"{where} ORDER BY number DESC LIMIT ?", (*terms.values(), count), connection)
 
 
-def _select(where: str, values: Sequence[object], connection: sqlite3.Connection) -> list[Job]:
+def _select(where: str, values: Sequence[object], connection: Connection) -> list[Job]:
     rows = connection.execute(f"SELECT {JOB_COLUMNS} FROM job WHERE {where}", values)
     return [decode(row) for row in rows]
 
 
-def _retry(job: Job, connection: sqlite3.Connection) -> None:
+def _retry(job: Job, connection: Connection) -> None:
     save(job, connection)
     connection.execute("UPDATE step SET begun = 0, failures = 0 WHERE job = ?", (job.id,))
     connection.execute("DELETE FROM webhook WHERE job = ?", (job.id,))
 
 
-def _inputs(job_id: str, connection: sqlite3.Connection) -> list[Input]:
+def _inputs(job_id: str, connection: Connection) -> list[Input]:
     rows = connection.execute("SELECT media_id, probe FROM input WHERE job = ? ORDER BY place", (job_id,))
     return [Input(media_id, decode_probe(probe)) for media_id, probe in rows]
 
 
-def _needs(media_id: str, connection: sqlite3.Connection) -> bool:
+def _needs(media_id: str, connection: Connection) -> bool:
     query = (
         "SELECT 1 FROM input JOIN job ON job.id = input.job "
         f"WHERE input.media_id = ? AND job.state IN ({_UNFINISHED}) LIMIT 1"
@@ -212,7 +209,7 @@ def _needs(media_id: str, connection: sqlite3.Connection) -> bool:
     return connection.execute(query, (media_id,)).fetchone() is not None
 
 
-def _made_from(kind: str, media_id: str, connection: sqlite3.Connection) -> list[str]:
+def _made_from(kind: str, media_id: str, connection: Connection) -> list[str]:
     query = (
         "SELECT DISTINCT kept.media_id, job.finished_at, kept.number FROM input "
         "JOIN job ON job.id = input.job JOIN kept ON kept.job = job.id "
@@ -221,7 +218,7 @@ def _made_from(kind: str, media_id: str, connection: sqlite3.Connection) -> list
     return [row[0] for row in connection.execute(query, (media_id, kind, JobState.SUCCEEDED.value))]
 
 
-def _delete(job_id: str, connection: sqlite3.Connection) -> None:
+def _delete(job_id: str, connection: Connection) -> None:
     for table in ("input", "step", "kept", "webhook"):
         connection.execute(f"DELETE FROM {table} WHERE job = ?", (job_id,))
     connection.execute("DELETE FROM job WHERE id = ?", (job_id,))

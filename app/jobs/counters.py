@@ -24,12 +24,15 @@ REASONS = (
 @dataclass(slots=True)
 class JobCounters:
     """`finished` by kind and state, `failures` by kind and code, the others by kind. `seconds` are those of steps at
-    work, `result_bytes` those of items that were kept, `retries` beginnings of a step that was begun before."""
+    work, `result_bytes` those of items that were kept, `retries` beginnings of a step that was begun before,
+    `takeovers` jobs that were taken back from a machine that was silent.
+    """
 
     submitted: Counter[str] = field(default_factory=Counter)
     finished: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: Counter[tuple[str, str]] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
+    takeovers: Counter[str] = field(default_factory=Counter)
     result_bytes: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     engine_starts: int = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import BallastError, StorageFull, StorageUnavailable
+from app.jobs.transactions import Connection
 from app.storage.files import make_folder
 from app.storage.threads import DiskThreads
 
@@ -46,7 +47,7 @@ class Database:
         """Whether there is anything to read."""
         return self._connection is not None or await self._disk.read(self._path.exists)
 
-    async def write(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, transaction: Callable[[Connection], T]) -> T:
         """Run a transaction that changes something; a cancellation is delivered after it.
 
         Raises:
@@ -56,7 +57,7 @@ class Database:
         async with self._turn:
             return await self._disk.run_long(self._transact, "IMMEDIATE", transaction)
 
-    async def read(self, transaction: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, transaction: Callable[[Connection], T]) -> T:
         """Run one that changes nothing.
 
         Raises:
@@ -69,7 +70,7 @@ class Database:
         async with self._turn:
             await self._disk.ensure(self._close)
 
-    def _transact(self, mode: str, transaction: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, mode: str, transaction: Callable[[Connection], T]) -> T:
         """Runs in a thread."""
         import sqlite3  # not at module level: 1.5 MB, for those who have jobs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.errors import Conflict
 from app.jobs.book import Book, JobPage
+from app.jobs.dispatch import Dispatch
 from app.jobs.endings import Endings
 from app.jobs.engine_room import EngineRoom
 from app.jobs.folders import Folders
@@ -24,6 +25,7 @@ class Desk:
         engine: EngineRoom,
         folders: Folders,
         keeper: Keeper,
+        dispatch: Dispatch,
     ) -> None:
         self._book = book
         self._tickets = tickets
@@ -31,6 +33,7 @@ class Desk:
         self._engine = engine
         self._folders = folders
         self._keeper = keeper
+        self._dispatch = dispatch
 
     async def get(self, job_id: str) -> Job:
         ticket = self._tickets.find(job_id)
@@ -50,7 +53,7 @@ class Desk:
         job = await self.get(job_id)
         ticket = self._tickets.find(job_id)
         if ticket is None:
-            return await self._book.get(job_id)
+            return job if job.state.is_finished else await self._dispatch.cancel(job)
         await self._engine.stop_work(ticket)
         job = await self._book.get(job_id)
         if job.state.is_finished:  # it ended in this very moment
@@ -75,9 +78,8 @@ class Desk:
             progress=0.0,
             step="waiting for its turn",
         )
-        await self._folders.restore(job_id, job.disk_bytes)
         await self._book.retry(again)
-        self._tickets.open(again)
+        await self._dispatch.retried(again)
         return again
 
     async def delete(self, job_id: str, *, with_results: bool) -> None:

@@ -120,6 +120,8 @@ class Runs:
         self._starts += 1
         if self._starts % _PRUNED == 0:
             self.prune()
+        if run > 1:
+            self._forget_elsewhere(workflow_id(job_id, run - 1))
         name = workflow_id(job_id, run)
         known = DBOS.get_workflow_status(name)
         if known is not None and known.status in _OVER:
@@ -127,6 +129,13 @@ class Runs:
         elif known is None:
             with SetWorkflowID(name):
                 DBOS.start_workflow(self._go, job_id, run, step_count)
+
+    def _forget_elsewhere(self, name: str) -> None:
+        """Keep nothing of a run that another machine began, and that will not end there any more."""
+        known = DBOS.get_workflow_status(name)
+        if known is not None and known.executor_id != self._executor:
+            DBOS.cancel_workflow(name)
+            DBOS.delete_workflows([name])
 
     def forget(self, job_id: str, run: int) -> None:
         """Keep nothing of a run that is over; one that still waits is told to stop when it asks."""

@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from app.errors import StorageFull
 from app.storage.files import make_folder
@@ -14,6 +15,9 @@ from app.storage.threads import DiskThreads
 
 PART = ".part"
 """What is in the name of a file that is not whole yet: it goes when its step begins again."""
+
+Trace: TypeAlias = tuple[str, int, int]
+"""Of a file: its path in the folder, its bytes, and when it was written (ns)."""
 
 
 class Folders:
@@ -96,6 +100,10 @@ class Folders:
         if promise is not None:
             promise.release()
 
+    async def traces(self, job_id: str) -> frozenset[Trace]:
+        """Return what is in the folder: what differs later was made or written meanwhile."""
+        return await self._disk.read(_traces, self.path(job_id))
+
     async def names(self) -> list[str]:
         """Return the jobs that have a folder."""
         return await self._disk.read(_names, self._root)
@@ -109,6 +117,16 @@ def _size(folder: Path) -> int:
             with suppress(OSError):
                 size_bytes += (Path(path) / name).lstat().st_size
     return size_bytes
+
+
+def _traces(folder: Path) -> frozenset[Trace]:
+    found = set()
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                stat = (Path(path) / name).lstat()
+                found.add((str((Path(path) / name).relative_to(folder)), stat.st_size, stat.st_mtime_ns))
+    return frozenset(found)
 
 
 def _prepare(folder: Path) -> None:

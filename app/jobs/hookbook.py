@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
-from app.jobs.database import Database
-
-if TYPE_CHECKING:
-    import sqlite3
+from app.jobs.transactions import Connection, Transactions
 
 _AT_A_TIME = 20
+
+DUE = "SELECT number, job, url, since, tries FROM webhook WHERE due_at <= ? ORDER BY due_at LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +24,9 @@ class Hook:
 
 
 class HookBook:
-    """All methods raise StorageUnavailable where the file cannot be used."""
+    """All methods raise StorageUnavailable where the book cannot be used."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     async def due(self, now: float) -> list[Hook]:
@@ -52,19 +50,18 @@ class HookBook:
         await self._database.write(partial(_done, hook.number))
 
 
-def _due(now: float, connection: sqlite3.Connection) -> list[Hook]:
-    query = "SELECT number, job, url, since, tries FROM webhook WHERE due_at <= ? ORDER BY due_at LIMIT ?"
-    return [Hook(*row) for row in connection.execute(query, (now, _AT_A_TIME))]
+def _due(now: float, connection: Connection) -> list[Hook]:
+    return [Hook(*row) for row in connection.execute(DUE, (now, _AT_A_TIME))]
 
 
-def _next_at(connection: sqlite3.Connection) -> float | None:
+def _next_at(connection: Connection) -> float | None:
     found: float | None = connection.execute("SELECT min(due_at) FROM webhook").fetchone()[0]
     return found
 
 
-def _put_off(number: int, until: float, connection: sqlite3.Connection) -> None:
+def _put_off(number: int, until: float, connection: Connection) -> None:
     connection.execute("UPDATE webhook SET due_at = ?, tries = tries + 1 WHERE number = ?", (until, number))
 
 
-def _done(number: int, connection: sqlite3.Connection) -> None:
+def _done(number: int, connection: Connection) -> None:
     connection.execute("DELETE FROM webhook WHERE number = ?", (number,))

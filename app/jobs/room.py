@@ -4,43 +4,41 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.core import Core
-from app.errors import BallastError, NotFound
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.jobs.answers import JobAnswers
-from app.jobs.book import Book
+from app.jobs.cluster import Cluster, ClusterParts
+from app.jobs.cluster_dispatch import ClusterDispatch
 from app.jobs.counters import JobCounters
-from app.jobs.database import Database
 from app.jobs.desk import Desk
+from app.jobs.dispatch import Alone, Dispatch
 from app.jobs.endings import Endings
 from app.jobs.engine_child import ROLE, EngineChild
 from app.jobs.engine_room import EngineRoom
 from app.jobs.files import JobFiles
 from app.jobs.folders import Folders
 from app.jobs.forge import Forge
-from app.jobs.hookbook import HookBook
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
-from app.jobs.machine import machine_name
+from app.jobs.library import Library, is_shared, open_library
 from app.jobs.params import JobParams
 from app.jobs.pictures import PictureWorks
+from app.jobs.resumption import resume
 from app.jobs.retention import Retention
 from app.jobs.shop import Tools
 from app.jobs.slots import Slots
 from app.jobs.sources import SourceFinder
-from app.jobs.states import JobState
-from app.jobs.stepbook import StepBook
 from app.jobs.steps import StepParts, Steps
 from app.jobs.submission import SubmissionParts, Submissions
-from app.jobs.tables import SCHEMA
 from app.jobs.tickets import Tickets
 from app.jobs.webhooks import Webhooks
 from app.media.room import MediaRoom
@@ -61,6 +59,9 @@ KINDS = "app.jobs.kinds"
 
 _NAMES = (Path("/etc/hosts"), Path("/etc/resolv.conf"), Path("/etc/nsswitch.conf"), Path("/etc/ssl/certs"))
 """What the child reads to find a PostgreSQL server."""
+
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +95,9 @@ async def open_jobs(
     """
     settings, governor, store = core.settings, core.governor, core.store
     root = settings.storage.root.absolute() / "jobs"
-    database = Database(root / "book.sqlite3", SCHEMA, core.disk)
-    stack.push_async_callback(database.aclose)
-    book, stepbook, counters, tickets = Book(database), StepBook(database), JobCounters(), Tickets()
-    folders = Folders(root, store.space, core.disk)
+    counters, tickets, folders = JobCounters(), Tickets(), Folders(root, store.space, core.disk)
+    library = await open_library(core, root, folders, stack)
+    book, stepbook = library.book, library.steps
     shelf = Shelf(store, media.uploads, core.disk, settings.storage.fsync, media.probing.ask)
     keeper = Keeper(shelf, stepbook, folders)
     endings = Endings(stepbook, tickets, folders, keeper, counters)
@@ -111,28 +111,29 @@ async def open_jobs(
     workers = settings.jobs.workers or max(1, available_cpus() // 2)
     slots = Slots(workers, lambda: governor.policy.serves_batches)
     steps = Steps(parts, tickets, slots, settings.jobs)
-    surroundings = Surroundings.around(PlainLauncher())
-    executor = await _executor(core)
-    make_child = partial(EngineChild, _child_spec(settings, root, executor), surroundings, governor)
+    spec = _child_spec(settings, root, library.executor)
+    make_child = partial(EngineChild, spec, Surroundings.around(PlainLauncher()), governor)
     engine = EngineRoom(make_child, (book, tickets, steps, slots), counters, settings.jobs.idle_seconds)
-    desk = Desk(book, tickets, endings, engine, folders, keeper)
+    dispatch, shared = _dispatch(library, tickets, folders, endings)
+    desk = Desk(book, tickets, endings, engine, folders, keeper, dispatch)
     answers = JobAnswers(desk, tickets, keeper, (media.delivery, media.links), core.lifecycle)
-    webhooks = Webhooks(HookBook(database), book, settings.jobs, partial(_document, answers), (tickets, counters))
+    webhooks = Webhooks(library.hooks, book, settings.jobs, partial(_document, answers), (tickets, counters))
     await core.disk.run(make_folder, root / "engine", False)
     store.guard(book.needs)
     media.streams.follow(partial(book.made_from, "hls"))
-    await _resume(book, tickets, folders)
+    watched = ClusterParts(tickets, slots, folders, engine, desk, endings, counters, tuple(every), governor)
+    works: list[Work] = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
+    works += await _go_on(library, shared, watched)
     stack.callback(governor.subscribe(engine.follow))
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
-    works = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
     for work in [*works, engine.run] if settings.jobs.run else works:
         await stack.enter_async_context(core.background(work))
     finder = SourceFinder(store, settings.video)
     judged = SubmissionParts(
-        _typed(every), forge.abilities, forge.works, finder, governor.budget, folders, webhooks.check, engine.expect
+        _typed(every), forge.abilities, forge.works, finder, governor.budget, webhooks.check, engine.expect
     )
     return JobsRoom(
-        submissions=Submissions(judged, book, tickets, counters, settings.jobs.max_queued, socket.gethostname()),
+        submissions=Submissions(judged, book, dispatch, counters, settings.jobs.max_queued, socket.gethostname()),
         desk=desk,
         answers=answers,
         audience=Audience(governor.budget, settings.server.max_event_streams),
@@ -147,35 +148,21 @@ async def open_jobs(
     )
 
 
-async def _resume(book: Book, tickets: Tickets, folders: Folders) -> None:
-    """Go on with what an earlier run left. A book that cannot be read is no reason not to serve."""
-    try:
-        unfinished = await book.unfinished()
-    except BallastError as error:
-        logger.error("the book of jobs cannot be read: %s", error.detail)
-        return
-    for job in unfinished:
-        await folders.restore(job.id, job.disk_bytes)
-        tickets.open(job)
-    if unfinished:
-        logger.info("jobs go on", extra={"count": len(unfinished)})
-    for job_id in await folders.names():
-        if tickets.find(job_id) is None:
-            await _judge_folder(job_id, book, folders)
+def _dispatch(
+    library: Library, tickets: Tickets, folders: Folders, endings: Endings
+) -> tuple[Dispatch, ClusterDispatch | None]:
+    if library.shared is None:
+        return Alone(library.book, tickets, folders), None
+    shared = ClusterDispatch((library.book, library.shared), endings, folders)
+    return shared, shared
 
 
-async def _judge_folder(job_id: str, book: Book, folders: Folders) -> None:
-    """Keep the finished parts of a failed job, for a retry; remove what a run that was killed could not."""
-    try:
-        failed = (await book.get(job_id)).state is JobState.FAILED
-    except NotFound:
-        failed = False
-    except BallastError:
-        return
-    if failed:
-        await folders.restore(job_id, 0)
-    else:
-        await folders.remove(job_id)
+async def _go_on(library: Library, shared: ClusterDispatch | None, parts: ClusterParts) -> list[Work]:
+    """Go on with what is not finished; return what has to run for that from now on."""
+    if library.shared is None or shared is None:
+        await resume(library.book, parts.tickets, parts.folders)
+        return []
+    return [Cluster((library.book, library.shared), shared, parts).run]
 
 
 def _typed(kinds: Mapping[str, JobKind[JobParams]]) -> Mapping[str, JobKind[JobParams]]:
@@ -186,20 +173,9 @@ async def _document(answers: JobAnswers, job: Job) -> bytes:
     return (await answers.describe(job)).model_dump_json(by_alias=True).encode()
 
 
-def _is_remote(url: str | None) -> bool:
-    return url is not None and url.startswith("postgresql")
-
-
-async def _executor(core: Core) -> str:
-    """Return what the jobs child is called in its database: with a file of its own there is no other."""
-    if not _is_remote(core.settings.jobs.database_url):
-        return "local"
-    return await core.disk.run(machine_name, core.settings.storage.root.absolute() / "state")
-
-
 def _child_spec(settings: Settings, root: Path, executor: str) -> WorkerSpec:
     folder, url = root / "engine", settings.jobs.database_url
-    is_remote = _is_remote(url)
+    is_remote = is_shared(settings.jobs)
     return WorkerSpec(
         role=ROLE,
         entry="app.jobs.engine:build",

@@ -6,17 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import NotFound
 from app.jobs.book import save
-from app.jobs.database import Database
 from app.jobs.job import Job
 from app.jobs.plan import Json, Step
 from app.jobs.tables import dumps
+from app.jobs.transactions import Connection, Transactions
 
-if TYPE_CHECKING:
-    import sqlite3
+_KEEP = "INSERT INTO kept (job, step, name, media_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,10 @@ class WrittenStep:
 class StepBook:
     """Reads and writes the steps; what changes with a job itself is written in one transaction with it.
 
-    All methods raise StorageUnavailable where the file cannot be used.
+    All methods raise StorageUnavailable where the book cannot be used.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     async def get(self, job_id: str, place: int) -> WrittenStep:
@@ -83,7 +82,7 @@ class StepBook:
         return await self._database.read(partial(_kept, job_id))
 
 
-def _get(job_id: str, place: int, connection: sqlite3.Connection) -> WrittenStep:
+def _get(job_id: str, place: int, connection: Connection) -> WrittenStep:
     query = "SELECT name, words, weight, args, begun, failures, result FROM step WHERE job = ? AND place = ?"
     row = connection.execute(query, (job_id, place)).fetchone()
     if row is None:
@@ -105,31 +104,32 @@ def _get(job_id: str, place: int, connection: sqlite3.Connection) -> WrittenStep
     )
 
 
-def _begin(job: Job, place: int, connection: sqlite3.Connection) -> None:
+def _begin(job: Job, place: int, connection: Connection) -> None:
     connection.execute("UPDATE step SET begun = begun + 1 WHERE job = ? AND place = ?", (job.id, place))
     save(job, connection)
 
 
-def _take_back(job_id: str, place: int, failed: bool, connection: sqlite3.Connection) -> None:
+def _take_back(job_id: str, place: int, failed: bool, connection: Connection) -> None:
     connection.execute(
-        "UPDATE step SET begun = max(0, begun - 1), failures = failures + ? WHERE job = ? AND place = ?",
+        "UPDATE step SET begun = CASE WHEN begun > 0 THEN begun - 1 ELSE 0 END, failures = failures + ? "
+        "WHERE job = ? AND place = ?",
         (int(failed), job_id, place),
     )
 
 
-def _finish(job: Job, place: int, result: Json, connection: sqlite3.Connection) -> None:
+def _finish(job: Job, place: int, result: Json, connection: Connection) -> None:
     connection.execute("UPDATE step SET result = ? WHERE job = ? AND place = ?", (dumps(dict(result)), job.id, place))
     save(job, connection)
 
 
-def _close(job: Job, hook: tuple[str, float] | None, connection: sqlite3.Connection) -> None:
+def _close(job: Job, hook: tuple[str, float] | None, connection: Connection) -> None:
     save(job, connection)
     if hook is not None:
         url, now = hook
         connection.execute("INSERT INTO webhook (job, url, since, due_at) VALUES (?, ?, ?, ?)", (job.id, url, now, now))
 
 
-def _results(job_id: str, before: int | None, connection: sqlite3.Connection) -> dict[str, Json]:
+def _results(job_id: str, before: int | None, connection: Connection) -> dict[str, Json]:
     query = "SELECT name, result FROM step WHERE job = ? AND result IS NOT NULL AND place < ? ORDER BY place"
     rows: Sequence[tuple[str, str]] = connection.execute(
         query, (job_id, 1 << 62 if before is None else before)
@@ -142,19 +142,19 @@ def _object(text: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _forget(job: Job, connection: sqlite3.Connection) -> None:
+def _forget(job: Job, connection: Connection) -> None:
     connection.execute("UPDATE step SET result = NULL, begun = 0, failures = 0 WHERE job = ?", (job.id,))
     connection.execute("DELETE FROM kept WHERE job = ?", (job.id,))
     save(job, connection)
 
 
-def _keep(key: tuple[str, str, str], media_id: str, connection: sqlite3.Connection) -> str:
-    connection.execute("INSERT OR IGNORE INTO kept (job, step, name, media_id) VALUES (?, ?, ?, ?)", (*key, media_id))
+def _keep(key: tuple[str, str, str], media_id: str, connection: Connection) -> str:
+    connection.execute(_KEEP, (*key, media_id))
     row = connection.execute("SELECT media_id FROM kept WHERE job = ? AND step = ? AND name = ?", key).fetchone()
     found: str = row[0]
     return found
 
 
-def _kept(job_id: str, connection: sqlite3.Connection) -> list[str]:
+def _kept(job_id: str, connection: Connection) -> list[str]:
     rows = connection.execute("SELECT media_id FROM kept WHERE job = ? ORDER BY number", (job_id,))
     return [media_id for (media_id,) in rows]

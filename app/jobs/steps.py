@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from app.errors import (
@@ -15,6 +16,7 @@ from app.errors import (
     Overloaded,
     ProcessingTimeout,
     QueueFull,
+    StorageUnavailable,
     of_system,
 )
 from app.ffmpeg.works import FFmpegWorks
@@ -44,6 +46,8 @@ _MOST_BEGINNINGS = 30
 
 _PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """How long a job waits for memory before its step is tried again, by how often it has waited."""
+
+_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,8 @@ class Steps:
             noted = estimate.after(ticket.job or job, share, words)
             self._tickets.note(ticket, replace(noted, memory=witness.memory))
             if estimate.is_to_be_written():
-                await parts.book.save(noted)
+                with suppress(BallastError):  # a book that is away for a while ends no step
+                    await parts.book.save(noted)
 
         shop = StepShop(
             (job.id, job.client, written.step.name),
@@ -187,15 +192,23 @@ class Steps:
             raise
 
     async def _finish(self, ticket: Ticket, place: int, written: WrittenStep, result: Json) -> Answer:
-        parts = self._parts
         assert ticket.job is not None
         ticket.waits = 0
         done = (written.done_weight + written.step.weight) / written.total_weight if written.total_weight else 1.0
         job = ticket.job.changed(progress=min(1.0, max(ticket.job.progress, done)))
-        await parts.steps.finish(job, place, result)
+        await self._write_result(job, place, result)
         self._tickets.note(ticket, job)
         await self._end_after(ticket, job, place)
         return Answer("done")
+
+    async def _write_result(self, job: Job, place: int, result: Json) -> None:
+        """Write down what a step has returned; where the book is away for a while, that is no reason to do it again."""
+        while True:
+            try:
+                return await self._parts.steps.finish(job, place, result)
+            except StorageUnavailable as error:
+                logger.warning("a result cannot be written down", extra={"code": error.code, "job": job.id})
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _end_after(self, ticket: Ticket, job: Job, place: int) -> None:
         """If that was the last step, write down that the job has succeeded."""

@@ -13,8 +13,8 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.jobs.book import Book, Input
 from app.jobs.counters import JobCounters
+from app.jobs.dispatch import Dispatch
 from app.jobs.engine_child import ENGINE_BYTES
-from app.jobs.folders import Folders
 from app.jobs.job import SHOWN_INPUTS, Job, JobMemory, new_id
 from app.jobs.kind import JobKind
 from app.jobs.order_form import OrderForm, read_params
@@ -22,7 +22,6 @@ from app.jobs.params import JobParams
 from app.jobs.plan import Plan
 from app.jobs.source import Source
 from app.jobs.sources import SourceFinder
-from app.jobs.tickets import Tickets
 from app.jobs.workshop import Means
 from app.memory.budget import MemoryBudget
 from app.memory.cpus import available_cpus
@@ -41,7 +40,6 @@ class SubmissionParts:
     works: Callable[[str], Awaitable[FFmpegWorks]]
     finder: SourceFinder
     budget: MemoryBudget
-    folders: Folders
     check_webhook: Callable[[str], None]
     expect: Callable[[], None]
 
@@ -53,14 +51,14 @@ class Submissions:
         self,
         parts: SubmissionParts,
         book: Book,
-        tickets: Tickets,
+        dispatch: Dispatch,
         counters: JobCounters,
         max_queued: int,
         machine: str,
     ) -> None:
         self._parts = parts
         self._book = book
-        self._tickets = tickets
+        self._dispatch = dispatch
         self._counters = counters
         self._max_queued = max_queued
         self._machine = machine
@@ -85,14 +83,14 @@ class Submissions:
             self._parts.check_webhook(form.webhook)
         if (known := await self._known(form, client)) is not None:
             return known
-        self._refuse_when_full()
+        await self._refuse_when_full()
         self._parts.expect()
         async with self._turns:
             with ExitStack() as pins:
                 means = await self.means()
                 sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
                 plan = _planned(kind, sources, params, means)
-                self._refuse_when_full()
+                await self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
     async def predict(
@@ -154,18 +152,18 @@ class Submissions:
             idempotency_key=form.idempotency_key,
             memory=JobMemory(plan.predicted_bytes, 0, plan.profile),
         )
-        await self._parts.folders.promise(job.id, plan.disk_bytes)
+        await self._dispatch.promise(job)
         try:
             inputs = [Input(source.item.id, source.probe) for source in sources]
             entered, is_new = await self._book.add(job, inputs, plan.steps)
         except BaseException:
-            await self._parts.folders.remove(job.id)
+            await self._dispatch.withdraw(job.id)
             raise
         if not is_new:
-            await self._parts.folders.remove(job.id)
+            await self._dispatch.withdraw(job.id)
             return _same(entered, form)
         self._counters.submitted[job.kind] += 1
-        self._tickets.open(entered)
+        await self._dispatch.entered(entered)
         return entered
 
     async def _known(self, form: OrderForm, client: str) -> Job | None:
@@ -174,8 +172,8 @@ class Submissions:
         known = await self._book.with_key(client, form.idempotency_key)
         return None if known is None else _same(known, form)
 
-    def _refuse_when_full(self) -> None:
-        if self._tickets.queued >= self._max_queued:
+    async def _refuse_when_full(self) -> None:
+        if await self._dispatch.queued() >= self._max_queued:
             raise QueueFull(
                 f"{self._max_queued} jobs wait already.", retry_after_seconds=30, maxQueued=self._max_queued
             )

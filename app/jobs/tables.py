@@ -40,7 +40,7 @@ _MEMBERS = [field.name for field in fields(Job) if field.name != "number"]
 
 
 def encode(job: Job) -> dict[str, Any]:
-    """Return the columns of a job's row."""
+    """Return the columns of a job's row, and those that it has only in a shared book (`cluster_tables`)."""
     document = {name: getattr(job, name) for name in _MEMBERS} | {"memory": asdict(job.memory)}
     return {
         "id": job.id,
@@ -50,6 +50,10 @@ def encode(job: Job) -> dict[str, Any]:
         "idempotency_key": job.idempotency_key,
         "finished_at": job.finished_at,
         "document": dumps(document),
+        "run": job.run,
+        "priority": job.priority,
+        "predicted_bytes": job.memory.predicted_bytes,
+        "sequence": job.sequence,
     }
 
 

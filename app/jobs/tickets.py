@@ -120,6 +120,11 @@ class Tickets:
     def queued(self) -> int:
         return sum(ticket.state is JobState.QUEUED for ticket in self._tickets.values())
 
+    @property
+    def listened(self) -> list[str]:
+        """The jobs that somebody listens to."""
+        return list(self._listeners)
+
     @contextmanager
     def listen(self, job_id: str) -> Iterator[asyncio.Event]:
         """Give an event that is set whenever the job has changed, for the block."""

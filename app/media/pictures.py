@@ -12,12 +12,15 @@ from app.domain.media import Chunk
 from app.domain.priority import Priority
 from app.domain.units import KIB
 from app.errors import PayloadTooLarge
+from app.imaging.header import read_header
+from app.imaging.picture_format import PictureHeader
 from app.memory.allowance import Allowance
 from app.memory.budget import MemoryBudget
 from app.memory.customer import Customer
 from app.memory.reservation import Reservation
 from app.storage.scratch import Scratch, ScratchFile, needing
 from app.storage.threads import DiskThreads
+from app.workers.channel import Head, Message
 
 _STEP_BYTES = 64 * KIB
 """By how much the reservation of a picture grows while it comes in."""
@@ -28,6 +31,28 @@ class Picture(ABC):
 
     data: bytes
     customer: Customer
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the encoded picture is."""
+        return len(self.data)
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of it a child reads itself, which is then part of how far that grows."""
+        return 0
+
+    def read_header(self) -> PictureHeader:
+        """Return what it says of itself.
+
+        Raises:
+            UnsupportedMedia, InvalidMedia: see `imaging.header.read_header`.
+        """
+        return read_header(self.data)
+
+    def message(self, head: Head, descriptors: tuple[int, ...]) -> Message:
+        """Return the call that gives it to a child, with what it is to be done with it."""
+        return Message(head, self.data, descriptors)
 
     @abstractmethod
     def granted(self, parts: Mapping[str, int], owner: str) -> AbstractAsyncContextManager[Reservation]:
@@ -59,6 +84,10 @@ class ChargedPicture(Picture):
         self._pictures = pictures
         self._spool = AsyncExitStack()
         self._path: Path | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
 
     async def put_aside(self) -> None:
         """Write the picture to the disk and give its bytes back: nobody waits for others while holding any."""
@@ -133,7 +162,7 @@ class Pictures:
             StorageFull: it had to go to the disk, which is full.
             BallastError: see `MemoryBudget.reserve`; and what reading `chunks` raises.
         """
-        customer = Customer(self._priority, client, self._wait_seconds)
+        customer = self.customer(client)
         async with AsyncExitStack() as stack:
             first = self.reserve({"picture": _STEP_BYTES}, "picture", customer)
             reservation = await stack.enter_async_context(first)
@@ -149,6 +178,10 @@ class Pictures:
             del data
             stack.push_async_callback(picture.aclose)
             yield picture
+
+    def customer(self, client: str) -> Customer:
+        """Return who waits for memory for a picture of this client."""
+        return Customer(self._priority, client, self._wait_seconds)
 
     async def _read_in(self, chunks: AsyncIterator[Chunk], reservation: Reservation, client: str) -> bytearray:
         """Read as long as the reservation grows; where there is no room for more, it is released, and more may come."""

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable
 
 # mallopt(3) and malloc.h of glibc
+_M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
@@ -34,6 +35,14 @@ def keep_transfer_buffers() -> None:
         mallopt(_M_ARENA_MAX, _ARENAS)
         mallopt(_M_MMAP_THRESHOLD, _KEPT_PIECE_BYTES)
         mallopt(_M_TOP_PAD, _KEPT_BYTES)
+
+
+def keep_between_calls(kept_bytes: int) -> None:
+    """Let the heap keep `kept_bytes` of what was freed, pieces of up to half of it included, until it is trimmed."""
+    mallopt = _find("mallopt", ctypes.c_int, ctypes.c_int)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, kept_bytes // 2)
+        mallopt(_M_TRIM_THRESHOLD, kept_bytes)
 
 
 def _find(name: str, *arguments: type[ctypes.c_int | ctypes.c_size_t]) -> Callable[..., object] | None:

@@ -61,6 +61,14 @@ class Forecast:
         history.predicted_bytes = predicted_bytes
         return predicted_bytes
 
+    def predict_at_least(self, operation: str, formula_bytes: int) -> int:
+        """Do what `predict` does, but never return less than the formula says.
+
+        For operations of which most calls are small: those live on what the heap of a child has left, and would teach
+        that a large one takes half of it.
+        """
+        return max(formula_bytes, self.predict(operation, formula_bytes))
+
     def observe(self, operation: str, formula_bytes: int, observed_bytes: int) -> None:
         """Learn from one call: `formula_bytes` as it was given to `predict`, and the peak that was measured."""
         history = self._history(operation)

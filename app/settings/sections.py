@@ -154,10 +154,12 @@ class JobsSettings(Section):
         None,
         repr=False,
         pattern=r"^(postgresql|sqlite)(\+\w+)?://",
-        description="Where the jobs child keeps its state: postgresql://...; unset: a file below the root.",
+        description="The database of jobs: postgresql://... for several machines; unset: files below the root.",
         json_schema_extra={"secret": True},
     )
-    run: bool = Field(True, description="Whether jobs are worked on; else they are only taken in, for a later run.")
+    run: bool = Field(
+        True, description="Whether jobs are worked on; else they are only taken in, for others or a later run."
+    )
     workers: int | None = Field(
         None, ge=1, le=64, description="Steps of jobs that are done at a time; unset: one for two cores."
     )

@@ -35,6 +35,8 @@ class JobsMetrics:
         result_bytes = self._each(counted.result_bytes)
         yield counters("job_result_bytes", "Bytes of results.", "kind", result_bytes)
         yield counters("job_retries", "Steps that were begun again.", "kind", self._each(counted.retries))
+        taken = self._each(counted.takeovers)
+        yield counters("jobs_taken_over", "Jobs taken back from machines that were silent.", "kind", taken)
         yield from self._service()
 
     def _service(self) -> Iterator[Metric]:

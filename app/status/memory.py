@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -103,14 +104,21 @@ async def _listener(status: StatusDep, client: ClientDep) -> AsyncIterator[None]
     responses=problem_responses(TooManyRequests, Overloaded),
     dependencies=[Depends(_listener, scope="request")],
 )
-async def events(status: StatusDep) -> AsyncIterator[LevelSchema]:
-    async for level in levels(status.core.governor, status.core.lifecycle):
+async def events(
+    status: StatusDep,
+    every_seconds: Annotated[float | None, Query(alias="everySeconds", ge=0.5, le=60)] = None,
+) -> AsyncIterator[LevelSchema]:
+    """With `everySeconds` the present level is sent again after so long a silence, so that a service that is frozen, and
+    closes nothing, is noticed by who listens."""
+    async for level in levels(status.core.governor, status.core.lifecycle, every_seconds):
         # By the annotation FastAPI describes what is in an event's data.
         yield ServerSentEvent(event="level", data=level.model_dump(mode="json", by_alias=True))  # type: ignore[misc]
 
 
-async def levels(governor: Governor, lifecycle: Lifecycle) -> AsyncGenerator[LevelSchema]:
-    """Give the present level, then the one after each change, until the service ends.
+async def levels(
+    governor: Governor, lifecycle: Lifecycle, every_seconds: float | None = None
+) -> AsyncGenerator[LevelSchema]:
+    """Give the present level, then the one after each change, until the service ends; also after `every_seconds` of none.
 
     Who takes one late is given the newest: nothing is kept for a listener that does not read.
     """
@@ -122,7 +130,8 @@ async def levels(governor: Governor, lifecycle: Lifecycle) -> AsyncGenerator[Lev
         while not end.done():
             changed.clear()
             yield _level(governor)
-            await changed.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), every_seconds)
     finally:
         end.cancel()
         unsubscribe()

@@ -2,7 +2,8 @@
 
 One file has everything but the views, one file each view, and one the style sheets. Their address has a fingerprint of
 the sources, so that browsers keep them for good; comments are left out. Only the plain forms of `import` and `export`
-that the page uses are understood, and anything else is refused when the service starts (a test reads all of it).
+that the page uses are understood, and anything else is refused when the service starts (a test reads all of it). Workers
+(`new URL('./name.js', import.meta.url)`) stay files of their own: few, small, and loaded when they are needed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _IMPORT = re.compile(r"^import \{([^}]*)\} from '([^']+)';\n", re.MULTILINE)
 _EXPORT_FROM = re.compile(r"^export \{([^}]*)\} from '([^']+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const|let) ?(\w+))", re.MULTILINE)
 _DYNAMIC = re.compile(r"await import\('([^']+)'\)")
+_WORKER = re.compile(r"new URL\('([^']+)', import\.meta\.url\)")
 _ANY = re.compile(r"^(?:import|export)\b", re.MULTILINE)
 _SCRIPT = re.compile(r'<script type="module" src="/static/(js/[^"]+)"></script>')
 _STYLE = re.compile(r'[ \t]*<link rel="stylesheet" href="/static/(css/[^"]+)">\n')
@@ -112,6 +114,7 @@ def _dynamic_targets(codes: Mapping[str, str], name: str) -> list[str]:
 def _module(name: str, text: str, stem: str) -> str:
     """Return a module as a function that is called once, and puts what it exports into `modules`."""
     text = _DYNAMIC.sub(lambda found: f"await import('/static/{_part_name(_target(name, found[1]), stem)}')", text)
+    text = _WORKER.sub(lambda found: f"new URL('/static/{_target(name, found[1])}', location.origin)", text)
     exports = _exported(text)
     again = [
         f"const {{ {_renamed(names)} }} = modules['{_target(name, target)}'];\n"

@@ -21,11 +21,20 @@ Head = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`descriptors` are open files that a call passes to the child (`descriptors`); they stay the sender's to close."""
+    """`descriptors` are open files that a call passes to the child (`descriptors`); they stay the sender's to close.
+
+    `origin` names the input that lies in one of them; empty where it is the payload.
+    """
 
     head: Head
     payload: bytes
     descriptors: tuple[int, ...] = ()
+    origin: bytes = b""
+
+    @property
+    def suspect(self) -> bytes:
+        """What stands for the input where a child crashes on it (`suspects.Suspects`)."""
+        return self.payload or self.origin
 
 
 def pack_head(head: Head, payload_bytes: int) -> bytes:

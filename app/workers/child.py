@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from app import log
 from app.errors import BallastError, WorkerFailed
+from app.memory.allocator import find_malloc_trim
 from app.workers import sandbox
 from app.workers.channel import PREFIX, BlockingChannel, Head, Message
 from app.workers.descriptors import DescriptorInbox, receive_opening
@@ -60,7 +61,8 @@ def _open(channel: BlockingChannel, opening: Message, inbox: DescriptorInbox | N
     gc.collect()
     gc.freeze()
     channel.send({"ready": True, "pid": os.getpid(), "sandbox": held, "residentBytes": resident_bytes()})
-    _serve(channel, _CallServer(channel, handler, footprint, opening.head["processors"], inbox))
+    server = _CallServer(channel, handler, footprint, opening.head["processors"], inbox)
+    _serve(channel, server, opening.head["restSeconds"])
 
 
 def _confine(channel: BlockingChannel, opening: Head, parent_pid: int) -> dict[str, Any]:
@@ -87,10 +89,10 @@ def _build(channel: BlockingChannel, entry: str, options: dict[str, Any]) -> Han
     os._exit(0)
 
 
-def _serve(channel: BlockingChannel, server: _CallServer) -> None:
+def _serve(channel: BlockingChannel, server: _CallServer, rest_seconds: float | None) -> None:
     """Read what comes on this thread, so that a call sent ahead can be recalled, and work on another."""
     backlog = _Backlog()
-    threading.Thread(target=server.run, args=(backlog,), name="calls", daemon=True).start()
+    threading.Thread(target=server.run, args=(backlog, rest_seconds), name="calls", daemon=True).start()
     while (message := channel.receive()) is not None:
         if "recall" not in message.head:
             backlog.put(message)
@@ -120,6 +122,11 @@ class _Backlog:
             self._changed.wait_for(lambda: self._calls)
             return self._calls.popleft()
 
+    def comes_within(self, seconds: float) -> bool:
+        """Wait for a call for so long; return whether one is here."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: self._calls, seconds))
+
     def take_back(self, number: int) -> bool:
         """Remove the call of this number; False: it is not here any more."""
         with self._changed:
@@ -144,10 +151,19 @@ class _CallServer:
         self._processors = processors
         self._inbox = inbox
 
-    def run(self, backlog: _Backlog) -> None:
+    def run(self, backlog: _Backlog, rest_seconds: float | None) -> None:
+        if rest_seconds is not None:
+            self._footprint.rest()
         while True:
             self._reply(backlog.take())
             gc.collect()
+            if rest_seconds is not None and not backlog.comes_within(rest_seconds):
+                self._rest()
+
+    def _rest(self) -> None:
+        if (trim := find_malloc_trim()) is not None:
+            trim()
+        self._footprint.rest()
 
     def give_back(self, number: int) -> None:
         """Tell the parent that a call was not begun, and will not be."""

@@ -19,7 +19,8 @@ _MOST_BYTES = 8 * KIB
 
 @dataclass(slots=True)
 class Measurement:
-    """`peak_bytes` is how far the process rose above its size at the start; None where `/proc` does not tell."""
+    """`peak_bytes` is how far the process rose above its size at the start, or at its last rest if that was smaller;
+    None where `/proc` does not tell."""
 
     peak_bytes: int | None = None
     resident_bytes: int = 0
@@ -33,6 +34,7 @@ class Footprint:
 
     def __init__(self) -> None:
         self._clear_refs: int | None = None
+        self._rest_bytes: int | None = None
         with contextlib.suppress(OSError):
             self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY)
 
@@ -42,6 +44,10 @@ class Footprint:
             os.close(self._clear_refs)
             self._clear_refs = None
 
+    def rest(self) -> None:
+        """Take the size of now for that of the process without calls: what it keeps between them belongs to them."""
+        self._rest_bytes = resident_bytes()
+
     @contextlib.contextmanager
     def measure(self) -> Iterator[Measurement]:
         """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
@@ -49,6 +55,8 @@ class Footprint:
         if self._clear_refs is not None:
             os.write(self._clear_refs, b"5")
         start_bytes = resident_bytes()
+        if self._rest_bytes is not None:
+            start_bytes = min(start_bytes, self._rest_bytes)
         try:
             yield measurement
         finally:

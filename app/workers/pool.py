@@ -141,7 +141,7 @@ class WorkerPool:
     def _admit(self, message: Message) -> None:
         if self._closed:
             raise Overloaded("The service is shutting down.", retry_after_seconds=5)
-        self._surroundings.suspects.check(message.payload)
+        self._surroundings.suspects.check(message.suspect)
         if self.waiting >= self.spec.limits.waiting:
             raise QueueFull("Too many calls wait for a worker.", retry_after_seconds=1)
 
@@ -179,7 +179,7 @@ class WorkerPool:
     def _repeat(self, call: Call, gone: WorkerGone) -> None:
         if not call.is_wanted:
             return
-        if gone.ending is Ending.CRASH and self._surroundings.suspects.is_refused(call.message.payload):
+        if gone.ending is Ending.CRASH and self._surroundings.suspects.is_refused(call.message.suspect):
             call.result.set_exception(refusal())
         elif not self._closed and (call.attempts == 0 or (call.repeatable and call.attempts == 1)):
             self.counters.retried += call.attempts

@@ -30,7 +30,8 @@ class WorkerSpec:
     need not wait for us when it has answered: on two cores 8 % more pictures a second. It can open nothing but
     libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders. Where it
     `takes_descriptors`, a call may have open files of ours with it (`Message.descriptors`). `sockets`: which it may
-    make itself.
+    make itself. A child that has had no call for `rest_seconds` gives back what its heap has kept, and what it grows by
+    in a call is counted from there; None: it never does.
     """
 
     role: str
@@ -44,6 +45,7 @@ class WorkerSpec:
     writes: tuple[Path, ...] = ()
     takes_descriptors: bool = False
     sockets: Sockets = "none"
+    rest_seconds: float | None = None
     start_seconds: float = 30.0
     log_level: str = "info"
 
@@ -59,5 +61,6 @@ class WorkerSpec:
             "sockets": self.sockets,
             "niceness": niceness_of_children(),
             "processors": available_cpus(),
+            "restSeconds": self.rest_seconds,
             "logLevel": self.log_level,
         }

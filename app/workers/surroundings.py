@@ -36,4 +36,4 @@ class Surroundings:
 
     def count_crash(self, call: Call | None) -> None:
         """Count a crash against the input of this call, None: in the work on none. Different inputs close the brake."""
-        self.brake.record_death(None if call is None else self.suspects.accuse(call.message.payload))
+        self.brake.record_death(None if call is None else self.suspects.accuse(call.message.suspect))

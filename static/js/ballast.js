@@ -24,4 +24,5 @@ export { LevelEvents } from './kit/levels.js';
 export { drawMask, tintedMask } from './kit/mask.js';
 export { BallastProblem, ConnectionProblem } from './kit/problem.js';
 export { FrameStream } from './kit/stream.js';
+export { PlayedTrackGrabber, TrackGrabber, grabberOf } from './kit/tracks.js';
 export { Upload } from './kit/upload.js';

@@ -41,6 +41,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("children", "| memory of pose back after its end "),
         ("video", "| submit to start, jobs child there "),
         ("ratios", "| round trip of a photo, 1/s "),
+        ("page", "| memory "),
     ],
 )
 def test_a_short_run_prints_its_table_and_leaves_nothing_behind(name: str, row: str) -> None:

@@ -18,7 +18,7 @@ URL.createObjectURL = (blob) => { const url = create(blob); window.blobUrls.add(
 URL.revokeObjectURL = (url) => { window.blobUrls.delete(url); revoke(url); };
 """
 
-_COUNT_FRAMES = """
+COUNT_FRAMES = """
 window.framesSent = 0;
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) { window.framesSent += data instanceof Blob; send.call(this, data); };
@@ -42,7 +42,7 @@ class Visitor:
         self._expected: list[str] = []
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self._troubles.append(str(error)))
-        for script in (_COUNT_BLOB_URLS, _COUNT_FRAMES, _MEASURE_SHIFTS):
+        for script in (_COUNT_BLOB_URLS, COUNT_FRAMES, _MEASURE_SHIFTS):
             page.add_init_script(script)
 
     def open(self, view: str = "") -> None:

@@ -13,12 +13,12 @@ import pytest
 
 from app.__main__ import main
 from app.contradictions import Contradiction
+from app.doctor.ffmpeg_checks import check_ffmpeg
 from app.doctor.machine_checks import (
     check_library,
     check_packages,
     check_python,
     check_start,
-    check_tool,
     check_zygote,
 )
 from app.doctor.sandbox_check import check_sandbox, judge_sandbox
@@ -37,7 +37,7 @@ from app.memory.cgroup import Cgroup
 from app.memory.gauge import MemorySample
 from app.memory.limit import MemoryLimit, find_limit
 from app.models.assets import ModelAssets, load_manifest
-from app.settings import StorageSettings
+from app.settings import StorageSettings, VideoSettings
 from tests.storage.s3_server import S3Server
 
 
@@ -93,10 +93,29 @@ def test_ffmpeg_is_asked_for_its_version(
         program(tmp_path, "ffmpeg", script)
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    check = check_tool("ffmpeg")
+    check = next(check_ffmpeg(VideoSettings()))
 
     assert check.status is status
     assert found in check.found
+
+
+def test_ffmpeg_is_looked_for_where_the_settings_say(tmp_path: Path) -> None:
+    program(tmp_path, "mine", "echo ffmpeg version 9.9 Copyright")
+
+    check = next(check_ffmpeg(VideoSettings(ffmpeg=tmp_path / "mine")))
+
+    assert check.found == f"9.9 ({tmp_path / 'mine'})"
+
+
+def test_codecs_that_cannot_be_encoded_are_named_with_those_that_can(tmp_path: Path) -> None:
+    lines = " V....D libx264 H.264\n A....D aac AAC\n A....D libopus Opus"
+    program(tmp_path, "mine", f"[ $1 = -version ] && echo ffmpeg version 9.9 || printf '{lines}\n'")
+
+    *_, check = check_ffmpeg(VideoSettings(ffmpeg=tmp_path / "mine"))
+
+    assert (check.name, check.status) == ("encoders", Status.WARN)
+    assert check.found == "h264; aac, opus; missing: hevc, vp9, av1, mp3, wav"
+    assert "refused" in check.fix
 
 
 def test_the_sandbox_is_tried_out_in_a_child_and_not_here() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+import pytest
+
 from app.jobs.book import Book, Input
+from app.jobs.cluster_database import ClusterDatabase
 from app.jobs.database import Database
 from app.jobs.job import Job, new_id
 from app.jobs.plan import Step
 from app.jobs.stepbook import StepBook
 from app.jobs.tables import SCHEMA
 from app.storage.threads import DiskThreads
+from tests.jobs.postgres import Postgres
 
 STEPS = [Step(f"part-{number}", f"part {number}", weight=number + 1.0, args={"number": number}) for number in range(3)]
 
@@ -26,6 +31,28 @@ async def open_book(folder: Path) -> AsyncIterator[tuple[Book, StepBook]]:
     finally:
         await database.aclose()
         await disk.aclose()
+
+
+@asynccontextmanager
+async def open_shared_book(url: str) -> AsyncIterator[tuple[Book, StepBook]]:
+    """Give a book in a PostgreSQL database."""
+    database = ClusterDatabase(url)
+    try:
+        yield Book(database), StepBook(database)
+    finally:
+        await database.aclose()
+
+
+OpenBook = Callable[[], AbstractAsyncContextManager[tuple[Book, StepBook]]]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def open_either(request: pytest.FixtureRequest, tmp_path: Path) -> OpenBook:
+    """Give what opens a book of either kind: the same one each time."""
+    if request.param == "sqlite":
+        return partial(open_book, tmp_path)
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return partial(open_shared_book, server.new_url())
 
 
 def new_job(**members: object) -> Job:

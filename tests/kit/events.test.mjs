@@ -92,3 +92,18 @@ test('waits double up to a limit, spread by chance, and obey Retry-After', () =>
   backoff.reset();
   assert.equal(backoff.next(), 1);
 });
+
+test('the level can be asked for again and again, so that silence says something', async () => {
+  const asked = [];
+  server = await serve((request, response) => {
+    asked.push(request.url);
+    begin(response);
+    response.write('event: level\ndata: {"level":"LOW"}\n\n');
+  });
+  stream = new BallastClient({ baseUrl: server.url }).levels({ everySeconds: 0.5 });
+
+  const level = await next(stream, 'level');
+
+  assert.equal(level.level, 'LOW');
+  assert.deepEqual(asked, ['/v1/memory/events?everySeconds=0.5']);
+});

@@ -28,6 +28,18 @@ def test_too_little_is_put_right_at_once() -> None:
     assert forecast.predict("resize", 100 * MIB) == 180 * MIB
 
 
+def test_what_small_ones_taught_does_not_lower_a_prediction_that_is_at_least_the_formula() -> None:
+    forecast = Forecast()
+    learn(forecast, 0.5, calls=100)
+
+    assert forecast.predict("resize", 100 * MIB) < 100 * MIB
+    assert forecast.predict_at_least("resize", 100 * MIB) == 100 * MIB
+
+    learn(forecast, 1.8, calls=1)
+
+    assert forecast.predict_at_least("resize", 100 * MIB) == 180 * MIB
+
+
 @given(wrong=st.floats(0.6, 8), right=st.floats(0.6, 8))
 def test_any_ratio_is_learned_within_20_calls(wrong: float, right: float) -> None:
     forecast = Forecast()

@@ -289,3 +289,13 @@ async def test_a_change_between_two_looks_is_not_lost(tmp_path: Path) -> None:
     assert event.level == "HIGH"
     await events.aclose()
     await governor.aclose()
+
+
+async def test_who_asks_for_it_hears_the_level_again_without_a_change(governor: Governor) -> None:
+    events = levels(governor, Lifecycle(), every_seconds=0.01)
+
+    async with asyncio.timeout(30):
+        heard = [(await anext(events)).level for _ in range(3)]
+
+    assert heard == ["LOW", "LOW", "LOW"]
+    await events.aclose()

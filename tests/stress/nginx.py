@@ -1,4 +1,4 @@
-"""A real nginx before two services, as docs/operations.md sets it up."""
+"""A real nginx before two services, as deploy/nginx.conf sets it up."""
 
 from __future__ import annotations
 
@@ -34,11 +34,8 @@ http {{
 
 
 def documented() -> str:
-    """Return the part of a configuration that the operations page shows."""
-    page = (REPOSITORY / "docs" / "operations.md").read_text()
-    found = re.search(r"```nginx\n(.*?)```", page, re.DOTALL)
-    assert found is not None
-    return found[1]
+    """Return the part of a configuration that operators are given."""
+    return (REPOSITORY / "deploy" / "nginx.conf").read_text()
 
 
 def configuration(folder: Path, port: int, services: list[int]) -> str:

@@ -99,6 +99,11 @@ class Probe:
         block[::4096] = b"x" * len(block[::4096])
         return {"nbytes": len(block)}, b""
 
+    def keep(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Allocate for good."""
+        self._notes.append(b"x" * head["nbytes"])
+        return {}, payload
+
     def say(self, _head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Write `payload` into the channel as it is, as a hijacked child could, and then keep quiet."""
         channel = socket.socket(fileno=os.dup(_channel()))

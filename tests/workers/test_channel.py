@@ -92,3 +92,8 @@ def test_messages_of_many_threads_do_not_mix() -> None:
 def _send_often(channel: BlockingChannel, head: Head, payload: bytes) -> None:
     for _ in range(5):
         channel.send(head, payload)
+
+
+def test_an_input_that_lies_in_a_file_is_known_by_its_name_and_any_other_by_its_bytes() -> None:
+    assert Message({}, b"", (3,), b"item").suspect == b"item"
+    assert Message({}, b"picture", (3,)).suspect == b"picture"

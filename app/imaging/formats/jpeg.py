@@ -46,6 +46,10 @@ class Jpeg(PictureFormat):
         coefficients = int(2 * header.samples * header.pixels) if header.progressive else 0
         return coefficients + image, image
 
+    def is_told_by(self, _head: bytes, header: PictureHeader) -> bool:
+        """Of a progressive one all scans are looked at, and where none is in sight it counts as one."""
+        return not header.progressive
+
     def has_alpha(self, _header: PictureHeader) -> bool:
         return False
 

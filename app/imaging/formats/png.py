@@ -56,6 +56,9 @@ class Png(PictureFormat):
         PngImagePlugin.MAX_TEXT_MEMORY = 4 * PngImagePlugin.MAX_TEXT_CHUNK
         return super().load_plugin()
 
+    def is_told_by(self, head: bytes, _header: PictureHeader) -> bool:
+        return b"IDAT" in head
+
     def read_header(self, data: bytes | memoryview) -> PictureHeader:
         """Read IHDR, then walk at most 256 chunks up to the first IDAT for tRNS, acTL and eXIf.
 

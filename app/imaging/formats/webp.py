@@ -84,6 +84,10 @@ class WebP(PictureFormat):
 
         return opened
 
+    def is_told_by(self, head: bytes, _header: PictureHeader) -> bool:
+        """One with more than a picture in it has frames and orientation behind the pixels."""
+        return head[12:16] != b"VP8X"
+
     def read_header(self, data: bytes | memoryview) -> PictureHeader:
         """Read the first chunk of the RIFF file; of an extended one, at most 256 more for frames and orientation.
 

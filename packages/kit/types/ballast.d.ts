@@ -12,3 +12,4 @@ export { ForeignPictures, FrameGrabber, encodePicture, fitInside, shrunkPicture 
 export { isOver, JobEvents, JobFailed, Jobs } from "./kit/jobs.js";
 export { drawMask, tintedMask } from "./kit/mask.js";
 export { BallastProblem, ConnectionProblem } from "./kit/problem.js";
+export { PlayedTrackGrabber, TrackGrabber, grabberOf } from "./kit/tracks.js";

@@ -212,7 +212,7 @@ export class BallastClient extends ServiceClient {
   /**
    * Send the newest frame of a camera, video or canvas again and again. Call `start()` on what is returned, and `stop()`.
    * @param {string} task
-   * @param {import('./frames.js').FrameSource | null} source
+   * @param {import('./frames.js').FrameSource | MediaStreamTrack | null} source
    * @param {import('./stream.js').StreamOptions} [options]
    */
   stream(task, source, options) {

@@ -1,7 +1,7 @@
 /** Pictures out of a camera, a video or a canvas: small, compressed, and with one canvas for all of them. */
 
 /**
- * @typedef {HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap} FrameSource
+ * @typedef {HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap | VideoFrame} FrameSource
  * @typedef {{maxWidth: number, maxHeight: number, quality: number}} FrameLimits
  * @typedef {{blob: Blob, width: number, height: number}} GrabbedFrame
  */
@@ -124,8 +124,8 @@ export class FrameGrabber {
   _size() {
     const source = /** @type {any} */ (this._source);
     return {
-      width: source.videoWidth ?? source.naturalWidth ?? source.width,
-      height: source.videoHeight ?? source.naturalHeight ?? source.height,
+      width: source.videoWidth ?? source.displayWidth ?? source.naturalWidth ?? source.width,
+      height: source.videoHeight ?? source.displayHeight ?? source.naturalHeight ?? source.height,
     };
   }
 }

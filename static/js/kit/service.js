@@ -95,9 +95,12 @@ export class ServiceClient {
     return (await this._http.request('GET', '/metrics')).text();
   }
 
-  /** The pressure level, at once and at each change; `close()` it when done. */
-  levels() {
-    return new LevelEvents(this._http).start();
+  /**
+   * The pressure level, at once and at each change; `close()` it when done.
+   * @param {{everySeconds?: number}} [options] and again after so long without a change
+   */
+  levels(options) {
+    return new LevelEvents(this._http, options).start();
   }
 
   /** Free what can be freed now. @returns {Promise<{freedBytes: number, reclaimers: any[]}>} */

@@ -1,10 +1,11 @@
 /** A stream of frames to a vision task: the newest frame is sent when the last one is answered, so nothing piles up. */
 
-import { Backoff, pause } from './backoff.js';
+import { Backoff } from './backoff.js';
 import { PostChannel, SocketChannel, StreamClosed } from './channels.js';
 import { Emitter } from './emitter.js';
-import { FrameGrabber } from './frames.js';
 import { BallastProblem } from './problem.js';
+import { grabberOf } from './tracks.js';
+import { Waits } from './waits.js';
 
 /**
  * @typedef {{
@@ -17,7 +18,7 @@ import { BallastProblem } from './problem.js';
  *   transport?: 'auto' | 'http',
  *   answerSeconds?: number,
  *   socketRetrySeconds?: number,
- *   grabber?: Pick<FrameGrabber, 'ready' | 'grab' | 'dispose'>,
+ *   grabber?: import('./tracks.js').Grabber,
  *   backoff?: Backoff,
  *   WebSocket?: typeof WebSocket,
  * }} StreamOptions
@@ -40,7 +41,8 @@ export class FrameStream extends Emitter {
   /**
    * @param {import('./http.js').Http} http
    * @param {string} task
-   * @param {import('./frames.js').FrameSource | null} source null only with a `grabber` of your own
+   * @param {import('./frames.js').FrameSource | MediaStreamTrack | null} source a camera's track needs no video element;
+   *   null only with a `grabber` of your own
    * @param {StreamOptions} [options]
    */
   constructor(http, task, source, options = {}) {
@@ -49,7 +51,8 @@ export class FrameStream extends Emitter {
     this._task = task;
     this._options = { maxFps: 30, maxWidth: 640, maxHeight: 480, quality: 0.7, answerSeconds: 20, socketRetrySeconds: 30, ...options };
     this._params = { ...options.params };
-    this._grabber = options.grabber ?? new FrameGrabber(/** @type {any} */ (source), { type: options.type });
+    this._grabber = options.grabber ?? grabberOf(/** @type {any} */ (source), { type: options.type });
+    this._waits = new Waits();
     this._backoff = options.backoff ?? new Backoff();
     /** @type {{maxFps?: number, maxWidth?: number, maxHeight?: number, quality?: number}} */
     this._advice = {};
@@ -108,7 +111,7 @@ export class FrameStream extends Emitter {
           return;
         }
         this._leave('waiting', error);
-        await pause(this._backoff.next(retryAfter(error)), signal);
+        await this._waits.pause(this._backoff.next(retryAfter(error)), signal);
       }
       this._channel?.close();
     }
@@ -117,7 +120,7 @@ export class FrameStream extends Emitter {
 
   /** @param {AbortSignal} signal */
   async _ready(signal) {
-    while (!this._grabber.ready && !signal.aborted) await pause(LOOK_AGAIN_SECONDS, signal);
+    while (!this._grabber.ready && !signal.aborted) await this._waits.pause(LOOK_AGAIN_SECONDS, signal);
   }
 
   /** @param {AbortSignal} signal */
@@ -145,13 +148,13 @@ export class FrameStream extends Emitter {
     while (!signal.aborted && performance.now() < until) {
       channel.check();
       if (!this._grabber.ready) {
-        await pause(LOOK_AGAIN_SECONDS, signal);
+        await this._waits.pause(LOOK_AGAIN_SECONDS, signal);
         continue;
       }
       const due = performance.now() + 1000 / Math.min(this._options.maxFps, this._advice.maxFps ?? Infinity);
       await this._send(channel);
       const restSeconds = this._troubles === 0 ? 0 : Math.min(1, 0.05 * 2 ** this._troubles);
-      await pause(Math.max(restSeconds, (due - performance.now()) / 1000), signal);
+      await this._waits.pause(Math.max(restSeconds, (due - performance.now()) / 1000), signal);
     }
   }
 
@@ -216,7 +219,10 @@ export class FrameStream extends Emitter {
   _leave(state, error) {
     this._channel?.close();
     this._channel = null;
-    if (state !== 'waiting') this._grabber.dispose();
+    if (state !== 'waiting') {
+      this._grabber.dispose();
+      this._waits.dispose();
+    }
     this._tell(state, error);
   }
 

@@ -3,7 +3,9 @@
  * and whether the service can be reached at all.
  */
 
+import { ConnectionProblem } from '../ballast.js';
 import { Emitter } from '../kit/emitter.js';
+import { BEAT_SECONDS, Pulse } from './pulse.js';
 
 const LOST_SECONDS = 1;
 const ANSWER_SECONDS = 5;
@@ -27,6 +29,7 @@ export class MemoryWatch extends Emitter {
     this._timer = undefined;
     /** @type {import('../ballast.js').LevelEvents | null} */
     this._levels = null;
+    this._pulse = new Pulse((since) => this._fallSilent(since));
     this._turn = 0;
     /** @type {LevelReport | null} */
     this.level = null;
@@ -67,11 +70,28 @@ export class MemoryWatch extends Emitter {
 
   _listen() {
     this._levels?.close();
-    this._levels = this._client.levels();
-    this._levels.on('level', (level) => this._take(level));
+    this._pulse.rest();
+    this._levels = this._client.levels({ everySeconds: BEAT_SECONDS });
+    this._levels.on('level', (level) => this._hear(level));
     // A service that ends closes this connection first: what is shown is looked at again at once.
-    this._levels.on('lost', () => this._look());
+    this._levels.on('lost', () => {
+      this._pulse.rest();
+      this._look();
+    });
     this._levels.on('ended', (error) => this._miss(error));
+  }
+
+  /** @param {LevelReport} level a change of it, or only a sign of life */
+  _hear(level) {
+    this._pulse.beat();
+    if (this.lostSince) this._look(); // it was only silent
+    else if (level.level !== this.level?.level) this._take(level);
+  }
+
+  /** @param {Date} since */
+  _fallSilent(since) {
+    this._miss(new ConnectionProblem('The service does not answer.'), since);
+    this._look();
   }
 
   /** Ask now, and then again and again, but not for a page that nobody sees. */
@@ -104,9 +124,9 @@ export class MemoryWatch extends Emitter {
     if (this.report) this.emit('report', this.report);
   }
 
-  /** @param {unknown} error */
-  _miss(error) {
-    this.lostSince ??= new Date();
+  /** @param {unknown} error @param {Date} [since] */
+  _miss(error, since = new Date()) {
+    this.lostSince ??= since;
     this.level = null; // a service that comes back is perhaps another one, with another clock
     this.emit('lost', { since: this.lostSince, error });
   }

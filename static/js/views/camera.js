@@ -1,7 +1,8 @@
 /** Camera, or a video file in its place: what is found, live. */
 
 import { BlobUrls } from '../ballast.js';
-import { cameras, cameraTrouble, openCamera } from '../ui/cameras.js';
+import { CameraSettings } from '../ui/camera_settings.js';
+import { cameraTrouble, openCamera } from '../ui/cameras.js';
 import { button, filePicker, folded, h, saveBlob } from '../ui/dom.js';
 import { shown } from '../ui/dialogs.js';
 import { Findings } from '../ui/findings.js';
@@ -14,7 +15,6 @@ import { Notice, reasonOf } from '../ui/trouble.js';
 /** Without an answer for so long, what is drawn is called old. */
 const STALE_SECONDS = 1.5;
 const LOOK_SECONDS = 0.4;
-const OVERLAYS = { points: 'Points', lines: 'Lines', boxes: 'Boxes', labels: 'Words', mask: 'Mask' };
 
 class Camera {
   /** @param {HTMLElement} root @param {import('./index.js').Context} context */
@@ -32,10 +32,11 @@ class Camera {
     this._figures = new LiveFigures();
     this._findings = new Findings(announce);
     this._notice = new Notice();
+    this._settings = new CameraSettings(this._choice);
     this._recorder = new Recorder(uploads, (text) => this._notice.say(text));
     this._build(root);
     this._timer = setInterval(() => this._look(), LOOK_SECONDS * 1000);
-    this._listCameras();
+    this._listenToSettings();
   }
 
   /** @param {HTMLElement} root */
@@ -49,7 +50,7 @@ class Camera {
       this._notice.element,
       h('div', { class: 'camera' },
         h('div', { class: 'stack camera-stage' }, this._stage.element, this._tools()),
-        this._settings(),
+        this._settings.element,
         h('section', { class: 'card camera-found live' }, h('h2', { text: 'Found' }), this._findings.element),
         h('section', { class: 'card camera-figures live', 'aria-label': 'Figures' }, folded('Figures', this._figures.element))),
     );
@@ -66,40 +67,16 @@ class Camera {
     return h('div', { class: 'row' }, ...this._tool, this._recorder.element);
   }
 
-  _settings() {
-    this._cameraSelect = h('select', { on: { change: () => this._media && this._startCamera() } }, h('option', { value: '', text: 'as the browser likes' }));
-    this._mirror = h('input', { type: 'checkbox', checked: true, on: { change: () => this._applyMirror() } });
-    const overlays = Object.entries(OVERLAYS).map(([name, text]) => {
-      const box = h('input', { type: 'checkbox', checked: true });
-      box.addEventListener('change', () => {
-        this._stage.overlay = { ...this._stage.overlay, [name]: box.checked };
-        if (this._last) this._stage.draw(this._last);
-      });
-      return h('label', { class: 'check' }, box, text);
+  /** How it is shown; a change takes effect at once. */
+  _listenToSettings() {
+    this._settings.on('camera', () => this._media && this._startCamera());
+    this._settings.on('mirror', () => this._applyMirror());
+    this._settings.on('rate', (maxFps) => this._stream?.configure({ maxFps }));
+    this._settings.on('overlay', (overlay) => {
+      this._stage.overlay = overlay;
+      if (this._last) this._stage.draw(this._last);
     });
-    const more = h('div', { class: 'stack' }, this._choice.form,
-      h('label', { class: 'field' }, h('span', { text: 'Camera' }), this._cameraSelect), this._rateField(),
-      h('label', { class: 'check' }, this._mirror, 'Mirror the camera'),
-      h('fieldset', { class: 'field' }, h('legend', { text: 'Draw' }), h('div', { class: 'row' }, ...overlays)));
-    return h('section', { class: 'card stack settings', 'aria-label': 'Settings' }, this._choice.element, folded('More settings', more));
-  }
-
-  _rateField() {
-    const text = h('b', { text: '30' });
-    this._rate = h('input', { type: 'range', min: 1, max: 60, value: 30 });
-    this._rate.addEventListener('input', () => {
-      text.textContent = this._rate.value;
-      this._stream?.configure({ maxFps: Number(this._rate.value) });
-    });
-    return h('label', { class: 'field' }, h('span', {}, 'At most, frames a second: ', text), this._rate);
-  }
-
-  async _listCameras() {
-    if (!navigator.mediaDevices) return;
-    const chosen = this._cameraSelect.value;
-    const found = await cameras().catch(() => []);
-    this._cameraSelect.replaceChildren(h('option', { value: '', text: 'as the browser likes' }), ...found.map(({ id, name }) => h('option', { value: id, text: name })));
-    this._cameraSelect.value = found.some(({ id }) => id === chosen) ? chosen : '';
+    this._settings.listCameras();
   }
 
   async _startCamera() {
@@ -109,11 +86,11 @@ class Camera {
     }
     const turn = await this._release();
     try {
-      const media = await openCamera(this._cameraSelect.value);
+      const media = await openCamera(this._settings.camera);
       if (turn !== this._turn) return stopTracks(media);
       this._media = media;
       this._stage.video.srcObject = media;
-      this._listCameras();
+      this._settings.listCameras();
       await this._begin();
     } catch (error) {
       this._notice.say(cameraTrouble(error), 'red');
@@ -145,7 +122,7 @@ class Camera {
   _listen() {
     const { task } = this._choice;
     if (!task || this._closed) return;
-    const stream = this._client.stream(task.name, this._stage.video, { params: this._choice.params, maxFps: Number(this._rate.value) });
+    const stream = this._client.stream(task.name, this._media?.getVideoTracks()[0] ?? this._stage.video, { params: this._choice.params, maxFps: this._settings.maxFps });
     this._figures.clear();
     stream.on('result', (result) => this._show(result, stream));
     stream.on('problem', (problem) => this._notice.say(problem.detail, 'orange'));
@@ -204,7 +181,7 @@ class Camera {
   }
 
   _applyMirror() {
-    this._stage.mirrored = this._mirror.checked && this._media !== null;
+    this._stage.mirrored = this._settings.mirror && this._media !== null;
   }
 
   /** Let go of camera, file and stream. @returns {Promise<number>} the turn that begins with it */

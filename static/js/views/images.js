@@ -61,7 +61,7 @@ class Images {
       this._atField, folded('What to do', this._place), h('label', { class: 'check' }, this._mark, 'Mark the faces that are hidden'));
     root.append(h('div', { class: 'head' }, h('h1', { text: 'Images' }), actions), this._notice.element,
       h('div', { class: 'with-settings' }, settings,
-        h('div', { class: 'stack' }, this._compare.element, h('section', { class: 'card', 'aria-label': 'Result' }, this._facts.element), this._recipe.element)));
+        h('div', { class: 'stack' }, h('div', { class: 'live' }, this._compare.element), h('section', { class: 'card live', 'aria-label': 'Result' }, this._facts.element), this._recipe.element)));
   }
 
   /** @param {string} argument id of an item */

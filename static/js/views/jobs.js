@@ -29,12 +29,15 @@ class Jobs {
     /** @type {Map<string, Promise<string>>} */
     this._names = new Map();
     this._build(root);
-    this._ends = [watch.persist(() => this._load(argument), (error) => this._notice.show(error, 'The jobs cannot be read; they are when the service is back.'))];
+    this._ends = [
+      watch.persist(() => this._load(argument), (error) => this._notice.show(error, 'The jobs cannot be read; they are when the service is back.')),
+      watch.on('back', () => this._look().catch(() => {})), // a look that failed has ended the round
+    ];
   }
 
   /** @param {HTMLElement} root */
   _build(root) {
-    this._place = h('div', { class: 'stack' });
+    this._place = h('div', { class: 'stack live' });
     this._list = h('div', { class: 'stack live' });
     this._empty = h('p', { class: 'muted', text: 'No job yet. Begin one with an item of the library.', hidden: true });
     root.append(h('div', { class: 'head' }, h('h1', { text: 'Jobs' }), h('div', { class: 'row' }, button('New job', () => this._pick(), { class: 'primary' }))),

@@ -55,7 +55,7 @@ class Library {
     const kind = choice('Kind', KINDS, (value) => this._change({ kind: value }));
     const order = choice('Order', Object.fromEntries(Object.entries(ORDERS).map(([name, { text }]) => [name, text])), (value) => this._change({ order: value }));
     this._more = button('Show more', () => this._showMore(), { hidden: true });
-    this._grid = h('div', { class: 'pictures' });
+    this._grid = h('div', { class: 'pictures live' });
     arrowKeys(this._grid, '.picture-frame');
     this._empty = h('p', { class: 'muted', text: 'Nothing is stored yet.', hidden: true });
     this._count = h('p', { class: 'muted small-text', role: 'status' });

@@ -49,7 +49,7 @@ class Photos {
     this._progress = h('progress', { value: 0, max: 1, 'aria-label': 'Photos analysed' });
     this._words = h('span');
     this._line = h('div', { class: 'card progress-line', hidden: true }, this._words, h('div', { class: 'row' }, this._retryButton, this._stopButton), this._progress);
-    this._grid = h('div', { class: 'pictures' });
+    this._grid = h('div', { class: 'pictures live' });
     root.append(
       h('div', { class: 'head' }, h('h1', { text: 'Photos' })),
       h('div', { class: 'with-settings' },

@@ -37,7 +37,7 @@ class Recording:
 
 def recordings() -> list[Recording]:
     """Return all of them, always in the same order."""
-    return [*_plain(), *_pictures(), *_media(), *_resumable(), *_streams()]
+    return [*_plain(), *_pictures(), *_media(), *_images(), *_jobs(), *_resumable(), *_streams()]
 
 
 def _with_body(name: str, path: str, body: bytes, *lines: str, method: str = "POST") -> Recording:
@@ -93,6 +93,48 @@ def _media() -> Iterator[Recording]:
     yield Recording("list", head("GET", "/v1/media?limit=5&kind=image", *_CURL))
     yield Recording("range", head("GET", "/v1/media/none/content", "Range: bytes=0-99,200-", 'If-Range: "a"'))
     yield Recording("delete", head("DELETE", "/v1/media/none", *_CURL))
+
+
+def _images() -> Iterator[Recording]:
+    picture = png(300, 200)
+    wanted = "width=120&height=90&fit=cover&gravity=smart&rotate=90&blur=2&format=webp&quality=70"
+    yield _with_body("image", f"/v1/images?{wanted}", picture, "Content-Type: image/png", *_CURL)
+    yield _with_body(
+        "image without faces", "/v1/images?anonymize=faces&style=solid", picture, "Content-Type: image/png"
+    )
+    yield _with_body(
+        "image by form", "/v1/images?crop=10,10,50,50&format=auto", form(("file", picture)), _FORM, *_BROWSER
+    )
+    head = Target(0).head
+    yield Recording("operations", head("GET", "/v1/images/operations", *_BROWSER))
+    yield Recording("derived", head("GET", f"/v1/media/none/image?{wanted}&at=1.5", 'If-None-Match: "a"', *_BROWSER))
+    yield Recording("picture of a video", head("GET", "/v1/media/none/image/info", *_CURL))
+
+
+def _jobs() -> Iterator[Recording]:
+    clip = {
+        "segments": [{"start": 0.5, "end": 1.5}, {"input": 1, "start": "00:00:01.000", "end": 2}],
+        "method": "exact",
+    }
+    order = {
+        "kind": "clip",
+        "input": ["00000000000000000000000000", "b"],
+        "params": clip,
+        "priority": 3,
+        "webhook": "https://example.org/hook?a=b",
+        "idempotencyKey": "a-key",
+    }
+    body = json.dumps(order).encode()
+    yield _with_body("job", "/v1/jobs", body, "Content-Type: application/json", *_BROWSER)
+    small = b'{"kind":"analyze","input":"none","params":{"task":"hands","maxHands":2,"sampleFps":5}}'
+    yield _with_body("analysis", "/v1/jobs", small, "Content-Type: application/json", *_CURL)
+    head = Target(0).head
+    yield Recording("kinds", head("GET", "/v1/jobs/kinds?input=none", *_CURL))
+    yield Recording("jobs", head("GET", "/v1/jobs?state=running&kind=clip&limit=5&cursor=a", *_BROWSER))
+    yield Recording("job state", head("GET", "/v1/jobs/none?inline=auto", *_CURL))
+    yield Recording("job events", head("GET", "/v1/jobs/none/events", "Accept: text/event-stream", "Last-Event-ID: 5"))
+    yield _with_body("job cancel", "/v1/jobs/none/cancel", b"", *_CURL)
+    yield Recording("segment", head("GET", "/v1/media/none/hls/720p/0001.m4s", "Range: bytes=0-", *_BROWSER))
 
 
 def _resumable() -> Iterator[Recording]:

@@ -139,10 +139,10 @@ export class BallastClient extends ServiceClient {
     /**
      * Send the newest frame of a camera, video or canvas again and again. Call `start()` on what is returned, and `stop()`.
      * @param {string} task
-     * @param {import('./frames.js').FrameSource | null} source
+     * @param {import('./frames.js').FrameSource | MediaStreamTrack | null} source
      * @param {import('./stream.js').StreamOptions} [options]
      */
-    stream(task: string, source: import("./frames.js").FrameSource | null, options?: import("./stream.js").StreamOptions): FrameStream;
+    stream(task: string, source: import("./frames.js").FrameSource | MediaStreamTrack | null, options?: import("./stream.js").StreamOptions): FrameStream;
 }
 export type MediaItem = import("./types.js").MediaItem;
 export type Analysis = import("./types.js").Analysis;

@@ -66,7 +66,7 @@ export class FrameGrabber {
         height: any;
     };
 }
-export type FrameSource = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap;
+export type FrameSource = HTMLVideoElement | HTMLCanvasElement | OffscreenCanvas | HTMLImageElement | ImageBitmap | VideoFrame;
 export type FrameLimits = {
     maxWidth: number;
     maxHeight: number;

@@ -5,8 +5,14 @@
  */
 /** Events: `level` (a LevelReport, the present one at once), `open`, `lost`, `ended` as of EventStream. */
 export class LevelEvents extends Emitter {
-    /** @param {import('./http.js').Http} http */
-    constructor(http: import("./http.js").Http);
+    /**
+     * @param {import('./http.js').Http} http
+     * @param {{everySeconds?: number}} [options] `everySeconds` (0.5 to 60): the level comes again after so long without
+     *   another one, so that a service that is frozen is noticed: it closes no connection
+     */
+    constructor(http: import("./http.js").Http, { everySeconds }?: {
+        everySeconds?: number;
+    });
     /** @type {LevelReport | null} */
     last: LevelReport | null;
     _events: EventStream;

@@ -47,8 +47,13 @@ export class ServiceClient {
     }): Promise<any>;
     /** The metrics as Prometheus reads them. */
     metrics(): Promise<string>;
-    /** The pressure level, at once and at each change; `close()` it when done. */
-    levels(): LevelEvents;
+    /**
+     * The pressure level, at once and at each change; `close()` it when done.
+     * @param {{everySeconds?: number}} [options] and again after so long without a change
+     */
+    levels(options?: {
+        everySeconds?: number;
+    }): LevelEvents;
     /** Free what can be freed now. @returns {Promise<{freedBytes: number, reclaimers: any[]}>} */
     reclaim(): Promise<{
         freedBytes: number;

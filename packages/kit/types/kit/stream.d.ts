@@ -10,10 +10,11 @@ export class FrameStream extends Emitter {
     /**
      * @param {import('./http.js').Http} http
      * @param {string} task
-     * @param {import('./frames.js').FrameSource | null} source null only with a `grabber` of your own
+     * @param {import('./frames.js').FrameSource | MediaStreamTrack | null} source a camera's track needs no video element;
+     *   null only with a `grabber` of your own
      * @param {StreamOptions} [options]
      */
-    constructor(http: import("./http.js").Http, task: string, source: import("./frames.js").FrameSource | null, options?: StreamOptions);
+    constructor(http: import("./http.js").Http, task: string, source: import("./frames.js").FrameSource | MediaStreamTrack | null, options?: StreamOptions);
     _http: import("./http.js").Http;
     _task: string;
     _options: {
@@ -26,14 +27,15 @@ export class FrameStream extends Emitter {
         transport?: "auto" | "http";
         answerSeconds: number;
         socketRetrySeconds: number;
-        grabber?: Pick<FrameGrabber, "ready" | "grab" | "dispose">;
+        grabber?: import("./tracks.js").Grabber;
         backoff?: Backoff;
         WebSocket?: typeof WebSocket;
     };
     _params: {
         [x: string]: any;
     };
-    _grabber: Pick<FrameGrabber, "ready" | "dispose" | "grab">;
+    _grabber: import("./tracks.js").Grabber;
+    _waits: Waits;
     _backoff: Backoff;
     /** @type {{maxFps?: number, maxWidth?: number, maxHeight?: number, quality?: number}} */
     _advice: {
@@ -110,13 +112,13 @@ export type StreamOptions = {
     transport?: "auto" | "http";
     answerSeconds?: number;
     socketRetrySeconds?: number;
-    grabber?: Pick<FrameGrabber, "ready" | "grab" | "dispose">;
+    grabber?: import("./tracks.js").Grabber;
     backoff?: Backoff;
     WebSocket?: typeof WebSocket;
 };
 export type StreamState = "stopped" | "connecting" | "streaming" | "waiting" | "failed";
 import { Emitter } from './emitter.js';
-import { FrameGrabber } from './frames.js';
 import { Backoff } from './backoff.js';
+import { Waits } from './waits.js';
 import { SocketChannel } from './channels.js';
 import { PostChannel } from './channels.js';
