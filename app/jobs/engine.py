@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
+from dbos.error import DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -158,11 +159,17 @@ class Runs:
             DBOS.delete_workflows(names)
 
 
+_GONE = (DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError)
+"""How a run ends here that went to another machine meanwhile (`_forget_elsewhere`): the service tells of it."""
+
+
 class _Brief(logging.Filter):
     """Leaves out what DBOS quotes of errors of the database: statements, addresses, paths."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         cause = record.exc_info[0] if record.exc_info else None
+        if cause is not None and issubclass(cause, _GONE):
+            return False
         record.msg = f"{record.getMessage().splitlines()[0]} {'' if cause is None else cause.__name__}".strip()
         record.args, record.exc_info, record.exc_text = (), None, None
         return True
