@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
-from dbos.error import DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError
+from dbos._error import DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
