@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
-from dbos._error import DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError
 
 from app.errors import StorageUnavailable
 from app.jobs.engine_link import ServiceLink
@@ -159,7 +158,7 @@ class Runs:
             DBOS.delete_workflows(names)
 
 
-_GONE = (DBOSNonExistentWorkflowError, DBOSWorkflowCancelledError)
+_GONE = frozenset({"DBOSNonExistentWorkflowError", "DBOSWorkflowCancelledError"})
 """How a run ends here that went to another machine meanwhile (`_forget_elsewhere`): the service tells of it."""
 
 
@@ -168,7 +167,7 @@ class _Brief(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         cause = record.exc_info[0] if record.exc_info else None
-        if cause is not None and issubclass(cause, _GONE):
+        if cause is not None and cause.__name__ in _GONE:  # by name: DBOS does not export them
             return False
         record.msg = f"{record.getMessage().splitlines()[0]} {'' if cause is None else cause.__name__}".strip()
         record.args, record.exc_info, record.exc_text = (), None, None
