@@ -100,8 +100,7 @@ class DerivedImages:
         async with AsyncExitStack() as stack:
             with self._libraries.store.pin(mark) if mark else nullcontext():
                 async with self._source(media_id, wanted, client) as picture:
-                    rendered, policy = await self._rendered(wanted, picture)
-                    stack.callback(rendered.close)
+                    rendered, policy = await self._rendered(wanted, picture, stack)
                     derived = await self._derived(rendered, wanted, policy)
                     if derived.is_kept:
                         key = wanted.key(media_id, derived.effort)
@@ -122,10 +121,12 @@ class DerivedImages:
             async with lent as picture:
                 yield picture
 
-    async def _rendered(self, wanted: Derivation, picture: Picture) -> tuple[RenderedImage, ModePolicy | None]:
+    async def _rendered(
+        self, wanted: Derivation, picture: Picture, until: AsyncExitStack
+    ) -> tuple[RenderedImage, ModePolicy | None]:
         """Return the picture, and the policy that held all the time; None: it changed meanwhile."""
         policy = self._libraries.governor.policy
-        rendered = await self._libraries.images.render(picture, wanted.transform)
+        rendered = await self._libraries.images.render(picture, wanted.transform, until)
         return rendered, policy if policy == self._libraries.governor.policy else None
 
     async def _derived(self, rendered: RenderedImage, wanted: Derivation, policy: ModePolicy | None) -> DerivedImage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from app.domain.receipt import Receipt
@@ -54,8 +55,8 @@ class Images:
     def max_bytes(self) -> int:
         return self._settings.max_bytes
 
-    async def render(self, picture: Picture, transform: Transform) -> RenderedImage:
-        """Return the picture that a transform makes of an encoded one; the caller closes it.
+    async def render(self, picture: Picture, transform: Transform, until: AsyncExitStack) -> RenderedImage:
+        """Return the picture that a transform makes of an encoded one; it is closed at the end of `until`.
 
         Nothing is held while something is waited for: faces are found first, then there is a child, then the bytes.
 
@@ -73,17 +74,19 @@ class Images:
             wish = replace(wish, faces=heads.regions, looked=heads.receipt)
         async with self._marks.opened(transform) as mark:
             rendered = await self._rendered(picture, wish, mark)
+            until.callback(rendered.close)  # before anything else is waited for, in which the request may be cancelled
         self._tidy(picture)
         return rendered
 
-    async def examine(self, picture: Picture) -> RenderedImage:
-        """Return what a child tells of a picture, as the JSON of `imaging.examination`; the caller closes it.
+    async def examine(self, picture: Picture, until: AsyncExitStack) -> RenderedImage:
+        """Return what a child tells of a picture, as the JSON of `imaging.examination`; closed at the end of `until`.
 
         Raises:
             BallastError: as `render`.
         """
         wish = Wish(self._checked(picture), picture.size_bytes, _SMALL, examines=True)
         rendered = await self._rendered(picture, wish, None)
+        until.callback(rendered.close)
         self._tidy(picture)
         return rendered
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -44,13 +44,11 @@ class PictureInfos:
             BallastError: see `Images.examine`.
         """
         size_bytes, header = picture.size_bytes, picture.read_header()
-        rendered = await self._libraries.images.examine(picture)
-        try:
+        async with AsyncExitStack() as until:
+            rendered = await self._libraries.images.examine(picture, until)
             if rendered.facts.size_bytes > _MAX_BYTES:
                 raise WorkerFailed("The worker's reply is broken.")
             told = b"".join([piece async for piece in rendered.chunks()])
-        finally:
-            rendered.close()
         return _info(header, size_bytes, told)
 
     async def of_item(self, media_id: str, client: str) -> InfoSchema:

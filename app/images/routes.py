@@ -118,8 +118,7 @@ async def _transform(
     max_bytes = room.images.max_bytes
     incoming = await incoming_file(request, max_bytes=max_bytes, idle_seconds=room.body_idle_seconds)
     async with room.pictures.receive(incoming.chunks, max_bytes, client) as picture:
-        rendered = await room.images.render(picture, transform)
-    until_sent.callback(rendered.close)
+        rendered = await room.images.render(picture, transform, until_sent)
     wanted = StoreQuery(**query.model_dump(include=set(STORING)))
     if wanted.store:
         return await _stored(rendered, media, client, until_sent, wanted)

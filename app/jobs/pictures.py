@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,12 @@ class PictureWorks:
             StorageFull: the disk has no room for the result.
             BallastError: see `Images.render`.
         """
-        async with self._picture(source, self.images.max_bytes, client) as picture:
-            rendered = await self.images.render(picture, transform)
-        try:
+        async with AsyncExitStack() as until:
+            async with self._picture(source, self.images.max_bytes, client) as picture:
+                rendered = await self.images.render(picture, transform, until)
             async with self.files.part(path) as file:
                 async for piece in rendered.chunks():
                     await file.write(piece)
-        finally:
-            rendered.close()
         self.note(rendered.facts.receipt)
         return rendered.facts
 

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.filled import VIEWS
 from tests.browser.test_truth import LOST
 from tests.browser.visitor import Visitor
 from tests.e2e.server import RunningServer, run_server
-from tests.media_files import media_folder
 
 pytestmark = [pytest.mark.photo, pytest.mark.model]
 
 Visit = Callable[..., Visitor]
 
-PHOTO = "thumb_up.jpg"
 NOTED_SECONDS = 2.0
 """Within so long it is said, by the page's own clock, and less what that clock itself was late on a busy machine."""
 
@@ -46,50 +45,6 @@ _NOTE_TIMES = """() => {
     if ('lost' in main.dataset) window.lostAfter ??= (performance.now() - window.heardAt) / 1000;
   }).observe(main, { attributes: true, attributeFilter: ['data-lost'] });
 }"""
-
-
-def _camera(visitor: Visitor) -> None:
-    visitor.button("Start camera").click()
-    expect(visitor.page.locator(".findings li").first).to_contain_text("hand", timeout=60000)
-
-
-def _photos(visitor: Visitor) -> None:
-    visitor.choose("Choose photos", media_folder() / PHOTO)
-    expect(visitor.page.locator(".picture")).to_have_count(1, timeout=60000)
-
-
-def _images(visitor: Visitor) -> None:
-    visitor.choose("Choose a picture", media_folder() / PHOTO)
-    expect(visitor.page.locator("dl.facts")).to_contain_text("ms", timeout=60000)
-
-
-def _library(visitor: Visitor) -> None:
-    visitor.choose("Choose files", media_folder() / PHOTO)
-    visitor.until("document.querySelector('.picture img')?.naturalWidth > 0", 60)
-
-
-def _jobs(visitor: Visitor) -> None:
-    with visitor.server.client() as client:
-        content = (media_folder() / PHOTO).read_bytes()
-        item = client.post("/v1/media", content=content, headers={"Content-Type": "image/jpeg"}).json()
-        order = {"kind": "batch", "input": [item["id"]], "params": {"width": 64}}
-        job = client.post("/v1/jobs", json=order).json()
-    visitor.page.evaluate(f"location.hash = '#jobs/{job['id']}'")
-    expect(visitor.page.locator(".job.followed")).to_have_attribute("data-state", "succeeded", timeout=90000)
-
-
-def _memory(visitor: Visitor) -> None:
-    expect(visitor.page.locator("svg.chart path.curve")).to_have_count(1)
-
-
-VIEWS = {
-    "camera": _camera,
-    "photos": _photos,
-    "images": _images,
-    "library": _library,
-    "jobs": _jobs,
-    "memory": _memory,
-}
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, page_port: int) -> Iterator
         "MEMORY__LIMIT": "1G",
         "SERVER__TRUSTED_PROXIES": "127.0.0.1",
         "SERVER__ORIGINS": f"http://localhost:{page_port}",
+        # A machine that does much else at the time is no fault of the manual.
+        **dict.fromkeys(("MEMORY__WAIT_SECONDS", "UPLOAD__PROBE_SECONDS", "VISION__LOAD_SECONDS"), "60"),
+        **dict.fromkeys(("VISION__DEADLINE_SECONDS", "IMAGE__DEADLINE_SECONDS"), "60"),
     }
     with run_server(tmp_path_factory.mktemp("manual"), settings) as server:
         yield server

@@ -19,7 +19,7 @@ ADDRESS = "127.0.0.1:8000"
 CURL_FAILED = 22
 """What curl ends with where the answer is an error (`--fail-with-body`)."""
 
-_PAGE_SECONDS = 50
+_PAGE_SECONDS = 150
 _LINKS = (".venv", "app", "deploy", "docs", "examples", "models", "scripts", "static")
 _MARK = "\x1e"
 

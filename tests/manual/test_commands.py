@@ -14,7 +14,7 @@ from tests.manual.blocks import Block, blocks_of, pages
 from tests.manual.reader import Reader
 from tests.media_files import REPOSITORY
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(200)
 
 NOT_RUN = {
     ("CONTRIBUTING.md", "make test"): "targets of make",

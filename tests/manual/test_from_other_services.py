@@ -14,7 +14,7 @@ from app.images.params import query_model
 from tests.e2e.server import RunningServer
 from tests.media_files import REPOSITORY, photo
 
-pytestmark = [pytest.mark.photo, pytest.mark.model("blaze_face_short_range.tflite")]
+pytestmark = [pytest.mark.photo, pytest.mark.model("blaze_face_short_range.tflite"), pytest.mark.timeout(200)]
 
 PAGE = (REPOSITORY / "docs" / "from-other-services.md").read_text()
 ROW = re.compile(r"^\| (`.+) \| `([^`]+)` \| ([^|]*)\|$", re.MULTILINE)
@@ -53,7 +53,7 @@ def expected(query: dict[str, str]) -> tuple[int, int]:
 
 def test_every_line_of_ours_gives_the_picture_that_it_says(server: RunningServer) -> None:
     body, wrong = photo("thumb_up.jpg").read(), []
-    with server.client() as client:
+    with httpx.Client(base_url=server.url, timeout=90) as client:
         mark = client.post("/v1/media?inline=never", content=body).json()["id"]
         for theirs, ours in dict.fromkeys(rows()):
             answer = client.post(f"/v1/images?{ours.replace('{mark}', mark)}", content=body)

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.e2e.server import RunningServer
 from tests.manual.caddy import needs_caddy, run_caddy
@@ -48,7 +49,7 @@ def test_another_sites_page_is_still_refused(url: str) -> None:
 
 @pytest.mark.model("hand_landmarker.task")
 def test_a_stream_of_frames_opens(url: str) -> None:
-    with connect(url.replace("http", "ws", 1) + "/v1/vision/hands/stream", origin=url) as stream:  # type: ignore[arg-type]
+    with connect(url.replace("http", "ws", 1) + "/v1/vision/hands/stream", origin=Origin(url)) as stream:
         hello = json.loads(stream.recv(timeout=20))
 
     assert hello["type"] == "ready"
