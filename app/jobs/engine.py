@@ -158,11 +158,17 @@ class Runs:
             DBOS.delete_workflows(names)
 
 
+_GONE = frozenset({"DBOSNonExistentWorkflowError", "DBOSWorkflowCancelledError"})
+"""How a run ends here that went to another machine meanwhile (`_forget_elsewhere`): the service tells of it."""
+
+
 class _Brief(logging.Filter):
     """Leaves out what DBOS quotes of errors of the database: statements, addresses, paths."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         cause = record.exc_info[0] if record.exc_info else None
+        if cause is not None and cause.__name__ in _GONE:  # by name: DBOS does not export them
+            return False
         record.msg = f"{record.getMessage().splitlines()[0]} {'' if cause is None else cause.__name__}".strip()
         record.args, record.exc_info, record.exc_text = (), None, None
         return True
