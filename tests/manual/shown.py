@@ -7,7 +7,7 @@ from typing import Any
 
 _MORE = re.compile(r"\.\.\. (\d+) more")
 _MEASURED = re.compile(
-    r"(\w*Seconds|pressure|(working\w*|available|hostAvailable|reserved|resident|free|needed|peak|predicted)Bytes)"
+    r"(\w*Seconds|pressure|(working\w*|available|hostAvailable|reserved|resident|free|freed|needed|peak|predicted)Bytes)"
 )
 """Members that are another number each time."""
 
