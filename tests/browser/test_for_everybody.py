@@ -1,4 +1,4 @@
-"""Every view with results in it: for screen readers, by keyboard alone, at any width, in both schemes, without motion."""
+"""Every view with results: for screen readers, by keyboard alone, at any width, in both schemes, without motion."""
 
 from __future__ import annotations
 
