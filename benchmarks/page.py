@@ -2,9 +2,10 @@
 
     python -m benchmarks.page [--rounds 5] [--kilobits 400] [--slowdown 4] [--json FILE] [--short]
 
-Each round opens each view in a browser session of its own, with nothing cached, in Chromium, whose own protocol slows line
-and processor down. What a view asks again and again (Memory's report) is counted once. A view is interactive when it is there, and no task has kept the page busy for 50 ms since: the end of
-the last such task, as Lighthouse's "time to interactive", with a quiet second instead of five.
+Each round opens each view in a browser session of its own, with nothing cached, in Chromium, whose own protocol slows
+line and processor down. What a view asks again and again (Memory's report) is counted once. A view is interactive when
+it is there, and no task has kept the page busy for 50 ms since: the end of the last such task, as Lighthouse's "time to
+interactive", with a quiet second instead of five.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ OPEN_MS = 120_000
 _OBSERVE = """
 window.lastBusyMs = 0;
 new PerformanceObserver((list) => {
-  for (const { startTime, duration } of list.getEntries()) window.lastBusyMs = Math.max(window.lastBusyMs, startTime + duration);
+  for (const { startTime, duration } of list.getEntries()) {
+    window.lastBusyMs = Math.max(window.lastBusyMs, startTime + duration);
+  }
 }).observe({ type: 'longtask', buffered: true });
 new MutationObserver((_, observer) => {
   if (!document.querySelector('.view')) return;

@@ -135,4 +135,5 @@ def _options(encoding: Encoding, image: Image.Image) -> dict[str, Any]:
                 "speed": encoding.avif_speed,
                 "subsampling": "4:4:4" if encoding.is_fine else "4:2:0",
                 "max_threads": 1,
+                "advanced": {"tune": "ssim"},
             }

@@ -108,8 +108,10 @@ async def events(
     status: StatusDep,
     every_seconds: Annotated[float | None, Query(alias="everySeconds", ge=0.5, le=60)] = None,
 ) -> AsyncIterator[LevelSchema]:
-    """With `everySeconds` the present level is sent again after so long a silence, so that a service that is frozen, and
-    closes nothing, is noticed by who listens."""
+    """With `everySeconds` the present level is sent again after so long a silence.
+
+    So a service that is frozen, and closes nothing, is noticed by who listens.
+    """
     async for level in levels(status.core.governor, status.core.lifecycle, every_seconds):
         # By the annotation FastAPI describes what is in an event's data.
         yield ServerSentEvent(event="level", data=level.model_dump(mode="json", by_alias=True))  # type: ignore[misc]
@@ -118,7 +120,7 @@ async def events(
 async def levels(
     governor: Governor, lifecycle: Lifecycle, every_seconds: float | None = None
 ) -> AsyncGenerator[LevelSchema]:
-    """Give the present level, then the one after each change, until the service ends; also after `every_seconds` of none.
+    """Give the present level, then the one after each change or after `every_seconds` of none, until the service ends.
 
     Who takes one late is given the newest: nothing is kept for a listener that does not read.
     """

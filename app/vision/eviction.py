@@ -103,9 +103,9 @@ class Eviction:
             return True
         if self._short_since is None:
             self._short_since = self._clock()
-        if self._must_rest:
+        if self._is_batch_next:
             self._give_way(missing_bytes)
-        else:
+        if not self._must_rest:
             self._end_turn()
         return True
 
@@ -136,12 +136,16 @@ class Eviction:
     def _must_rest(self) -> bool:
         """Whether a batch is next that is long, or misses more than all children hold, and no model is waited for."""
         budget = self._governor.budget
-        if not budget.next_batch_bytes or any(model.is_waiting for model in self._models):
+        if not self._is_batch_next:
             return False
         if budget.next_batch_bytes > _BRIEF_BYTES:
             return True
         held_bytes = sum(account.reserved_bytes for model in self._models for account in model.accounts)
         return held_bytes < (budget.missing_bytes or 0)
+
+    @property
+    def _is_batch_next(self) -> bool:
+        return self._governor.budget.next_batch_bytes > 0 and not any(model.is_waiting for model in self._models)
 
     @property
     def _is_turn_over(self) -> bool:
@@ -170,12 +174,16 @@ class Eviction:
         return sum(account.reserved_bytes for model in self._models for account in model.accounts if account.is_leaving)
 
     def _give_way(self, missing_bytes: int) -> None:
-        """Close every model to newcomers, if long work has waited for long enough, and has room then."""
+        """Have instances beyond the first go when they have answered, after a turn; after `PATIENCE_SECONDS`, if that
+        makes room, close every model to newcomers."""
         now = self._clock()
         self._starved_seconds += min(now - self._starved_at, 10 * _LOOK_SECONDS)  # it may have been away in between
         self._starved_at = now
         present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
         held_bytes = sum(account.reserved_bytes for model in present for account in model.accounts)
+        for model in present if self._is_turn_over else ():
+            for worker in tuple(model.pool.children)[:-1]:
+                self._models.dismiss(model, worker)
         if self._starved_seconds < PATIENCE_SECONDS or held_bytes < missing_bytes:
             return
         self._starved_seconds = 0.0

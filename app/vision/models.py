@@ -126,19 +126,19 @@ class Models:
         return model
 
     def another(self, model: ServedModel) -> ChildAccount | None:
-        """Return an account for one more instance, if the mode, the limit and memory that is free now allow it."""
-        policy = self._governor.policy
+        """Return an account for one more instance, if the mode, the limit and memory that nobody waits for allow it."""
+        policy, budget = self._governor.policy, self._governor.budget
         allowed = max(1, int(self.instances_max * policy.worker_share))
         present = sum(other.pool.size for other in self.of(model.key.task))
-        if model.key.is_tracker or model.is_leaving or not policy.keeps_idle_models or present >= allowed:
+        is_allowed = policy.keeps_idle_models and present < allowed and budget.missing_bytes is None
+        if model.key.is_tracker or model.is_leaving or not is_allowed:
             return None
         return self.try_account(model)
 
     def try_account(self, model: ServedModel) -> ChildAccount | None:
         """Return an account for a child of this model if its bytes are free now."""
-        reservation = self._governor.budget.try_reserve(
-            self._parts(model.key), owner=model.key.owner, priority=Priority.LIVE
-        )
+        budget, parts = self._governor.budget, self._parts(model.key)
+        reservation = budget.try_reserve(parts, owner=model.key.owner, priority=Priority.LIVE)
         return None if reservation is None else self._open_account(model, reservation)
 
     async def load(self, model: ServedModel, account: ChildAccount) -> None:

@@ -104,7 +104,7 @@ class Firefox:
 @contextmanager
 def run_firefox(program: str) -> Iterator[Firefox]:
     """Start a browser with a profile of its own, and end it after the block."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, open(f"{profile}/log", "w+b") as log:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, Path(profile, "log").open("w+b") as log:
         lines = [f'user_pref("{name}", {json.dumps(value)});\n' for name, value in PREFERENCES.items()]
         Path(profile, "user.js").write_text("".join(lines))
         command = [program, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", profile]
@@ -120,6 +120,7 @@ def run_firefox(program: str) -> Iterator[Firefox]:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     give_up_at = time.monotonic() + ANSWER_SECONDS
     while (found := _ADDRESS.search(log.read_text(errors="replace"))) is None:
-        assert process.poll() is None and time.monotonic() < give_up_at, log.read_text(errors="replace")[-2000:]
+        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
+        assert time.monotonic() < give_up_at, log.read_text(errors="replace")[-2000:]
         time.sleep(0.1)
     return found[1]

@@ -88,7 +88,7 @@ class Tab:
 @contextmanager
 def run_browser(chromium: str, switches: Sequence[str]) -> Iterator[Browser]:
     """Start a browser with a profile of its own, and end it after the block."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, open(f"{profile}/log", "w+b") as log:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, Path(profile, "log").open("w+b") as log:
         command = [chromium, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", *switches]
         process = subprocess.Popen([*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=log)
         try:
@@ -105,6 +105,7 @@ def run_browser(chromium: str, switches: Sequence[str]) -> Iterator[Browser]:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     give_up_at = time.monotonic() + ANSWER_SECONDS
     while (found := _ADDRESS.search(log.read_text(errors="replace"))) is None:
-        assert process.poll() is None and time.monotonic() < give_up_at, log.read_text(errors="replace")[-2000:]
+        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
+        assert time.monotonic() < give_up_at, log.read_text(errors="replace")[-2000:]
         time.sleep(0.05)
     return found[1]

@@ -1,4 +1,4 @@
-"""What can be done with what the camera shows: keep a picture, look at the answer, record, fill the screen, another camera."""
+"""What can be done with what the camera shows: a picture, its answer, a recording, the full screen, another camera."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def test_leaving_the_view_keeps_what_was_recorded(server: RunningServer, visit: 
     visitor.until(f"window.framesSent > {sent + 20}", 60)
     visitor.open("library")
 
-    count = f"fetch('/v1/media?kind=video').then((answer) => answer.json()).then(({{ items }}) => items.length === {before + 1})"
-    visitor.until(count, 60)
+    items = "fetch('/v1/media?kind=video').then((answer) => answer.json()).then(({ items }) => items.length)"
+    visitor.until(f"{items}.then((count) => count === {before + 1})", 60)
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,10 @@ def test_a_picture_is_made_anonymous(firefox: Firefox, server: RunningServer) ->
     firefox.choose("main input[type=file]", media_folder() / "two_hands_pose.jpg")
     firefox.until("document.querySelector('dl.facts').textContent.includes('ms')")
     firefox.evaluate(
-        "((one) => { one.value = '~anonymous'; one.dispatchEvent(new Event('change')); })(document.querySelector('[aria-label=Preset]'))"
+        """((one) => {
+          one.value = '~anonymous';
+          one.dispatchEvent(new Event('change'));
+        })(document.querySelector('[aria-label=Preset]'))"""
     )
 
     firefox.until("document.querySelector('dl.facts').textContent.includes('hidden')")

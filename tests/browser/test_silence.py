@@ -1,4 +1,4 @@
-"""A service that stops, or that is frozen and closes nothing: whatever is shown of it goes grey, and says since when."""
+"""A service that stops, or that is frozen and closes nothing: what is shown of it goes grey and says since when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ NOTED_SECONDS = 2.0
 
 LEAST_SILENT_SECONDS = 1.5
 
-_LEFT_ALIVE = "(() => [...document.querySelectorAll('.live')].filter((one) => !getComputedStyle(one).filter.includes('grayscale(1)')).length)()"
+_LEFT_ALIVE = """[...document.querySelectorAll('.live')].filter(
+  (one) => !getComputedStyle(one).filter.includes('grayscale(1)')).length"""
 
 _NOTE_TIMES = """() => {
   window.heardAt = 0;

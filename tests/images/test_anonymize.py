@@ -238,8 +238,10 @@ def on_a_head(detections: list[dict[str, Any]], heads: list[Region]) -> list[dic
 async def test_the_search_finds_no_face_in_what_is_left_of_real_ones(style: str, models_folder: Path) -> None:
     from app.vision.head import head_of
 
-    pictures = [photo(name).read() for name in PHOTO_NAMES if name != "thumb_up.jpg"]
-    pictures += [png(Composer(media_folder()).grid(face, angle).picture) for face, angle in ((60, 0), (140, 45))]
+    photos = [photo(name).read() for name in PHOTO_NAMES if name != "thumb_up.jpg"]
+    pictures = photos + [
+        png(Composer(media_folder()).grid(face, angle).picture) for face, angle in ((60, 0), (140, 45))
+    ]
     async with open_engines(models_folder) as engines:
         for picture in pictures:
             size = Image.open(io.BytesIO(picture)).size
@@ -247,10 +249,12 @@ async def test_the_search_finds_no_face_in_what_is_left_of_real_ones(style: str,
             heads = [head_of(face, *size) for face in before]  # type: ignore[arg-type]
 
             assert before
-            for width in ({}, {"width": 160}):
-                hidden = render(picture, heads, anonymize="faces", anonymizeStyle=style, format="png", **width).data
-                searched = await engines.search("face-detection", hidden, (4096, 4096))
-                plain = await engines.analyze("face-detection", hidden)
+            hidden = render(picture, heads, anonymize="faces", anonymizeStyle=style, format="png").data
+            searched = await engines.search("face-detection", hidden, (4096, 4096))
+            plain = await engines.analyze("face-detection", hidden)
 
-                assert searched.detections == []
-                assert on_a_head(plain.detections, heads) == []
+            assert searched.detections == []
+            assert on_a_head(plain.detections, heads) == []
+            if picture in photos:
+                small = render(picture, heads, anonymize="faces", anonymizeStyle=style, format="png", width=160).data
+                assert on_a_head((await engines.analyze("face-detection", small)).detections, heads) == []

@@ -13,9 +13,9 @@ _MEASURED = re.compile(
 
 
 def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
-    """Return where `real` is not what is shown: numbers are compared as precisely as they are shown.
+    """Return where `real` is not what is shown: numbers are compared as precisely as they are shown, measured ones not.
 
-    Measured ones are not compared at all. Members that are not shown may be there. A text that ends with "..." stands for any that begins so. A list may end
+    Members that are not shown may be there. A text that ends with "..." stands for any that begins so. A list may end
     with "... n more": it stands for n further elements.
     """
     match shown:
