@@ -15,7 +15,6 @@ from app.jobs.cluster_dispatch import SILENT_SECONDS, ClusterDispatch
 from app.jobs.counters import JobCounters
 from app.jobs.desk import Desk
 from app.jobs.endings import Endings
-from app.jobs.engine_child import ENGINE_BYTES
 from app.jobs.engine_room import EngineRoom
 from app.jobs.folders import Folders
 from app.jobs.job import Job
@@ -185,8 +184,7 @@ class Cluster:
         awake = [ticket for ticket in tickets if not ticket.is_asleep]
         free = slots.count - len(awake)
         above = _ANY_PRIORITY if free > 0 else -awake[slots.count - 1].rank[0]
-        limit_bytes = parts.governor.budget.limit_bytes - ENGINE_BYTES
-        return Demand(max(1, free), parts.kinds, limit_bytes, above)
+        return Demand(max(1, free), parts.kinds, parts.governor.budget.limit_bytes, above)
 
     async def _tidy(self) -> None:
         """Remove the files of jobs that are not this instance's any more."""
