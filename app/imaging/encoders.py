@@ -36,8 +36,9 @@ than it brings (photos at quality 80, optimised tables both): 200 pixels wide 0.
 4 % for 5 ms of 40, 1600 3 % for 17."""
 
 _THRIFTY_METHOD = 1
-_OUT_OF_MEMORY = re.compile(r"encoding error [12]$|[Oo]ut of memory")
-"""What Pillow says for libwebp (VP8_ENC_ERROR_OUT_OF_MEMORY and its like for the bits, encode.h) and for libavif."""
+_OUT_OF_MEMORY = re.compile(r"encoding error [12]$|[Oo]ut of memory|(color planes|alpha plane) failed$")
+"""What Pillow says for libwebp (VP8_ENC_ERROR_OUT_OF_MEMORY and its like for the bits, encode.h), and for libavif: that
+encoding planes failed is all that libaom says of missing memory."""
 
 _PLUGINS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.domain.units import MIB
@@ -33,7 +35,8 @@ def test_what_cannot_fit_is_refused_with_both_numbers() -> None:
     with pytest.raises(MemoryExceedsLimit) as refused:
         check_fits(needed("pose", IN_300_MIB), IN_300_MIB)
 
-    assert refused.value.extra["neededBytes"] > refused.value.extra["limitBytes"] == IN_300_MIB
+    extra: dict[str, Any] = dict(refused.value.extra)
+    assert extra["neededBytes"] > extra["limitBytes"] == IN_300_MIB
 
 
 def test_one_thread_decodes_where_memory_is_short_and_two_where_it_is_not() -> None:

@@ -159,7 +159,8 @@ async def test_where_memory_is_short_a_smaller_picture_is_searched_and_then_none
     assert search_within(198 << 20) == {"longest_side": 1280, "threads": 1}
     with pytest.raises(MemoryExceedsLimit) as refused:
         search_within(150 << 20)
-    assert refused.value.extra["neededBytes"] > refused.value.extra["limitBytes"] == 150 << 20
+    extra: dict[str, Any] = dict(refused.value.extra)
+    assert extra["neededBytes"] > extra["limitBytes"] == 150 << 20
 
 
 def told(path: Path, *arguments: str) -> bytes:
