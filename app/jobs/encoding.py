@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 
 from app.domain.units import MIB
 from app.errors import InvalidMedia, InvalidParameter
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.encoders import Encoder, available_codecs, find_encoder
 from app.ffmpeg.ladder import best_rung
 from app.ffmpeg.parts import PartOrder, part_work
@@ -24,15 +25,15 @@ MakePart = Callable[[PartOrder, Rung, Path], Work]
 """Returns the run that writes a part to a path."""
 
 
-def encoder_for(codec: str, means: Means) -> Encoder:
+def encoder_for(codec: str, abilities: Abilities) -> Encoder:
     """Return the encoder of a codec.
 
     Raises:
         InvalidParameter: this machine has none; `available` are the codecs that it has.
     """
-    encoder = find_encoder(codec, means.abilities)
+    encoder = find_encoder(codec, abilities)
     if encoder is None:
-        there = available_codecs(means.abilities)
+        there = available_codecs(abilities)
         raise InvalidParameter(
             f"videoCodec: this machine's ffmpeg cannot encode {codec}, only {', '.join(there) or 'nothing'}.",
             available=there,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from app.errors import InvalidParameter
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.parts import Look, check_size, fit
 from app.jobs.encoding import encoder_for
 from app.jobs.params import JobParams
 from app.jobs.source import Source
-from app.jobs.workshop import Means
 
 QUALITY = 72
 """A little better than usual: clips are cut again."""
@@ -59,12 +59,12 @@ def has_sound(sources: Sequence[Source]) -> bool:
     return any(source.audio is not None for source in sources)
 
 
-def look_of(sources: Sequence[Source], used: Sequence[Source], means: Means) -> Look:
+def look_of(sources: Sequence[Source], used: Sequence[Source], abilities: Abilities) -> Look:
     """Return what the pictures are like: as the first input's; others get bars where their ratio is another."""
     width, height = fit(sources[0].video.width, sources[0].video.height, None)
     check_size(width, height)
     sizes = {(source.video.width, source.video.height) for source in (sources[0], *used)}
-    return Look(encoder_for("h264", means), width, height, QUALITY, boxed=len(sizes) > 1)
+    return Look(encoder_for("h264", abilities), width, height, QUALITY, boxed=len(sizes) > 1)
 
 
 def common_rate(used: Sequence[Source]) -> float | None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from app.domain.units import KIB, MIB
 from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.covering import Cover, covered_work, covering_bytes
 from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work
@@ -56,7 +57,7 @@ class Anonymize(JobKind[AnonymizeParams]):
         if source.is_picture:
             raise UnsupportedMedia("input: anonymize takes a video; a picture is made so with anonymize=faces.")
         seconds, count = source.duration_seconds, chunk_count(source.duration_seconds, None)
-        look = _look(params, source, means)
+        look = _look(params, source, means.abilities)
         search, search_bytes = search_for(source, means.limit_bytes)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]
         for place in range(count + 1):
@@ -110,10 +111,10 @@ def _step(name: str, words: str, place: int, count: int, seconds: float) -> Step
     return Step(f"{name}-{number:04}", f"{words} part {number} of {count}", seconds / count, {"place": place})
 
 
-def _look(params: AnonymizeParams, source: Source, means: Means) -> Look:
+def _look(params: AnonymizeParams, source: Source, abilities: Abilities) -> Look:
     width, height = fit(source.video.width, source.video.height, None)
     check_size(width, height)
-    return Look(encoder_for("h264", means), width, height, params.quality)
+    return Look(encoder_for("h264", abilities), width, height, params.quality)
 
 
 def _order(source: Source, path: Path, span: Span, look: Look) -> PartOrder:
@@ -162,7 +163,7 @@ async def _draw(step: Step, params: AnonymizeParams, source: Source, path: Path,
     regions = covered(frames, held)
     before = _ticks(shop, place - 1)
     own = regions[before : before + _ticks(shop, place)]
-    order = _order(source, path, span, _look(params, source, Means(shop.ffmpeg.abilities, 0, 0)))
+    order = _order(source, path, span, _look(params, source, shop.ffmpeg.abilities))
     first = None if place == 0 else shop.results["draw-0001"]
     async with mask_part(shop, own, params.style, shop.file(f"{step.name}.mask")) as mask:
         cover = Cover(mask.path, _rate(shop), params.style, mask.cell)
@@ -204,7 +205,7 @@ async def _join(params: AnonymizeParams, source: Source, path: Path, shop: Works
         for name, result in sorted(shop.results.items())
         if name.startswith("draw-") and result["frames"]
     ]
-    look = _look(params, source, Means(shop.ffmpeg.abilities, 0, 0))
+    look = _look(params, source, shop.ffmpeg.abilities)
     joined = Joined(
         parts=[(_part(shop, place), result["seconds"]) for place, result in drawn],
         frames=sum(result["frames"] for _, result in drawn),

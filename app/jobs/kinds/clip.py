@@ -80,7 +80,7 @@ class Clip(JobKind[ClipParams]):
             if has_sound(sources):
                 steps.append(Step(f"sound-{place + 1:04}", f"sound of {words}", seconds / 50, {"place": place}))
         steps.append(Step("join", "joining the segments", sum(lengths) / 30))
-        look = look_of(sources, used, means)
+        look = look_of(sources, used, means.abilities)
         if params.accuracy == "keyframe":
             check_copy(used)
         orders = [_order(source, Path("/"), Span(0, source.duration_seconds, 1), None, look) for source in used]
@@ -180,7 +180,7 @@ def _pieces(params: ClipParams, shop: Workshop) -> list[_Piece]:
 
 async def _part(step: Step, params: ClipParams, piece: _Piece, path: Path, shop: Workshop) -> Json:
     used = [source_of(segment, shop.sources) for segment in params.segments]
-    look = look_of(shop.sources, used, Means(shop.ffmpeg.abilities, 0, 0))
+    look = look_of(shop.sources, used, shop.ffmpeg.abilities)
     target = shop.file(f"{step.name}.mp4")
     if params.accuracy == "keyframe":
         packets = shop.results["cuts"]["parts"][step.args["place"]][3]
@@ -211,7 +211,7 @@ async def _join(params: ClipParams, shop: Workshop) -> Json:
     count, pieces = len(params.segments), _pieces(params, shop)
     done = [shop.results[f"part-{place + 1:04}"] for place in range(count)]
     used = [piece.source for piece in pieces]
-    look = look_of(shop.sources, used, Means(shop.ffmpeg.abilities, 0, 0))
+    look = look_of(shop.sources, used, shop.ffmpeg.abilities)
     joined = Joined(
         parts=[(shop.file(f"part-{place + 1:04}.mp4"), done[place]["seconds"]) for place in range(count)],
         frames=sum(result["frames"] for result in done),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from app.errors import InvalidMedia, InvalidParameter
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cadence import steady_rate
 from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
 from app.ffmpeg.encoders import MIN_SIDE
@@ -48,7 +49,7 @@ class Hls(JobKind[HlsParams]):
         """Return the steps: where it is cut, each part of each rendition, each rendition's segments, the sound, all."""
         source = sources[0]
         seconds = source.duration_seconds
-        looks = _looks(source, params, means)
+        looks = _looks(source, params, means.abilities)
         if source.audio is not None and "aac" not in means.abilities.encoders:
             raise InvalidParameter("input: its sound cannot be encoded: this machine's ffmpeg has no aac encoder.")
         count = _part_count(seconds, params)
@@ -90,7 +91,7 @@ class Hls(JobKind[HlsParams]):
         return dict(results[-1])
 
 
-def _looks(source: Source, params: HlsParams, means: Means) -> list[Look]:
+def _looks(source: Source, params: HlsParams, abilities: Abilities) -> list[Look]:
     """Return the renditions, the highest first: never higher than the video.
 
     Raises:
@@ -98,7 +99,7 @@ def _looks(source: Source, params: HlsParams, means: Means) -> list[Look]:
     """
     video = source.video
     there = [height for height in _USUAL_HEIGHTS if height <= video.height] or [video.height]
-    encoder = encoder_for("h264", means)
+    encoder = encoder_for("h264", abilities)
     sizes = {fit(video.width, video.height, height) for height in params.heights or there}
     for width, height in sizes:
         check_size(width, height)
@@ -121,7 +122,7 @@ def _order(source: Source, path: Path, span: Span, look: Look, rate: float | Non
 
 
 def _look(source: Source, params: HlsParams, shop: Workshop, height: int) -> Look:
-    looks = _looks(source, params, Means(shop.ffmpeg.abilities, 0, 0))
+    looks = _looks(source, params, shop.ffmpeg.abilities)
     return next(look for look in looks if look.height == height)
 
 
@@ -201,7 +202,7 @@ async def _package(params: HlsParams, shop: Workshop) -> Json:
     """Put all files into one item, and tell what is in it."""
     source = shop.sources[0]
     await _remove_parts(shop)
-    looks = _looks(source, params, Means(shop.ffmpeg.abilities, 0, 0))
+    looks = _looks(source, params, shop.ffmpeg.abilities)
     rate = shop.results["cuts"]["rate"] or source.video.frame_rate
     variants = [
         Variant(rendition_of(f"{one.height}p", shop.results[f"p{one.height}"]), one.width, one.height, rate)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from app.errors import InvalidMedia, InvalidParameter
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cutting import chunk_count
 from app.ffmpeg.parts import Look, check_size, fit, video_bytes
 from app.ffmpeg.timelapse import (
@@ -80,7 +81,7 @@ class Timelapse(JobKind[TimelapseParams]):
     params = TimelapseParams
 
     def plan(self, sources: Sequence[Source], params: TimelapseParams, means: Means) -> Plan:
-        look = _look(sources, params, means)
+        look = _look(sources, params, means.abilities)
         join = Step("join", "joining the parts", 1.0)
         if not _is_film(sources):
             steps = [*_picture_steps(len(sources), params.timing), join]
@@ -99,7 +100,7 @@ class Timelapse(JobKind[TimelapseParams]):
         return planned([*steps, join], lambda rung: film_bytes(film, pace, look, rung.profile), means, disk)
 
     async def do(self, step: Step, params: TimelapseParams, shop: Workshop) -> Json:
-        look = _look(shop.sources, params, Means(shop.ffmpeg.abilities, 0, 0))
+        look = _look(shop.sources, params, shop.ffmpeg.abilities)
         if step.name == "join":
             return await join_stretches(look, params.frame_rate, shop)
         if _is_film(shop.sources):
@@ -123,7 +124,7 @@ def _is_film(sources: Sequence[Source]) -> bool:
     return not sources[0].is_picture
 
 
-def _look(sources: Sequence[Source], params: TimelapseParams, means: Means) -> Look:
+def _look(sources: Sequence[Source], params: TimelapseParams, abilities: Abilities) -> Look:
     """Return what the video is like: as large as the first picture that says how large it is.
 
     Raises:
@@ -146,7 +147,7 @@ def _look(sources: Sequence[Source], params: TimelapseParams, means: Means) -> L
         size = next(((one.width, one.height) for one in details if one.width and one.height), _UNKNOWN_SIZE)
     width, height = fit(*size, params.max_height)
     check_size(width, height)
-    return Look(encoder_for("h264", means), width, height, params.quality)
+    return Look(encoder_for("h264", abilities), width, height, params.quality)
 
 
 def _result_bytes(look: Look, params: TimelapseParams, frames: int) -> int:

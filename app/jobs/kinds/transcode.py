@@ -11,6 +11,7 @@ from pydantic import Field
 from app.domain.units import MIB
 from app.errors import InvalidParameter
 from app.ffmpeg import sound
+from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cutting import Grid, Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, MediaSize, SoundTrack, copy_work, join_work
 from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, slack, video_bytes
@@ -77,7 +78,7 @@ class Transcode(JobKind[TranscodeParams]):
             work = _copying(params, source, Path("/"), Path("/"), 0)
             steps = [Step("copy", "copying the pictures", seconds / 50 + 0.1)]
             return planned(steps, lambda _: work.cost_bytes, means, work.file_bytes)
-        look = _look(params, source, means)
+        look = _look(params, source, means.abilities)
         count = chunk_count(seconds, None if params.chunked == "auto" else params.chunked)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]
         steps += [
@@ -130,10 +131,10 @@ def _check_codecs(params: TranscodeParams, source: Source, means: Means) -> None
         raise InvalidParameter(f"audioCodec: this machine's ffmpeg cannot encode {sounds}.", available=there)
 
 
-def _look(params: TranscodeParams, source: Source, means: Means) -> Look:
+def _look(params: TranscodeParams, source: Source, abilities: Abilities) -> Look:
     width, height = fit(source.video.width, source.video.height, params.max_height)
     check_size(width, height)
-    return Look(encoder_for(params.picture_codec, means), width, height, params.quality)
+    return Look(encoder_for(params.picture_codec, abilities), width, height, params.quality)
 
 
 def _encodes_sound(params: TranscodeParams, source: Source) -> bool:
@@ -175,7 +176,7 @@ async def _part(step: Step, params: TranscodeParams, source: Source, path: Path,
 
 
 def _look_again(params: TranscodeParams, source: Source, shop: Workshop) -> Look:
-    return _look(params, source, Means(shop.ffmpeg.abilities, 0, 0))
+    return _look(params, source, shop.ffmpeg.abilities)
 
 
 async def _sound(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
