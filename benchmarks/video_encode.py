@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from app.ffmpeg.encoders import ENCODERS
 from app.ffmpeg.profiles import Profile
-from app.jobs.segments import QUALITY
+from app.jobs.outputs.segments import QUALITY
 from benchmarks.table import Measure
 from benchmarks.video_films import Plain, frame_count, run_plain
 from benchmarks.video_service import Done, JobService

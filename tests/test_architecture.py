@@ -125,7 +125,7 @@ def test_imports_flow_one_way() -> None:
         ("uvicorn", ("app/server/",)),
         ("PIL", ("app/imaging/", "app/vision/task.py", "app/vision/tasks/", *FACES_CHILD_SIDE, *IMAGES_CHILD_SIDE)),
         ("psutil", ("app/memory/psutil_tree.py",)),
-        ("dbos", ("app/jobs/engine.py",)),
+        ("dbos", ("app/jobs/engine/workflow.py",)),
         ("sqlite3", ("app/jobs/",)),
         ("cv2", ()),
         ("multiprocessing", ()),

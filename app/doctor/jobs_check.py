@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from app.domain.check import Check, failed, passed
 from app.errors import BallastError
-from app.jobs.cluster_database import ClusterDatabase
-from app.jobs.library import is_shared
-from app.jobs.transactions import Connection
+from app.jobs.book.library import is_shared
+from app.jobs.book.transactions import Connection
+from app.jobs.cluster.database import ClusterDatabase
 from app.settings import JobsSettings
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.errors import Conflict
-from app.jobs.book import Book, JobPage
+from app.jobs.book.jobs import Book, JobPage
 from app.jobs.dispatch import Dispatch
 from app.jobs.endings import Endings
-from app.jobs.engine_room import EngineRoom
+from app.jobs.engine.lifecycle import EngineRoom
 from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.jobs.book import Book
+from app.jobs.book.jobs import Book
 from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.tickets import Tickets

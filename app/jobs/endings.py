@@ -15,12 +15,12 @@ from app.errors import (
     StorageUnavailable,
     WorkerFailed,
 )
+from app.jobs.book.steps import StepBook
 from app.jobs.counters import JobCounters
 from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper
 from app.jobs.states import JobState
-from app.jobs.stepbook import StepBook
 from app.jobs.tickets import Tickets
 from app.storage.threads import finish
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
 from app.errors import BallastError, NotFound
+from app.jobs.book.steps import StepBook
 from app.jobs.folders import Folders
-from app.jobs.stepbook import StepBook
 from app.media.details import PICTURE_HEAD_BYTES
 from app.media.packages import HLS_PACKAGE
 from app.media.sniff import HEAD_BYTES, sniff

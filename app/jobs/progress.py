@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from app.jobs.book.steps import WrittenStep
 from app.jobs.job import Job
-from app.jobs.stepbook import WrittenStep
 
 _WRITE_SECONDS = 2.0
 """How often progress is written down at most: after a crash, a job shows no less than that before."""

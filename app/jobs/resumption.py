@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from app.errors import BallastError, NotFound
-from app.jobs.book import Book
+from app.jobs.book.jobs import Book
 from app.jobs.folders import Folders
 from app.jobs.states import JobState
 from app.jobs.tickets import Tickets

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from app.errors import BallastError
-from app.jobs.book import Book
+from app.jobs.book.jobs import Book
 from app.jobs.desk import Desk
 from app.rounds import go_round
 

@@ -15,23 +15,23 @@ from app.core import Core
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.jobs.answers import JobAnswers
-from app.jobs.cluster import Cluster, ClusterParts
-from app.jobs.cluster_dispatch import ClusterDispatch
+from app.jobs.book.library import Library, is_shared, open_library
+from app.jobs.cluster.dispatch import ClusterDispatch
+from app.jobs.cluster.member import Cluster, ClusterParts
 from app.jobs.counters import JobCounters
 from app.jobs.desk import Desk
 from app.jobs.dispatch import Alone, Dispatch
 from app.jobs.endings import Endings
-from app.jobs.engine_child import ROLE, EngineChild
-from app.jobs.engine_room import EngineRoom
+from app.jobs.engine.child import ROLE, EngineChild
+from app.jobs.engine.lifecycle import EngineRoom
 from app.jobs.files import JobFiles
 from app.jobs.folders import Folders
 from app.jobs.forge import Forge
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
-from app.jobs.library import Library, is_shared, open_library
 from app.jobs.params import JobParams
-from app.jobs.pictures import PictureWorks
 from app.jobs.resumption import resume
 from app.jobs.retention import Retention
 from app.jobs.shop import Tools
@@ -40,7 +40,7 @@ from app.jobs.sources import SourceFinder
 from app.jobs.steps import StepParts, Steps
 from app.jobs.submission import SubmissionParts, Submissions
 from app.jobs.tickets import Tickets
-from app.jobs.webhooks import Webhooks
+from app.jobs.webhooks.sender import Webhooks
 from app.media.room import MediaRoom
 from app.media.transfers import Transfers
 from app.memory.cpus import available_cpus
@@ -178,7 +178,7 @@ def _child_spec(settings: Settings, root: Path, executor: str) -> WorkerSpec:
     is_remote = is_shared(settings.jobs)
     return WorkerSpec(
         role=ROLE,
-        entry="app.jobs.engine:build",
+        entry="app.jobs.engine.workflow:build",
         sandbox=settings.sandbox,
         options={"url": url or f"sqlite:///{folder / 'engine.sqlite3'}", "executor": executor},
         reads=_NAMES if is_remote else (),

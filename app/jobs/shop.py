@@ -11,8 +11,8 @@ from pathlib import Path
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
 from app.jobs.files import JobFiles
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.keeping import Keeper
-from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json
 from app.jobs.source import Source
 from app.storage.store import MediaStore

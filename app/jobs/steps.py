@@ -20,13 +20,14 @@ from app.errors import (
     of_system,
 )
 from app.ffmpeg.works import FFmpegWorks
-from app.jobs.book import Book, Input
+from app.jobs.book.jobs import Book, Input
+from app.jobs.book.steps import StepBook, WrittenStep
 from app.jobs.counters import JobCounters
 from app.jobs.endings import TRANSIENT, Endings
+from app.jobs.engine.orders import Answer, Ask
 from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.kind import JobKind
-from app.jobs.orders import Answer, Ask
 from app.jobs.params import JobParams
 from app.jobs.plan import Json
 from app.jobs.progress import Estimate
@@ -34,7 +35,6 @@ from app.jobs.shop import StepShop, Tools
 from app.jobs.slots import Slots
 from app.jobs.source import Source, absent
 from app.jobs.states import JobState
-from app.jobs.stepbook import StepBook, WrittenStep
 from app.jobs.tickets import Ticket, Tickets
 from app.jobs.witness import Witness
 from app.settings import JobsSettings

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound, QueueFull
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
-from app.jobs.book import Book, Input
+from app.jobs.book.jobs import Book, Input
 from app.jobs.counters import JobCounters
 from app.jobs.dispatch import Dispatch
-from app.jobs.engine_child import ENGINE_BYTES
+from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import SHOWN_INPUTS, Job, JobMemory, new_id
 from app.jobs.kind import JobKind
 from app.jobs.order_form import OrderForm, read_params

@@ -12,7 +12,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
 from app.jobs.files import JobFiles
-from app.jobs.pictures import PictureWorks
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.plan import Json
 from app.jobs.source import Source
 from app.vision.frame_looks import FrameLooks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.domain.pressure import PressureLevel
-from app.jobs.engine_child import ENGINE_BYTES
+from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.room import JobsRoom
 from app.jobs.schema import PredictionSchema
 from app.status.schema import AdviceSchema, JobAdviceSchema

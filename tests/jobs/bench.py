@@ -18,9 +18,9 @@ from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
 from app.jobs.files import JobFiles
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
-from app.jobs.pictures import PictureWorks
 from app.jobs.plan import Json, Plan
 from app.jobs.source import Source
 from app.jobs.workshop import Means

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.book import Book, Input
-from app.jobs.cluster_database import ClusterDatabase
-from app.jobs.database import Database
+from app.jobs.book.database import Database
+from app.jobs.book.jobs import Book, Input
+from app.jobs.book.steps import StepBook
+from app.jobs.book.tables import SCHEMA
+from app.jobs.cluster.database import ClusterDatabase
 from app.jobs.job import Job, new_id
 from app.jobs.plan import Step
-from app.jobs.stepbook import StepBook
-from app.jobs.tables import SCHEMA
 from app.storage.threads import DiskThreads
 from tests.jobs.postgres import Postgres
 

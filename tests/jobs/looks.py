@@ -9,7 +9,7 @@ from pathlib import Path
 from app.bootstrap import House, open_house
 from app.domain.priority import Priority
 from app.jobs.files import JobFiles
-from app.jobs.pictures import PictureWorks
+from app.jobs.frames.pictures import PictureWorks
 from app.media.pictures import Pictures
 from app.settings import Settings
 from tests.conftest import MODELS_FOLDER

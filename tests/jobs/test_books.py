@@ -8,11 +8,11 @@ import pytest
 
 from app.errors import InvalidParameter
 from app.ffmpeg.probe import AudioStream, Probe, VideoStream
-from app.jobs.book import Input
-from app.jobs.hookbook import HookBook
+from app.jobs.book.hooks import HookBook
+from app.jobs.book.jobs import Input
+from app.jobs.book.transactions import Connection, Transactions
 from app.jobs.job import Job, JobMemory
 from app.jobs.states import JobState
-from app.jobs.transactions import Connection, Transactions
 from tests.jobs.books import STEPS, OpenBook, add, new_job
 
 PROBE = Probe(

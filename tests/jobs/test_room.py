@@ -12,7 +12,7 @@ import pytest
 from app.bootstrap import House, open_house
 from app.domain.media import MediaDetails
 from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
-from app.jobs.engine_child import ENGINE_BYTES
+from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
 from app.jobs.plan import Plan

@@ -13,16 +13,16 @@ from pydantic import ConfigDict, Field
 from app.domain.units import MIB
 from app.errors import InvalidParameter, UnsupportedMedia
 from app.ffmpeg.running import MARGIN
-from app.jobs import signals
-from app.jobs.frame_index import FRAME_BYTES, write_index
+from app.jobs.frames import signals
+from app.jobs.frames.frame_index import FRAME_BYTES, write_index
+from app.jobs.frames.look_cost import CALL_BYTES, check_fits, decoder_threads, look_bytes
+from app.jobs.frames.looking import Looking
+from app.jobs.frames.sampling import Sampling
+from app.jobs.frames.task_params import chosen_task
 from app.jobs.kind import JobKind
-from app.jobs.look_cost import CALL_BYTES, check_fits, decoder_threads, look_bytes
-from app.jobs.looking import Looking
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
-from app.jobs.sampling import Sampling
 from app.jobs.source import Source
-from app.jobs.task_params import chosen_task
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
 

@@ -21,11 +21,11 @@ from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
-from app.jobs.coverage import HELD_SECONDS, covered
-from app.jobs.encoding import check_file, encode_part, encoder_for, planned, result_name
-from app.jobs.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
+from app.jobs.frames.coverage import HELD_SECONDS, covered
+from app.jobs.frames.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
+from app.jobs.frames.mask_file import mask_part
 from app.jobs.kind import JobKind
-from app.jobs.mask_file import mask_part
+from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, planned, result_name
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source

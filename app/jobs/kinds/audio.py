@@ -18,9 +18,7 @@ from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.running import MARGIN
 from app.ffmpeg.works import Work
 from app.jobs.kind import JobKind
-from app.jobs.params import JobParams
-from app.jobs.plan import Json, Plan, Step
-from app.jobs.sound_making import (
+from app.jobs.outputs.sound_making import (
     encoding_work,
     expected_of,
     measure,
@@ -30,6 +28,8 @@ from app.jobs.sound_making import (
     sound_of,
     sound_seconds,
 )
+from app.jobs.params import JobParams
+from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
 

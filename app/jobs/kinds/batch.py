@@ -12,12 +12,12 @@ from pydantic import ConfigDict, Field
 from app.domain.units import KIB, MIB
 from app.errors import InvalidParameter, UnsupportedMedia
 from app.images.params import read_transform
+from app.jobs.frames.picture_lines import Looked, PictureLine, Rendered
+from app.jobs.frames.task_params import chosen_task, named_as_params
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
-from app.jobs.picture_lines import Looked, PictureLine, Rendered
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
-from app.jobs.task_params import chosen_task, named_as_params
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
 

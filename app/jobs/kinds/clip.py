@@ -21,11 +21,9 @@ from app.ffmpeg.joining import Joined, SoundTrack, join_work, list_input, list_t
 from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.parts import Look, PartOrder, copied_part, part_bytes, video_bytes
 from app.ffmpeg.works import Expectation
-from app.jobs.encoding import check_file, encode_part, planned, result_name
 from app.jobs.kind import JobKind
-from app.jobs.params import JobParams
-from app.jobs.plan import Json, Plan, Step
-from app.jobs.segments import (
+from app.jobs.outputs.encoding import check_file, encode_part, planned, result_name
+from app.jobs.outputs.segments import (
     Segment,
     check_copy,
     check_segment,
@@ -35,6 +33,8 @@ from app.jobs.segments import (
     source_of,
     unique_seconds,
 )
+from app.jobs.params import JobParams
+from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
 

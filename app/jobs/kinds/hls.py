@@ -18,9 +18,9 @@ from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video
 from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.segmenting import Segments, cut_work, keyed_part, sound_bytes, sound_work
-from app.jobs.encoding import encoder_for, planned
-from app.jobs.hls_package import Stream, rendition_of, told_of, write_package
 from app.jobs.kind import JobKind
+from app.jobs.outputs.encoding import encoder_for, planned
+from app.jobs.outputs.hls_package import Stream, rendition_of, told_of, write_package
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source

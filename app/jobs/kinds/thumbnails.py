@@ -12,13 +12,13 @@ from app.errors import InvalidParameter
 from app.ffmpeg.running import MARGIN
 from app.ffmpeg.sheets import webvtt
 from app.ffmpeg.stills import STILL_FORMATS, StillFormat, available_stills, most_still_bytes
+from app.jobs.frames.moments import MOST, Moments
 from app.jobs.kind import JobKind
-from app.jobs.moments import MOST, Moments
+from app.jobs.outputs.sheet_making import ContactSheet, Sprite
+from app.jobs.outputs.still_taking import Look, StillTaker, look_of, numbered
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
-from app.jobs.sheet_making import ContactSheet, Sprite
 from app.jobs.source import Source
-from app.jobs.still_taking import Look, StillTaker, look_of, numbered
 from app.jobs.workshop import Means, Workshop
 
 _AT_A_TIME = 20

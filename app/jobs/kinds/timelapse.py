@@ -26,13 +26,13 @@ from app.ffmpeg.timelapse import (
     sequence_bytes,
     sequence_work,
 )
-from app.jobs.encoding import encoder_for, planned
 from app.jobs.kind import JobKind
+from app.jobs.outputs.encoding import encoder_for, planned
+from app.jobs.outputs.picture_sequence import PictureSequence
+from app.jobs.outputs.stretches import encode_stretch, join_stretches
 from app.jobs.params import JobParams
-from app.jobs.picture_sequence import PictureSequence
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
-from app.jobs.stretches import encode_stretch, join_stretches
 from app.jobs.workshop import Means, Workshop
 
 _PICTURES_A_STEP, _PICTURES_A_PART = 40, 250

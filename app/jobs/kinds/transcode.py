@@ -18,8 +18,8 @@ from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, slack
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation, Work
-from app.jobs.encoding import check_file, encode_part, encoder_for, planned, result_name
 from app.jobs.kind import JobKind
+from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, planned, result_name
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidMedia, InvalidParameter
-from app.jobs import sampling
+from app.jobs.frames import sampling
 from app.jobs.kinds import analyze
 from app.jobs.kinds.analyze import Analyze
 from tests.ffmpeg.clips import make

@@ -14,7 +14,7 @@ from app.bootstrap import House
 from app.errors import InvalidMedia, InvalidParameter
 from app.jobs.kinds import timelapse as timelapse_kind
 from app.jobs.kinds.timelapse import Timelapse, TimelapseParams
-from app.jobs.picture_sequence import order_of
+from app.jobs.outputs.picture_sequence import order_of
 from app.jobs.source import Source, absent
 from tests.ffmpeg.clips import make, tool
 from tests.jobs.bench import Bench, bench

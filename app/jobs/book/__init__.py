@@ -1,0 +1,1 @@
+"""The book of jobs: what was submitted, its steps and webhooks, in one database."""

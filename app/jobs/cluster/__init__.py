@@ -1,0 +1,1 @@
+"""Several services that share the jobs of one book, in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What kinds make: encoded parts, joined files, packages, sheets, stills, sound."""

@@ -1,0 +1,94 @@
+"""Segments of videos, as clients ask for them: what is right about them, and what all of them are brought to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from app.errors import InvalidParameter
+from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.parts import Look, check_size, fit
+from app.jobs.outputs.encoding import encoder_for
+from app.jobs.params import JobParams
+from app.jobs.source import Source
+
+QUALITY = 72
+"""A little better than usual: clips are cut again."""
+
+_COPIED = ("h264", "hevc", "av1", "vp9", "mpeg4")
+"""What can be copied into MP4."""
+
+_SAME_RATE = 0.001
+_SLACK_SECONDS = 0.05
+"""An end may be so far behind the end of the video: players round."""
+
+
+class Segment(JobParams):
+    start: float = Field(ge=0, description="Seconds from the beginning: the first frame at or after it is the first.")
+    end: float = Field(gt=0, description="Seconds: the frame at this time is not shown any more.")
+    input: str | None = Field(None, description="Media id; unset: the first input.")
+
+
+def check_segment(place: int, segment: Segment, sources: Sequence[Source]) -> None:
+    source = source_of(segment, sources)
+    _ = source.video
+    if segment.end <= segment.start:
+        raise InvalidParameter(f"segments: number {place + 1} ends ({segment.end:g}) before it begins.")
+    if segment.end > source.duration_seconds + _SLACK_SECONDS:
+        raise InvalidParameter(
+            f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {source.duration_seconds:g} s.",
+            durationSeconds=source.duration_seconds,
+        )
+
+
+def source_of(segment: Segment, sources: Sequence[Source]) -> Source:
+    if segment.input is None:
+        return sources[0]
+    found = next((source for source in sources if source.item.id == segment.input), None)
+    if found is None:
+        raise InvalidParameter(f"segments: {segment.input} is none of the job's inputs.")
+    return found
+
+
+def unique_seconds(used: Sequence[Source]) -> list[float]:
+    return list({source.item.id: source.duration_seconds for source in used}.values())
+
+
+def has_sound(sources: Sequence[Source]) -> bool:
+    return any(source.audio is not None for source in sources)
+
+
+def look_of(sources: Sequence[Source], used: Sequence[Source], abilities: Abilities) -> Look:
+    """Return what the pictures are like: as the first input's; others get bars where their ratio is another."""
+    width, height = fit(sources[0].video.width, sources[0].video.height, None)
+    check_size(width, height)
+    sizes = {(source.video.width, source.video.height) for source in (sources[0], *used)}
+    return Look(encoder_for("h264", abilities), width, height, QUALITY, boxed=len(sizes) > 1)
+
+
+def common_rate(used: Sequence[Source]) -> float | None:
+    """Return the rate of the first, where the videos have different ones: then all have that; None: frames keep their
+    times."""
+    rates = [source.video.frame_rate or 0.0 for source in used]
+    if max(rates) - min(rates) <= max(rates) * _SAME_RATE:
+        return None
+    return next((rate for rate in rates if rate), None)
+
+
+def check_copy(used: Sequence[Source]) -> None:
+    first = used[0].video
+    if first.codec not in _COPIED:
+        raise InvalidParameter(f"accuracy: {first.codec} pictures cannot be copied into MP4; use exact.")
+    for source in used:
+        video = source.video
+        if (video.codec, video.coded_width, video.coded_height, video.rotation, video.pixel_format) != (
+            first.codec,
+            first.coded_width,
+            first.coded_height,
+            first.rotation,
+            first.pixel_format,
+        ):
+            raise InvalidParameter(
+                "accuracy: these videos are not alike, so their pictures cannot be copied; use exact."
+            )

@@ -1,0 +1,1 @@
+"""Webhooks: signed, sent again with growing pauses, to addresses outside only."""
