@@ -12,12 +12,15 @@ from app.domain.units import KIB, MIB
 from app.errors import InvalidMedia, Overloaded, ProcessingTimeout, UnsupportedMedia
 from app.ffmpeg.complaints import Complaints, Starved
 from app.ffmpeg.packet_times import PacketTimes
-from app.ffmpeg.probe import DEMUXERS
+from app.ffmpeg.probe import DEMUXERS, PROBE_BYTES
 from app.ffmpeg.runner import FFmpegRunner, RunLimits, guarded_input
 from app.memory.reservation import PendingReservation, Reservation
 
-_COST_BYTES = 96 * MIB
-"""What ffprobe takes (58 MiB for 18,000 packets), with the index of a long file (24 bytes a packet, grown by half)."""
+_MOST_BYTES = 96 * MIB
+"""What ffprobe takes at most: 58 MiB for 18,000 packets, of which libraries are most, and the index of a long file."""
+
+_FILE_PARTS = 14
+"""Into how many times its index a file goes, at least: 24 bytes a packet, grown by half, and packets of 500 bytes."""
 
 _BLOCK_FRAMES = 1 << 16
 _FRAME_BYTES = 10
@@ -39,8 +42,8 @@ class PacketLister:
         self._runner = runner
         self._reserve = reserve
 
-    async def list(self, path: Path, content_type: str) -> PacketTimes:
-        """List the packets of the first video stream.
+    async def list(self, path: Path, content_type: str, size_bytes: int) -> PacketTimes:
+        """List the packets of the first video stream of a file of this size.
 
         Raises:
             UnsupportedMedia: files of this type have none.
@@ -55,8 +58,8 @@ class PacketLister:
             *("-show_entries", "packet=pts_time,dts_time,flags:format=start_time"),
             *guarded_input(path, demuxer),
         ]
-        async with self._reserve(_COST_BYTES) as holder:
-            limits = RunLimits(2 * _COST_BYTES, _DEADLINE_SECONDS, reads=(path,))
+        async with self._reserve(listing_bytes(size_bytes)) as holder:
+            limits = RunLimits(2 * _MOST_BYTES, _DEADLINE_SECONDS, reads=(path,))
             async with self._runner.started(self._ffprobe, arguments, limits, holder) as process:
                 collector, complaints = _Collector(holder), Complaints()
                 try:
@@ -73,6 +76,11 @@ class PacketLister:
             if problem is not None:
                 raise problem
             return collector.result()
+
+
+def listing_bytes(size_bytes: int) -> int:
+    """Return what is reserved to list a file of so many bytes: that of a short one is no more than a probe of it."""
+    return min(_MOST_BYTES, PROBE_BYTES + size_bytes // _FILE_PARTS)
 
 
 class _Collector:

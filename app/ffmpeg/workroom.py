@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from app.domain.pressure import ModePolicy, PressureLevel
 from app.domain.priority import Priority
@@ -33,6 +33,9 @@ _MOST_WAITS = 2
 """How often a picture of the size that was asked for is waited for: some 40 s in all, beside those who are served."""
 
 
+T = TypeVar("T")
+
+
 class Pressure(Protocol):
     """What is known of memory now: the governor."""
 
@@ -47,7 +50,7 @@ class Pressure(Protocol):
 class Disk(Protocol):
     """Threads for what may block on a disk (`storage.threads.DiskThreads`)."""
 
-    async def run(self, function: Callable[[], None], /) -> None: ...
+    async def run(self, function: Callable[[], T], /) -> T: ...
     async def ensure(self, function: Callable[[], None], /) -> bool: ...
 
 
@@ -140,9 +143,9 @@ class Workroom:
 
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
         """See `FFmpegWorks.frames`."""
-        return await PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve).list(
-            path, content_type
-        )
+        size_bytes = await self._parts.disk.run(lambda: path.stat().st_size)
+        lister = PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve)
+        return await lister.list(path, content_type, size_bytes)
 
     async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.keyframes`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from app.domain.pressure import POLICIES, ModePolicy, PressureLevel
 from app.domain.units import MIB
@@ -37,11 +38,14 @@ class Governor:
         self.present.discard(pid)
 
 
+T = TypeVar("T")
+
+
 class Disk:
     """What disk threads do, at once."""
 
-    async def run(self, function: Callable[[], None], /) -> None:
-        function()
+    async def run(self, function: Callable[[], T], /) -> T:
+        return function()
 
     async def ensure(self, function: Callable[[], None], /) -> bool:
         function()
