@@ -98,28 +98,28 @@ class DerivedImages:
         """Derive a picture, and keep it before its item can be deleted; its memory is held for the block."""
         mark = wanted.watermark
         async with AsyncExitStack() as stack:
-            with self._libraries.store.pin(mark) if mark else nullcontext():
+            store = self._libraries.store
+            with store.pin(media_id), store.pin(mark) if mark else nullcontext():
                 async with self._source(media_id, wanted, client) as picture:
                     rendered, policy = await self._rendered(wanted, picture, stack)
-                    derived = await self._derived(rendered, wanted, policy)
-                    if derived.is_kept:
-                        key = wanted.key(media_id, derived.effort)
-                        await self._cache.keep(key, _head(derived.facts), derived.body)
+                derived = await self._derived(rendered, wanted, policy)
+                if derived.is_kept:
+                    key = wanted.key(media_id, derived.effort)
+                    await self._cache.keep(key, _head(derived.facts), derived.body)
             yield derived
 
     @asynccontextmanager
     async def _source(self, media_id: str, wanted: Derivation, client: str) -> AsyncIterator[Picture]:
-        """Lend the picture that it is made of; its item cannot be deleted meanwhile."""
+        """Lend the picture that it is made of; its item is pinned."""
         sources, whole = self._libraries.sources, wanted.transform.needs_faces
-        with self._libraries.store.pin(media_id):
-            item = await self._libraries.store.get(media_id)
-            wanted.check_item(item)
-            if wanted.at_seconds is None:
-                lent = sources.picture(item, client, whole=whole)
-            else:
-                lent = sources.frame(item, wanted.at_seconds, client, whole=whole)
-            async with lent as picture:
-                yield picture
+        item = await self._libraries.store.get(media_id)
+        wanted.check_item(item)
+        if wanted.at_seconds is None:
+            lent = sources.picture(item, client, whole=whole)
+        else:
+            lent = sources.frame(item, wanted.at_seconds, client, whole=whole)
+        async with lent as picture:
+            yield picture
 
     async def _rendered(
         self, wanted: Derivation, picture: Picture, until: AsyncExitStack

@@ -92,7 +92,7 @@ class Images:
 
     def _tidy(self, picture: Picture) -> None:
         """Have memory given back where there was any: what a child read itself was never here."""
-        if not picture.read_bytes:
+        if not picture.is_filed:
             self._governor.trimmer.request()
 
     def _checked(self, picture: Picture) -> PictureHeader:
@@ -107,23 +107,21 @@ class Images:
     async def _rendered(self, picture: Picture, wish: Wish, mark: Mark | None) -> RenderedImage:
         """Render with as many bytes for the answer as are likely needed; only noise and the like take more."""
         found = plans(wish, self._governor.policy.encoder_effort, self._settings, mark)
-        plan = self._fitting(found)
+        plan = self._fitting(found, 1 if picture.is_filed else 2)
         for answer_bytes, more_bytes in ((plan.likely_bytes, 0), (plan.most_bytes, plan.noise_bytes)):
             predicted_bytes = self._predicted(plan) + more_bytes
             if (rendered := await self._attempt(picture, plan, mark, predicted_bytes, answer_bytes)) is not None:
                 return rendered
         raise PayloadTooLarge(f"The answer would have more than {plan.most_bytes} bytes; ask for a smaller one.")
 
-    def _fitting(self, found: list[RenderPlan]) -> RenderPlan:
-        """Return the first plan that can ever fit.
+    def _fitting(self, found: list[RenderPlan], copies: int) -> RenderPlan:
+        """Return the first plan that can ever fit beside so many copies of the encoded picture: here, and in the child.
 
         Raises:
             MemoryExceedsLimit: none can.
         """
         limit_bytes = self._governor.budget.limit_bytes - self.children.held_bytes
-        needed = [
-            self._predicted(plan) + 2 * plan.work.encoded_bytes + plan.likely_bytes for plan in found
-        ]  # the picture is held here and in the child
+        needed = [self._predicted(plan) + copies * plan.work.encoded_bytes + plan.likely_bytes for plan in found]
         for plan, needed_bytes in zip(found, needed, strict=True):
             if needed_bytes <= limit_bytes:
                 return plan
@@ -185,7 +183,8 @@ class Images:
 
 def _own_peak_bytes(picture: Picture, reply: Reply) -> int | None:
     """Return how far a child grew beyond the encoded picture, which is reserved beside its work."""
-    return None if reply.peak_bytes is None else max(0, reply.peak_bytes - picture.read_bytes)
+    read_bytes = picture.size_bytes if picture.is_filed else 0
+    return None if reply.peak_bytes is None else max(0, reply.peak_bytes - read_bytes)
 
 
 def _size_bytes(plan: RenderPlan, reply: Reply) -> int:

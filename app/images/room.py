@@ -39,10 +39,10 @@ ZYGOTE_BYTES = 24 * MIB
 """What the zygote takes: interpreter, Pillow, and the codecs of what most pictures are (measured: 17)."""
 
 ZYGOTE_IDLE_SECONDS = 30.0
+"""How long it stays after its last child has gone, if not less is set for children."""
 
 _REST_SECONDS = 0.25
 """Without a call for so long, a child gives the memory back that it has kept from one picture for the next."""
-"""How long it stays after its last child has gone, if not less is set for children."""
 
 
 @dataclass(frozen=True, slots=True)

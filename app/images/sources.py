@@ -52,7 +52,7 @@ class Sources:
             return
         async with (
             self._disk.opened(path, os.O_RDONLY) as descriptor,
-            self._filed(BodyFile(descriptor, item.size_bytes), item.id, client, whole=whole) as picture,
+            self._filed(BodyFile(descriptor, item.size_bytes), item.sha256 or item.id, client, whole=whole) as picture,
         ):
             yield picture
 

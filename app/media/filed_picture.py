@@ -40,8 +40,8 @@ class FiledPicture(Picture):
         return self._file.size_bytes
 
     @property
-    def read_bytes(self) -> int:
-        return self._file.size_bytes
+    def is_filed(self) -> bool:
+        return True
 
     def read_header(self) -> PictureHeader:
         return self._header

@@ -38,9 +38,9 @@ class Picture(ABC):
         return len(self.data)
 
     @property
-    def read_bytes(self) -> int:
-        """How much of it a child reads itself, which is then part of how far that grows."""
-        return 0
+    def is_filed(self) -> bool:
+        """Whether a child reads it itself, out of its file: it is not here, and part of how far the child grows."""
+        return False
 
     def read_header(self) -> PictureHeader:
         """Return what it says of itself.

@@ -174,7 +174,7 @@ class _CallServer:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
         sandbox.allow_processor_time(call.head.pop("deadlineSeconds") * self._processors)
-        with self._footprint.measure() as measurement, self._with_descriptors(call, number):
+        with self._footprint.measure(len(call.payload)) as measurement, self._with_descriptors(call, number):
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()

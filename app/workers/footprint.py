@@ -49,14 +49,17 @@ class Footprint:
         self._rest_bytes = resident_bytes()
 
     @contextlib.contextmanager
-    def measure(self) -> Iterator[Measurement]:
-        """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
+    def measure(self, payload_bytes: int = 0) -> Iterator[Measurement]:
+        """Measure what happens inside the block. Both figures are of the process: nothing else may run in it.
+
+        `payload_bytes` came with the call and are here already: they are no growth, whatever the process was at rest.
+        """
         measurement = Measurement()
         if self._clear_refs is not None:
             os.write(self._clear_refs, b"5")
         start_bytes = resident_bytes()
         if self._rest_bytes is not None:
-            start_bytes = min(start_bytes, self._rest_bytes)
+            start_bytes = min(start_bytes, self._rest_bytes + payload_bytes)
         try:
             yield measurement
         finally:

@@ -61,6 +61,9 @@ class Tab:
     def open(self, url: str) -> None:
         self.browser.send("Page.navigate", self.session, url=url)
 
+    def close(self) -> None:
+        self.browser.send("Target.closeTarget", targetId=self.target)
+
     def show(self) -> None:
         self.browser.send("Target.activateTarget", targetId=self.target)
 

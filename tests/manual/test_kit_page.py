@@ -34,16 +34,16 @@ def test_the_page_of_the_kit_does_what_it_says(
         context = browser.new_context()
         page = context.new_page()
         page.goto(f"http://localhost:{page_port}/")
-        expect(page.locator("#words")).to_have_text("Choose a photo.", timeout=30000)
+        expect(page.locator("#words")).to_have_text("Choose a photo.", timeout=90_000)
 
         page.locator("#file").set_input_files(photo("business_person.png").path)
-        expect(page.locator("#words")).to_contain_text("business_person.png: ", timeout=30000)
+        expect(page.locator("#words")).to_contain_text("business_person.png: ", timeout=90_000)
         page.locator("#picture").evaluate("async picture => { await picture.decode(); }")
         width = page.locator("#picture").evaluate("picture => picture.naturalWidth")
         (tmp_path / "words.txt").write_text("only words")
         page.locator("#file").set_input_files(tmp_path / "words.txt")
 
-        expect(page.locator("#words")).to_contain_text("unsupported_media: ", timeout=30000)
+        expect(page.locator("#words")).to_contain_text("unsupported_media: ", timeout=90_000)
         assert width == 400
         context.close()
         files.shutdown()

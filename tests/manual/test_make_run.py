@@ -15,7 +15,7 @@ from tests.e2e.server import eventually, service_environment
 from tests.media_files import REPOSITORY
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(420)
 def test_make_run_serves_until_somebody_presses_ctrl_c(tmp_path: Path) -> None:
     log = tmp_path / "log"
     environment = service_environment({"STORAGE__ROOT": str(tmp_path / "var")})

@@ -33,6 +33,16 @@ async def test_what_is_still_there_when_a_child_has_rested_is_its_own() -> None:
                 await asyncio.sleep(0.1)
 
 
+async def test_what_came_with_a_call_is_no_growth_of_it() -> None:
+    async with open_pool(rest_seconds=10 * PATIENCE_SECONDS) as pool:
+        await answered(ask(pool, "echo"))
+
+        reply = await answered(ask(pool, "allocate", bytes(KEPT_BYTES), nbytes=MIB))
+
+    assert reply.peak_bytes is not None
+    assert reply.peak_bytes < KEPT_BYTES // 2
+
+
 async def test_a_child_that_never_rests_counts_each_call_from_its_own_start() -> None:
     async with open_pool() as pool:
         await answered(ask(pool, "keep", nbytes=KEPT_BYTES))

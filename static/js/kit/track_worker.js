@@ -2,7 +2,7 @@
  * Runs in a worker: keeps the newest frame of a camera, and compresses it when it is asked for. Frames come here whether
  * anybody sees the tab or not.
  *
- * In: `{frames}` first, a ReadableStream of VideoFrame; then `{number, limits, type}`. Out: `{size}` when a frame of another
+ * In: `{frames}` first, a ReadableStream of VideoFrame; then `{number, limits, type}`; `{end}` at last. Out: `{size}` when a frame of another
  * size has come; `{number, blob, width, height}` or `{number, error}`.
  */
 
@@ -10,12 +10,14 @@ import { FrameGrabber } from './frames.js';
 
 /** @type {VideoFrame | null} */
 let newest = null;
+/** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
+let reader = null;
 let size = '';
 const canvas = new OffscreenCanvas(1, 1);
 
 /** @param {ReadableStream<VideoFrame>} frames */
 async function keep(frames) {
-  const reader = frames.getReader();
+  reader = frames.getReader();
   for (;;) {
     const { value, done } = await reader.read();
     newest?.close(); // a camera has few frames, and waits for those that are not given back
@@ -39,4 +41,11 @@ async function answer({ number, limits, type }) {
   }
 }
 
-onmessage = ({ data }) => (data.frames ? keep(data.frames) : answer(data));
+/** Give back what a camera waits for, and end. */
+async function end() {
+  await reader?.cancel().catch(() => {});
+  newest?.close();
+  close();
+}
+
+onmessage = ({ data }) => (data.end ? end() : data.frames ? keep(data.frames) : answer(data));

@@ -45,17 +45,19 @@ export class TrackGrabber {
   /** @param {import('./frames.js').FrameLimits} limits @returns {Promise<import('./frames.js').GrabbedFrame>} */
   grab(limits) {
     if (this._played) return this._played.grab(limits);
+    const worker = this._worker;
+    if (worker === null) return Promise.reject(new FramesEnded());
     this._number += 1;
     const number = this._number;
     return new Promise((resolve, reject) => {
       this._asked.set(number, { resolve, reject });
-      this._worker?.postMessage({ number, limits, type: this.type });
+      worker.postMessage({ number, limits, type: this.type });
     });
   }
 
   /** End the worker; the track goes on. It comes back when a frame is wanted again. */
   dispose() {
-    this._worker?.terminate();
+    this._worker?.postMessage({ end: true }); // it gives the camera's frames back, and ends
     this._worker = null;
     this._size = null;
     this._played?.dispose();
@@ -64,13 +66,14 @@ export class TrackGrabber {
   }
 
   _start() {
+    // Its typing is of no standard library yet. It comes first: a track of sound makes it fail, and nothing is begun then.
+    const frames = new (/** @type {any} */ (globalThis).MediaStreamTrackProcessor)({ track: this._track }).readable;
     const worker = startWorker(new URL('./track_worker.js', import.meta.url));
     if (worker === null) {
+      frames.cancel();
       this._play();
       return;
     }
-    // Its typing is of no standard library yet.
-    const frames = new (/** @type {any} */ (globalThis).MediaStreamTrackProcessor)({ track: this._track }).readable;
     worker.onmessage = ({ data }) => this._hear(data);
     worker.onerror = () => {
       this.dispose();
@@ -119,11 +122,10 @@ export class PlayedTrackGrabber extends FrameGrabber {
   }
 
   get ready() {
-    if (this._element.srcObject === null && this._track.readyState === 'live') {
-      this._element.srcObject = new MediaStream([this._track]);
-      this._element.play().catch(() => {}); // asked again as long as there is no frame
-    }
-    return this._track.readyState === 'live' && super.ready;
+    if (this._track.readyState !== 'live') return false;
+    this._element.srcObject ??= new MediaStream([this._track]);
+    if (this._element.paused) this._element.play().catch(() => {}); // asked again as long as there is no frame
+    return super.ready;
   }
 
   dispose() {

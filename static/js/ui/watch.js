@@ -31,6 +31,7 @@ export class MemoryWatch extends Emitter {
     this._levels = null;
     this._pulse = new Pulse((since) => this._fallSilent(since));
     this._turn = 0;
+    this._isLooking = false;
     /** @type {LevelReport | null} */
     this.level = null;
     /** @type {any} */
@@ -84,8 +85,9 @@ export class MemoryWatch extends Emitter {
   /** @param {LevelReport} level a change of it, or only a sign of life */
   _hear(level) {
     this._pulse.beat();
-    if (this.lostSince) this._look(); // it was only silent
-    else if (level.level !== this.level?.level) this._take(level);
+    if (this.lostSince) {
+      if (!this._isLooking) this._look(); // it was only silent
+    } else if (level.level !== this.level?.level) this._take(level);
   }
 
   /** @param {Date} since */
@@ -99,7 +101,11 @@ export class MemoryWatch extends Emitter {
     this._turn += 1;
     const turn = this._turn;
     clearTimeout(this._timer);
-    if (document.hidden) return;
+    if (document.hidden) {
+      this._isLooking = false;
+      return;
+    }
+    this._isLooking = true;
     try {
       const report = await this._client.memory({ signal: AbortSignal.timeout(ANSWER_SECONDS * 1000) });
       this.report = report;
@@ -109,6 +115,7 @@ export class MemoryWatch extends Emitter {
       if (turn === this._turn) this._miss(error);
     }
     if (turn !== this._turn) return;
+    this._isLooking = false;
     const seconds = this.lostSince ? Math.min(LOST_SECONDS, this._periodSeconds) : this._periodSeconds;
     this._timer = setTimeout(() => this._look(), seconds * 1000);
   }
