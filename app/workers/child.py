@@ -152,18 +152,13 @@ class _CallServer:
         self._inbox = inbox
 
     def run(self, backlog: _Backlog, rest_seconds: float | None) -> None:
-        if rest_seconds is not None:
-            self._footprint.rest()
+        """Answer for ever. Where no call comes for `rest_seconds`, what the heap has kept goes back to the kernel."""
+        trim = find_malloc_trim()
         while True:
             self._reply(backlog.take())
             gc.collect()
-            if rest_seconds is not None and not backlog.comes_within(rest_seconds):
-                self._rest()
-
-    def _rest(self) -> None:
-        if (trim := find_malloc_trim()) is not None:
-            trim()
-        self._footprint.rest()
+            if rest_seconds is not None and trim is not None and not backlog.comes_within(rest_seconds):
+                trim()
 
     def give_back(self, number: int) -> None:
         """Tell the parent that a call was not begun, and will not be."""
@@ -174,7 +169,7 @@ class _CallServer:
         log.request_id.set(call.head.pop("requestId", None))
         number = call.head.pop("call")
         sandbox.allow_processor_time(call.head.pop("deadlineSeconds") * self._processors)
-        with self._footprint.measure(len(call.payload)) as measurement, self._with_descriptors(call, number):
+        with self._footprint.measure() as measurement, self._with_descriptors(call, number):
             head, payload = self._handle(call)
         head |= {"call": number, "pid": os.getpid()}
         head["memory"] = measurement.as_dict()

@@ -19,8 +19,7 @@ _MOST_BYTES = 8 * KIB
 
 @dataclass(slots=True)
 class Measurement:
-    """`peak_bytes` is how far the process rose above its size at the start, or at its last rest if that was smaller;
-    None where `/proc` does not tell."""
+    """`peak_bytes` is how far the process rose above its size at the start; None where `/proc` does not tell."""
 
     peak_bytes: int | None = None
     resident_bytes: int = 0
@@ -34,7 +33,6 @@ class Footprint:
 
     def __init__(self) -> None:
         self._clear_refs: int | None = None
-        self._rest_bytes: int | None = None
         with contextlib.suppress(OSError):
             self._clear_refs = os.open("/proc/self/clear_refs", os.O_WRONLY)
 
@@ -44,22 +42,13 @@ class Footprint:
             os.close(self._clear_refs)
             self._clear_refs = None
 
-    def rest(self) -> None:
-        """Take the size of now for that of the process without calls: what it keeps between them belongs to them."""
-        self._rest_bytes = resident_bytes()
-
     @contextlib.contextmanager
-    def measure(self, payload_bytes: int = 0) -> Iterator[Measurement]:
-        """Measure what happens inside the block. Both figures are of the process: nothing else may run in it.
-
-        `payload_bytes` came with the call and are here already: they are no growth, whatever the process was at rest.
-        """
+    def measure(self) -> Iterator[Measurement]:
+        """Measure what happens inside the block. Both figures are of the process: nothing else may run in it."""
         measurement = Measurement()
         if self._clear_refs is not None:
             os.write(self._clear_refs, b"5")
         start_bytes = resident_bytes()
-        if self._rest_bytes is not None:
-            start_bytes = min(start_bytes, self._rest_bytes + payload_bytes)
         try:
             yield measurement
         finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidMedia, ModelMissing
+from app.memory.allocator import keep_between_calls
 from app.workers.channel import Head
 
 
@@ -102,6 +103,13 @@ class Probe:
     def keep(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
         """Allocate for good."""
         self._notes.append(b"x" * head["nbytes"])
+        return {}, payload
+
+    def leave_in_heap(self, head: Head, payload: bytes) -> tuple[Head, bytes]:
+        """Allocate, and free it again so that the heap keeps it."""
+        keep_between_calls(2 * head["nbytes"])
+        blocks = [b"x" * 65536 for _ in range(head["nbytes"] // 65536)]
+        del blocks
         return {}, payload
 
     def say(self, _head: Head, payload: bytes) -> tuple[Head, bytes]:

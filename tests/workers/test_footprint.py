@@ -55,17 +55,6 @@ def test_what_stays_is_told_as_resident(footprint: Footprint) -> None:
     assert abs(measurement.resident_bytes - resident_bytes()) < 8 * MIB
 
 
-def test_after_a_rest_a_call_is_counted_from_there(footprint: Footprint) -> None:
-    footprint.rest()
-    kept = _touch(32 * MIB)
-
-    with footprint.measure() as measurement:
-        pass
-
-    assert measurement.peak_bytes is not None
-    assert measurement.peak_bytes >= len(kept) - MIB
-
-
 def test_a_call_that_fails_is_measured_too(footprint: Footprint) -> None:
     measurement = Measurement()
 
