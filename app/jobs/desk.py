@@ -12,6 +12,7 @@ from app.jobs.job import Job
 from app.jobs.keeping import Keeper
 from app.jobs.states import JobState
 from app.jobs.tickets import Tickets
+from app.storage.threads import finish
 
 
 class Desk:
@@ -54,11 +55,15 @@ class Desk:
         ticket = self._tickets.find(job_id)
         if ticket is None:
             return job if job.state.is_finished else await self._dispatch.cancel(job)
-        await self._engine.stop_work(ticket)
-        job = await self._book.get(job_id)
-        if job.state.is_finished:  # it ended in this very moment
-            return job
-        return await self._endings.cancel(ticket.job or job)
+        try:
+            await self._engine.stop_work(ticket)
+            job = await self._book.get(job_id)
+            if job.state.is_finished:  # it ended in this very moment
+                return job
+            return await self._endings.cancel(ticket.job or job)
+        except BaseException:
+            self._engine.go_on(ticket)
+            raise
 
     async def retry(self, job_id: str) -> Job:
         """Have a failed or cancelled job begin again, at the first step that is not done.
@@ -78,8 +83,7 @@ class Desk:
             progress=0.0,
             step="waiting for its turn",
         )
-        await self._book.retry(again)
-        await self._dispatch.retried(again)
+        await finish(self._retry(again))
         return again
 
     async def delete(self, job_id: str, *, with_results: bool) -> None:
@@ -95,6 +99,10 @@ class Desk:
             await self._keeper.discard(job_id)
         await self._folders.remove(job_id)
         await self._book.delete(job_id)
+
+    async def _retry(self, job: Job) -> None:
+        await self._book.retry(job)
+        await self._dispatch.retried(job)
 
     def _newest(self, job: Job) -> Job:
         ticket = self._tickets.find(job.id)

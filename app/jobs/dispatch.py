@@ -63,8 +63,10 @@ class Alone:
         self._tickets.open(job)
 
     async def retried(self, job: Job) -> None:
-        await self._folders.restore(job.id, job.disk_bytes)
-        self._tickets.open(job)
+        try:
+            await self._folders.restore(job.id, job.disk_bytes)
+        finally:
+            self._tickets.open(job)
 
     async def cancel(self, job: Job) -> Job:
         """Nothing is to be done: what has no ticket is finished."""

@@ -67,6 +67,13 @@ class Endings:
         hook = None if job.webhook is None else (job.webhook, time.time())
         await self._steps.close(job, hook)
         self._counters.finished[job.kind, job.state.value] += 1
+        try:
+            await self._tidy(job, drops_results=drops_results, drops_files=drops_files)
+        finally:  # it has ended, whatever is left of it
+            self._tickets.close(job.id)
+        return job
+
+    async def _tidy(self, job: Job, *, drops_results: bool, drops_files: bool) -> None:
         if drops_files:
             await self._folders.remove(job.id)
         else:
@@ -76,5 +83,3 @@ class Endings:
             await self._steps.forget_results(job)
         else:
             self._counters.result_bytes[job.kind] += sum(item.size_bytes for item in await self._keeper.items(job.id))
-        self._tickets.close(job.id)
-        return job

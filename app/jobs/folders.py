@@ -95,10 +95,11 @@ class Folders:
 
     async def remove(self, job_id: str) -> None:
         """Remove the folder and give back its bytes; does nothing the second time."""
-        await self._disk.ensure(_remove, self.path(job_id))
-        promise = self._promises.pop(job_id, None)
-        if promise is not None:
-            promise.release()
+        try:
+            await self._disk.ensure(_remove, self.path(job_id))
+        finally:
+            if (promise := self._promises.pop(job_id, None)) is not None:
+                promise.release()
 
     async def traces(self, job_id: str) -> frozenset[Trace]:
         """Return what is in the folder: what differs later was made or written meanwhile."""

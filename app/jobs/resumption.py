@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from app.errors import BallastError, NotFound
@@ -13,13 +14,24 @@ from app.jobs.tickets import Tickets
 logger = logging.getLogger("ballast.jobs")
 
 
-async def resume(book: Book, tickets: Tickets, folders: Folders) -> None:
-    """Go on with what an earlier run left. A book that cannot be read is no reason not to serve."""
+_AGAIN_SECONDS = 2.0
+
+
+async def resume_in_the_end(book: Book, tickets: Tickets, folders: Folders) -> None:
+    """Try until it works: whoever has locked the book goes."""
+    while True:
+        if await resume(book, tickets, folders):
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def resume(book: Book, tickets: Tickets, folders: Folders) -> bool:
+    """Go on with what an earlier run left. A book that cannot be read (False) is no reason not to serve."""
     try:
-        unfinished = await book.unfinished()
+        unfinished = [job for job in await book.unfinished() if tickets.find(job.id) is None]
     except BallastError as error:
         logger.error("the book of jobs cannot be read: %s", error.detail)
-        return
+        return False
     for job in unfinished:
         await folders.restore(job.id, job.disk_bytes)
         tickets.open(job)
@@ -28,6 +40,7 @@ async def resume(book: Book, tickets: Tickets, folders: Folders) -> None:
     for job_id in await folders.names():
         if tickets.find(job_id) is None:
             await judge_folder(job_id, book, folders)
+    return True
 
 
 async def judge_folder(job_id: str, book: Book, folders: Folders) -> None:

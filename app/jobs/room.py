@@ -32,7 +32,7 @@ from app.jobs.job import Job
 from app.jobs.keeping import Keeper, Shelf
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
-from app.jobs.resumption import resume
+from app.jobs.resumption import resume, resume_in_the_end
 from app.jobs.retention import Retention
 from app.jobs.shop import Tools
 from app.jobs.slots import Slots
@@ -160,8 +160,13 @@ def _dispatch(
 async def _go_on(library: Library, shared: ClusterDispatch | None, parts: ClusterParts) -> list[Work]:
     """Go on with what is not finished; return what has to run for that from now on."""
     if library.shared is None or shared is None:
-        await resume(library.book, parts.tickets, parts.folders)
-        return []
+        if await resume(library.book, parts.tickets, parts.folders):
+            return []
+
+        async def go_on() -> None:
+            await resume_in_the_end(library.book, parts.tickets, parts.folders)
+
+        return [go_on]
     return [Cluster((library.book, library.shared), shared, parts).run]
 
 

@@ -76,6 +76,8 @@ class Steps:
     async def answer(self, ask: Ask) -> Answer:
         """Do the step that is asked for; cancelling ends it, and leaves what it was before.
 
+        Nobody else may be at work for the job meanwhile: who calls this stands in its ticket (`Ticket.work`).
+
         Raises:
             StorageUnavailable: the book cannot be used.
         """
@@ -88,16 +90,13 @@ class Steps:
             return Answer("done")
         if not written.is_next:  # the child remembers more than the book: it begins again
             return Answer("astray")
-        ticket.work, ticket.is_asleep = asyncio.current_task(), False
-        try:
-            await self.pause([ticket])
-            job = ticket.job or await self._parts.book.get(ask.job_id)
-            async with self._slots.take(ticket.rank) as place:
-                answer = await self._do(ticket, ticket.job or job, ask.place, written)
-                place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
-                return answer
-        finally:
-            ticket.work = None
+        ticket.is_asleep = False
+        await self.pause([ticket])
+        job = ticket.job or await self._parts.book.get(ask.job_id)
+        async with self._slots.take(ticket.rank) as place:
+            answer = await self._do(ticket, ticket.job or job, ask.place, written)
+            place.lingers = answer.outcome == "done" and self._tickets.find(ticket.id) is not None
+            return answer
 
     async def answer_in_the_end(self, ask: Ask, is_alone: Callable[[], bool]) -> Answer:
         """Do the same, and while nobody is there to be told `later`, do it again when it is time.
@@ -109,11 +108,7 @@ class Steps:
             answer, ticket = await self.answer(ask), self._tickets.find(ask.job_id)
             if answer.outcome != "later" or ticket is None or not is_alone():
                 return answer
-            ticket.work = asyncio.current_task()
-            try:
-                await asyncio.sleep(answer.seconds)
-            finally:
-                ticket.work = None
+            await asyncio.sleep(answer.seconds)
 
     async def pause(self, tickets: Sequence[Ticket]) -> None:
         """While memory is critical, write down of those that are running that they wait for it.

@@ -25,6 +25,7 @@ from app.jobs.sources import SourceFinder
 from app.jobs.workshop import Means
 from app.memory.budget import MemoryBudget
 from app.memory.cpus import available_cpus
+from app.storage.threads import finish
 
 _AT_A_TIME = 4
 """Submissions that are looked at at a time."""
@@ -155,15 +156,20 @@ class Submissions:
         await self._dispatch.promise(job)
         try:
             inputs = [Input(source.item.id, source.probe) for source in sources]
-            entered, is_new = await self._book.add(job, inputs, plan.steps)
-        except BaseException:
+            entered = await finish(self._write(job, inputs, plan))
+        except Exception:
             await self._dispatch.withdraw(job.id)
             raise
-        if not is_new:
+        return entered if entered.id == job.id else _same(entered, form)
+
+    async def _write(self, job: Job, inputs: Sequence[Input], plan: Plan) -> Job:
+        """Write a job into the book, and have it begun; return it, or an earlier one with its key."""
+        entered, is_new = await self._book.add(job, inputs, plan.steps)
+        if is_new:
+            self._counters.submitted[job.kind] += 1
+            await self._dispatch.entered(entered)
+        else:
             await self._dispatch.withdraw(job.id)
-            return _same(entered, form)
-        self._counters.submitted[job.kind] += 1
-        await self._dispatch.entered(entered)
         return entered
 
     async def _known(self, form: OrderForm, client: str) -> Job | None:

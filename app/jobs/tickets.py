@@ -70,8 +70,8 @@ class Tickets:
         return self._tickets.get(job_id)
 
     def first(self, count: int) -> list[Ticket]:
-        """Return so many of those that are at work or might be, in their order: not those that sleep."""
-        awake = (one for one in self._tickets.values() if not one.is_asleep or one.is_due)
+        """Return so many of those that are at work or might be, in their order: none that sleeps, or is leaving."""
+        awake = (one for one in self._tickets.values() if not one.is_leaving and (not one.is_asleep or one.is_due))
         return sorted(awake, key=lambda one: one.rank)[:count]
 
     def is_any_due(self, count: int) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from app.bootstrap import House, open_house
 from app.domain.media import MediaDetails
 from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
+from app.jobs.book.steps import StepBook, WrittenStep
 from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
@@ -130,6 +131,73 @@ async def test_a_job_is_cancelled_while_the_child_is_away(tmp_path: Path) -> Non
     assert cancelled.state is JobState.CANCELLED
     assert done.state is JobState.SUCCEEDED
     assert _begun(tmp_path, job) == [0]
+
+
+async def test_a_job_whose_end_cannot_be_written_down_goes_on_and_others_behind_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> Job:
+        raise StorageUnavailable("The book is away.")
+
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=2, stepSeconds=1)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("app.jobs.endings.Endings.cancel", away)
+            with pytest.raises(StorageUnavailable):
+                await opened.jobs.desk.cancel(job.id)
+        behind = await _submit(opened, await _picture(opened), steps=1)
+
+        assert (await _until(opened, job.id, lambda job: job.state.is_finished)).state is JobState.SUCCEEDED
+        assert (await _until(opened, behind.id, lambda job: job.state.is_finished)).state is JobState.SUCCEEDED
+
+
+async def test_a_job_that_is_cancelled_while_its_step_is_looked_up_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, go_on = asyncio.Event(), asyncio.Event()
+    get = StepBook.get
+
+    async def slow(self: StepBook, job_id: str, place: int) -> WrittenStep:
+        written = await get(self, job_id, place)
+        looking.set()
+        await go_on.wait()
+        return written
+
+    async with house(tmp_path) as opened:
+        with monkeypatch.context() as patched:
+            patched.setattr(StepBook, "get", slow)
+            job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+            await looking.wait()
+
+            cancelled = await opened.jobs.desk.cancel(job.id)
+            go_on.set()
+        after = await _submit(opened, await _picture(opened), steps=1)
+        await _until(opened, after.id, lambda job: job.state.is_finished)
+        found = await opened.jobs.desk.get(job.id)
+
+    assert (cancelled.state, found.state) == (JobState.CANCELLED, JobState.CANCELLED)
+    assert _begun(tmp_path, job) == []
+
+
+async def test_results_that_cannot_be_discarded_keep_no_job_from_having_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("The store is away.")
+
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=2, stepSeconds=30)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("app.jobs.keeping.Keeper.discard", away)
+            with pytest.raises(StorageUnavailable):
+                await opened.jobs.desk.cancel(job.id)
+
+        assert (await opened.jobs.desk.get(job.id)).state is JobState.CANCELLED
+        await opened.jobs.desk.delete(job.id, with_results=True)
 
 
 async def test_the_entry_of_the_child_is_what_it_holds(tmp_path: Path) -> None:

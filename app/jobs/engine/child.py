@@ -83,7 +83,7 @@ class EngineChild:
         try:
             await process.open()
             await self._connect(process)
-        except WorkerGone as error:
+        except (WorkerGone, TimeoutError) as error:
             await self.stop()
             raise WorkerFailed("The jobs child could not be started.") from error
         except BaseException:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from app.domain.pressure import PressureLevel
-from app.errors import BallastError
+from app.errors import BallastError, NotFound
 from app.jobs.book.jobs import Book
 from app.jobs.counters import JobCounters
 from app.jobs.engine.child import EngineChild
@@ -18,6 +18,7 @@ from app.jobs.slots import Slots
 from app.jobs.states import JobState
 from app.jobs.steps import Steps
 from app.jobs.tickets import Ticket, Tickets
+from app.storage.threads import finish
 from app.workers.channel import Head
 
 logger = logging.getLogger("ballast.jobs")
@@ -75,7 +76,8 @@ class EngineRoom:
                 elif self._child is not None or await self._start():
                     self._is_expected = False
                     await self._send_due()
-                    await self._tickets.changed.wait()
+                    if len(self._tickets):
+                        await self._tickets.changed.wait()
         finally:
             await self._end_child()
 
@@ -108,8 +110,12 @@ class EngineRoom:
             self._child.send({"forget": ticket.id, "run": ticket.run})
         if (work := ticket.work) is not None:
             work.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait((work,))
+            await finish(asyncio.wait((work,)))
+
+    def go_on(self, ticket: Ticket) -> None:
+        """A job whose work was stopped is not to end after all."""
+        ticket.is_leaving = ticket.is_sent = False
+        self._tickets.changed.set()
 
     def forget(self, job_id: str, run: int) -> None:
         """A run has ended: the child need not remember it."""
@@ -171,6 +177,9 @@ class EngineRoom:
             ticket.is_sent = True
             try:
                 job = await self._book.get(ticket.id)
+            except NotFound:  # the book is another one now
+                self._tickets.close(ticket.id)
+                continue
             except BallastError as error:
                 ticket.is_sent = False
                 logger.warning("the book of jobs cannot be read", extra={"code": error.code})
@@ -196,28 +205,40 @@ class EngineRoom:
 
     async def _answer(self, ask: Ask) -> None:
         child, ticket = self._child, self._tickets.find(ask.job_id)
-        if ticket is not None and ticket.work is not None:  # an earlier child asked for it
+        while ticket is not None and ticket.work is not None:  # an earlier child asked for it
             await asyncio.wait((ticket.work,))
         if child is not None and ticket is not None and ticket.is_asleep and not ticket.is_due:
             child.send(Answer("later", ticket.wakes_at - time.monotonic()).head(ask.number))
             return
-        while True:
-            try:
-                answer = await self._steps.answer_in_the_end(ask, lambda: self._is_parked)
-                break
-            except BallastError as error:
-                logger.warning("a step cannot be noted", extra={"code": error.code, "job": ask.job_id})
-                await asyncio.sleep(2.0)
-            except asyncio.CancelledError:
-                if child is self._child and child is not None:
-                    child.send({"answer": ask.number, "outcome": "stopped", "seconds": 0.0})
-                raise
+        if ticket is not None:
+            ticket.work = asyncio.current_task()  # until the end of this: who cancels the job finds no gap
+        try:
+            answer = await self._answered(ask)
+        except asyncio.CancelledError:
+            if child is self._child and child is not None:
+                child.send({"answer": ask.number, "outcome": "stopped", "seconds": 0.0})
+            raise
+        finally:
+            if ticket is not None:
+                ticket.work = None
         if self._is_parked:
             self._tickets.changed.set()
         elif child is not None:
             child.send(answer.head(ask.number))
         if self._tickets.find(ask.job_id) is None:
             self.forget(ask.job_id, ask.run)
+
+    async def _answered(self, ask: Ask) -> Answer:
+        """Have the step done; as long as the book is away, again and again."""
+        while True:
+            try:
+                return await self._steps.answer_in_the_end(ask, lambda: self._is_parked)
+            except NotFound:  # the book is another one now
+                self._tickets.close(ask.job_id)
+                return Answer("stopped")
+            except BallastError as error:
+                logger.warning("a step cannot be noted", extra={"code": error.code, "job": ask.job_id})
+                await asyncio.sleep(2.0)
 
     def _begin_again(self, job_id: str, run: int) -> None:
         """What the child remembers of a run is not what the book says: it forgets that, and begins anew."""
@@ -229,11 +250,10 @@ class EngineRoom:
 
     def _lost(self) -> None:
         """The child is gone: its steps end, and another one is started."""
-        if self._is_parked:
+        if self._is_parked or self._child is None:  # it left, or never came up: no step is its own
             return
-        if self._child is not None:
-            self._counters.engine_deaths += 1
-            self._failures += 1
+        self._counters.engine_deaths += 1
+        self._failures += 1
         self._child = None
         for task in list(self._asked):
             task.cancel()

@@ -19,6 +19,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowStatus
 
 from app.errors import StorageUnavailable
 from app.jobs.engine.channel import ServiceLink
+from app.jobs.engine.claims import Claims
 from app.jobs.engine.orders import workflow_id
 from app.workers.channel import Head
 
@@ -88,6 +89,7 @@ class Runs:
     def __init__(self, config: DBOSConfig, link: ServiceLink) -> None:
         self._link = link
         self._executor = config["executor_id"]
+        self._claims = Claims(self._is_over, link.tell_over)
         DBOS(config=config)
         _speak_through(logging.getLogger("dbos"))
 
@@ -129,6 +131,12 @@ class Runs:
         elif known is None:
             with SetWorkflowID(name):
                 DBOS.start_workflow(self._go, job_id, run, step_count)
+        else:
+            self._claims.add(name, job_id, run)
+
+    def _is_over(self, name: str) -> bool:
+        known = DBOS.get_workflow_status(name)
+        return known is None or known.status in _OVER
 
     def _forget_elsewhere(self, name: str) -> None:
         """Keep nothing of a run that another machine began, and that will not end there any more."""

@@ -214,7 +214,6 @@ async def _write(params: AnalyzeParams, shop: Workshop) -> Json:
     else:
         await shop.files.join(files, path)
     await shop.keep(path, "analysis.ndjson", NDJSON)
-    await shop.files.remove(files)
     return {}
 
 

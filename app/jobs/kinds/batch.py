@@ -149,5 +149,4 @@ async def _write(shop: Workshop) -> Json:
     parts = [shop.file(f"{name}.ndjson") for name in names]
     await shop.files.join(parts, path)
     await shop.keep(path, "batch.ndjson", NDJSON)
-    await shop.files.remove(parts)
     return {}

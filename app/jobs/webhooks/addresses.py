@@ -54,6 +54,8 @@ class Addresses:
             raise InvalidParameter("webhook: a URL with a user or a password is not taken; the body is signed.")
         if not url.isascii() or any(ord(character) <= 32 for character in url):
             raise InvalidParameter("webhook: write the URL in ASCII, without spaces.")
+        if not _is_name(parts.hostname):
+            raise InvalidParameter("webhook: its host is no name.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         target = Target(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], path)
         if self._is_refused(target.host) or (not self._private and target.host == "localhost"):
@@ -87,3 +89,12 @@ class Addresses:
         return InvalidParameter(
             "webhook: private, loopback and link-local addresses are refused (BALLAST_JOBS__WEBHOOK_PRIVATE)."
         )
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host can be looked up: `getaddrinfo` raises ValueError for empty labels and those above 63 bytes."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True

@@ -73,7 +73,7 @@ class Webhooks:
             body = await self._describe(await self._book.get(hook.job_id))
             status = await post(target, body, self._settings.webhook_secret, self._settings.webhook_seconds)
             reason = f"it answered {status}"
-        except (OSError, TimeoutError, BallastError) as error:
+        except (OSError, ValueError, TimeoutError, BallastError) as error:
             status, reason = 0, type(error).__name__
         if 200 <= status < 300:
             self._counters.webhooks_sent += 1

@@ -26,8 +26,10 @@ REFUSED = [
     "http://[::ffff:127.0.0.1]/",
     "http://localhost/",
 ]
-NO_URLS = ["", "x", "ftp://example.com/", "file:///etc/passwd", "https://", "http://a:b@example.com/", "http://x:99999/",
-           "http://example.com/\r\nX: 1", "http://example.com/ä"]  # fmt: skip
+NO_URLS = [
+    *("", "x", "ftp://example.com/", "file:///etc/passwd", "https://", "http://a:b@example.com/", "http://x:99999/"),
+    *("http://example.com/\r\nX: 1", "http://example.com/ä", "https://a..b/", f"https://{'a' * 64}.example/"),
+]
 
 
 @pytest.mark.parametrize("url", REFUSED)
