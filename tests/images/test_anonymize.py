@@ -234,7 +234,9 @@ def on_a_head(detections: list[dict[str, Any]], heads: list[Region]) -> list[dic
 
 @pytest.mark.model("blaze_face_short_range.tflite")
 @pytest.mark.photo
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    "style", ["blur", "solid", *(pytest.param(one, marks=pytest.mark.stress) for one in ("pixelate", "oval"))]
+)
 async def test_the_search_finds_no_face_in_what_is_left_of_real_ones(style: str, models_folder: Path) -> None:
     from app.vision.head import head_of
 

@@ -80,7 +80,16 @@ def result_of(opened: Bench) -> Path:
 
 @pytest.mark.photo
 @pytest.mark.model
-@pytest.mark.parametrize(("style", "seconds"), [("blur", 2.0), ("pixelate", 1.0), ("solid", 1.0), ("oval", 1.0)])
+@pytest.mark.parametrize(
+    ("style", "seconds"),
+    [
+        ("blur", 1.0),
+        ("solid", 1.0),
+        pytest.param("blur", 4.0, marks=pytest.mark.stress),
+        pytest.param("pixelate", 1.0, marks=pytest.mark.stress),
+        pytest.param("oval", 1.0, marks=pytest.mark.stress),
+    ],
+)
 async def test_no_face_is_found_in_what_a_moving_face_has_become_and_the_rest_is_untouched(
     tmp_path: Path, style: str, seconds: float
 ) -> None:

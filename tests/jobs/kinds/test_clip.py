@@ -58,12 +58,13 @@ async def test_frames_are_exact_in_every_container_and_rate(tmp_path: Path, exte
         ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-crf", "20", "-c:a", "libopus") if extension == "webm" else ()
     )
     source = numbered(tmp_path / f"in.{extension}", 4, *codec, rate=rate)
-    shown = [time - times(source)[0] for time in times(source)]
+    began, *_ = all_times = times(source)
+    shown = [time - began for time in all_times]
     first, last = shown.index(next(t for t in shown if t >= 0.999)), shown.index(next(t for t in shown if t >= 2.999))
-    offset = times(source)[0] if extension == "ts" else 0.0
+    offset = began if extension == "ts" else 0.0
     it = await bench(tmp_path, source)
     start = (it.sources[0].probe.start_seconds or 0.0) if it.sources[0].probe else 0.0
-    shift = offset - start if extension == "ts" else times(source)[0]
+    shift = offset - start if extension == "ts" else began
 
     await it.do_all(Clip(), segments=segments((1 + shift, 3 + shift)))
 
