@@ -91,6 +91,7 @@ async def at_work(member: Member, folder: Path, shared: ClusterBook | None = Non
     try:
         yield _Room(tickets, folders, keeper)
     finally:
+        keeper.goes_on.set()
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
