@@ -1,4 +1,4 @@
-"""Who works on the jobs that clients submit: this service alone, or several that share a book (`cluster_dispatch`)."""
+"""Who works on the jobs that clients submit: this service alone, or several that share a book (`cluster.dispatch`)."""
 
 from __future__ import annotations
 

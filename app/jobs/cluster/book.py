@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from app.errors import NotFound
 from app.jobs.book.jobs import save
 from app.jobs.book.tables import JOB_COLUMNS, decode
 from app.jobs.book.transactions import Connection, Transactions
@@ -16,7 +17,8 @@ from app.jobs.states import JobState
 _LOCK = 0x62616C6D
 """Of the advisory lock under which jobs of silent instances are taken back."""
 
-_AT_A_TIME = 200
+_AT_A_TIME = 50
+"""Jobs that are taken back in one transaction: more than a machine has, and done long before the next beat is late."""
 
 _FORGOTTEN_DAYS = 7
 """After how long a silent instance that owns nothing any more is forgotten."""
@@ -79,7 +81,7 @@ class ClusterBook:
         await self._database.write(partial(_call_off, job_id))
 
     async def hand_back(self, job_ids: Sequence[str]) -> None:
-        """Put jobs of this instance that were not begun back into the queue."""
+        """Put jobs of this instance that were not begun back into the queue, as `take_over` does."""
         await self._database.write(partial(_hand_back, self.instance.name, job_ids))
 
     async def take_over(self, silent_seconds: float) -> list[Job]:
@@ -94,8 +96,12 @@ class ClusterBook:
         await self._database.write(partial(_release, job_id, silent_seconds))
 
     async def note_local(self, job_id: str, place: int, is_local: bool) -> None:
-        """Write down whether what a step has made lies on this machine's disk."""
-        await self._database.write(partial(_note_local, job_id, place, is_local))
+        """Write down whether what a step has made lies on this machine's disk.
+
+        Raises:
+            NotFound: the job is not this instance's any more.
+        """
+        await self._database.write(partial(_note_local, self.instance.name, (job_id, place), is_local))
 
     async def sequences(self, job_ids: Iterable[str]) -> dict[str, int]:
         """Return what the newest event of each of these jobs is; those that are gone are left out."""
@@ -152,7 +158,7 @@ def _call_off(job_id: str, connection: Connection) -> None:
 def _hand_back(name: str, job_ids: Sequence[str], connection: Connection) -> None:
     query = f"SELECT {JOB_COLUMNS} FROM job WHERE owner = ? AND id = ANY(?) AND state = ? FOR UPDATE"
     for row in connection.execute(query, (name, list(job_ids), JobState.QUEUED.value)).fetchall():
-        _given(decode(row), None, connection)
+        _taken_over(decode(row), connection)
 
 
 def _take_over(silent_seconds: float, connection: Connection) -> list[Job]:
@@ -196,8 +202,20 @@ def _given(job: Job, owner: str | None, connection: Connection) -> Job:
     return given
 
 
-def _note_local(job_id: str, place: int, is_local: bool, connection: Connection) -> None:
-    connection.execute("UPDATE step SET is_local = ? WHERE job = ? AND place = ?", (is_local, job_id, place))
+def hold(name: str, job_id: str, connection: Connection) -> None:
+    """See that a job is an instance's, and stays it until the end of the transaction.
+
+    Raises:
+        NotFound: it is not.
+    """
+    row = connection.execute("SELECT 1 FROM job WHERE id = ? AND owner = ? FOR SHARE", (job_id, name)).fetchone()
+    if row is None:
+        raise NotFound("The job is not this machine's any more.")
+
+
+def _note_local(name: str, step: tuple[str, int], is_local: bool, connection: Connection) -> None:
+    hold(name, step[0], connection)
+    connection.execute("UPDATE step SET is_local = ? WHERE job = ? AND place = ?", (is_local, *step))
 
 
 def _sequences(job_ids: Sequence[str], connection: Connection) -> dict[str, int]:

@@ -82,7 +82,7 @@ class ClusterDatabase:
         await self._lane.aclose()
 
     def _transact(self, transaction: Callable[[Connection], T]) -> T:
-        """Runs in a thread. What is lost before its commit is done again, once, on a new connection."""
+        """Runs in a thread. What is lost before its commit is done again on a new connection, and what clashed."""
         import psycopg  # not at module level: for those who share a book
 
         for attempt in range(1, _ATTEMPTS + 1):

@@ -1,4 +1,4 @@
-"""One of several services that share a book: it beats, takes jobs from the queue, and takes over those of the dead."""
+"""One of several services that share a book: it takes jobs from the queue, and lets go of those that others have."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from app.errors import BallastError, NotFound, StorageFull
 from app.jobs.book.jobs import Book
 from app.jobs.cluster.book import ClusterBook, Demand
-from app.jobs.cluster.dispatch import SILENT_SECONDS, ClusterDispatch
+from app.jobs.cluster.dispatch import ClusterDispatch
+from app.jobs.cluster.errands import Errands
+from app.jobs.cluster.heartbeat import Heartbeat, Pace
 from app.jobs.counters import JobCounters
 from app.jobs.desk import Desk
 from app.jobs.endings import Endings
@@ -34,15 +37,8 @@ _TIDY_SECONDS = 60.0
 _FULL_SECONDS = 30.0
 """How long nothing is taken from the queue after a job that there was no disk for."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """`look`: how often the queue, and what clients want elsewhere, is looked at; `beat`: how often this instance says
-    that it lives; `silent`: after how long without that it counts as dead. Seconds."""
-
-    look: float = 0.5
-    beat: float = 5.0
-    silent: float = SILENT_SECONDS
+_ENDING_SECONDS = 60.0
+"""How long the ticket of a job that has finished is left to who ends it: then that was broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,110 +66,121 @@ class Cluster:
         self._dispatch = dispatch
         self._parts = parts
         self._pace = pace or Pace()
-        self._beaten_at = self._tidied_at = self._full_until = -1e9
-        self._steady_since: float | None = None
+        self._heartbeat = Heartbeat(self._shared, parts.counters, self._pace, self._dispatch.called.set)
+        self._tidied_at = self._full_until = -1e9
         self._seen: dict[str, int] = {}
-        self.trouble: str | None = None
+        self._trouble: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why jobs are neither taken nor followed now, if that is so."""
+        return self._trouble or self._heartbeat.trouble
 
     async def run(self) -> None:
         """Work until cancelled; what was not begun goes back into the queue then."""
         try:
-            while True:
-                self._dispatch.called.clear()
-                await self._round()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._pace.look):
-                        await self._dispatch.called.wait()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._heartbeat.run(), name="heartbeat")
+                errands = Errands(group)
+                while True:
+                    self._dispatch.called.clear()
+                    await self._round(errands)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._pace.look):
+                            await self._dispatch.called.wait()
         finally:
             with suppress(BallastError):
                 await self._shared.hand_back([one.id for one in self._parts.tickets])
 
-    async def _round(self) -> None:
+    async def _round(self, errands: Errands) -> None:
         try:
-            await self.look()
+            await self._look(errands)
         except BallastError as error:
-            self._steady_since = None
-            if self.trouble is None:
+            if self._trouble is None:
                 logger.warning("jobs are not dispatched", extra={"code": error.code})
-            self.trouble = error.detail
+            self._trouble = error.detail
         except Exception:
             logger.exception("jobs are not dispatched")
         else:
-            if self.trouble is not None:
+            if self._trouble is not None:
                 logger.info("jobs are dispatched again")
-            self.trouble = None
+            self._trouble = None
 
-    async def look(self) -> None:
-        """Do one round.
-
-        Raises:
-            StorageUnavailable: the database cannot be used.
-        """
-        await self._beat()
-        if self._shared.instance.works:
-            await self._follow()
-            await self._take()
+    async def _look(self, errands: Errands) -> None:
+        if self._shared.instance.works and self._heartbeat.is_heard:
+            await self._follow(errands)
+            await self._take(errands)
             await self._tidy()
         await self._tell()
 
-    async def _beat(self) -> None:
-        """Say that we live. Others are judged only by who has said so himself all the time: after a pause of the
-        database, or of this machine, everybody else seems to be silent."""
-        now = time.monotonic()
-        if now - self._beaten_at < self._pace.beat:
-            return
-        await self._shared.beat()
-        if self._steady_since is None or now - self._beaten_at > self._pace.beat + self._pace.silent / 2:
-            self._steady_since = now
-        self._beaten_at = now
-        if self._shared.instance.works and now - self._steady_since >= self._pace.silent:
-            taken = await self._shared.take_over(self._pace.silent)
-            for job in taken:
-                self._parts.counters.takeovers[job.kind] += 1
-                logger.warning("a job of a silent machine is taken over", extra={"job": job.id})
-
-    async def _follow(self) -> None:
+    async def _follow(self, errands: Errands) -> None:
         """Open and close tickets as the book says."""
-        known = {ticket.id for ticket in self._parts.tickets}
+        parts = self._parts
+        busy, known = set(errands), {ticket.id for ticket in parts.tickets}  # before the book is asked: it is newer
         mine = {job.id: (job, is_wanted) for job, is_wanted in await self._shared.mine()}
-        for job, is_wanted in mine.values():
-            if self._dispatch.is_ending(job.id):
+        for job_id, (job, is_wanted) in mine.items():
+            ticket = parts.tickets.find(job_id)
+            if job_id in busy or self._dispatch.is_ending(job_id):
                 continue
-            if job.id not in known:
-                await (self._open(job) if is_wanted else self._parts.endings.cancel(job))
+            if job_id not in known:
+                if is_wanted:
+                    await self._open(job)
+                else:
+                    errands.begin(job_id, partial(parts.endings.cancel, job))
+            elif ticket is None:  # it has just ended
+                continue
+            elif ticket.run < job.run:
+                errands.begin(job_id, partial(self._close, ticket))
             elif not is_wanted:
-                await self._parts.desk.cancel(job.id)
-        for job_id in known - mine.keys():
-            if (ticket := self._parts.tickets.find(job_id)) is not None:
-                await self._drop_if_lost(ticket)
+                errands.begin(job_id, partial(parts.desk.cancel, job_id))
+        for job_id in known - mine.keys() - busy:
+            if (ticket := parts.tickets.find(job_id)) is not None:
+                errands.begin(job_id, partial(self._drop_if_lost, ticket))
 
     async def _open(self, job: Job) -> None:
-        await self._parts.folders.restore(job.id, job.disk_bytes)
-        self._parts.tickets.open(job)
+        """Go on with a job where its finished parts are, unless it was just ended."""
+        newest = await self._book.get(job.id)
+        if newest.run == job.run and not newest.state.is_finished:
+            await self._parts.folders.restore(job.id, job.disk_bytes)
+            self._parts.tickets.open(newest)
+
+    async def _close(self, ticket: Ticket) -> None:
+        """End what is done for an earlier run; the next round begins the one that the book has."""
+        await self._parts.engine.stop_work(ticket)
+        self._parts.tickets.close(ticket.id)
 
     async def _drop_if_lost(self, ticket: Ticket) -> None:
         """Another machine has the job, or nobody, unless it has just ended here."""
+        parts = self._parts
         with suppress(NotFound):
-            if (await self._book.get(ticket.id)).run == ticket.run:
+            job = await self._book.get(ticket.id)
+            if job.run == ticket.run:
+                if ticket.work is None and _ended_long_ago(job):
+                    await judge_folder(job.id, self._book, parts.folders)
+                    parts.tickets.close(job.id)
                 return
         logger.warning("a job went to another machine", extra={"job": ticket.id})
-        await self._parts.engine.stop_work(ticket)
-        self._parts.tickets.close(ticket.id)
-        await self._parts.folders.remove(ticket.id)
+        await self._close(ticket)
+        await parts.folders.remove(ticket.id)
 
-    async def _take(self) -> None:
+    async def _take(self, errands: Errands) -> None:
         demand = self._demand()
         if demand is None:
             return
+        parts = self._parts
         for job in await self._shared.take(demand):
+            await errands.ended(job.id)
+            if (earlier := parts.tickets.find(job.id)) is not None:  # it went and came back while this machine slept
+                await self._close(earlier)
+            await parts.folders.remove(job.id)  # what an earlier turn has left here counts as not done
             try:
-                await self._parts.folders.promise(job.id, job.disk_bytes)
+                await parts.folders.promise(job.id, job.disk_bytes)
             except StorageFull:
                 self._full_until = time.monotonic() + _FULL_SECONDS
                 logger.warning("there is no disk for a job: it goes back", extra={"job": job.id})
                 await self._shared.hand_back([job.id])
                 continue
-            self._parts.tickets.open(job)
+            parts.tickets.open(job)
 
     def _demand(self) -> Demand | None:
         """Return what is wanted now: a job for each free place, and one that would go before those at work."""
@@ -212,3 +219,7 @@ class Cluster:
             if found.get(job_id) != self._seen.get(job_id):
                 tickets.tell(job_id)
         self._seen = found
+
+
+def _ended_long_ago(job: Job) -> bool:
+    return job.finished_at is not None and time.time() - job.finished_at > _ENDING_SECONDS

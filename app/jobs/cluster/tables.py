@@ -3,7 +3,8 @@
 A job is `owner`'s (the name of an instance) from when that takes it from the queue; until then that is null. Each time
 it changes hands its `run` rises, and who writes with a lower one writes nothing: an instance that slept, and whose jobs
 went to others meanwhile, cannot spoil them. `is_wanted` is false once a client has cancelled it somewhere else.
-`is_local`: what the step has made lies (in part) on the disk of the owner. All moments are the database's.
+`is_local`: what the step has made lies (in part) on the disk of the owner. Who is silent, and until when a webhook is
+leased, goes by the database's clock; the moments of jobs are those of the machine that wrote them.
 """
 
 from __future__ import annotations
@@ -58,11 +59,30 @@ CREATE TABLE {NAME}.instance (
 _MORE = ("run", "priority", "predicted_bytes", "sequence")
 _AGAIN = f"is_wanted = is_wanted OR :state IN ({FINISHED_STATES})"
 
+
+def reworded(statement: str, words: str, others: str) -> str:
+    """Return a statement with other words in one place.
+
+    Raises:
+        ValueError: the words do not stand there just once: the statement has changed, and this one has to follow.
+    """
+    if statement.count(words) != 1:
+        raise ValueError(f"{words!r} does not stand just once in {statement!r}")
+    return statement.replace(words, others)
+
+
 STATEMENTS: Mapping[str, str] = {
-    INSERT: INSERT.replace(") VALUES (", f", {', '.join(_MORE)}) VALUES (").removesuffix(")")
-    + f", {', '.join(f':{name}' for name in _MORE)})",
-    UPDATE: UPDATE.replace(" WHERE", f", {', '.join(f'{name} = :{name}' for name in _MORE)}, {_AGAIN} WHERE")
-    + " AND run <= :run",
-    DUE: f"UPDATE webhook SET due_at = due_at + {LEASE_SECONDS} WHERE number IN (SELECT number FROM webhook "
-    "WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING number, job, url, since, tries",
+    INSERT: reworded(
+        reworded(INSERT, ", document)", f", document, {', '.join(_MORE)})"),
+        ", :document)",
+        f", :document, {', '.join(f':{name}' for name in _MORE)})",
+    ),
+    UPDATE: reworded(
+        UPDATE,
+        " WHERE id = :id",
+        f", {', '.join(f'{name} = :{name}' for name in _MORE)}, {_AGAIN} WHERE id = :id AND run <= :run",
+    ),
+    DUE: f"UPDATE webhook SET due_at = extract(epoch FROM clock_timestamp()) + {LEASE_SECONDS} WHERE number IN "
+    "(SELECT number FROM webhook WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) "
+    "RETURNING number, job, url, since, tries",
 }

@@ -1,294 +1,209 @@
-"""Who works on which job of a shared book; two instances in one process, with a real database."""
+"""A member at work: its tickets follow the book, and nothing that takes long keeps it from saying that it lives."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
-import pytest
-
-from app.errors import InvalidParameter, NotFound, StorageUnavailable
-from app.jobs.book.hooks import HookBook
-from app.jobs.book.jobs import Book
-from app.jobs.book.steps import StepBook
-from app.jobs.cluster import database as cluster_database
-from app.jobs.cluster.book import ClusterBook, Demand, Instance
-from app.jobs.cluster.database import ClusterDatabase
-from app.jobs.job import JobMemory
+from app.jobs.cluster.book import ClusterBook
+from app.jobs.cluster.dispatch import ClusterDispatch
+from app.jobs.cluster.heartbeat import Pace
+from app.jobs.cluster.member import Cluster, ClusterParts
+from app.jobs.counters import JobCounters
+from app.jobs.desk import Desk
+from app.jobs.endings import Endings
+from app.jobs.engine.lifecycle import EngineRoom
+from app.jobs.folders import Folders
+from app.jobs.job import Job
+from app.jobs.keeping import Keeper
+from app.jobs.slots import Slots
 from app.jobs.states import JobState
-from tests.jobs.books import add, new_job
-from tests.jobs.postgres import Postgres, postgres
-from tests.media_files import REPOSITORY
+from app.jobs.tickets import Ticket, Tickets
+from app.storage.space import DiskSpace
+from app.storage.threads import DiskThreads
+from tests.jobs.books import add
+from tests.jobs.cluster.machines import SILENT_SECONDS, Member, members, silence
+from tests.jobs.postgres import Postgres
 
-SILENT_SECONDS = 30.0
-ANY = -1_000_000
+PACE = Pace(look=0.02, beat=0.02, silent=SILENT_SECONDS)
+
+
+class _Keeper:
+    """Discards as long as it is held up."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def discard(self, job_id: str) -> None:
+        self.begun.append(job_id)
+        await self.goes_on.wait()
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One instance of several."""
+class _Room:
+    tickets: Tickets
+    folders: Folders
+    keeper: _Keeper
 
-    book: Book
-    steps: StepBook
-    hooks: HookBook
-    cluster: ClusterBook
+    def run_of(self, job: Job) -> int | None:
+        ticket = self.tickets.find(job.id)
+        return None if ticket is None else ticket.run
 
-    async def take(self, count: int = 10, *, above: int = ANY, limit_bytes: int = 1 << 30) -> list[str]:
-        return [job.id for job in await self.cluster.take(Demand(count, ("count",), limit_bytes, above))]
+    async def given(self, job: Job) -> Ticket:
+        """Return the ticket of a job when there is one."""
+        await until(lambda: self.run_of(job) is not None)
+        ticket = self.tickets.find(job.id)
+        assert ticket is not None
+        return ticket
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def members(url: str, *works: bool) -> AsyncIterator[list[Member]]:
-    """Give instances that have all beaten once."""
-    async with AsyncExitStack() as stack:
-        found = []
-        for number, one in enumerate(works):
-            database = ClusterDatabase(url)
-            stack.push_async_callback(database.aclose)
-            cluster = ClusterBook(database, Instance(f"machine-{number}", f"host-{number}", one))
-            await cluster.beat()
-            found.append(Member(Book(database), StepBook(database), HookBook(database), cluster))
-        yield found
+async def at_work(member: Member, folder: Path, shared: ClusterBook | None = None) -> AsyncIterator[_Room]:
+    """Have a member run for the block; no child is there to ask for steps."""
+
+    async def free_bytes() -> int:
+        return 1 << 40
+
+    shared = shared or member.cluster
+    disk, counters, tickets, slots = DiskThreads(), JobCounters(), Tickets(), Slots(2, lambda: True)
+    folders, keeper = Folders(folder, DiskSpace(free_bytes, None, 0), disk), _Keeper()
+    endings = Endings(member.steps, tickets, folders, cast(Keeper, keeper), counters)
+    engine = EngineRoom(cast(Any, None), (member.book, tickets, cast(Any, None), slots), counters, 1.0)
+    dispatch = ClusterDispatch((member.book, shared), endings, folders)
+    desk = Desk(member.book, tickets, endings, engine, folders, cast(Keeper, keeper), dispatch)
+    governor = cast(Any, SimpleNamespace(budget=SimpleNamespace(limit_bytes=1 << 30)))
+    parts = ClusterParts(tickets, slots, folders, engine, desk, endings, counters, ("count",), governor)
+    running = asyncio.create_task(Cluster((member.book, shared), dispatch, parts, PACE).run())
+    try:
+        yield _Room(tickets, folders, keeper)
+    finally:
+        keeper.goes_on.set()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await disk.aclose()
 
 
-def silence(server: Postgres, url: str, number: int) -> None:
-    """Have an instance be seen last a minute ago."""
-    past = f"UPDATE ballast.instance SET seen_at = seen_at - interval '1 minute' WHERE name = 'machine-{number}'"
-    server.execute(url, past)
+class _Frozen(ClusterBook):
+    """Its machine sleeps right after it has asked which jobs are its own, once `meanwhile` is there."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def mine(self) -> list[tuple[Job, bool]]:
+        found = await super().mine()
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return found
 
 
-def test_each_job_is_taken_once_by_priority_then_age(postgres_server: Postgres) -> None:
-    async def share() -> None:
-        async with members(postgres_server.new_url(), True, True) as (one, two):
-            low, high, older = [(await add(one.book, priority=priority)).id for priority in (-1, 5, 0)]
-
-            assert await one.take(1) == [high]
-            assert await two.take(10, above=0) == []
-            assert await two.take(10) == [older, low]
-            assert await one.take(10) == []
-            assert [job.id for job, _ in await one.cluster.mine()] == [high]
-            assert await two.cluster.owned([low, high]) == {low}
-
-    asyncio.run(share())
-
-
-def test_many_that_take_at_once_never_take_the_same(postgres_server: Postgres) -> None:
-    async def race() -> None:
-        async with members(postgres_server.new_url(), *[True] * 4) as found:
-            entered = {(await add(found[0].book)).id for _ in range(40)}
-            taken = await asyncio.gather(*(one.take(1) for _ in range(12) for one in found))
-
-            flat = [job_id for jobs in taken for job_id in jobs]
-            assert sorted(flat) == sorted(entered)
-
-    asyncio.run(race())
-
-
-def test_what_is_too_large_or_of_an_unknown_kind_is_left_for_others(postgres_server: Postgres) -> None:
-    async def take() -> None:
-        async with members(postgres_server.new_url(), True) as (one,):
-            await add(one.book, kind="future")
-            large = await add(one.book, memory=JobMemory(2 << 20))
-
-            assert await one.take(limit_bytes=1 << 20) == []
-            assert await one.take(limit_bytes=2 << 20) == [large.id]
-            assert await one.cluster.queued() == 2
-
-    asyncio.run(take())
-
-
-def test_one_key_that_two_submit_at_once_makes_one_job(postgres_server: Postgres) -> None:
-    async def submit() -> None:
-        async with members(postgres_server.new_url(), True, True) as found:
-            entered = await asyncio.gather(
-                *(one.book.add(new_job(idempotency_key=f"k{number}"), [], []) for number in range(10) for one in found)
-            )
-
-            assert len({job.id for job, _ in entered}) == 10
-            assert sum(is_new for _, is_new in entered) == 10
-
-    asyncio.run(submit())
-
-
-def test_jobs_of_a_silent_machine_go_back_once_without_what_was_on_its_disk(postgres_server: Postgres) -> None:
-    url = postgres_server.new_url()
-
-    async def take_over() -> None:
-        async with members(url, True, True, True) as (dead, one, two):
-            job = await add(dead.book)
-            await dead.take()
-            running = job.moved(JobState.RUNNING)
-            for place, is_local in ((0, True), (1, False)):
-                await dead.steps.begin(running, place)
-                await dead.cluster.note_local(job.id, place, is_local)
-                await dead.steps.finish(running, place, {"place": place})
-            assert await one.cluster.take_over(SILENT_SECONDS) == []
-
-            silence(postgres_server, url, 0)
-            taken = await asyncio.gather(*(member.cluster.take_over(SILENT_SECONDS) for member in (one, two)))
-
-            ((found,),) = [jobs for jobs in taken if jobs]
-            assert (found.id, found.run, found.state) == (job.id, 2, JobState.RUNNING)
-            assert found.progress == pytest.approx(2 / 6, abs=1e-4)
-            assert await two.steps.results(job.id) == {"part-1": {"place": 1}}
-            assert (await two.steps.get(job.id, 0)).begun == 1
-            assert await two.take() == [job.id]
-
-    asyncio.run(take_over())
-
-
-def test_who_lost_a_job_writes_nothing_of_it(postgres_server: Postgres) -> None:
-    url = postgres_server.new_url()
-
-    async def write_late() -> None:
-        async with members(url, True, True) as (asleep, other):
-            job = await add(asleep.book)
-            await asleep.take()
-            silence(postgres_server, url, 0)
-            await other.cluster.take_over(SILENT_SECONDS)
-            (taken,) = await other.cluster.take(Demand(1, ("count",), 1 << 30, ANY))
-            late = job.moved(JobState.RUNNING)
-
-            for writing in (
-                asleep.steps.begin(late, 0),
-                asleep.steps.finish(late, 0, {"late": True}),
-                asleep.steps.close(late.moved(JobState.SUCCEEDED), ("https://example.com/", 1.0)),
-                asleep.book.save(late),
-            ):
-                with pytest.raises(NotFound):
-                    await writing
-
-            assert await other.book.get(job.id) == taken
-            written = await other.steps.get(job.id, 0)
-            assert (written.begun, written.is_done) == (0, False)
-            assert await other.hooks.next_at() is None
-
-    asyncio.run(write_late())
-
-
-def test_only_what_nobody_alive_has_can_be_ended_elsewhere_all_else_is_called_off(postgres_server: Postgres) -> None:
+def test_beats_go_on_while_a_job_is_cancelled_for_long(postgres_server: Postgres, tmp_path: Path) -> None:
     url = postgres_server.new_url()
 
     async def cancel() -> None:
-        async with members(url, True, False) as (worker, door):
+        async with members(url, True, False) as (worker, door), at_work(worker, tmp_path) as room:
             job = await add(door.book)
-            await worker.take()
-
-            assert await door.cluster.take_one(job.id, SILENT_SECONDS) is None
+            await room.given(job)
+            room.keeper.goes_on.clear()
             await door.cluster.call_off(job.id)
-            assert [is_wanted for _, is_wanted in await worker.cluster.mine()] == [False]
+            await until(lambda: bool(room.keeper.begun))
             silence(postgres_server, url, 0)
-            taken = await door.cluster.take_one(job.id, SILENT_SECONDS)
-            assert taken is not None
-            await door.steps.close(taken.moved(JobState.CANCELLED), None)
-            again = taken.moved(JobState.CANCELLED).moved(JobState.QUEUED, run=taken.run + 1)
-            await door.book.retry(again)
-            await door.cluster.release(job.id, SILENT_SECONDS)
 
-            assert await worker.take() == [job.id]
-            assert [is_wanted for _, is_wanted in await worker.cluster.mine()] == [True]
+            async with asyncio.timeout(30):
+                while not await _is_alive(worker):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
+            other = await add(door.book)
+            await room.given(other)  # nor does it keep the machine from its other jobs
+            room.keeper.goes_on.set()
+            await until(lambda: room.run_of(job) is None)
+
+            assert room.keeper.begun == [job.id]
+            assert (await door.book.get(job.id)).state is JobState.CANCELLED
 
     asyncio.run(cancel())
 
 
-def test_what_was_not_begun_can_be_handed_back(postgres_server: Postgres) -> None:
-    async def stop() -> None:
-        async with members(postgres_server.new_url(), True, True) as (one, two):
-            begun, waiting = [await add(one.book) for _ in range(2)]
-            await one.take()
-            await one.steps.begin(begun.moved(JobState.RUNNING), 0)
-
-            await one.cluster.hand_back([begun.id, waiting.id])
-
-            assert await two.take() == [waiting.id]
-            assert (await two.book.get(waiting.id)).run == 2
-
-    asyncio.run(stop())
+async def _is_alive(member: Member) -> bool:
+    query = "SELECT count(*) FROM instance WHERE name = ? AND seen_at > clock_timestamp() - interval '30 seconds'"
+    name = member.cluster.instance.name
+    return bool(await member.book.database.read(lambda one: one.execute(query, (name,)).fetchone()[0]))
 
 
-def test_a_webhook_is_given_to_one_at_a_time(postgres_server: Postgres) -> None:
-    async def send() -> None:
-        async with members(postgres_server.new_url(), True, True) as (one, two):
-            job = await add(one.book)
-            await one.steps.close(job.moved(JobState.CANCELLED), ("https://example.com/", 100.0))
-
-            given = [await member.hooks.due(200.0) for member in (one, two)]
-
-            assert [len(hooks) for hooks in given] == [1, 0]
-            assert len(await two.hooks.due(500.0)) == 1
-
-    asyncio.run(send())
-
-
-def test_newest_events_are_told_of_jobs_that_are_there(postgres_server: Postgres) -> None:
-    async def ask() -> None:
-        async with members(postgres_server.new_url(), True) as (one,):
-            job = await add(one.book)
-            await one.book.save(job.changed(progress=0.5))
-
-            assert await one.cluster.sequences([job.id, "j0"]) == {job.id: job.sequence + 1}
-
-    asyncio.run(ask())
-
-
-def test_what_the_database_cannot_keep_is_the_fault_of_the_request(postgres_server: Postgres) -> None:
-    async def enter() -> None:
-        async with members(postgres_server.new_url(), True) as (one,):
-            with pytest.raises(InvalidParameter):
-                await add(one.book, idempotency_key="a\0b")
-
-            assert await one.book.unfinished() == []
-
-    asyncio.run(enter())
-
-
-def test_a_lost_connection_is_made_anew_and_a_lost_server_is_a_named_problem() -> None:
-    with postgres() as server:
-        url = server.new_url()
-
-        async def lose() -> None:
-            async with members(url, True) as (one,):
-                job = await add(one.book)
-                server.stop()
-                with pytest.raises(StorageUnavailable, match="database") as problem:
-                    await one.book.get(job.id)
-                server.start()
-                await asyncio.sleep(cluster_database.PAUSE_SECONDS)
-                assert await one.book.get(job.id) == job
-                assert problem.value.retry_after_seconds
-                server.stop()
-                server.start()
-
-                assert await one.book.get(job.id) == job  # the connection was lost, the server was not
-
-        asyncio.run(lose())
-
-
-_LOOK = """
-import asyncio, sys
-from app.jobs.book.jobs import Book
-from app.jobs.cluster.database import ClusterDatabase
-
-async def look():
-    database = ClusterDatabase(sys.stdin.read())
-    assert "psycopg" not in sys.modules
-    assert await Book(database).unfinished() == []
-    await database.aclose()
-
-asyncio.run(look())
-assert "psycopg" in sys.modules
-assert not {"dbos", "sqlalchemy"} & set(sys.modules)
-"""
-
-
-def test_a_shared_book_brings_its_driver_with_the_first_call_and_no_engine(postgres_server: Postgres) -> None:
-    command = [sys.executable, "-c", _LOOK]
+def test_what_came_back_begins_when_its_earlier_work_has_ended(postgres_server: Postgres, tmp_path: Path) -> None:
     url = postgres_server.new_url()
 
-    ended = subprocess.run(command, input=url, cwd=REPOSITORY, capture_output=True, text=True, timeout=50, check=False)
+    async def freeze() -> None:
+        async with members(url, True, True) as (asleep, other):
+            shared = _Frozen(asleep.book.database, asleep.cluster.instance)
+            async with at_work(asleep, tmp_path, shared) as room:
+                job = await add(other.book)
+                ticket = await room.given(job)
+                seen: list[int | None] = []
+                ticket.work = cast(Any, asyncio.create_task(_work(lambda: seen.append(room.run_of(job)))))
 
-    assert ended.returncode == 0, ended.stderr
+                async def take_over() -> None:
+                    silence(postgres_server, url, 0)
+                    await other.cluster.take_over(SILENT_SECONDS)
+
+                await asyncio.sleep(0)  # the work has begun
+                shared.meanwhile = take_over
+                await until(lambda: room.run_of(job) == 2)
+
+                assert seen == [1]
+
+    asyncio.run(freeze())
+
+
+async def _work(ended: Callable[[], None]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0.05)  # it dies slowly
+        ended()
+
+
+def test_a_retry_is_not_held_up_by_the_ticket_of_a_broken_ending(postgres_server: Postgres, tmp_path: Path) -> None:
+    async def retry() -> None:
+        async with members(postgres_server.new_url(), True, False) as (worker, door), at_work(worker, tmp_path) as room:
+            job = await add(door.book)
+            await room.given(job)
+            (tmp_path / job.id).mkdir()
+            failed = job.moved(JobState.FAILED, finished_at=time.time())
+            await worker.steps.close(failed, None)
+
+            await door.book.retry(failed.moved(JobState.QUEUED, run=2))
+            await until(lambda: room.run_of(job) == 2)
+
+            assert (tmp_path / job.id).is_dir()
+
+    asyncio.run(retry())
+
+
+def test_a_job_that_ended_long_ago_holds_no_place(postgres_server: Postgres, tmp_path: Path) -> None:
+    async def end() -> None:
+        async with members(postgres_server.new_url(), True) as (one,), at_work(one, tmp_path) as room:
+            failed, cancelled = [await add(one.book) for _ in range(2)]
+            for job, state in ((failed, JobState.FAILED), (cancelled, JobState.CANCELLED)):
+                await room.given(job)
+                (tmp_path / job.id).mkdir()
+                await one.steps.close(job.moved(state, finished_at=time.time() - 100.0), None)
+
+            await until(lambda: len(room.tickets) == 0)
+
+            assert await room.folders.names() == [failed.id]
+
+    asyncio.run(end())
