@@ -81,10 +81,6 @@ class JobsRoom:
     workers: int
     body_idle_seconds: float
 
-    def troubles(self) -> list[str]:
-        """Why no job goes on now."""
-        return [self.engine.trouble] if self.engine.trouble is not None else []
-
 
 async def open_jobs(
     core: Core, media: MediaRoom, vision: VisionRoom, images: ImagesRoom, stack: AsyncExitStack, kinds: str = KINDS

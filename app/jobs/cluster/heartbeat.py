@@ -37,7 +37,7 @@ class Heartbeat:
         self._heard = heard
         self._beaten_at = -1e9
         self._steady_since: float | None = None
-        self.trouble: str | None = None
+        self._trouble: str | None = None
 
     @property
     def is_heard(self) -> bool:
@@ -54,15 +54,15 @@ class Heartbeat:
         try:
             await self._beat()
         except BallastError as error:
-            if self.trouble is None:
+            if self._trouble is None:
                 logger.warning("this machine cannot say that it lives", extra={"code": error.code})
-            self._steady_since, self.trouble = None, error.detail
+            self._steady_since, self._trouble = None, error.detail
             return False
         except Exception:
             logger.exception("this machine cannot say that it lives")
             self._steady_since = None
             return False
-        self.trouble = None
+        self._trouble = None
         return True
 
     async def _beat(self) -> None:

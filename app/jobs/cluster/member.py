@@ -71,11 +71,6 @@ class Cluster:
         self._seen: dict[str, int] = {}
         self._trouble: str | None = None
 
-    @property
-    def trouble(self) -> str | None:
-        """Why jobs are neither taken nor followed now, if that is so."""
-        return self._trouble or self._heartbeat.trouble
-
     async def run(self) -> None:
         """Work until cancelled; what was not begun goes back into the queue then."""
         try:
