@@ -85,7 +85,7 @@ def test_without_a_websocket_frames_go_as_requests(server: RunningServer, visit:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("frames", [600, pytest.param(3000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("frames", [200, pytest.param(3000, marks=pytest.mark.stress)])
 def test_many_frames_leave_nothing_behind(server: RunningServer, visit: Visit, frames: int) -> None:
     """3,000 are half an hour at two frames a second, as fast as it goes."""
     visitor = visit(server, "camera")

@@ -37,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.stress  # a minute; that every view comes up in both schemes is what axe looks at, too
 @pytest.mark.timeout(600)
 def test_every_view_in_light_and_dark(small_server: RunningServer, visit: Visit, folder: Path) -> None:
     for scheme in ("light", "dark"):

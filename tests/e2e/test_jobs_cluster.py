@@ -134,6 +134,7 @@ def test_jobs_of_a_machine_that_died_are_taken_over_once_and_what_was_on_its_dis
     assert sum(float(line.rpartition(" ")[2]) for line in taken) >= 1
 
 
+@pytest.mark.stress  # a minute: it must be silent for long enough
 def test_a_machine_that_slept_spoils_nothing_of_a_job_that_went_to_another(
     tmp_path: Path, shared: Mapping[str, str]
 ) -> None:

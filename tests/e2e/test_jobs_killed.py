@@ -128,7 +128,7 @@ def test_a_broken_book_is_a_named_problem_and_all_else_is_served(folder: Path) -
 
 
 def test_a_limit_that_is_too_small_for_jobs_is_a_clear_refusal(folder: Path) -> None:
-    with run_server(folder, settings(MEMORY__LIMIT="170M"), program=PROGRAM) as server, server.client() as client:
+    with run_server(folder, settings(MEMORY__LIMIT="140M"), program=PROGRAM) as server, server.client() as client:
         media_id = upload(client)
 
         answer: httpx.Response = client.post("/v1/jobs", json={"kind": "count", "input": media_id})

@@ -75,10 +75,7 @@ CASES = [
 )
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(case, id=case.kind, marks=[] if case.kind in ("transcode", "analyze") else pytest.mark.stress)
-        for case in CASES
-    ],
+    [pytest.param(case, id=case.kind, marks=[] if case.kind == "transcode" else pytest.mark.stress) for case in CASES],
 )
 def test_kills_at_random_cost_the_step_at_work_each_and_change_nothing(
     case: Case, chunks: int, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

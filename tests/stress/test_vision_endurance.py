@@ -119,6 +119,7 @@ async def test_streams_are_prompt_and_fair(
         assert lag_seconds <= bound_seconds
 
 
+@pytest.mark.stress  # a minute of nothing
 async def test_an_idle_stream_costs_little(folder: Path) -> None:
     """Of the API: the first 20 bring in what all share."""
     async with served(folder, {"VISION__MAX_STREAMS": "128"}) as server, AsyncExitStack() as stack:

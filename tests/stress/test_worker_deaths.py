@@ -24,7 +24,11 @@ CALLS = [100, pytest.param(1000, marks=[pytest.mark.stress, pytest.mark.timeout(
 
 
 @pytest.mark.parametrize("calls", CALLS)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGKILL, pytest.param(signal.SIGSEGV, marks=pytest.mark.stress), signal.SIGSTOP],
+    ids=lambda number: number.name,
+)
 async def test_a_worker_that_is_hit_by_a_signal_costs_the_calls_in_flight_at_most(
     stand: Stand, group: MemoryGroup, number: signal.Signals, calls: int
 ) -> None:

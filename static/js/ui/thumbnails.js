@@ -5,6 +5,9 @@ import { h } from './dom.js';
 /** One width for all cards and screens, so that the service makes and keeps one picture an item. */
 const PARAMS = { width: 480, height: 360, format: 'auto' };
 
+/** How long to wait before a picture is asked for again that did not come: the service may be short of memory. */
+const AGAIN_SECONDS = [2, 5, 15, 30];
+
 export class Thumbnails {
   /** @param {import('../ballast.js').BallastClient} client @param {AbortSignal} signal */
   constructor(client, signal) {
@@ -24,8 +27,8 @@ export class Thumbnails {
     this._observer.observe(frame);
   }
 
-  /** @param {Element} frame */
-  async _load(frame) {
+  /** @param {Element} frame @param {number} [failures] so far */
+  async _load(frame, failures = 0) {
     this._observer.unobserve(frame);
     const item = this._items.get(frame);
     if (!item) return;
@@ -33,9 +36,13 @@ export class Thumbnails {
     try {
       const src = await this._client.pictureUrl(item, PARAMS, { signal: this._signal });
       if (this._signal.aborted) return;
-      const picture = h('img', { alt: '', decoding: 'async', on: { load: () => kind?.remove(), error: () => picture.remove() }, src });
+      const again = () => {
+        picture.remove();
+        if (failures < AGAIN_SECONDS.length) setTimeout(() => frame.isConnected && this._load(frame, failures + 1), AGAIN_SECONDS[failures] * 1000);
+      };
+      const picture = h('img', { alt: '', decoding: 'async', on: { load: () => kind?.remove(), error: again }, src });
       frame.append(picture);
-      if (item.kind === 'video') frame.append(h('span', { class: 'play', 'aria-hidden': 'true', text: '▶' }));
+      if (item.kind === 'video' && !frame.querySelector('.play')) frame.append(h('span', { class: 'play', 'aria-hidden': 'true', text: '▶' }));
     } catch {
       // the name of its type stays: the preview is a convenience
     }
