@@ -56,6 +56,7 @@ class EngineRoom:
         self._is_expected = False
         self._is_unwanted = False
         self._is_parked = False
+        self.trouble: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -155,9 +156,10 @@ class EngineRoom:
             await child.start()
         except BallastError as error:
             self._failures += 1
+            self.trouble = f"the jobs child does not start: {error.detail}"
             logger.warning("the jobs child does not start: %s", error.detail, extra={"code": error.code})
             return False
-        self._child = child
+        self._child, self.trouble = child, None
         self._counters.engine_starts += 1
         return True
 
