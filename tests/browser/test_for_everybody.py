@@ -19,8 +19,8 @@ WIDTHS = (1600, 768, 320)
 
 _FOCUSABLE = """() => {
   const all = document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]');
-  const used = (one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility({ visibilityProperty: true });
-  window.toReach = new Set([...all].filter(used));
+  window.isUsed = (one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility({ visibilityProperty: true });
+  window.toReach = new Set([...all].filter(isUsed));
   return window.toReach.size;
 }"""
 _REACHED = """() => {
@@ -29,7 +29,7 @@ _REACHED = """() => {
   if (one === document.body || one.matches(':focus-visible')) return '';
   return one.outerHTML.slice(0, 120);
 }"""
-_LEFT = "[...window.toReach].filter((one) => one.isConnected).map((one) => one.outerHTML.slice(0, 120))"
+_LEFT = "[...window.toReach].filter((one) => one.isConnected && isUsed(one)).map((one) => one.outerHTML.slice(0, 120))"
 _MOVING = """[...document.querySelectorAll('*')].filter((one) => {
   const style = getComputedStyle(one);
   const times = `${style.transitionDuration}, ${style.animationName === 'none' ? 0 : style.animationDuration}`;
