@@ -23,6 +23,16 @@ settings.load_profile("ballast")
 MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `stress` runs only when it is asked for (`make stress`, or `-m stress`); short forms always run."""
+    if "stress" in config.getoption("-m"):
+        return
+    heavy = [item for item in items if item.get_closest_marker("stress") is not None]
+    if heavy:
+        config.hook.pytest_deselected(items=heavy)
+        items[:] = [item for item in items if item.get_closest_marker("stress") is None]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here; in continuous integration (`CI` set) that is a failure."""
     if item.get_closest_marker("photo") is not None and not media_folder().is_dir():

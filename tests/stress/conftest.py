@@ -1,6 +1,5 @@
 """Stress tests: the real service in a real memory control group.
 
-What is marked `stress` runs only when it is asked for (`make stress`, or `-m stress`); the short forms always run.
 Where groups are writable nothing here is skipped in continuous integration (`CI` set): a skip fails.
 """
 
@@ -20,16 +19,10 @@ from tests.media_files import REPOSITORY
 from tests.stress.running import LIMIT_BYTES, Stand
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300))  # services start cold in their groups, and wait for the disk
-    if "stress" in config.getoption("-m"):
-        return
-    heavy = [item for item in items if item.get_closest_marker("stress") is not None]
-    if heavy:
-        config.hook.pytest_deselected(items=heavy)
-        items[:] = [item for item in items if item not in heavy]
 
 
 @pytest.fixture
