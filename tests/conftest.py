@@ -24,7 +24,7 @@ MODELS_FOLDER = REPOSITORY / os.environ.get("BALLAST_MODELS__DIR", "models")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is marked `stress` runs only when it is asked for (`make stress`, or `-m stress`); short forms always run."""
+    """What is marked `stress` runs only if it is asked for (`make stress`, `-m stress`); short forms always run."""
     if "stress" in config.getoption("-m"):
         return
     heavy = [item for item in items if item.get_closest_marker("stress") is not None]
