@@ -20,7 +20,7 @@ DOCS = REPOSITORY / "docs"
 DEFAULTS = {name: default for name, _, default in environment_names(complete_settings())}
 MEANT = r"127\.0\.0\.1|localhost|ballast\b|(?:[\w-]+\.)*example\.org|tus\.io"
 """This machine, names that stand for the reader's own, and the one site that is referred to."""
-PLACES = re.compile(rf"(?:/usr/local|/home/\w|/root|/work/|/mnt/)\S*|\bhttps?://(?!{MEANT})[\w.-]+")
+PLACES = re.compile(rf"(?:/usr/local|/home/\w|/root|/mnt/)\S*|\bhttps?://(?!{MEANT})[\w.-]+")
 """Paths of one machine, and hosts."""
 
 
