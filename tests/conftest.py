@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from app.models.assets import ModelAssets
 from app.vision.task import VisionTask, vision_tasks
+from tests.absent import cannot_run
 from tests.jobs.postgres import postgres_server  # noqa: F401 - a fixture
 from tests.leaks import Leaks
 from tests.media_files import REPOSITORY, media_folder
@@ -36,15 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what cannot run here; in continuous integration (`CI` set) that is a failure."""
     if item.get_closest_marker("photo") is not None and not media_folder().is_dir():
-        _cannot_run(f"there are no photos in {media_folder()}")
+        cannot_run(f"there are no photos in {media_folder()}")
     if item.get_closest_marker("model") is not None and (missing := _missing_models(item)):
-        _cannot_run(f"not installed in {MODELS_FOLDER}: {', '.join(missing)} (make setup)")
-
-
-def _cannot_run(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"may not be skipped in continuous integration: {reason}", pytrace=False)
-    pytest.skip(reason)
+        cannot_run(f"not installed in {MODELS_FOLDER}: {', '.join(missing)} (make setup)")
 
 
 def _missing_models(item: pytest.Item) -> list[str]:

@@ -30,8 +30,7 @@ class WorkerSpec:
     need not wait for us when it has answered: on two cores 8 % more pictures a second. It can open nothing but
     libraries, what is in `reads`, and, for writing too, what is in `writes`: files or folders. Where it
     `takes_descriptors`, a call may have open files of ours with it (`Message.descriptors`). `sockets`: which it may
-    make itself. A child that has had no call for `rest_seconds` gives back what its heap has kept, and what it grows by
-    in a call is counted from there; None: it never does.
+    make itself. A child that has had no call for `rest_seconds` gives back what its heap has kept; None: it never does.
     """
 
     role: str

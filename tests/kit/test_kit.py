@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.absent import cannot_run
+
 FOLDER = Path(__file__).parent
 LEAST_VERSION = 18
 
@@ -17,10 +19,7 @@ LEAST_VERSION = 18
 def node() -> str:
     path = shutil.which("node")
     if path is None or _version(path) < LEAST_VERSION:
-        reason = f"there is no Node.js {LEAST_VERSION} or later"
-        if os.environ.get("CI"):
-            pytest.fail(f"may not be skipped in continuous integration: {reason}", pytrace=False)
-        pytest.skip(reason)
+        cannot_run(f"there is no Node.js {LEAST_VERSION} or later")
     return path
 
 

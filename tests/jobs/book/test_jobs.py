@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import NotFound, StorageUnavailable
-from app.ffmpeg.probe import AudioStream, Probe, VideoStream
 from app.jobs.states import JobState
 from tests.jobs.books import add, open_book
-
-PROBE = Probe(
-    duration_seconds=2.5,
-    start_seconds=0.0,
-    bit_rate=None,
-    video=VideoStream("h264", 160, 90, 160, 90, 0, 25.0, False, 62, "yuv420p"),
-    audio=AudioStream("aac", 48000, 2),
-)
 
 
 def test_nothing_is_made_by_those_who_only_look(tmp_path: Path) -> None:
