@@ -97,9 +97,10 @@ class _Collector:
 
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
+        blocks = len(self._times) // _BLOCK_FRAMES
         for line in lines:
             self._take(line.rstrip(b"\r,").split(b","))
-        if len(self._times) // _BLOCK_FRAMES != (len(self._times) - len(lines)) // _BLOCK_FRAMES:
+        if len(self._times) // _BLOCK_FRAMES > blocks:
             self._pay()
 
     def result(self) -> PacketTimes:

@@ -19,7 +19,6 @@ from app.errors import (
     StorageFull,
     TooManyPixels,
 )
-from app.ffmpeg.packets import listing_bytes
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation, Work
@@ -317,8 +316,3 @@ async def test_a_bomb_is_refused_before_it_is_decoded(governor: Governor, tmp_pa
         await workroom(governor).run(encoding(source, tmp_path / "out.mp4"))
 
     assert isinstance(refused.value, TooManyPixels | InvalidMedia)
-
-
-@pytest.mark.parametrize(("size_bytes", "mib"), [(0, 64), (14 * 8 * MIB, 72), (50 << 30, 96)])
-def test_listing_a_short_video_takes_no_more_than_a_probe_of_it(size_bytes: int, mib: int) -> None:
-    assert listing_bytes(size_bytes) == mib * MIB

@@ -132,6 +132,7 @@ async def test_who_comes_to_a_model_whose_turn_is_over_waits_for_its_next_load(h
         taken = house.fill(3 * MIB)
         first = asyncio.create_task(house.analyze(Toes))
         await until(lambda: house.find(Toes).is_waiting)
+        house.vision.eviction.look()  # from now on it is short
         house.clock.now += 2 * TURN_SECONDS
         house.vision.eviction.look()
         newcomer = asyncio.create_task(house.analyze(Noses))
@@ -152,6 +153,7 @@ async def test_a_model_that_a_stream_uses_has_its_turn_last(house: ToyHouse, tmp
         taken = house.fill(3 * MIB)
         waiting = asyncio.create_task(house.analyze(Toes, count=2))  # `Feet` does not answer for that
         await until(lambda: house.find(Toes, count=2).is_waiting)
+        house.vision.eviction.look()  # from now on it is short
         house.clock.now += 2 * TURN_SECONDS
         house.vision.eviction.look()
         leaving = [model.key.task for model in house.vision.models if model.is_leaving]
