@@ -22,7 +22,7 @@ from app.jobs import routes as jobs
 from app.media import routes as media
 from app.server.linger import LingeringClose
 from app.settings import Settings
-from app.status import page
+from app.status import health, page
 from app.status import routes as status
 from app.status.greeting import greet
 from app.storage.discovery import complete_settings
@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
         generate_unique_id_function=lambda route: route.name,  # what methods of generated clients are called
     )
     problems.install(app)
+    app.include_router(health.router)  # first: each router is asked in turn, and nobody is asked as often as this one
     for build_router in (
         stored.build_router,
         vision.build_router,
