@@ -9,7 +9,7 @@ from app.server.chunked import BadChunk, ChunkedDecoder
 from app.server.connection import Connection
 from app.server.head import Head
 
-PIECE_BYTES = 512 * KIB
+PIECE_BYTES = 1024 * KIB
 """The largest piece that is read at a time."""
 
 _SMALLEST_PIECE_BYTES = 64 * KIB
