@@ -13,6 +13,10 @@ _FINE_QUALITY = 90
 _PEAKS = {"jpeg": 3.2, "png": 0.1, "webp": 8.5, "avif": 30.0}
 _FINE_JPEG, _WEBP_ALPHA, _WEBP_LOSSLESS, _AVIF_ALPHA, _AVIF_FINE = 6.3, 26.0, 25.0, 34.0, 12.0
 _AVIF_FAST = 5.0
+_AVIF_SEARCH_BYTES, _AVIF_SEARCH = 10 << 20, 40
+"""What the slower search takes more: so much for each pixel of a small picture, and no more for a large one."""
+_AVIF_SEARCHED_PIXELS = 4_000_000
+"""Larger ones would take seconds of it."""
 _WEBP_NOISE = 22.0
 _BASE_BYTES = 1 << 20
 _AVIF_BYTES = 3 << 20
@@ -63,10 +67,10 @@ class Encoding:
         """At 0 an alpha channel would not be compressed."""
         return max(1, round(4 * self.effort))
 
-    @property
-    def avif_speed(self) -> int:
-        """At 6 files would be 6 to 18 % shorter than at 8, for 2.5 times its CPU and more memory than is predicted."""
-        return 8 if self.effort >= 1 else 9
+    def avif_speed(self, pixels: int) -> int:
+        """Of libaom. 6 is as short as sharp's at equal SSIM and 8 a seventh longer, for 0.4 of the CPU time
+        (`python -m benchmarks.encoders`)."""
+        return 9 if self.effort < 1 else 6 if pixels <= _AVIF_SEARCHED_PIXELS else 8
 
     def peak_bytes(self, pixels: int, channels: int) -> int:
         """Return what writing takes beyond the picture itself."""
@@ -79,7 +83,10 @@ class Encoding:
         elif self.format == "avif":
             base += _AVIF_BYTES
             each = (_AVIF_ALPHA if channels == 4 else each) + (_AVIF_FINE if self.is_fine else 0)
-            each -= 0 if self.effort >= 1 else _AVIF_FAST
+            if self.effort < 1:
+                each -= _AVIF_FAST
+            else:
+                base += min(_AVIF_SEARCH_BYTES, _AVIF_SEARCH * pixels)
         if channels == 1 and self.format in _COLOURED:
             each += _COLOUR_BYTES
         return base + int(each * pixels)
