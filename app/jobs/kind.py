@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
+from app.vision.task import VisionTask
 
 P = TypeVar("P", bound=JobParams)
+
+TaskLook: TypeAlias = tuple[type[VisionTask], Any]
+"""A vision task and its parameters."""
 
 
 class JobKind(ABC, Generic[P]):
@@ -34,6 +38,10 @@ class JobKind(ABC, Generic[P]):
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
         """Return parameters by which is told what it would take of these inputs; here: the defaults."""
         return {}
+
+    def looks(self, params: P) -> Sequence[TaskLook]:  # noqa: ARG002
+        """Return with what it looks at pictures: the models of that must be here, or the job is refused."""
+        return ()
 
     @abstractmethod
     def plan(self, sources: Sequence[Source], params: P, means: Means) -> Plan:

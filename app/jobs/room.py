@@ -126,7 +126,14 @@ async def open_jobs(
         await stack.enter_async_context(core.background(work))
     finder = SourceFinder(store, settings.video)
     judged = SubmissionParts(
-        _typed(every), forge.abilities, forge.works, finder, governor.budget, webhooks.check, engine.expect
+        _typed(every),
+        forge.abilities,
+        forge.works,
+        finder,
+        governor.budget,
+        webhooks.check,
+        vision.frames.check if settings.jobs.run else _done_elsewhere,
+        engine.expect,
     )
     return JobsRoom(
         submissions=Submissions(judged, book, dispatch, counters, settings.jobs.max_queued, socket.gethostname()),
@@ -164,6 +171,10 @@ async def _go_on(library: Library, shared: ClusterDispatch | None, parts: Cluste
 
         return [go_on]
     return [Cluster((library.book, library.shared), shared, parts).run]
+
+
+def _done_elsewhere(_look: object) -> None:
+    """What is missing here may be there."""
 
 
 def _typed(kinds: Mapping[str, JobKind[JobParams]]) -> Mapping[str, JobKind[JobParams]]:

@@ -16,7 +16,7 @@ from app.jobs.counters import JobCounters
 from app.jobs.dispatch import Dispatch
 from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import SHOWN_INPUTS, Job, JobMemory, new_id
-from app.jobs.kind import JobKind
+from app.jobs.kind import JobKind, TaskLook
 from app.jobs.order_form import OrderForm, read_params
 from app.jobs.params import JobParams
 from app.jobs.plan import Plan
@@ -33,8 +33,8 @@ _AT_A_TIME = 4
 
 @dataclass(frozen=True, slots=True)
 class SubmissionParts:
-    """What jobs are judged by. `check_webhook` raises InvalidParameter for a URL that nothing may be sent to;
-    `expect` is told that a job may come."""
+    """What jobs are judged by. `check_webhook` raises InvalidParameter for a URL that nothing may be sent to,
+    `check_look` ModelMissing for a look whose model is not here; `expect` is told that a job may come."""
 
     kinds: Mapping[str, JobKind[JobParams]]
     abilities: Callable[[], Awaitable[Abilities]]
@@ -42,6 +42,7 @@ class SubmissionParts:
     finder: SourceFinder
     budget: MemoryBudget
     check_webhook: Callable[[str], None]
+    check_look: Callable[[TaskLook], None]
     expect: Callable[[], None]
 
 
@@ -90,7 +91,7 @@ class Submissions:
             with ExitStack() as pins:
                 means = await self.means()
                 sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
-                plan = _planned(kind, sources, params, means)
+                plan = self._planned(kind, sources, params, means)
                 await self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
@@ -113,7 +114,7 @@ class Submissions:
                     raise
                 except BallastError as error:
                     return [error for _ in kinds]
-                return [_foreseen(kind, source, means) for kind in kinds]
+                return [self._foreseen(kind, source, means) for kind in kinds]
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
@@ -134,6 +135,24 @@ class Submissions:
                 "The memory limit is too small for jobs.", neededBytes=ENGINE_BYTES, limitBytes=limit_bytes
             )
         return Means(await self._parts.abilities(), limit_bytes, available_cpus())
+
+    def _planned(self, kind: JobKind[JobParams], sources: Sequence[Source], params: JobParams, means: Means) -> Plan:
+        plan = kind.plan(sources, params, means)
+        if plan.predicted_bytes > means.limit_bytes:
+            raise MemoryExceedsLimit(
+                "This job takes more memory than it can ever have, even the cheapest way.",
+                neededBytes=plan.predicted_bytes,
+                limitBytes=means.limit_bytes,
+            )
+        for look in kind.looks(params):
+            self._parts.check_look(look)
+        return plan
+
+    def _foreseen(self, kind: JobKind[JobParams], source: Source, means: Means) -> Plan | BallastError:
+        try:
+            return self._planned(kind, [source], read_params(kind, kind.usual([source])), means)
+        except BallastError as error:
+            return error
 
     async def _enter(self, form: OrderForm, client: str, sources: Sequence[Source], plan: Plan) -> Job:
         job = Job(
@@ -183,24 +202,6 @@ class Submissions:
             raise QueueFull(
                 f"{self._max_queued} jobs wait already.", retry_after_seconds=30, maxQueued=self._max_queued
             )
-
-
-def _planned(kind: JobKind[JobParams], sources: Sequence[Source], params: JobParams, means: Means) -> Plan:
-    plan = kind.plan(sources, params, means)
-    if plan.predicted_bytes > means.limit_bytes:
-        raise MemoryExceedsLimit(
-            "This job takes more memory than it can ever have, even the cheapest way.",
-            neededBytes=plan.predicted_bytes,
-            limitBytes=means.limit_bytes,
-        )
-    return plan
-
-
-def _foreseen(kind: JobKind[JobParams], source: Source, means: Means) -> Plan | BallastError:
-    try:
-        return _planned(kind, [source], read_params(kind, kind.usual([source])), means)
-    except BallastError as error:
-        return error
 
 
 def _same(known: Job, form: OrderForm) -> Job:

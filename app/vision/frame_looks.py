@@ -20,6 +20,7 @@ from app.vision.frame_calls import FrameCall, FrameCalls
 from app.vision.frame_request import FrameRequest, LookedFrames
 from app.vision.lease import Lease
 from app.vision.model_key import ModelKey
+from app.vision.task import VisionTask
 from app.vision.vision import Vision
 from app.workers.pool import NoWorker
 from app.workers.reply import Reply
@@ -45,6 +46,14 @@ class FrameLooks:
         finds the same."""
         return AnalysisSize(self._settings.max_width, self._settings.max_height)
 
+    def check(self, look: tuple[type[VisionTask], Any]) -> None:
+        """See that the model of a task with these parameters is here.
+
+        Raises:
+            ModelMissing: its bundle is not installed.
+        """
+        self._key(*look)
+
     @asynccontextmanager
     async def open(self, request: FrameRequest) -> AsyncIterator[FrameLook]:
         """Give a look at one stretch for the block. A tracker is there then, and is gone afterwards.
@@ -54,8 +63,7 @@ class FrameLooks:
             Overloaded, MemoryExceedsLimit: there is no memory for it now, or ever.
             WorkerFailed: a child could not be started.
         """
-        task, models = request.task, self.vision.models
-        key = self.vision.key(task, self.vision.resolve_fully(task, request.params))
+        models, key = self.vision.models, self._key(request.task, request.params)
         if not request.tracked:
             yield FrameLook(self._calls, request, key)
             return
@@ -65,6 +73,9 @@ class FrameLooks:
                 yield FrameLook(self._calls, request, own, lease)
         finally:
             await models.drop(models.find(own))
+
+    def _key(self, task: type[VisionTask], params: Any) -> ModelKey:
+        return self.vision.key(task, self.vision.resolve_fully(task, params))
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -86,3 +87,23 @@ def test_what_cannot_work_is_refused_at_once(
     answer = client.post("/v1/jobs", json=order(upload(client), kind, params=params))
 
     assert word in problem_of(answer, 422, "invalid_parameter")["detail"]
+
+
+def test_a_job_whose_model_is_not_installed_is_refused_before_it_waits(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+
+    with run_server(tmp_path, {"MODELS__DIR": str(tmp_path / "models")}) as server, server.client() as client:
+        video, photo = upload(client), picture(client)
+        hands = client.post("/v1/jobs", json=order(video, "analyze", params={"task": "hands"}))
+        faces = client.post("/v1/jobs", json=order(video, "anonymize"))
+        batch = client.post("/v1/jobs", json=order(photo, "batch", params={"anonymize": "faces"}))
+        advice = client.get("/v1/memory/advice", params={"media": video, "kind": "anonymize"})
+        needs_none = client.post("/v1/jobs", json=order(video, "analyze", params={"scenes": True}))
+        listed = client.get("/v1/jobs").json()["items"]
+
+        assert "hand_landmarker.task" in problem_of(hands, 503, "model_missing")["detail"]
+        for refused in (faces, batch):
+            assert "blaze_face_short_range.tflite" in problem_of(refused, 503, "model_missing")["detail"]
+        assert "blaze_face_short_range.tflite" in advice.text
+        assert needs_none.status_code == 202, needs_none.text
+        assert len(listed) == 1

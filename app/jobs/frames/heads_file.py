@@ -16,12 +16,12 @@ from app.ffmpeg.cutting import Span
 from app.ffmpeg.works import Work
 from app.jobs.frames.look_cost import check_fits, decoder_threads, look_bytes
 from app.jobs.frames.sampling import Samples, frames_work
+from app.jobs.frames.task_params import face_search
 from app.jobs.plan import Json
 from app.jobs.source import Source
 from app.jobs.workshop import Workshop
 from app.vision.frame_request import FrameRequest
 from app.vision.tally import Tally
-from app.vision.task import vision_tasks
 
 LONGEST_SIDES = (1920, 1280)
 """In which size a video is searched: a face of 24 pixels is found there. The second is where the first cannot fit."""
@@ -126,12 +126,12 @@ def _search_bytes(source: Source, search: Search) -> int:
 
 
 def _request(client: str, source: Source, rate: float, search: Search) -> FrameRequest:
-    task = vision_tasks()["face-detection"]
+    task, params = face_search()
     width, height = source.video.width, source.video.height
     scale = min(1.0, search.longest_side / max(width, height))
     return FrameRequest(
         task,
-        task.Params(),
+        params,
         max(2, round(width * scale)),
         max(2, round(height * scale)),
         client,

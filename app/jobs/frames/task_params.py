@@ -28,6 +28,12 @@ def chosen_task(name: str, values: Mapping[str, Any]) -> tuple[type[VisionTask],
     return task, task.Params(**checked.model_dump())
 
 
+def face_search() -> tuple[type[VisionTask], Any]:
+    """Return the task that heads are searched with, and its parameters."""
+    task = _tasks()["face-detection"]
+    return task, task.Params()
+
+
 @contextmanager
 def named_as_params() -> Iterator[None]:
     """Have `errors` of what is refused in the block say that it stands in `params` of a job, not in a query.

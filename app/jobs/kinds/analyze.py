@@ -19,7 +19,7 @@ from app.jobs.frames.look_cost import CALL_BYTES, check_fits, decoder_threads, l
 from app.jobs.frames.looking import Looking
 from app.jobs.frames.sampling import Sampling
 from app.jobs.frames.task_params import chosen_task
-from app.jobs.kind import JobKind
+from app.jobs.kind import JobKind, TaskLook
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
@@ -68,6 +68,9 @@ class Analyze(JobKind[AnalyzeParams]):
 
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
         return {"task": "hands"}
+
+    def looks(self, params: AnalyzeParams) -> Sequence[TaskLook]:
+        return () if params.task is None else (chosen_task(params.task, params.model_extra or {}),)
 
     def plan(self, sources: Sequence[Source], params: AnalyzeParams, means: Means) -> Plan:
         source = sources[0]

@@ -24,7 +24,8 @@ from app.ffmpeg.works import Expectation
 from app.jobs.frames.coverage import HELD_SECONDS, covered
 from app.jobs.frames.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
 from app.jobs.frames.mask_file import mask_part
-from app.jobs.kind import JobKind
+from app.jobs.frames.task_params import face_search
+from app.jobs.kind import JobKind, TaskLook
 from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, planned, result_name
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
@@ -49,6 +50,9 @@ class Anonymize(JobKind[AnonymizeParams]):
     name = "anonymize"
     summary = "faces in a video, followed and made unrecognisable"
     params = AnonymizeParams
+
+    def looks(self, params: AnonymizeParams) -> Sequence[TaskLook]:  # noqa: ARG002
+        return (face_search(),)
 
     def plan(self, sources: Sequence[Source], params: AnonymizeParams, means: Means) -> Plan:
         """See `JobKind.plan`. A part is drawn when the one after it has been looked at: a head is covered before it is

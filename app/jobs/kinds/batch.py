@@ -13,8 +13,8 @@ from app.domain.units import KIB, MIB
 from app.errors import InvalidParameter, UnsupportedMedia
 from app.images.params import read_transform
 from app.jobs.frames.picture_lines import Looked, PictureLine, Rendered
-from app.jobs.frames.task_params import chosen_task, named_as_params
-from app.jobs.kind import JobKind
+from app.jobs.frames.task_params import chosen_task, face_search, named_as_params
+from app.jobs.kind import JobKind, TaskLook
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
@@ -54,6 +54,12 @@ class Batch(JobKind[BatchParams]):
 
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
         return {"width": 640}
+
+    def looks(self, params: BatchParams) -> Sequence[TaskLook]:
+        work = _work(params)
+        if isinstance(work, Looked):
+            return ((work.task, work.params),)
+        return (face_search(),) if work.transform.needs_faces else ()
 
     def plan(self, sources: Sequence[Source], params: BatchParams, means: Means) -> Plan:
         work = _work(params)
