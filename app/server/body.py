@@ -43,16 +43,25 @@ class NoBody:
 
 
 class LengthBody:
-    """A body of a length that was announced: it need not be parsed, so it is read straight into pieces."""
+    """A body of a length that was announced: it need not be parsed, so it is read straight into pieces.
 
-    def __init__(self, connection: Connection, size_bytes: int) -> None:
+    After the first one each has its turn: nobody here knows what it costs whoever reads it.
+    """
+
+    def __init__(self, connection: Connection, size_bytes: int, most_bytes: int = PIECE_BYTES) -> None:
+        """`most_bytes`: no piece is larger."""
         self._connection = connection
         self._missing_bytes = size_bytes
+        self._most_bytes = most_bytes
+        self._has_begun = False
         self._piece_bytes = _SHARED_BYTES
         self._charged_bytes = 0
         self.is_done = False
 
     async def read(self) -> bytearray | None:
+        if self._has_begun:
+            await self._connection.take_turn()
+        self._has_begun = True
         size_bytes = min(self._piece_bytes, self._missing_bytes)
         piece = bytearray(size_bytes)
         came = await self._connection.inlet.fill(memoryview(piece), least=1)
@@ -72,8 +81,8 @@ class LengthBody:
 
     def _adapt(self, came: int, asked: int) -> None:
         """Let the next piece be as large as what comes at a time, if it can be charged: a large one takes time."""
-        if came >= asked:
-            self._grow(min(PIECE_BYTES, max(_SMALLEST_PIECE_BYTES, 2 * self._piece_bytes)))
+        if came >= asked and asked < self._most_bytes:
+            self._grow(min(self._most_bytes, max(_SMALLEST_PIECE_BYTES, 2 * self._piece_bytes)))
         elif came < asked // 4 and self._piece_bytes > _SMALLEST_PIECE_BYTES:
             self._shrink(self._piece_bytes // 2)
 
@@ -122,4 +131,6 @@ def body_of(connection: Connection, head: Head) -> Body:
     """Return the body that the head announces."""
     if head.is_chunked:
         return ChunkedBody(connection)
-    return LengthBody(connection, head.content_length) if head.content_length else NoBody()
+    if not head.content_length:
+        return NoBody()
+    return LengthBody(connection, head.content_length, _SHARED_BYTES if head.is_json else PIECE_BYTES)

@@ -31,7 +31,7 @@ class BadHead(Exception):
 class Head:
     """One request, without its body.
 
-    `content_length` is None where none was announced. Names of fields are in lower case.
+    `content_length` is None where none was announced. Names of fields are in lower case. `is_json`: the body says so.
     """
 
     method: str = ""
@@ -45,6 +45,7 @@ class Head:
     keeps_alive: bool = True
     expects_continue: bool = False
     upgrades_to_websocket: bool = False
+    is_json: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -146,6 +147,8 @@ def _finish(reader: _Reader) -> Head:
                 if value.strip().lower() != b"chunked" or head.is_chunked:
                     raise BadHead(400, "Transfer-Encoding is read where it is chunked, and nothing else.")
                 head.is_chunked = True
+            case b"content-type":
+                head.is_json = b"json" in value.lower()
             case b"expect":
                 head.expects_continue = value.strip().lower() == b"100-continue"
             case b"upgrade":

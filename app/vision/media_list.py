@@ -31,6 +31,9 @@ _ID = re.compile(rb'"([0-9a-z]{22})"')
 _IDS = re.compile(rb'(?:[ \t\r\n]*+"[0-9a-z]{22}"[ \t\r\n]*+,)++')
 """Entries that are plainly ids, taken together: token by token a long list takes ten times as long."""
 
+_OTHERS = re.compile(rb'(?:[ \t\r\n]*+"(?![0-9a-z]{22}")[ !#-+\--\[\]-~]*+"[ \t\r\n]*+,)++')
+"""Entries that are plainly texts and no ids, without a comma, so that they can be counted."""
+
 _VALUE = re.compile(rb'["\[{0-9tfn-]')
 """How a JSON value begins."""
 
@@ -90,6 +93,10 @@ class _ListReader:
                 at = run.end()
                 yield self._take_ids(run[0])
                 continue
+            if self._place is _Place.NEXT and (run := _OTHERS.match(text, at)) is not None:
+                at = run.end()
+                yield self._take_others(run[0].count(b","))
+                continue
             at = match.end()
             entry = self._take(match[1])
             if entry is not None:
@@ -111,6 +118,10 @@ class _ListReader:
         entries = run.translate(None, b'", \t\r\n')
         self._count_more(len(entries) // _ENTRY_BYTES)
         return entries
+
+    def _take_others(self, count: int) -> bytes:
+        self._count_more(count)
+        return _NO_ID * count
 
     def _count_more(self, more: int) -> None:
         if self._count + more > self._max_entries:
