@@ -74,6 +74,15 @@ async def test_what_is_no_id_keeps_its_place(entries: Spool) -> None:
     assert [one async for one in listed_ids(entries)] == [IDS[0], NO_ID, NO_ID, NO_ID, IDS[1], NO_ID]
 
 
+@pytest.mark.parametrize("size", [7, 1000])
+async def test_runs_of_texts_that_are_no_ids_are_counted_between_ids(size: int) -> None:
+    listed = [*["short"] * 40, IDS[0], *["a, b"] * 3, IDS[1], IDS[2].upper(), *["x" * 23, "\\", "é"] * 20, IDS[2]]
+
+    found = await read(json.dumps({"media": listed}, ensure_ascii=False).encode(), size)
+
+    assert found == [text if text in IDS else NO_ID for text in listed]
+
+
 async def test_an_id_may_be_written_with_escapes() -> None:
     escaped = "".join(f"\\u{ord(character):04x}" for character in IDS[0])
 
