@@ -33,14 +33,14 @@ export function progressWords({ state, step, progress, etaSeconds, memory, start
   else if (state === 'queued') parts.push(step || 'waiting for its turn');
   if (etaSeconds !== null && state === 'running') parts.push(`${seconds(etaSeconds)} left`);
   if (startedAt && finishedAt) parts.push(`took ${seconds((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000)}`);
-  if (memory) parts.push(memoryWords(memory));
+  if (memory) parts.push(memoryWords(memory, Boolean(finishedAt)));
   if (attempts > 1) parts.push(`${attempts} attempts`);
   return parts.join(' · ');
 }
 
-/** @param {Job['memory']} memory */
-function memoryWords({ predictedBytes, peakBytes, profile, retries }) {
-  const peak = peakBytes ? `, ${bytes(peakBytes)} at most so far` : '';
+/** @param {Job['memory']} memory @param {boolean} isOver */
+function memoryWords({ predictedBytes, peakBytes, profile, retries }, isOver) {
+  const peak = peakBytes ? `, ${bytes(peakBytes)} at most${isOver ? '' : ' so far'}` : '';
   const again = retries > 0 ? `, tried ${retries} times with less` : '';
   return `memory: ${bytes(predictedBytes)} predicted${peak}${profile ? `, profile ${profile.toLowerCase()}` : ''}${again}`;
 }
