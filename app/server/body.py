@@ -43,25 +43,18 @@ class NoBody:
 
 
 class LengthBody:
-    """A body of a length that was announced: it need not be parsed, so it is read straight into pieces.
+    """A body of a length that was announced: it need not be parsed, so it is read straight into pieces."""
 
-    After the first one each has its turn: nobody here knows what it costs whoever reads it.
-    """
+    most_bytes = PIECE_BYTES
 
-    def __init__(self, connection: Connection, size_bytes: int, most_bytes: int = PIECE_BYTES) -> None:
-        """`most_bytes`: no piece is larger."""
+    def __init__(self, connection: Connection, size_bytes: int) -> None:
         self._connection = connection
         self._missing_bytes = size_bytes
-        self._most_bytes = most_bytes
-        self._has_begun = False
         self._piece_bytes = _SHARED_BYTES
         self._charged_bytes = 0
         self.is_done = False
 
     async def read(self) -> bytearray | None:
-        if self._has_begun:
-            await self._connection.take_turn()
-        self._has_begun = True
         size_bytes = min(self._piece_bytes, self._missing_bytes)
         piece = bytearray(size_bytes)
         came = await self._connection.inlet.fill(memoryview(piece), least=1)
@@ -81,8 +74,8 @@ class LengthBody:
 
     def _adapt(self, came: int, asked: int) -> None:
         """Let the next piece be as large as what comes at a time, if it can be charged: a large one takes time."""
-        if came >= asked and asked < self._most_bytes:
-            self._grow(min(self._most_bytes, max(_SMALLEST_PIECE_BYTES, 2 * self._piece_bytes)))
+        if came >= asked and asked < self.most_bytes:
+            self._grow(min(self.most_bytes, max(_SMALLEST_PIECE_BYTES, 2 * self._piece_bytes)))
         elif came < asked // 4 and self._piece_bytes > _SMALLEST_PIECE_BYTES:
             self._shrink(self._piece_bytes // 2)
 
@@ -98,6 +91,16 @@ class LengthBody:
         self._piece_bytes = piece_bytes
         self._charged_bytes -= surplus
         self._connection.account.give(surplus)
+
+
+class JsonBody(LengthBody):
+    """JSON is parsed here, on the loop: so it comes in slices, and each of them has its turn."""
+
+    most_bytes = _SHARED_BYTES
+
+    async def read(self) -> bytearray | None:
+        await self._connection.take_turn()
+        return await super().read()
 
 
 class ChunkedBody:
@@ -133,4 +136,4 @@ def body_of(connection: Connection, head: Head) -> Body:
         return ChunkedBody(connection)
     if not head.content_length:
         return NoBody()
-    return LengthBody(connection, head.content_length, _SHARED_BYTES if head.is_json else PIECE_BYTES)
+    return (JsonBody if head.is_json else LengthBody)(connection, head.content_length)

@@ -97,27 +97,9 @@ async def test_pieces_grow_with_what_comes_and_stay_small_where_they_cannot_be_c
     assert sizes[1] <= SLICE_BYTES
 
 
-async def test_json_comes_in_slices_so_that_reading_a_piece_of_it_holds_nobody_up() -> None:
+async def test_json_comes_in_slices_and_each_has_its_turn() -> None:
     sizes: list[int] = []
-
-    async def measure(scope: Scope, receive: Receive, send: Send) -> None:
-        del scope
-        sizes.extend(map(len, await read_body(receive)))
-        await answer(send, b"ok")
-
-    async with open_front(measure) as stand:
-        reader, writer = await stand.connect()
-        head = post(MIB).replace(b"\r\n\r\n", b"\r\nContent-Type: Application/JSON; charset=utf-8\r\n\r\n")
-        writer.write(head + bytes(MIB))
-        await read_answers(reader, 1)
-
-    assert sum(sizes) == MIB
-    assert max(sizes) <= SLICE_BYTES
-
-
-async def test_every_piece_of_a_body_but_the_first_has_its_turn() -> None:
-    sizes: list[int] = []
-    turns: list[float] = []
+    turns: list[str] = []
 
     async def measure(scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -125,16 +107,19 @@ async def test_every_piece_of_a_body_but_the_first_has_its_turn() -> None:
         await answer(send, b"ok")
 
     async def take_turn(client: str, last: float) -> None:
-        del client
-        turns.append(last)
+        del last
+        turns.append(client)
 
     async with open_front(measure) as stand:
         stand.front.pace.take_turn = take_turn  # type: ignore[method-assign]
         reader, writer = await stand.connect()
-        writer.write(post(4 * MIB) + bytes(4 * MIB))
+        head = post(MIB).replace(b"\r\n\r\n", b"\r\nContent-Type: Application/JSON; charset=utf-8\r\n\r\n")
+        writer.write(head + bytes(MIB))
         await read_answers(reader, 1)
 
-    assert len(turns) == len(sizes) - 1 > 1
+    assert sum(sizes) == MIB
+    assert max(sizes) <= SLICE_BYTES
+    assert len(turns) == len(sizes)
 
 
 async def test_what_nobody_asked_for_stays_in_the_kernel() -> None:
