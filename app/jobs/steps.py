@@ -130,7 +130,7 @@ class Steps:
             JobState.RUNNING,
             step=written.step.words,
             started_at=job.started_at or time.time(),
-            attempts=job.attempts + (written.begun + written.failures > 0 or not job.attempts),
+            attempts=job.attempts + (written.begun + written.failures > 0 or job.started_at is None),
         )
         self._parts.counters.retries[job.kind] += int(written.begun + written.failures > 0)
         await self._parts.steps.begin(job, place)
