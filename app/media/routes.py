@@ -34,6 +34,7 @@ from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
 from app.media.schema import MediaAnswer, MediaList, StoredMedia
+from app.media.signed_text import is_signed_track, signed_track
 from app.media.transfers import DOWNLOAD, UPLOAD
 from app.storage.ids import CURSOR_PATTERN, is_id
 
@@ -190,15 +191,17 @@ async def read_content(
     until_sent: UntilSent,
     redirect: RedirectQuery = False,
 ) -> Response:
-    """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
+    """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size.
+
+    With a signed URL what a WebVTT track names is signed too."""
     admitted_bytes = DOWNLOAD.most_bytes  # as HEAD says, which is not admitted
     if request.method == "GET":
         if (redirect or media.store.redirects) and (link := await _link(request, media_id, media)) is not None:
             return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    response = content_response(
-        request, await until_sent.enter_async_context(media.store.reader(media_id)), admitted_bytes // 2
-    )
+    reader = await until_sent.enter_async_context(media.store.reader(media_id))
+    track = signed_track(request, reader, media.signer, admitted_bytes // 4)
+    response = track or content_response(request, reader, admitted_bytes // 2)
     response.headers.update(receipt_headers(media.transfers.receipt(admitted_bytes)))
     return response
 
@@ -228,8 +231,8 @@ async def delete_media(media_id: str, media: MediaDep) -> Response:
 
 async def _link(request: Request, media_id: str, media: MediaRoom) -> str | None:
     """Return where the store gives the bytes without us, for no longer than the request's own URL is good."""
-    item = await media.store.get(media_id)
-    terms = link_terms(item, request.scope.get(EXPIRES_KEY), time.time())
+    item, expires_at = await media.store.get(media_id), request.scope.get(EXPIRES_KEY)
+    terms = None if is_signed_track(item, expires_at) else link_terms(item, expires_at, time.time())
     return None if terms is None else await media.store.link(item, terms)
 
 
