@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from app.domain.units import KIB, MIB
 from app.errors import InvalidParameter, UnsupportedMedia
 from app.images.params import read_transform
-from app.jobs.frames.picture_lines import Looked, PictureLine, Rendered
+from app.jobs.frames.picture_lines import Looked, Made, PictureLine, Rendered
 from app.jobs.frames.task_params import chosen_task, face_search, named_as_params
 from app.jobs.kind import JobKind, TaskLook
 from app.jobs.params import JobParams
@@ -141,13 +141,14 @@ def _work(params: BatchParams) -> Looked | Rendered:
 async def _lines(
     work: Looked | Rendered, pictures: Sequence[tuple[int, Source]], shop: Workshop
 ) -> Sequence[PictureLine]:
-    """Work on some pictures at the same time; return their lines in order."""
+    """Work on some pictures at the same time, and keep what was made in order; return their lines in order."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            lines = [tasks.create_task(work.line(index, source, shop)) for index, source in pictures]
+            working = [tasks.create_task(work.done(index, source, shop)) for index, source in pictures]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-    return [line.result() for line in lines]
+    done = [one.result() for one in working]
+    return [await one.kept(shop) if isinstance(one, Made) else one for one in done]
 
 
 async def _write(shop: Workshop) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +14,9 @@ from PIL import Image
 
 from app.bootstrap import House
 from app.errors import InvalidParameter, UnsupportedMedia
+from app.images.rendered import ImageFacts
+from app.images.transform import Transform
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.kinds import batch as batch_kind
 from app.jobs.kinds.batch import Batch
 from app.jobs.source import Source
@@ -69,11 +73,34 @@ async def test_each_picture_becomes_an_item_and_a_line_and_a_broken_one_a_proble
     assert lines[1]["problem"]["code"] == "invalid_media"
     results = [line["result"] for line in lines if "result" in line]
     assert [(one["width"], one["height"], one["contentType"]) for one in results] == [(32, 24, "image/webp")] * 4
-    assert sorted(one.name for one in opened.kept[:-1]) == [f"p{number}-{number + 1}.webp" for number in (0, 2, 3, 4)]
+    assert [one.name for one in opened.kept[:-1]] == [f"p{number}-{number + 1}.webp" for number in (0, 2, 3, 4)]
     for one in opened.kept[:-1]:
         with Image.open(one.path) as image:
             assert (image.format, image.size) == ("WEBP", (32, 24))
     assert summary == {"pictures": 5, "succeeded": 4, "failed": 1, "problems": {"invalid_media": 1}}
+
+
+async def test_results_are_in_the_order_of_the_inputs_whatever_is_done_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render, second_is_done = PictureWorks.render, asyncio.Event()
+
+    async def slow_at_first(
+        self: PictureWorks, source: Source, transform: Transform, path: Path, client: str
+    ) -> ImageFacts:
+        facts = await render(self, source, transform, path, client)
+        if source.item.name == "p0.png":
+            await second_is_done.wait()
+        second_is_done.set()
+        return facts
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, pictures_in(tmp_path, 2))
+        with monkeypatch.context() as patched:
+            patched.setattr(PictureWorks, "render", slow_at_first)
+            await opened.do_all(Batch(), width=32, format="webp")
+
+    assert [one.name for one in opened.kept] == ["p0-1.webp", "p1-2.webp", "batch.ndjson"]
 
 
 @pytest.mark.photo
