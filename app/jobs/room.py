@@ -134,6 +134,7 @@ async def open_jobs(
         webhooks.check,
         vision.frames.check if settings.jobs.run else _done_elsewhere,
         engine.expect,
+        images.presets,
     )
     return JobsRoom(
         submissions=Submissions(judged, book, dispatch, counters, settings.jobs.max_queued, socket.gethostname()),

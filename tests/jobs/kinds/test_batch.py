@@ -14,6 +14,7 @@ from PIL import Image
 
 from app.bootstrap import House
 from app.errors import InvalidParameter, UnsupportedMedia
+from app.images.presets import Presets
 from app.images.rendered import ImageFacts
 from app.images.transform import Transform
 from app.jobs.frames.pictures import PictureWorks
@@ -103,6 +104,51 @@ async def test_results_are_in_the_order_of_the_inputs_whatever_is_done_first(
     assert [one.name for one in opened.kept] == ["p0-1.webp", "p1-2.webp", "batch.ndjson"]
 
 
+async def test_a_preset_stands_for_its_parameters_and_others_override_it(tmp_path: Path) -> None:
+    async with looking_bench(tmp_path) as (opened, house):
+        opened.presets = Presets({"small": "width=32&format=webp&store=true&name=x"})
+        await stored(opened, house, pictures_in(tmp_path, 1))
+        await opened.do_all(Batch(), preset="small")
+        await opened.do_all(Batch(), preset="small", width=16)
+
+    sizes = [(line["result"]["width"], line["result"]["contentType"]) for line in lines_of(opened)]
+    assert sizes == [(16, "image/webp")]
+    assert opened.plan is not None
+    assert opened.plan.steps[0].args["params"] == {"width": 16, "format": "webp"}
+
+
+async def test_a_preset_that_is_gone_when_a_step_is_done_is_still_what_was_asked_for(tmp_path: Path) -> None:
+    async with looking_bench(tmp_path) as (opened, house):
+        opened.presets = Presets({"small": "width=32&format=webp"})
+        await stored(opened, house, pictures_in(tmp_path, 1))
+        asked = Batch.params.model_validate({"preset": "small"})
+        first, last = Batch().plan(opened.sources, asked, opened.means).steps
+        opened.presets = Presets({})
+        opened.results = {first.name: await Batch().do(first, asked, opened)}
+        await Batch().do(last, asked, opened)
+
+    (line,) = lines_of(opened)
+    assert (line["result"]["width"], line["result"]["contentType"]) == (32, "image/webp")
+
+
+async def test_a_watermark_is_laid_on_every_picture(tmp_path: Path) -> None:
+    mark = tmp_path / "mark.png"
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(mark)
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, [mark])
+        mark_id = opened.sources[0].item.id
+        await stored(opened, house, pictures_in(tmp_path, 2))
+        wanted = {"watermark": mark_id, "watermarkOpacity": 1, "watermarkPosition": "center", "format": "png"}
+        await opened.do_all(Batch(), **wanted)
+
+    assert opened.plan is not None
+    assert opened.plan.needs == {"watermark": mark_id}
+    for one in opened.kept[:-1]:
+        with Image.open(one.path) as image:
+            assert image.getpixel((32, 24)) == (255, 0, 0)
+
+
 @pytest.mark.photo
 @pytest.mark.model
 async def test_a_task_tells_what_it_finds_in_each_picture(tmp_path: Path) -> None:
@@ -128,6 +174,8 @@ async def test_a_task_tells_what_it_finds_in_each_picture(tmp_path: Path) -> Non
         ({"width": -1}, "width"),
         ({"widht": 20}, "widht"),
         ({"watermark": "x"}, "watermark"),
+        ({"preset": "nothing"}, "preset"),
+        ({"preset": "nothing", "task": "hands"}, "preset"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_at_submit(tmp_path: Path, wanted: dict[str, Any], name: str) -> None:
