@@ -163,7 +163,10 @@ async def list_media(
 @router.get(
     "/{media_id}",
     response_model=StoredMedia,
-    responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
+    responses={
+        200: answer("The item, with its bytes where they are asked for and few.", "Ballast-Memory"),
+        **problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
+    },
 )
 async def read_media(
     media_id: str,
@@ -176,9 +179,11 @@ async def read_media(
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await media.store.get(media_id)
     media.probing.follow(item)
-    if inline is not Inline.NEVER:
-        await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    return _json(await until_sent.enter_async_context(media.delivery.answer(item, inline, shape)), 200, {})
+    admitted_bytes = 0
+    if inline is not Inline.NEVER and media.delivery.gives_bytes(item):  # a reference needs nothing
+        admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
+    body = await until_sent.enter_async_context(media.delivery.answer(item, inline, shape))
+    return _json(body, 200, receipt_headers(media.transfers.receipt(admitted_bytes)))
 
 
 @router.get("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
