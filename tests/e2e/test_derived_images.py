@@ -271,7 +271,7 @@ def test_a_frame_of_a_video_is_shown_and_kept(client: httpx.Client) -> None:
 def test_the_last_frame_is_shown_until_the_end(client: httpx.Client) -> None:
     item = stored(client, clip("mp4"))
     path, duration = f"/v1/media/{item['id']}/image", item["durationSeconds"]
-    last = client.get(f"{path}?at={duration - 1.2 / item['frameRate']:.3f}&format=png")
+    last = client.get(f"{path}?at={duration - 0.5 / item['frameRate']:.3f}&format=png")
 
     for at in (duration, duration - 0.001):
         answer = client.get(f"{path}?at={at}&format=png")
