@@ -119,7 +119,7 @@ async def test_it_is_so_in_every_container(grabber: FrameGrabber, tmp_path: Path
         tmp_path / f"v.{extension}", "-f", "lavfi", "-i", source, "-c:v", *codec, "-pix_fmt", "yuv420p", "-g", "12"
     )
 
-    found = {}
+    found: dict[float, int] = {}
     for at_seconds in (0.02, 0.45, 2.3, 4.95, 11.3, 13.4, 13.9):
         shown = (await grab(grabber, video, at_seconds, CONTENT_TYPES[f".{extension}"])).convert("L").getpixel((32, 32))
         assert isinstance(shown, int)
@@ -141,7 +141,7 @@ async def test_it_is_so_where_frames_are_shown_for_different_times_and_begin_lat
     begins = [0.5 + number * (number + 1) / 20 for number in range(7)]
     moments = [0.0, 0.4, *(begin + part for begin in begins for part in (0.001, 0.05)), 3.9]
 
-    found = []
+    found: list[int] = []
     for at_seconds in moments:
         shown = (await grab(grabber, video, at_seconds, "video/x-matroska")).convert("L").getpixel((32, 32))
         assert isinstance(shown, int)
