@@ -20,6 +20,8 @@ from app.images import info_routes, stored
 from app.images import routes as images
 from app.jobs import routes as jobs
 from app.media import routes as media
+from app.media.method_override import MethodOverride
+from app.media.tus_headers import PATH as UPLOADS_PATH
 from app.server.linger import LingeringClose
 from app.settings import Settings
 from app.status import health, page
@@ -35,6 +37,7 @@ EXPOSED_HEADERS = [
     "X-Request-Id",
     "Ballast-Memory",
     "Ballast-Media-Id",
+    "Ballast-Faces",
     "Upload-Offset",
     "Upload-Length",
     "Upload-Expires",
@@ -98,6 +101,7 @@ def create_app(settings: Settings | None = None, **overrides: Unpack[Overrides])
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the layers. The last one added is the first to see a request."""
+    app.add_middleware(MethodOverride, path=UPLOADS_PATH)
     doors = OpenDoors(page.OPEN_PREFIXES, frozenset(page.OPEN_PATHS))
     app.add_middleware(KeyGuard, settings=settings.server, doors=doors)
     app.add_middleware(

@@ -136,6 +136,8 @@ async def _answer_validation_error(_request: Request, error: Exception) -> Respo
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
+    if error.status_code == 204:  # no problem: who listens to events is told that there are no more
+        return Response(status_code=204, headers=headers)
     if error.status_code == 405:
         methods = _allowed_methods(request)
         headers["Allow"] = ", ".join(methods)

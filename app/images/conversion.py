@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -29,12 +31,14 @@ _NEGOTIATED = ("avif", "webp")
 _INSTEAD = {"heic": "jpeg", "tiff": "jpeg", "bmp": "jpeg", "gif": "png"}
 """What a source becomes whose format is not written. A GIF is a palette with holes: PNG keeps both."""
 
+_WEIGHT = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)", re.ASCII)
+
 _ANIMATED = frozenset(("gif", "webp"))
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """Parameters of the last step. `accepted` are the formats that `auto` may choose from besides JPEG and PNG."""
+    """Parameters of the last step. `accepted` is the format that `auto` means; empty: JPEG or PNG, by the pixels."""
 
     format: Annotated[
         Literal["jpeg", "png", "webp", "avif", "auto"] | None,
@@ -55,7 +59,7 @@ class Conversion:
     ] = "none"
 
     def settled(self, accept: str) -> tuple[Conversion, tuple[str, ...]]:
-        """Return it in its one form, and which formats `auto` may choose from, by the request's Accept.
+        """Return it in its one form, and which format `auto` means by the request's Accept, if that says so.
 
         Raises:
             InvalidParameter: the format cannot be lossless or animated.
@@ -65,7 +69,10 @@ class Conversion:
         if self.frames == "all" and self.format in ("jpeg", "png", "avif"):
             raise InvalidParameter("frames=all answers WebP: leave format out, or set it to webp.")
         ignored = replace(self, quality=None) if self.format == "png" else self
-        return ignored, accepted_formats(accept) if self.format == "auto" else ()
+        if self.format != "auto":
+            return ignored, ()
+        name = preferred(accept, _NEGOTIATED if self.lossless else (*_NEGOTIATED, "jpeg", "png"))
+        return ignored, (name,) if name else ()
 
     def chosen(self, header: PictureHeader, accepted: tuple[str, ...], alpha: bool) -> str:
         """Return the format that a picture of this header is answered in. `alpha`: something of it can be transparent.
@@ -91,18 +98,33 @@ class Conversion:
         return self.frames == "all" and header.animated and header.format.name in _ANIMATED
 
 
-def accepted_formats(accept: str) -> tuple[str, ...]:
-    """Return the formats of `_NEGOTIATED` that an Accept header names (RFC 9110, section 12.5.1), best first.
+def preferred(accept: str, names: Sequence[str]) -> str | None:
+    """Return which of these formats `auto` answers by an Accept header (RFC 9110, section 12.5.1).
 
-    Wildcards do not count: who sends `*/*` has not said that it knows AVIF.
+    The one of the highest weight, of equal ones the first in `names`; None: JPEG or PNG, whichever suits the picture.
+    For AVIF and WebP wildcards do not count: who sends `*/*` has not said that it knows them.
     """
-    named = {}
+    weights = _weights(accept)
+    any_image = weights.get("image/*", weights.get("*/*", 0.0 if weights else 1.0))
+    plain = {name: weights.get(CONTENT_TYPES[name], any_image) for name in ("jpeg", "png")}
+    if len(set(plain.values())) == 1 or not weights:
+        plain = {"": max(plain.values())}
+    found = {name: weights.get(CONTENT_TYPES[name], 0.0) for name in _NEGOTIATED} | plain
+    allowed = [name for name in (*names, "") if found.get(name, 0.0) > 0]
+    return max(allowed, key=found.__getitem__, default="") or None
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """Return the weight of each range of types that is named; what is no weight is 1."""
+    weights = {}
     for entry in accept.split(","):
         name, *parameters = (word.strip().lower() for word in entry.split(";"))
-        named[name] = not any(_is_zero(parameter) for parameter in parameters)
-    return tuple(name for name in _NEGOTIATED if named.get(CONTENT_TYPES[name], False))
+        if name:
+            weights[name] = min([_weight(parameter) for parameter in parameters], default=1.0)
+    return weights
 
 
-def _is_zero(parameter: str) -> bool:
+def _weight(parameter: str) -> float:
     name, _, value = parameter.partition("=")
-    return name.strip() == "q" and value.strip().rstrip("0").rstrip(".") in ("", "0")
+    is_weight = name.strip() == "q" and _WEIGHT.fullmatch(value.strip()) is not None
+    return float(value) if is_weight else 1.0

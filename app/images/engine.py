@@ -97,6 +97,7 @@ class Engine:
 class _Call:
     def __init__(self, head: Head, payload: bytes) -> None:
         self._head = head
+        self._payload = payload
         self._clock = _Clock()
         self._clock.start()
         self._transform = Transform.of_head(head)
@@ -128,7 +129,8 @@ class _Call:
                 return encode(image, self._encoding, self._credits(), descriptor)
             except MemoryError:  # the header has told the truth, the picture is noise
                 raise OSError(errno.ENOSPC, "there is not enough memory for writing it") from None
-        return os.pwrite(descriptor, examined(image, self._rendering.exif, self._rendering.profile), 0)
+        survey = self._header.format.survey(self._payload, self._header)
+        return os.pwrite(descriptor, examined(image, self._rendering.exif, self._rendering.profile, survey), 0)
 
     def _animation(self) -> Head:
         """See `Conversion.animates`. Frames x area of what is decoded may have `maxPixels`."""

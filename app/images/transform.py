@@ -25,7 +25,7 @@ class Step:
 class Transform:
     """`steps` are in `pipeline.ORDER`, only those that do something. Equal wishes are equal.
 
-    `accepted` are the formats that `format=auto` may choose from; empty with any other format.
+    `accepted` is the format that `format=auto` means, if the request says; empty with any other format.
     """
 
     steps: tuple[Step, ...] = ()

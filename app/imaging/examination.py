@@ -34,15 +34,19 @@ _SKIPPED = {0x8769, _LOCATION, 0xA005, 0x927C, 0x0201, 0x0202, *_LAYOUT}
 """Pointers to directories, the maker's own notes, where the thumbnail is, and how a TIFF holds its pixels."""
 
 
-def examined(image: Image.Image, exif: bytes, profile: bytes | None) -> bytes:
+def examined(image: Image.Image, exif: bytes, profile: bytes | None, survey: tuple[int, bool]) -> bytes:
     """Return, as JSON, what there is to tell of a picture that was reduced to at most 100 pixels a side.
 
-    Members: `dominantColor`, `thumbHash`, `profile` (the name of its colour profile, or null), and `exif`: names and
-    values, in the words of EXIF 2.32, those of the place below `GPSInfo`; null where it has none.
+    Members: `frames` and `hasAlpha` (`PictureFormat.survey`), `dominantColor`, `thumbHash`, `profile` (the name of its
+    colour profile, or null), and `exif`: names and values, in the words of EXIF 2.32, those of the place below
+    `GPSInfo`; null where it has none.
     """
     pixels = image.convert("RGBA")
     data = pixels.tobytes()
+    frames, has_alpha = survey
     members = {
+        "frames": frames,
+        "hasAlpha": has_alpha,
         "dominantColor": dominant_color(data),
         "thumbHash": base64.b64encode(thumbhash(data, pixels.width)).decode(),
         "profile": _profile_name(profile),

@@ -116,6 +116,13 @@ class PictureFormat(ABC):
         """Whether something of such a picture can be transparent."""
         return header.channels in (2, 4)
 
+    def survey(self, _data: bytes | memoryview, header: PictureHeader) -> tuple[int, bool]:
+        """Return how many frames a whole picture has, and whether something of it can be transparent.
+
+        For who asks: `read_header` is for all pictures, and looks no further than it must.
+        """
+        return header.frames, self.has_alpha(header)
+
     def is_averageable(self, header: PictureHeader) -> bool:
         """Whether Pillow's image can be reduced in the mode in which it comes (`decode._PLAIN_MODES`)."""
         return header.channels in (1, 3)

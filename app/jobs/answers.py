@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.errors import BallastError
@@ -48,9 +49,16 @@ class JobAnswers:
         result = None
         if job.state is JobState.SUCCEEDED:
             media = [MediaItemSchema(**self._delivery.describe(item)) for item in await self._keeper.items(job.id)]
-            result = JobResultSchema(media=media, summary=dict(job.summary or {}))
+            result = JobResultSchema(media=media, summary=self._summary(job))
         webhook = None if job.webhook is None else redacted(job.webhook)
         return job_schema(job, result, (self._links.job_events(job.id), webhook))
+
+    def _summary(self, job: Job) -> dict[str, Any]:
+        """Return its summary. Where a player begins is signed here: what is in the book outlives every signature."""
+        summary = dict(job.summary or {})
+        if job.kind == "hls":
+            summary["master"] = self._links.stream(summary["master"])
+        return summary
 
     async def with_bytes(self, job: Job) -> AsyncIterator[bytes]:
         """Give a job as JSON, with the bytes of its results by the 50 MB rule: one of them is open at a time."""

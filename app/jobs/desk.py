@@ -78,6 +78,7 @@ class Desk:
             JobState.QUEUED,
             run=job.run + 1,
             error=None,
+            started_at=None,
             finished_at=None,
             eta_seconds=None,
             progress=0.0,

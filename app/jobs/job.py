@@ -33,7 +33,8 @@ class Job:
     """`number` counts jobs in the order of their submission (0: not in the book yet). Times are seconds since 1970.
 
     `inputs` are the first `SHOWN_INPUTS` ids of `input_count`. `sequence` rises with each change: the id of its events.
-    `run` counts from 1 and rises with each retry, `attempts` with each beginning of a step that was begun before, too.
+    `run` counts from 1 and rises with each retry. `attempts` rises when a run begins (`started_at` is None until then),
+    and with each beginning of a step that was begun before.
     `disk_bytes` is what its files may take.
     """
 

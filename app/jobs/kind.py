@@ -39,7 +39,7 @@ class JobKind(ABC, Generic[P]):
         """Return parameters by which is told what it would take of these inputs; here: the defaults."""
         return {}
 
-    def looks(self, params: P) -> Sequence[TaskLook]:  # noqa: ARG002
+    def looks(self, params: P, means: Means) -> Sequence[TaskLook]:  # noqa: ARG002
         """Return with what it looks at pictures: the models of that must be here, or the job is refused."""
         return ()
 

@@ -28,9 +28,11 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`predicted_bytes`: the largest that a step will reserve. `disk_bytes`: what all its files take on the disk at
-    most at a time, the results included. `profile`: the FFmpeg profile that it was planned with, if any."""
+    most at a time, the results included. `profile`: the FFmpeg profile that it was planned with, if any. `needs`: the
+    ids of stored pictures that it needs beside its inputs, by the parameter that names each."""
 
     steps: Sequence[Step]
     predicted_bytes: int
     disk_bytes: int
     profile: str | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)

@@ -124,17 +124,9 @@ async def open_jobs(
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
     for work in [*works, engine.run] if settings.jobs.run else works:
         await stack.enter_async_context(core.background(work))
-    finder = SourceFinder(store, settings.video)
-    judged = SubmissionParts(
-        _typed(every),
-        forge.abilities,
-        forge.works,
-        finder,
-        governor.budget,
-        webhooks.check,
-        vision.frames.check if settings.jobs.run else _done_elsewhere,
-        engine.expect,
-    )
+    means = forge.abilities, forge.works, SourceFinder(store, settings.video), governor.budget
+    checks = webhooks.check, vision.frames.check if settings.jobs.run else _done_elsewhere
+    judged = SubmissionParts(_typed(every), *means, *checks, engine.expect, images.presets)
     return JobsRoom(
         submissions=Submissions(judged, book, dispatch, counters, settings.jobs.max_queued, socket.gethostname()),
         desk=desk,

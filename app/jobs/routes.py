@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response, StreamingResponse
@@ -156,8 +156,17 @@ async def get_job(
     return StreamingResponse(jobs.answers.with_bytes(job), media_type="application/json")
 
 
-async def _listener(jobs: JobsDep, client: ClientDep, job_id: str) -> AsyncIterator[None]:
-    await jobs.desk.get(job_id)  # one that is not there is refused before the answer begins
+LastEventId = Annotated[str | None, Header(max_length=20, description="The last event that was seen.")]
+
+
+async def _listener(
+    jobs: JobsDep, client: ClientDep, job_id: str, last_event_id: LastEventId = None
+) -> AsyncIterator[None]:
+    """Give a listener its place. One that is not there is refused, and one with nothing to come sent away for good
+    (204: HTML standard, "server-sent events"), before the answer begins: an EventSource would come back for ever."""
+    job = await jobs.desk.get(job_id)
+    if job.state.is_finished and _number(last_event_id) == job.sequence:
+        raise HTTPException(204)
     with jobs.audience.admit(client):
         yield
 
@@ -166,16 +175,14 @@ async def _listener(jobs: JobsDep, client: ClientDep, job_id: str) -> AsyncItera
     "/{job_id:job_id}/events",
     summary="Server-sent events: the present state at once, then each change, until the job ends",
     response_class=EventSourceResponse,
-    responses=problem_responses(NotFound, TooManyRequests, Overloaded, StorageUnavailable),
+    responses={
+        204: {"description": "The job has ended, and `Last-Event-ID` is its last event: do not connect again."},
+        **problem_responses(NotFound, TooManyRequests, Overloaded, StorageUnavailable),
+    },
     dependencies=[Depends(_listener, scope="request")],
 )
-async def follow_job(
-    job_id: str,
-    jobs: JobsDep,
-    last_event_id: Annotated[str | None, Header(max_length=20, description="The last event that was seen.")] = None,
-) -> AsyncIterator[JobSchema]:
-    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else None
-    async for event in jobs.answers.events(job_id, seen):
+async def follow_job(job_id: str, jobs: JobsDep, last_event_id: LastEventId = None) -> AsyncIterator[JobSchema]:
+    async for event in jobs.answers.events(job_id, _number(last_event_id)):
         # By the annotation FastAPI describes what is in an event's data.
         data = event.job.model_dump(mode="json", by_alias=True)
         yield ServerSentEvent(event=event.name, id=str(event.number), data=data)  # type: ignore[misc]
@@ -210,6 +217,10 @@ async def delete_job(
 
 def build_router() -> APIRouter:
     return router
+
+
+def _number(last_event_id: str | None) -> int | None:
+    return int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else None
 
 
 def _answer(document: JobSchema, status: int, headers: dict[str, str]) -> Response:

@@ -43,7 +43,7 @@ class JobSchema(Schema):
     step: str = Field(description="What is being done, in words.")
     eta_seconds: float | None
     created_at: Moment
-    started_at: Moment | None
+    started_at: Moment | None = Field(description="When its last run began; null while it, or a retry, waits.")
     finished_at: Moment | None
     attempts: int = Field(description="How often it was begun: by itself after a failure, or by a retry.")
     result: JobResultSchema | None

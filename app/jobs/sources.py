@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from app.domain.media import MediaItem, MediaKind
@@ -66,6 +66,24 @@ class SourceFinder:
         self._check(item, probe)
         return Source(item, probe)
 
+    async def beside(self, needs: Mapping[str, str], pins: ExitStack) -> list[Source]:
+        """Return the stored pictures that a plan needs beside the inputs (`Plan.needs`); see `find`.
+
+        Raises:
+            InvalidParameter: one is not there, or no picture.
+        """
+        found = []
+        for name, media_id in needs.items():
+            try:
+                pins.enter_context(self._store.pin(media_id))
+                item = await self._store.get(media_id)
+            except NotFound:
+                raise _unusable(name, "there is no stored picture of this id.") from None
+            if item.kind is not MediaKind.IMAGE:
+                raise _unusable(name, "the media item of this id is not a picture that can be used.")
+            found.append(Source(item))
+        return found
+
     def _check(self, item: MediaItem, probe: Probe) -> None:
         most, seconds, video = self._settings, probe.duration_seconds, probe.video
         if seconds is not None and seconds > most.max_seconds:
@@ -88,3 +106,7 @@ class SourceFinder:
                 f"input: {item.id} has {video.frame_rate:g} frames a second; a job takes at most {most.max_fps:g}.",
                 maxFps=most.max_fps,
             )
+
+
+def _unusable(name: str, message: str) -> InvalidParameter:
+    return InvalidParameter(f"{name}: {message}", errors=[{"where": ["params", name], "message": message}])

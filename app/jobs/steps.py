@@ -130,7 +130,7 @@ class Steps:
             JobState.RUNNING,
             step=written.step.words,
             started_at=job.started_at or time.time(),
-            attempts=job.attempts + (written.begun + written.failures > 0 or not job.attempts),
+            attempts=job.attempts + (written.begun + written.failures > 0 or job.started_at is None),
         )
         self._parts.counters.retries[job.kind] += int(written.begun + written.failures > 0)
         await self._parts.steps.begin(job, place)
@@ -175,8 +175,10 @@ class Steps:
                 ticket.job = replace(ticket.job, memory=witness.memory)
 
     async def _sources(self, job: Job) -> Sequence[Source]:
+        """Return the inputs of a job; what it needs beside them must be there, too."""
         without = self._parts.kinds[job.kind].goes_on_without
-        return [await self._source(one, without) for one in await self._parts.book.inputs(job.id)]
+        found = [await self._source(one, without) for one in await self._parts.book.inputs(job.id)]
+        return found[: job.input_count]
 
     async def _source(self, one: Input, without: bool) -> Source:
         try:

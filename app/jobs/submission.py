@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound, QueueFull
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
+from app.images.presets import Presets
 from app.jobs.book.jobs import Book, Input
 from app.jobs.counters import JobCounters
 from app.jobs.dispatch import Dispatch
@@ -44,6 +45,7 @@ class SubmissionParts:
     check_webhook: Callable[[str], None]
     check_look: Callable[[TaskLook], None]
     expect: Callable[[], None]
+    presets: Presets
 
 
 class Submissions:
@@ -92,6 +94,7 @@ class Submissions:
                 means = await self.means()
                 sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
                 plan = self._planned(kind, sources, params, means)
+                sources += await self._parts.finder.beside(plan.needs, pins)
                 await self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
@@ -134,7 +137,7 @@ class Submissions:
             raise MemoryExceedsLimit(
                 "The memory limit is too small for jobs.", neededBytes=ENGINE_BYTES, limitBytes=limit_bytes
             )
-        return Means(await self._parts.abilities(), limit_bytes, available_cpus())
+        return Means(await self._parts.abilities(), limit_bytes, available_cpus(), self._parts.presets)
 
     def _planned(self, kind: JobKind[JobParams], sources: Sequence[Source], params: JobParams, means: Means) -> Plan:
         plan = kind.plan(sources, params, means)
@@ -144,7 +147,7 @@ class Submissions:
                 neededBytes=plan.predicted_bytes,
                 limitBytes=means.limit_bytes,
             )
-        for look in kind.looks(params):
+        for look in kind.looks(params, means):
             self._parts.check_look(look)
         return plan
 

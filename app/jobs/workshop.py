@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
+from app.images.presets import Presets
 from app.jobs.files import JobFiles
 from app.jobs.frames.pictures import PictureWorks
 from app.jobs.plan import Json
@@ -20,11 +21,13 @@ from app.vision.frame_looks import FrameLooks
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a plan can count on: `limit_bytes` is the largest grant that the ledger can ever make."""
+    """What a plan can count on: `limit_bytes` is the largest grant that the ledger can ever make. What the plan makes
+    of `presets` stands in its steps: another machine, or the next start, may have others."""
 
     abilities: Abilities
     limit_bytes: int
     processors: int
+    presets: Presets = field(default_factory=lambda: Presets({}))
 
 
 class Workshop(Protocol):

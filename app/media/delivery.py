@@ -91,6 +91,10 @@ class Delivery:
             "buffer": None,
         }
 
+    def gives_bytes(self, item: MediaItem) -> bool:
+        """Whether an answer would carry an item's bytes now, if they are asked for."""
+        return item.size_bytes <= self._inline_max_bytes and self._level() < PressureLevel.CRITICAL
+
     @asynccontextmanager
     async def answer(
         self, item: MediaItem, inline: Inline = Inline.AUTO, shape: Shape = Shape.ITEM

@@ -34,6 +34,10 @@ class Links:
             return None
         return self._link(f"/v1/media/{item.id}/hls/master.m3u8")
 
+    def stream(self, path: str) -> str:
+        """Return an address below `hls/` of an item, as it is to be handed out."""
+        return self._link(path)
+
     def job_events(self, job_id: str) -> str:
         return self._link(f"/v1/jobs/{job_id}/events")
 

@@ -34,6 +34,7 @@ from app.media.delivery import Inline, Shape, SizedBody
 from app.media.openapi import RECEIVING, Responses, answer, bytes_answer, problems
 from app.media.room import MediaRoom
 from app.media.schema import MediaAnswer, MediaList, StoredMedia
+from app.media.signed_text import is_signed_track, signed_track
 from app.media.transfers import DOWNLOAD, UPLOAD
 from app.storage.ids import CURSOR_PATTERN, is_id
 
@@ -162,7 +163,10 @@ async def list_media(
 @router.get(
     "/{media_id}",
     response_model=StoredMedia,
-    responses=problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
+    responses={
+        200: answer("The item, with its bytes where they are asked for and few.", "Ballast-Memory"),
+        **problem_responses(NotFound, QueueFull, Overloaded, StorageUnavailable),
+    },
 )
 async def read_media(
     media_id: str,
@@ -175,9 +179,11 @@ async def read_media(
     """Answer one item; with `inline=auto` its bytes too where they are few."""
     item = await media.store.get(media_id)
     media.probing.follow(item)
-    if inline is not Inline.NEVER:
-        await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    return _json(await until_sent.enter_async_context(media.delivery.answer(item, inline, shape)), 200, {})
+    admitted_bytes = 0
+    if inline is not Inline.NEVER and media.delivery.gives_bytes(item):  # a reference needs nothing
+        admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
+    body = await until_sent.enter_async_context(media.delivery.answer(item, inline, shape))
+    return _json(body, 200, receipt_headers(media.transfers.receipt(admitted_bytes)))
 
 
 @router.get("/{media_id}/content", response_class=Response, responses=_CONTENT_RESPONSES)
@@ -190,15 +196,17 @@ async def read_content(
     until_sent: UntilSent,
     redirect: RedirectQuery = False,
 ) -> Response:
-    """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size."""
+    """Answer the bytes: Range, ETag and conditions are obeyed, so that a video element can seek in any size.
+
+    With a signed URL what a WebVTT track names is signed too."""
     admitted_bytes = DOWNLOAD.most_bytes  # as HEAD says, which is not admitted
     if request.method == "GET":
         if (redirect or media.store.redirects) and (link := await _link(request, media_id, media)) is not None:
             return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
-    response = content_response(
-        request, await until_sent.enter_async_context(media.store.reader(media_id)), admitted_bytes // 2
-    )
+    reader = await until_sent.enter_async_context(media.store.reader(media_id))
+    track = signed_track(request, reader, media.signer, admitted_bytes // 4)
+    response = track or content_response(request, reader, admitted_bytes // 2)
     response.headers.update(receipt_headers(media.transfers.receipt(admitted_bytes)))
     return response
 
@@ -228,8 +236,8 @@ async def delete_media(media_id: str, media: MediaDep) -> Response:
 
 async def _link(request: Request, media_id: str, media: MediaRoom) -> str | None:
     """Return where the store gives the bytes without us, for no longer than the request's own URL is good."""
-    item = await media.store.get(media_id)
-    terms = link_terms(item, request.scope.get(EXPIRES_KEY), time.time())
+    item, expires_at = await media.store.get(media_id), request.scope.get(EXPIRES_KEY)
+    terms = None if is_signed_track(item, expires_at) else link_terms(item, expires_at, time.time())
     return None if terms is None else await media.store.link(item, terms)
 
 

@@ -52,10 +52,18 @@ class UrlSigner:
         Raises:
             ValueError: URLs of this kind are not signed.
         """
+        step = max(1, int(self._lifetime_seconds / 10))
+        return self.sign_until((int(self._clock() + self._lifetime_seconds) // step + 1) * step, path, parameters)
+
+    def sign_until(self, expires_at: int, path: str, parameters: Pairs = ()) -> str:
+        """Return `path` with its query, valid until a time (seconds since 1970).
+
+        Raises:
+            ValueError: URLs of this kind are not signed.
+        """
         if _SIGNED.fullmatch(path) is None:
             raise ValueError(f"{path} is not a URL that is signed")
-        step = max(1, int(self._lifetime_seconds / 10))
-        expires = str((int(self._clock() + self._lifetime_seconds) // step + 1) * step)
+        expires = str(expires_at)
         signature = _signature(self._secrets[0], _message(path, parameters, expires))
         return f"{path}?{urlencode([*parameters, (_EXPIRES, expires), (_SIGNATURE, signature)])}"
 

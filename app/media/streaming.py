@@ -6,14 +6,13 @@ The item is the job's result; or its input, which stands for the newest result t
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from app.errors import (
     InvalidMedia,
@@ -32,6 +31,7 @@ from app.media.content import UntilSent, content_response
 from app.media.openapi import Responses, answer, bytes_answer, problems
 from app.media.packages import PackagedFile, open_packaged
 from app.media.room import MediaRoom
+from app.media.signed_text import signed_text
 from app.media.transfers import DOWNLOAD
 
 router = APIRouter(prefix="/v1/media", tags=["media"], responses=GUARDED)
@@ -103,24 +103,10 @@ async def _answer(request: Request, wanted: _Wanted, media: MediaRoom, until_sen
 
 
 def _signed_playlist(request: Request, file: PackagedFile) -> Response:
-    """Answer a playlist with the request's own signature at each address: it is good for all of them (`UrlSigner`).
-
-    Its length is not known before, and no part of it can be asked for: the next URL has another signature.
-    """
+    """Answer a playlist with the request's own signature at each address: it is good for all of them (`UrlSigner`)."""
     pairs = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     query = urlencode([(name, value) for name, value in pairs if name in ("expires", "sig")]).encode()
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=file.item.content_type)
-    return StreamingResponse(_with_query(file, query), 200, headers, file.item.content_type)
-
-
-async def _with_query(file: PackagedFile, query: bytes) -> AsyncIterator[bytes]:
-    rest = b""
-    async for chunk in file.chunks(0, file.item.size_bytes):
-        lines, end, rest = (rest + chunk).rpartition(b"\n")
-        yield _ADDRESS.sub(lambda found: _extended(found, query), lines) + end
-    yield _ADDRESS.sub(lambda found: _extended(found, query), rest)
+    return signed_text(request, file, lambda lines: _ADDRESS.sub(lambda found: _extended(found, query), lines))
 
 
 def _extended(found: re.Match[bytes], query: bytes) -> bytes:

@@ -29,7 +29,7 @@ class ServerSettings(Section):
     )
     origins: Names = Field((), description="Origins allowed besides our own, comma separated.")
     max_connections: int | None = Field(
-        None, ge=8, description="Connections held at a time; unset: as many as their share of the memory has room for."
+        None, ge=1, description="Connections held at a time; unset: as many as their share of the memory has room for."
     )
     max_event_streams: int = Field(
         64, ge=1, description="Answers of server-sent events at a time; one client may have a quarter of them."

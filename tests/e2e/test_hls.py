@@ -76,9 +76,20 @@ def test_the_result_is_one_item_that_tells_where_a_player_begins(film: dict[str,
         *("film.zip", "other"),
         "application/vnd.ballast.hls+zip",
     )
-    assert summary["master"] == f"/v1/media/{item['id']}/hls/master.m3u8" == item["hls"].partition("?")[0]
+    assert item["hls"].partition("?")[0] == f"/v1/media/{item['id']}/hls/master.m3u8"
     assert [(one["name"], one["segments"]) for one in summary["renditions"]] == [("180p", 2), ("90p", 2)]
     assert summary["sizeBytes"] == item["sizeBytes"]
+
+
+def test_the_summary_tells_it_with_a_signature_of_its_own(
+    server: RunningServer, client: httpx.Client, film: dict[str, Any], item: dict[str, Any]
+) -> None:
+    master = film["result"]["summary"]["master"]
+    streamed = client.get(f"/v1/jobs/{film['id']}?inline=auto").json()["result"]["summary"]["master"]
+
+    assert master.partition("?")[0] == item["hls"].partition("?")[0] == streamed.partition("?")[0]
+    for address in (master, streamed):
+        assert httpx.get(server.url + address).status_code == 200
 
 
 def test_a_player_that_has_only_the_signed_url_gets_every_file(server: RunningServer, item: dict[str, Any]) -> None:

@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.model, pytest.mark.photo]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with run_server(tmp_path_factory.mktemp("looking")) as running:
+    presets = {"IMAGE__PRESETS": "small:width=16&format=webp"}
+    with run_server(tmp_path_factory.mktemp("looking"), presets) as running:
         yield running
         eventually(lambda: left_over(running.root) == [])
 
@@ -95,6 +96,19 @@ def test_pictures_of_a_batch_become_items(client: httpx.Client) -> None:
     assert done["result"]["summary"] == {"pictures": 2, "succeeded": 2, "failed": 0, "problems": {}}
 
 
+def test_a_batch_takes_a_preset_and_a_watermark_which_is_no_picture_of_it(client: httpx.Client) -> None:
+    ids, mark = [upload(client, png(64, 48)), upload(client, png(32, 32))], upload(client, png(8, 8))
+
+    params = {"preset": "small", "width": 24, "watermark": mark}
+    answer = client.post("/v1/jobs", json={"kind": "batch", "input": ids, "params": params})
+    done = wait_for(client, answer.raise_for_status().json()["id"], "succeeded", seconds=120)
+
+    *pictures, listing = done["result"]["media"]
+    assert [line["result"]["media"] for line in lines_of(client, listing)] == [item["id"] for item in pictures]
+    assert [(item["contentType"], item["width"]) for item in pictures] == [("image/webp", 24)] * 2
+    assert (done["inputCount"], done["params"]) == (2, params)
+
+
 def test_what_cannot_work_is_refused_at_once(client: httpx.Client) -> None:
     picture = upload(client, png(64, 48))
 
@@ -102,6 +116,7 @@ def test_what_cannot_work_is_refused_at_once(client: httpx.Client) -> None:
         ("analyze", {"task": "hands"}, (415, "unsupported_media")),
         ("anonymize", {}, (415, "unsupported_media")),
         ("batch", {"task": "teeth"}, (422, "invalid_parameter")),
+        ("batch", {"preset": "teeth"}, (422, "invalid_parameter")),
     ):
         answer = client.post("/v1/jobs", json={"kind": kind, "input": picture, "params": params})
         problem_of(answer, *refusal)

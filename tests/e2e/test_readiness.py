@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.server import STOP_SECONDS, RunningServer, eventually, run_server
+from tests.samples import png
 
 OFTEN = {"STORAGE__WATCH_SECONDS": "0.1"}
 
@@ -26,6 +27,24 @@ def test_a_disk_without_room_above_its_floor_is_not_ready(tmp_path: Path) -> Non
             "the disk has no more room than its floor (BALLAST_STORAGE__FREE_FLOOR)"
         ]
         assert httpx.get(f"{server.url}/health/live").status_code == 200
+
+
+def test_while_memory_is_critical_an_item_is_answered_as_its_reference(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server, server.client() as client:
+        item = client.post("/v1/media", content=png(30, 20)).raise_for_status().json()
+    shares = {"MODERATE": "0.001", "HIGH": "0.0015", "CRITICAL": "0.002", "HYSTERESIS": "0"}
+
+    settings = {f"MEMORY__{name}_SHARE": share for name, share in shares.items()}
+    with run_server(tmp_path, settings) as server, server.client() as client:
+        reference = client.get(f"/v1/media/{item['id']}", params={"inline": "auto"})
+        is_ready = client.get("/health/ready")
+        is_ready_in_short = client.head("/health/ready")
+
+    assert item["buffer"] is not None
+    assert (reference.status_code, reference.json()["buffer"]) == (200, None)
+    assert reference.headers["ballast-memory"].startswith("predicted=0, peak=0, mode=")
+    assert is_ready.status_code == is_ready_in_short.status_code == 503
+    assert int(is_ready.headers["retry-after"]) > 0
 
 
 def test_a_quota_that_is_used_up_is_ready(tmp_path: Path) -> None:

@@ -119,3 +119,24 @@ def test_too_many_parts_are_refused(tmp_path: Path, count: int) -> None:
         names = " ".join(f"/v1/uploads/{number:032x}" for number in range(count))
 
         problem_of(client.post("/v1/uploads", headers={**TUS, "Upload-Concat": f"final;{names}"}), 400, "bad_request")
+
+
+def test_where_only_post_comes_through_a_header_says_the_method(tmp_path: Path) -> None:
+    with run_server(tmp_path) as server, server.client() as client:
+        path, other = begun(client), begun(client)
+
+        def posted(where: str, method: str, **more: str) -> httpx.Response:
+            headers = {**TUS, "X-HTTP-Method-Override": method, **{n.replace("_", "-"): v for n, v in more.items()}}
+            content = DATA if method == "PATCH" else b""
+            return client.post(where, headers=headers, content=content)
+
+        sent = posted(path, "PATCH", Content_Type=PIECE["Content-Type"], Upload_Offset="0")
+        looked = posted(path, "head")
+        ended = posted(other, "DELETE")
+        elsewhere = posted(f"/v1/media/{sent.headers['ballast-media-id']}", "DELETE")
+        stored = client.get(f"/v1/media/{sent.headers['ballast-media-id']}")
+
+    assert (sent.status_code, looked.status_code, ended.status_code) == (204, 200, 204)
+    assert looked.headers["upload-offset"] == str(len(DATA))
+    assert elsewhere.status_code == 405
+    assert stored.json()["sizeBytes"] == len(DATA)

@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageOps, ImageStat
 from PIL.PngImagePlugin import PngInfo
 
 from app.errors import InvalidMedia, InvalidParameter, TooManyPixels, UnsupportedMedia
-from app.images.conversion import CONTENT_TYPES, accepted_formats
+from app.images.conversion import CONTENT_TYPES, preferred
 from app.imaging.exif import read_texts
 from app.imaging.formats.jpeg import Jpeg
 from app.imaging.header import read_header
@@ -67,19 +67,29 @@ def _on_white(image: Image.Image) -> Image.Image:
 @pytest.mark.parametrize(
     ("accept", "found"),
     [
-        ("", ()),
-        ("*/*", ()),
-        ("image/*", ()),
-        ("image/avif,image/webp,*/*", ("avif", "webp")),
-        ("image/webp", ("webp",)),
-        ("image/webp;q=0, image/avif;q=0.5", ("avif",)),
-        ("image/webp;q=0.0", ()),
-        ("IMAGE/AVIF", ("avif",)),
-        (";;,,q=0", ()),
+        ("", None),
+        ("*/*", None),
+        ("image/*", None),
+        ("image/avif,image/webp,*/*", "avif"),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "avif"),
+        ("image/webp", "webp"),
+        ("image/webp;q=0, image/avif;q=0.5", "avif"),
+        ("image/webp;q=0.0", None),
+        ("image/avif;q=0.1, image/webp;q=1", "webp"),
+        ("image/webp;q=0.1, image/jpeg", "jpeg"),
+        ("image/png", "png"),
+        ("image/png, image/jpeg;q=0", "png"),
+        ("image/jpeg", "jpeg"),
+        ("image/png;q=0.9, image/*;q=0.8", "png"),
+        ("image/jpeg, image/png", None),
+        ("IMAGE/AVIF", "avif"),
+        ("image/avif;q=nan", "avif"),
+        ("text/html", None),
+        (";;,,q=0", None),
     ],
 )
-def test_accept_is_read_as_it_stands(accept: str, found: tuple[str, ...]) -> None:
-    assert accepted_formats(accept) == found
+def test_accept_is_read_as_it_stands(accept: str, found: str | None) -> None:
+    assert preferred(accept, ("avif", "webp", "jpeg", "png")) == found
 
 
 @pytest.mark.parametrize(
@@ -89,6 +99,8 @@ def test_accept_is_read_as_it_stands(accept: str, found: tuple[str, ...]) -> Non
         ("image/webp,*/*", False, "WEBP"),
         ("*/*", False, "JPEG"),
         ("*/*", True, "PNG"),
+        ("image/png", False, "PNG"),
+        ("image/jpeg", True, "JPEG"),
     ],
 )
 def test_auto_is_the_best_that_the_client_takes(accept: str, alpha: bool, found: str) -> None:

@@ -49,7 +49,7 @@ def test_very_long_exif_is_left_out_and_the_rest_told() -> None:
     for tag in (0x010E, 0x010F, 0x0110, 0x0131, 0x013B, 0x8298):
         exif[tag] = "x" * 60_000
 
-    told = json.loads(examined(Image.new("RGB", (10, 10)), exif.tobytes(), None))
+    told = json.loads(examined(Image.new("RGB", (10, 10)), exif.tobytes(), None, (1, False)))
 
     assert told["exif"] is None or all(len(text) <= 256 for text in told["exif"].values())
     assert told["dominantColor"] == "#000000"
@@ -58,8 +58,8 @@ def test_very_long_exif_is_left_out_and_the_rest_told() -> None:
 def test_the_colour_profile_is_told_by_its_name() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
-    told = json.loads(examined(Image.new("RGB", (10, 10)), b"", profile))
-    broken = json.loads(examined(Image.new("RGB", (10, 10)), b"", b"broken"))
+    told = json.loads(examined(Image.new("RGB", (10, 10)), b"", profile, (1, False)))
+    broken = json.loads(examined(Image.new("RGB", (10, 10)), b"", b"broken", (1, False)))
 
     assert told["profile"].startswith("sRGB")
     assert broken["profile"] is None

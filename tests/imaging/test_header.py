@@ -148,6 +148,29 @@ def test_a_second_gif_image_without_a_loop_is_noticed() -> None:
     assert read_header(data).animated
 
 
+@pytest.mark.parametrize("count", [1, 4, 150])
+@pytest.mark.parametrize("hole", [None, 0])
+def test_a_survey_counts_the_images_of_a_gif_and_finds_its_holes(count: int, hole: int | None) -> None:
+    frames = [Image.new("P", (60, 40), number + 1) for number in range(count)]
+    for number, frame in enumerate(frames):
+        frame.putpalette([number, 40, 80] * 256)
+        frame.putpixel((number % 60, 3), 0)
+    holes = {} if hole is None else {"transparency": hole}
+    data = encode(frames[0], "gif", save_all=True, append_images=frames[1:], optimize=False, disposal=2, **holes)
+    header = read_header(data)
+
+    assert header.format.survey(data, header) == (count, hole is not None)
+    cut = header.format.survey(data[:-20], header)
+    assert 1 <= cut[0] <= count
+
+
+def test_a_survey_tells_of_other_formats_what_the_header_does() -> None:
+    data = encode(Image.new("RGBA", (6, 4)), "png")
+    header = read_header(data)
+
+    assert header.format.survey(data, header) == (1, True)
+
+
 def test_a_gif_image_larger_than_its_screen_counts_in_full() -> None:
     gif = encode(Image.new("P", (300, 200)), "gif")
     lying = gif[:6] + struct.pack("<HH", 1, 1) + gif[10:]

@@ -17,6 +17,7 @@ from app.ffmpeg.abilities import Abilities, AbilityReader
 from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
+from app.images.presets import Presets
 from app.jobs.files import JobFiles
 from app.jobs.frames.pictures import PictureWorks
 from app.jobs.kind import JobKind
@@ -65,10 +66,11 @@ class Bench:
     pictures: PictureWorks = _NO_ROOM
     masks: Masks = _NO_ROOM
     files: JobFiles = _NO_ROOM
+    presets: Presets = field(default_factory=lambda: Presets({}))
 
     @property
     def means(self) -> Means:
-        return Means(self.abilities, self.governor.budget.limit_bytes, 2)
+        return Means(self.abilities, self.governor.budget.limit_bytes, 2, self.presets)
 
     @asynccontextmanager
     async def local(self, source: Source) -> AsyncIterator[Path]:

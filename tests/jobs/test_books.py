@@ -107,19 +107,20 @@ def test_what_comes_back_is_at_its_first_try_again(open_either: OpenBook) -> Non
     async def retry() -> None:
         async with open_either() as (book, steps):
             job = await add(book, webhook="https://example.com/")
-            await steps.begin(job.moved(JobState.RUNNING), 0)
+            begun = job.moved(JobState.RUNNING, started_at=4.0, attempts=1)
+            await steps.begin(begun, 0)
             await steps.take_back(job.id, 0, failed=True)
             await steps.take_back(job.id, 0, failed=False)
-            failed = job.moved(JobState.FAILED, finished_at=5.0)
+            failed = begun.moved(JobState.FAILED, finished_at=5.0)
             await steps.close(failed, ("https://example.com/", 1.0))
             assert [one.id for one in await book.finished_before(6.0, 10)] == [job.id]
             assert await book.unfinished() == []
 
-            await book.retry(failed.moved(JobState.QUEUED, run=2, finished_at=None))
+            await book.retry(failed.moved(JobState.QUEUED, run=2, started_at=None, finished_at=None))
 
             written = await steps.get(job.id, 0)
             assert (written.begun, written.failures) == (0, 0)
-            assert [one.run for one in await book.unfinished()] == [2]
+            assert [(one.run, one.attempts, one.started_at) for one in await book.unfinished()] == [(2, 1, None)]
             assert await _count(book.database, "webhook") == 0
 
     asyncio.run(retry())

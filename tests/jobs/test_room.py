@@ -260,6 +260,37 @@ async def test_a_result_waits_for_its_details_where_an_upload_would_not(tmp_path
     assert [(item.width, item.height, item.details) for item in document.result.media] == [(160, 90, "complete")]
 
 
+async def test_a_retry_that_begins_is_one_more_attempt_with_a_start_of_its_own(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=1)
+        first = await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        await opened.jobs.desk.cancel(job.id)
+
+        again = await opened.jobs.desk.retry(job.id)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (again.attempts, again.started_at) == (1, None)
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 2)
+    assert first.started_at is not None
+    assert done.started_at is not None
+    assert done.started_at > first.started_at
+
+
+async def test_a_retry_that_was_cancelled_before_it_began_is_no_attempt(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        ahead = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+        await _until(opened, ahead.id, lambda job: job.state is JobState.RUNNING)
+        job = await _submit(opened, await _picture(opened), steps=1)
+        for _ in range(2):
+            await opened.jobs.desk.cancel(job.id)
+            await opened.jobs.desk.retry(job.id)
+        await opened.jobs.desk.cancel(ahead.id)
+
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+
+
 async def test_a_paused_job_can_be_cancelled(tmp_path: Path) -> None:
     gauge = FakeGauge(limit_bytes=1 << 30)
     async with house(tmp_path, gauge) as opened:

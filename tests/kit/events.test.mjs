@@ -57,6 +57,20 @@ test('a lost connection is taken up again, with the last id and the key', async 
   assert.deepEqual(seen.slice(0, 2), [[undefined, 'Bearer k'], ['1', 'Bearer k']]);
 });
 
+test('it does not come back where nothing more will come', async () => {
+  let requests = 0;
+  await follow((_, response) => {
+    requests += 1;
+    if (requests > 1) return response.writeHead(204).end();
+    begin(response);
+    return response.end('id: 1\ndata: 1\n\n');
+  });
+
+  await stream._run(); // returns, and so does not try again
+
+  assert.equal(requests, 2);
+});
+
 test('a refusal for good ends it', async () => {
   await follow((_, response) => json(response, 401, { code: 'unauthorized' }));
   const ended = next(stream, 'ended');

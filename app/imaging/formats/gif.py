@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from app.domain.media import MediaKind, MediaType
 from app.errors import InvalidMedia
@@ -13,6 +14,7 @@ from app.imaging.picture_format import PictureFormat, PictureHeader
 _STEPS_TO_FIRST = 1024
 _STEPS_TO_SECOND = 128
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
+_GRAPHIC_CONTROL = 0xF9
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 
@@ -48,10 +50,22 @@ class Gif(PictureFormat):
             raise InvalidMedia("The GIF has no image where one is expected.")
         return PictureHeader(self, width, height, channels=4, animated=looping or images > 1, samples=1.0)
 
+    def survey(self, data: bytes | memoryview, header: PictureHeader) -> tuple[int, bool]:
+        """Count all images. A hole is a transparent colour of an image (section 23), or what the first leaves bare."""
+        frames, has_holes, whole = 0, False, (0, 0, header.width, header.height)
+        with suppress(IndexError, struct.error):  # it ends within a block: so much of it there is
+            for position in _blocks(data, len(data), len(data)):
+                if data[position] == _IMAGE:
+                    frames += 1
+                    has_holes |= frames == 1 and struct.unpack_from("<HHHH", data, position + 1) != whole
+                elif data[position + 1] == _GRAPHIC_CONTROL:
+                    has_holes |= bool(data[position + 3] & 1)
+        return max(1, frames), has_holes
 
-def _blocks(data: bytes | memoryview) -> Iterator[int]:
-    """Yield where each image and each extension begins, as far as the steps and the bytes suffice."""
-    steps, position, is_chain = _STEPS_TO_FIRST, 13 + _table_bytes(data[10]), False
+
+def _blocks(data: bytes | memoryview, steps: int = _STEPS_TO_FIRST, further: int = _STEPS_TO_SECOND) -> Iterator[int]:
+    """Yield where each image and each extension begins, as far as the steps (`further` after an image) suffice."""
+    position, is_chain = 13 + _table_bytes(data[10]), False
     while steps > 0 and position < len(data):
         byte = data[position]
         if is_chain:  # the length of a sub-block; 0 ends them
@@ -64,7 +78,7 @@ def _blocks(data: bytes | memoryview) -> Iterator[int]:
         elif byte == _IMAGE:
             yield position
             position, is_chain = position + 11 + _table_bytes(data[position + 9]), True
-            steps = _STEPS_TO_SECOND
+            steps = further
         else:
             position += 1  # padding, which Pillow skips as well
         steps -= 1

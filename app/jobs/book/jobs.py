@@ -23,7 +23,10 @@ UPDATE = f"UPDATE job SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input of a job, and what its probe said when the job was submitted."""
+    """One input of a job, and what its probe said when the job was submitted.
+
+    Behind the inputs (`Job.input_count` of them) stand the pictures that the job needs beside them.
+    """
 
     media_id: str
     probe: Probe | None
@@ -117,11 +120,11 @@ class Book:
         await self.database.write(partial(_retry, job))
 
     async def inputs(self, job_id: str) -> list[Input]:
-        """Return the inputs of a job in their order."""
+        """Return the inputs of a job in their order, and then what else it needs."""
         return await self.database.read(partial(_inputs, job_id))
 
     async def needs(self, media_id: str) -> bool:
-        """Whether a job that is not finished has this item as its input."""
+        """Whether a job that is not finished has this item as its input, or needs it beside them."""
         if not await self.database.exists():
             return False
         return await self.database.read(partial(_needs, media_id))

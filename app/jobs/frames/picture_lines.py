@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from app.errors import (
@@ -21,6 +21,7 @@ from app.errors import (
     WorkerFailed,
 )
 from app.images.conversion import CONTENT_TYPES
+from app.images.rendered import ImageFacts
 from app.images.transform import Transform
 from app.jobs.source import Source
 from app.jobs.workshop import Workshop
@@ -53,13 +54,44 @@ class PictureLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A picture that was made of another one and lies in the job's folder. Who works on several at a time keeps them in
+    the order of the inputs: that is the order of the results."""
+
+    index: int
+    source: Source
+    path: Path
+    facts: ImageFacts
+
+    async def kept(self, shop: Workshop) -> PictureLine:
+        """Make it a media item; return the line that tells of it.
+
+        Raises:
+            BallastError: there is no room to keep it.
+        """
+        index, facts = self.index, self.facts
+        stem = PurePath(self.source.item.name).stem[:80] or "picture"
+        name = f"{stem}-{index + 1}.{_SUFFIXES[facts.content_type]}"
+        media_id = await shop.keep(self.path, name, facts.content_type)
+        result = {
+            "media": media_id,
+            "contentType": facts.content_type,
+            "width": facts.width,
+            "height": facts.height,
+            "sizeBytes": facts.size_bytes,
+            **({} if facts.faces is None else {"faces": facts.faces}),
+        }
+        return PictureLine(_head(index, self.source, result=result) + b"\n", "", Tally().as_dict())
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """Has a task look at pictures."""
 
     task: type[VisionTask]
     params: Any
 
-    async def line(self, index: int, source: Source, shop: Workshop) -> PictureLine:
+    async def done(self, index: int, source: Source, shop: Workshop) -> PictureLine:
         """Return what is found in a picture.
 
         Raises:
@@ -77,33 +109,22 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Makes pictures of pictures, and keeps them."""
+    """Makes pictures of pictures."""
 
     transform: Transform
 
-    async def line(self, index: int, source: Source, shop: Workshop) -> PictureLine:
-        """Return what became of a picture: a media item.
+    async def done(self, index: int, source: Source, shop: Workshop) -> PictureLine | Made:
+        """Return what became of a picture: another one, which is to be kept, or a line with its problem.
 
         Raises:
-            BallastError: it is no problem of the picture (`OF_THE_PICTURE`), or there is no room to keep the result.
+            BallastError: it is no problem of the picture (`OF_THE_PICTURE`).
         """
         path = shop.file(f"picture-{index:06d}")
         try:
             facts = await shop.pictures.render(source, self.transform, path, shop.client)
         except OF_THE_PICTURE as error:
             return _problem(index, source, error)
-        stem = PurePath(source.item.name).stem[:80] or "picture"
-        name = f"{stem}-{index + 1}.{_SUFFIXES[facts.content_type]}"
-        media_id = await shop.keep(path, name, facts.content_type)
-        result = {
-            "media": media_id,
-            "contentType": facts.content_type,
-            "width": facts.width,
-            "height": facts.height,
-            "sizeBytes": facts.size_bytes,
-            **({} if facts.faces is None else {"faces": facts.faces}),
-        }
-        return PictureLine(_head(index, source, result=result) + b"\n", "", Tally().as_dict())
+        return Made(index, source, path, facts)
 
 
 def _problem(index: int, source: Source, error: BallastError) -> PictureLine:

@@ -69,7 +69,7 @@ class Analyze(JobKind[AnalyzeParams]):
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
         return {"task": "hands"}
 
-    def looks(self, params: AnalyzeParams) -> Sequence[TaskLook]:
+    def looks(self, params: AnalyzeParams, means: Means) -> Sequence[TaskLook]:  # noqa: ARG002
         return () if params.task is None else (chosen_task(params.task, params.model_extra or {}),)
 
     def plan(self, sources: Sequence[Source], params: AnalyzeParams, means: Means) -> Plan:

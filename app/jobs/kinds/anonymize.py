@@ -51,7 +51,7 @@ class Anonymize(JobKind[AnonymizeParams]):
     summary = "faces in a video, followed and made unrecognisable"
     params = AnonymizeParams
 
-    def looks(self, params: AnonymizeParams) -> Sequence[TaskLook]:  # noqa: ARG002
+    def looks(self, params: AnonymizeParams, means: Means) -> Sequence[TaskLook]:  # noqa: ARG002
         return (face_search(),)
 
     def plan(self, sources: Sequence[Source], params: AnonymizeParams, means: Means) -> Plan:

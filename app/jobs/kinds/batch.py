@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
@@ -12,7 +12,9 @@ from pydantic import ConfigDict, Field
 from app.domain.units import KIB, MIB
 from app.errors import InvalidParameter, UnsupportedMedia
 from app.images.params import read_transform
-from app.jobs.frames.picture_lines import Looked, PictureLine, Rendered
+from app.images.presets import Presets
+from app.images.wishes import STORING
+from app.jobs.frames.picture_lines import Looked, Made, PictureLine, Rendered
 from app.jobs.frames.task_params import chosen_task, face_search, named_as_params
 from app.jobs.kind import JobKind, TaskLook
 from app.jobs.params import JobParams
@@ -44,6 +46,10 @@ class BatchParams(JobParams):
             description="A vision task, its parameters beside this one; without it those of GET /v1/images/operations."
         ),
     ] = None
+    preset: Annotated[
+        str | None,
+        Field(description="A name from BALLAST_IMAGE__PRESETS; parameters of images beside it override it."),
+    ] = None
 
 
 class Batch(JobKind[BatchParams]):
@@ -55,14 +61,15 @@ class Batch(JobKind[BatchParams]):
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:  # noqa: ARG002
         return {"width": 640}
 
-    def looks(self, params: BatchParams) -> Sequence[TaskLook]:
-        work = _work(params)
+    def looks(self, params: BatchParams, means: Means) -> Sequence[TaskLook]:
+        work = _work(params.task, _values(params, means.presets))
         if isinstance(work, Looked):
             return ((work.task, work.params),)
         return (face_search(),) if work.transform.needs_faces else ()
 
     def plan(self, sources: Sequence[Source], params: BatchParams, means: Means) -> Plan:
-        work = _work(params)
+        values = _values(params, means.presets)
+        work, kept = _work(params.task, values), {} if params.preset is None else {"params": values}
         for source in sources:
             if not source.is_picture:
                 raise UnsupportedMedia(f"input: {source.item.id} is {source.item.content_type}, no picture.")
@@ -72,7 +79,7 @@ class Batch(JobKind[BatchParams]):
                 f"pictures-{number + 1:04d}",
                 f"pictures, part {number + 1} of {count}",
                 weight=min(_PICTURES_A_STEP, len(sources) - number * _PICTURES_A_STEP),
-                args={"first": number * _PICTURES_A_STEP},
+                args={"first": number * _PICTURES_A_STEP, **kept},
             )
             for number in range(count)
         ]
@@ -81,12 +88,14 @@ class Batch(JobKind[BatchParams]):
         if isinstance(work, Rendered):
             disk_bytes += sum(max(source.item.size_bytes, 256 * KIB) for source in sources)
         model_bytes = work.task.model_bytes if isinstance(work, Looked) else 0
-        return Plan(steps, min(means.limit_bytes, _PICTURE_BYTES + model_bytes), disk_bytes)
+        predicted_bytes = min(means.limit_bytes, _PICTURE_BYTES + model_bytes)
+        return Plan(steps, predicted_bytes, disk_bytes, needs=_needs(work))
 
     async def do(self, step: Step, params: BatchParams, shop: Workshop) -> Json:
         if step.name == "write":
             return await _write(shop)
-        work, first = _work(params), step.args["first"]
+        work = _work(params.task, step.args.get("params", params.model_extra or {}))
+        first = step.args["first"]
         chosen = list(enumerate(shop.sources))[first : first + _PICTURES_A_STEP]
         problems: Counter[str] = Counter()
         tallies = []
@@ -120,34 +129,54 @@ class Batch(JobKind[BatchParams]):
         }
 
 
-def _work(params: BatchParams) -> Looked | Rendered:
+def _values(params: BatchParams, presets: Presets) -> Mapping[str, Any]:
+    """Return the parameters of the task, or of images: those of the preset, which the others override.
+
+    What a preset says of how its answer is given (`STORING`) is nothing to a batch.
+
+    Raises:
+        InvalidParameter: there is no such preset, or a task beside it.
+    """
+    values = params.model_extra or {}
+    if params.preset is None:
+        return values
+    if params.task is not None:
+        raise InvalidParameter("preset: it stands for parameters of images; leave task out.")
+    with named_as_params():
+        applied = presets.applied({**values, "preset": params.preset})
+    return {name: value for name, value in applied.items() if name in values or name not in STORING}
+
+
+def _work(task: str | None, values: Mapping[str, Any]) -> Looked | Rendered:
     """Return what is done with each picture.
 
     Raises:
         InvalidParameter: there is no such task or parameter.
     """
-    values = params.model_extra or {}
-    if params.task is not None:
-        return Looked(*chosen_task(params.task, values))
+    if task is not None:
+        return Looked(*chosen_task(task, values))
     if not values:
         raise InvalidParameter("task: say a vision task, or what is to become of the pictures (width, format, ...).")
     with named_as_params():
-        transform = read_transform(values)
-    if transform.params("watermark") is not None:
-        raise InvalidParameter("watermark: it is not laid on the pictures of a batch.")
-    return Rendered(transform)
+        return Rendered(read_transform(values))
+
+
+def _needs(work: Looked | Rendered) -> Mapping[str, str]:
+    mark = work.transform.params("watermark") if isinstance(work, Rendered) else None
+    return {} if mark is None else {"watermark": mark.watermark}
 
 
 async def _lines(
     work: Looked | Rendered, pictures: Sequence[tuple[int, Source]], shop: Workshop
 ) -> Sequence[PictureLine]:
-    """Work on some pictures at the same time; return their lines in order."""
+    """Work on some pictures at the same time, and keep what was made in order; return their lines in order."""
     try:
         async with asyncio.TaskGroup() as tasks:
-            lines = [tasks.create_task(work.line(index, source, shop)) for index, source in pictures]
+            working = [tasks.create_task(work.done(index, source, shop)) for index, source in pictures]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-    return [line.result() for line in lines]
+    done = [one.result() for one in working]
+    return [await one.kept(shop) if isinstance(one, Made) else one for one in done]
 
 
 async def _write(shop: Workshop) -> Json:

@@ -43,7 +43,7 @@ export class EventStream extends Emitter {
     const { signal } = this._ending;
     while (!signal.aborted) {
       try {
-        await this._connect(signal);
+        if (!(await this._connect(signal))) return;
         this.emit('lost', null);
       } catch (error) {
         if (signal.aborted) return;
@@ -58,7 +58,7 @@ export class EventStream extends Emitter {
     }
   }
 
-  /** @param {AbortSignal} signal */
+  /** @param {AbortSignal} signal @returns {Promise<boolean>} false: nothing more will come (204), as EventSource has it */
   async _connect(signal) {
     /** @type {Record<string, string>} */
     const headers = { Accept: 'text/event-stream' };
@@ -66,8 +66,10 @@ export class EventStream extends Emitter {
     const response = await this._http.request('GET', this._path, { headers, signal });
     this._backoff.reset();
     this._atLeastSeconds = 0;
+    if (response.status === 204) return false;
     this.emit('open');
     if (response.body) await this._read(response.body);
+    return true;
   }
 
   /** @param {ReadableStream<Uint8Array>} body */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +14,10 @@ from PIL import Image
 
 from app.bootstrap import House
 from app.errors import InvalidParameter, UnsupportedMedia
+from app.images.presets import Presets
+from app.images.rendered import ImageFacts
+from app.images.transform import Transform
+from app.jobs.frames.pictures import PictureWorks
 from app.jobs.kinds import batch as batch_kind
 from app.jobs.kinds.batch import Batch
 from app.jobs.source import Source
@@ -69,11 +74,79 @@ async def test_each_picture_becomes_an_item_and_a_line_and_a_broken_one_a_proble
     assert lines[1]["problem"]["code"] == "invalid_media"
     results = [line["result"] for line in lines if "result" in line]
     assert [(one["width"], one["height"], one["contentType"]) for one in results] == [(32, 24, "image/webp")] * 4
-    assert sorted(one.name for one in opened.kept[:-1]) == [f"p{number}-{number + 1}.webp" for number in (0, 2, 3, 4)]
+    assert [one.name for one in opened.kept[:-1]] == [f"p{number}-{number + 1}.webp" for number in (0, 2, 3, 4)]
     for one in opened.kept[:-1]:
         with Image.open(one.path) as image:
             assert (image.format, image.size) == ("WEBP", (32, 24))
     assert summary == {"pictures": 5, "succeeded": 4, "failed": 1, "problems": {"invalid_media": 1}}
+
+
+async def test_results_are_in_the_order_of_the_inputs_whatever_is_done_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render, second_is_done = PictureWorks.render, asyncio.Event()
+
+    async def slow_at_first(
+        self: PictureWorks, source: Source, transform: Transform, path: Path, client: str
+    ) -> ImageFacts:
+        facts = await render(self, source, transform, path, client)
+        if source.item.name == "p0.png":
+            await second_is_done.wait()
+        second_is_done.set()
+        return facts
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, pictures_in(tmp_path, 2))
+        with monkeypatch.context() as patched:
+            patched.setattr(PictureWorks, "render", slow_at_first)
+            await opened.do_all(Batch(), width=32, format="webp")
+
+    assert [one.name for one in opened.kept] == ["p0-1.webp", "p1-2.webp", "batch.ndjson"]
+
+
+async def test_a_preset_stands_for_its_parameters_and_others_override_it(tmp_path: Path) -> None:
+    async with looking_bench(tmp_path) as (opened, house):
+        opened.presets = Presets({"small": "width=32&format=webp&store=true&name=x"})
+        await stored(opened, house, pictures_in(tmp_path, 1))
+        await opened.do_all(Batch(), preset="small")
+        await opened.do_all(Batch(), preset="small", width=16)
+
+    sizes = [(line["result"]["width"], line["result"]["contentType"]) for line in lines_of(opened)]
+    assert sizes == [(16, "image/webp")]
+    assert opened.plan is not None
+    assert opened.plan.steps[0].args["params"] == {"width": 16, "format": "webp"}
+
+
+async def test_a_preset_that_is_gone_when_a_step_is_done_is_still_what_was_asked_for(tmp_path: Path) -> None:
+    async with looking_bench(tmp_path) as (opened, house):
+        opened.presets = Presets({"small": "width=32&format=webp"})
+        await stored(opened, house, pictures_in(tmp_path, 1))
+        asked = Batch.params.model_validate({"preset": "small"})
+        first, last = Batch().plan(opened.sources, asked, opened.means).steps
+        opened.presets = Presets({})
+        opened.results = {first.name: await Batch().do(first, asked, opened)}
+        await Batch().do(last, asked, opened)
+
+    (line,) = lines_of(opened)
+    assert (line["result"]["width"], line["result"]["contentType"]) == (32, "image/webp")
+
+
+async def test_a_watermark_is_laid_on_every_picture(tmp_path: Path) -> None:
+    mark = tmp_path / "mark.png"
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(mark)
+
+    async with looking_bench(tmp_path) as (opened, house):
+        await stored(opened, house, [mark])
+        mark_id = opened.sources[0].item.id
+        await stored(opened, house, pictures_in(tmp_path, 2))
+        wanted = {"watermark": mark_id, "watermarkOpacity": 1, "watermarkPosition": "center", "format": "png"}
+        await opened.do_all(Batch(), **wanted)
+
+    assert opened.plan is not None
+    assert opened.plan.needs == {"watermark": mark_id}
+    for one in opened.kept[:-1]:
+        with Image.open(one.path) as image:
+            assert image.getpixel((32, 24)) == (255, 0, 0)
 
 
 @pytest.mark.photo
@@ -101,6 +174,8 @@ async def test_a_task_tells_what_it_finds_in_each_picture(tmp_path: Path) -> Non
         ({"width": -1}, "width"),
         ({"widht": 20}, "widht"),
         ({"watermark": "x"}, "watermark"),
+        ({"preset": "nothing"}, "preset"),
+        ({"preset": "nothing", "task": "hands"}, "preset"),
     ],
 )
 async def test_what_cannot_be_done_is_refused_at_submit(tmp_path: Path, wanted: dict[str, Any], name: str) -> None:
