@@ -14,7 +14,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.profiles import Profile
 
 MIN_SIDE = 16
-"""Of a picture that all of them take."""
+"""Of a picture that all of them take, but for SVT-AV1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Effort:
 class Encoder:
     """`name` is FFmpeg's, `codec` the client's. `keeps_deep`: pictures of more than 8 bits stay so (with 10): not in
     H.264, whose profile for that hardly any player knows. `worst_crf` is quality 1, `best_crf` quality 100.
-    `tag`: the four characters in MP4 that all players know."""
+    `tag`: the four characters in MP4 that all players know. `least_side`: of a picture that it takes, in pixels."""
 
     name: str
     codec: str
@@ -39,6 +39,7 @@ class Encoder:
     best_crf: int
     keeps_deep: bool
     tag: str | None = None
+    least_side: int = MIN_SIDE
 
     def crf(self, quality: int) -> int:
         """Return the constant rate factor for a quality of 1..100: linear between the worst and the best.
@@ -123,6 +124,7 @@ def _svt(preset: int, decoder_threads: int, more: str = "") -> Effort:
 _AV1_SVT = Encoder(
     name="libsvtav1",
     codec="av1",
+    least_side=64,
     efforts={
         Profile.MINIMAL: _svt(12, 1, ":pred-struct=1"),
         Profile.LOW: _svt(10, 1, ":pred-struct=1"),

@@ -8,6 +8,7 @@ from app.domain.units import KIB, MIB
 from app.errors import InvalidMedia, MemoryExceedsLimit, UnsupportedMedia
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import MAX_PIXELS, FFmpegRunner, Outcome, RunLimits, guarded_input
+from app.ffmpeg.shown import Search
 from app.memory.reservation import Reservation
 
 MAX_FRAME_BYTES = 64 * MIB
@@ -48,11 +49,11 @@ class FrameGrabber:
         self._ffmpeg = ffmpeg
         self._runner = runner
 
-    async def grab(self, video: Path, content_type: str, at_seconds: float, target: Path, holder: Reservation) -> None:
-        """Write the frame that is shown `at_seconds` to `target`, which is there and empty, as a JPEG.
+    async def grab(self, video: Path, content_type: str, search: Search, target: Path, holder: Reservation) -> None:
+        """Write the frame that is searched for to `target`, which is there and empty, as a JPEG.
 
-        It is upright and has square pixels. `target` stays empty where the video has no frame at that time. The caller
-        has reserved `frame_bytes` in `holder`: ffmpeg is held to that.
+        It is upright and has square pixels. `target` stays empty where nothing is found. The caller has reserved
+        `frame_bytes` in `holder`: ffmpeg is held to that.
 
         Raises:
             UnsupportedMedia: files of this type have no frames.
@@ -71,7 +72,7 @@ class FrameGrabber:
             reads=(video,),
             writes=(target,),
         )
-        outcome = await self._runner.run(self._ffmpeg, _arguments(video, demuxer, at_seconds, target), limits, holder)
+        outcome = await self._runner.run(self._ffmpeg, _arguments(video, demuxer, search, target), limits, holder)
         if any(sign in outcome.stderr for sign in _STARVED):
             raise MemoryExceedsLimit(
                 f"Taking a frame of this video needs more than {holder.reserved_bytes} bytes.",
@@ -80,11 +81,12 @@ class FrameGrabber:
         _check(outcome)
 
 
-def _arguments(video: Path, demuxer: str, at_seconds: float, target: Path) -> list[str]:
+def _arguments(video: Path, demuxer: str, search: Search, target: Path) -> list[str]:
     return [
         *("-hide_banner", "-nostdin", "-v", "error", "-y", "-filter_threads", "1", "-threads", "1"),
-        *("-ss", f"{at_seconds:.6f}", *guarded_input(video, demuxer)),
-        *("-map", "0:V:0", "-an", "-sn", "-dn", "-frames:v", "1", "-vf", _FILTER),
+        *(*search.options, *guarded_input(video, demuxer)),
+        *("-map", "0:V:0", "-an", "-sn", "-dn", "-frames:v", "1", "-vf", f"{search.filters},{_FILTER}"),
+        *("-fps_mode", "passthrough"),
         *("-c:v", "mjpeg", "-threads", "1", "-q:v", "1", "-pix_fmt", "yuvj420p", "-map_metadata", "-1"),
         *("-f", "image2pipe", f"file:{target.absolute()}"),
     ]

@@ -73,14 +73,16 @@ def fit(width: int, height: int, max_height: int | None) -> tuple[int, int]:
     return max(2, round(wide / 2) * 2), max(2, high // 2 * 2)
 
 
-def check_size(width: int, height: int) -> None:
-    """Refuse what encoders do not take.
+def check_size(width: int, height: int, least: int = MIN_SIDE, taker: str = "encoders") -> None:
+    """Refuse what the encoders (or `taker`, of which `least` is the `Encoder.least_side`) do not take.
 
     Raises:
         InvalidParameter: a side is too short.
     """
-    if min(width, height) < MIN_SIDE:
-        raise InvalidParameter(f"The picture would be {width}x{height}: encoders take {MIN_SIDE} pixels or more.")
+    if min(width, height) < least:
+        raise InvalidParameter(
+            f"The picture would be {width}x{height}: {taker} take {least} pixels or more on each side."
+        )
 
 
 def part_bytes(order: PartOrder, rung: Rung) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from app.domain.pressure import ModePolicy, PressureLevel
 from app.domain.priority import Priority
-from app.errors import MemoryExceedsLimit, Overloaded
+from app.errors import MemoryExceedsLimit, Overloaded, WorkerFailed
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.complaints import Starved
 from app.ffmpeg.ladder import Choice, choices, pick
@@ -193,8 +193,13 @@ class Workroom:
             {ROLE: nbytes}, owner=ROLE, priority=Priority.BATCH, client=self._client, lease=lease
         )
 
-    def _too_large(self, work: Work) -> MemoryExceedsLimit:
+    def _too_large(self, work: Work) -> MemoryExceedsLimit | WorkerFailed:
+        """Return what it is called that a work lacked memory to the last. Where there is more than it was given, that
+        is no matter of the limit: the prediction is wrong, or it only looks like a lack (an encoder that did not open).
+        """
         needed_bytes, limit_bytes = _need(work), self._budget.limit_bytes
+        if needed_bytes <= limit_bytes:
+            return WorkerFailed("ffmpeg could not do this with the memory that it should take, nor with some more.")
         return MemoryExceedsLimit(
             f"This takes more than {needed_bytes} bytes of memory, even the cheapest way; {limit_bytes} can be had.",
             neededBytes=needed_bytes,

@@ -85,7 +85,8 @@ class FFmpegWorks(Protocol):
 
     All raise Overloaded where there is no memory within a bounded time (the step is tried again later),
     MemoryExceedsLimit where it can never fit, InvalidMedia where the input is broken or the output came out short,
-    StorageFull, ProcessingTimeout (deadline or stall), WorkerFailed.
+    StorageFull, ProcessingTimeout (deadline or stall), WorkerFailed (also where it lacked memory that there was: then
+    the prediction is wrong).
     """
 
     abilities: Abilities

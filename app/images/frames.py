@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 from app.domain.media import MediaItem
 from app.domain.priority import Priority
-from app.errors import InvalidParameter, MemoryExceedsLimit, Overloaded
+from app.errors import InvalidParameter, MemoryExceedsLimit, Overloaded, UnsupportedMedia
 from app.ffmpeg.frame import FrameGrabber, frame_bytes
+from app.ffmpeg.probe import DEMUXERS
+from app.ffmpeg.shown import Search, searches
 from app.memory.budget import MemoryBudget
 from app.memory.reservation import Reservation
 from app.storage.scratch import ScratchFile
@@ -20,11 +22,6 @@ from app.storage.threads import DiskThreads
 _OWNER = "frame"
 _UNKNOWN_SIZE = (1920, 1080)
 """Taken where no probe has told the size of a video."""
-
-
-_LAST_FRAMES, _USUAL_RATE = 1.5, 25.0
-_BACK_SECONDS = (0.25, 1.0, 4.0)
-"""How far before the end the last frame may be: its own length, or more where the sound goes on for longer."""
 
 
 class VideoFrames:
@@ -50,17 +47,14 @@ class VideoFrames:
         """
         if self._grabber is None:
             raise Overloaded("Frames of videos need ffmpeg, which is not installed here.")
+        check_time(item, at_seconds)
         duration = item.details.duration_seconds
-        if duration is not None and at_seconds > duration:
-            raise _no_frame(duration)
         async with (
             self._store.local_file(item.id) as video,
             self._store.scratch.spool(_OWNER, client) as file,
         ):
-            for seconds in _looked_at(at_seconds, duration, item.details.frame_rate):
-                await self._grab(
-                    partial(self._grabber.grab, video, item.content_type, seconds, file.path), item, client
-                )
+            for search in _searches(item, at_seconds):
+                await self._grab(partial(self._grabber.grab, video, item.content_type, search, file.path), item, client)
                 if size_bytes := await self._disk.run(os.path.getsize, file.path):
                     break
             else:
@@ -85,16 +79,21 @@ class VideoFrames:
                     return
 
 
-def _looked_at(at_seconds: float, duration: float | None, frame_rate: float | None) -> Iterator[float]:
-    """Yield the times at which a frame is looked for: ffmpeg gives the first one from a time on.
+def check_time(item: MediaItem, at_seconds: float) -> None:
+    """Make sure that a video goes on until a time, as far as is known; its last frame is shown to its end.
 
-    From the last frame on there is none, though it is shown until the end: then it is looked for before that.
+    Raises:
+        InvalidParameter: it ends before.
     """
-    yield at_seconds
-    if duration is None:
-        return
-    yield max(0.0, duration - _LAST_FRAMES / (frame_rate or _USUAL_RATE))
-    yield from (at_seconds - back for back in _BACK_SECONDS if back < at_seconds)
+    duration = item.details.duration_seconds
+    if duration is not None and at_seconds > duration:
+        raise _no_frame(duration)
+
+
+def _searches(item: MediaItem, at_seconds: float) -> Sequence[Search]:
+    if item.content_type not in DEMUXERS:
+        raise UnsupportedMedia("Only videos have frames.")
+    return searches(item.content_type, at_seconds, item.details.duration_seconds)
 
 
 def _no_frame(duration: float | None) -> InvalidParameter:

@@ -17,6 +17,7 @@ from app.http.receipts import receipt_headers
 from app.http.state import client_of
 from app.images.answers import HIT_TIMING, server_timing
 from app.images.derived import DerivedImage
+from app.images.frames import check_time
 from app.images.params import openapi_parameters
 from app.images.pieces import pieces
 from app.images.room import ImagesRoom
@@ -86,6 +87,8 @@ async def read_image(request: Request, until_sent: UntilSent) -> Response:
     if found is None:
         item = await request.state.media.store.get(media_id)
         wanted.check_item(item)
+        if wanted.at_seconds is not None:
+            check_time(item, wanted.at_seconds)
     if (unchanged := room.answers.not_modified(request, media_id, wanted, effort)) is not None:
         return unchanged
     if found is None and request.method == "HEAD":

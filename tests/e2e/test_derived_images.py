@@ -271,7 +271,7 @@ def test_a_frame_of_a_video_is_shown_and_kept(client: httpx.Client) -> None:
 def test_the_last_frame_is_shown_until_the_end(client: httpx.Client) -> None:
     item = stored(client, clip("mp4"))
     path, duration = f"/v1/media/{item['id']}/image", item["durationSeconds"]
-    last = client.get(f"{path}?at={duration - 1.2 / item['frameRate']:.3f}&format=png")
+    last = client.get(f"{path}?at={duration - 0.5 / item['frameRate']:.3f}&format=png")
 
     for at in (duration, duration - 0.001):
         answer = client.get(f"{path}?at={at}&format=png")
@@ -284,6 +284,23 @@ def test_a_time_is_needed_and_must_be_in_the_video(client: httpx.Client, query: 
     media_id = stored(client, clip("webm"))["id"]
 
     assert words in problem_of(client.get(f"/v1/media/{media_id}/image{query}"), 422, "invalid_parameter")["detail"]
+
+
+def test_after_the_end_there_is_no_frame_for_any_method_or_condition(client: httpx.Client) -> None:
+    path = f"/v1/media/{stored(client, clip('mp4'))['id']}/image"
+
+    assert client.head(f"{path}?at=0.9").status_code == 200
+    assert client.head(f"{path}?at=100").status_code == 422
+    problem_of(client.get(f"{path}?at=100", headers={"If-None-Match": "*"}), 422, "invalid_parameter")
+
+
+def test_the_frame_that_has_begun_is_shown_until_the_next_one(client: httpx.Client) -> None:
+    path = f"/v1/media/{stored(client, clip('mp4'))['id']}/image?format=png"
+    first, second = (opened(client.get(f"{path}&at={at}")).tobytes() for at in (0.2, 0.24))
+
+    assert first != second
+    for at, shown in ((0.219, first), (0.239, first), (0.241, second), (0.279, second)):
+        assert opened(client.get(f"{path}&at={at}")).tobytes() == shown
 
 
 def test_a_sound_has_no_picture(client: httpx.Client) -> None:

@@ -18,6 +18,7 @@ from app.errors import (
     Overloaded,
     StorageFull,
     TooManyPixels,
+    WorkerFailed,
 )
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.runner import guarded_input
@@ -152,7 +153,7 @@ async def test_a_decoder_that_lacked_memory_is_never_a_success(governor: Governo
     for cost_bytes in (14 * MIB, 26 * MIB, 38 * MIB, 60 * MIB):
         try:
             report = await workroom(governor).run(replace(work, cost_bytes=cost_bytes, threads=0))
-        except MemoryExceedsLimit:
+        except WorkerFailed:
             assert not target.exists()
         else:
             wholes += 1
@@ -207,6 +208,21 @@ async def test_what_can_never_fit_is_refused_with_both_numbers(tmp_path: Path) -
         await workroom(governor).encode(lambda _: endless(tmp_path / "out.mp4"), Profile.HIGH)
 
     assert refused.value.extra == {"neededBytes": 144 * MIB, "limitBytes": 50 * MIB}
+
+
+@pytest.mark.parametrize("way", ["run", "encode"])
+async def test_an_encoder_that_does_not_open_is_no_matter_of_the_limit_where_there_is_memory(
+    governor: Governor, tmp_path: Path, way: str
+) -> None:
+    work = endless(tmp_path / "out.mp4")
+    work = replace(
+        work,
+        arguments=[*ENDLESS, "-c:v", "libx264", "-x264-params", "qpmin=9:qpmax=1", "-s", "3x3", *work.arguments[-1:]],
+    )
+    room = workroom(governor)
+
+    with pytest.raises(WorkerFailed):
+        await (room.run(work) if way == "run" else room.encode(lambda _: work, Profile.HIGH))
 
 
 async def test_what_does_not_fit_now_is_tried_later(governor: Governor, tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ CONTENT_TYPES = {
     ".flv": "video/x-flv",
     ".ts": "video/mp2t",
     ".mpg": "video/mpeg",
+    ".wmv": "video/x-ms-asf",
+    ".ogv": "video/ogg",
     ".m4a": "audio/mp4",
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",

@@ -133,8 +133,9 @@ def _check_codecs(params: TranscodeParams, source: Source, means: Means) -> None
 
 def _look(params: TranscodeParams, source: Source, abilities: Abilities) -> Look:
     width, height = fit(source.video.width, source.video.height, params.max_height)
-    check_size(width, height)
-    return Look(encoder_for(params.picture_codec, abilities), width, height, params.quality)
+    encoder = encoder_for(params.picture_codec, abilities)
+    check_size(width, height, encoder.least_side, f"encoders of {encoder.codec}")
+    return Look(encoder, width, height, params.quality)
 
 
 def _encodes_sound(params: TranscodeParams, source: Source) -> bool:

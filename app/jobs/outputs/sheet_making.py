@@ -11,6 +11,7 @@ from app.ffmpeg.predictor import picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.sheets import Cue, Grid, grid_of
+from app.ffmpeg.shown import shown_each
 from app.ffmpeg.stills import StillFormat, most_still_bytes, still_bytes
 from app.ffmpeg.works import Expectation, Work
 from app.jobs.outputs.still_taking import Look, look_of, pattern
@@ -102,13 +103,14 @@ class Sprite:
         demuxer = DEMUXERS[source.item.content_type]
         skip = ("-skip_frame", "nokey") if only_keyframes else ()
         filters = (
-            f"fps=fps=1000/{round(self.step * 1000)}:round=up:start_time=0,{self.grid.scale()},"
+            f"{shown_each(self.step)},{self.grid.scale()},"
             f"tpad=stop={self.count}:stop_mode=clone,trim=end_frame={self.count},{self.grid.tile()}"
         )
         return Work(
             arguments=[
                 *("-filter_threads", "1", "-threads", "1", *skip, *guarded_input(path, demuxer)),
-                *("-map", "0:V:0", "-an", "-sn", "-dn", "-vf", filters, "-frames:v", str(self.sheets)),
+                *("-map", "0:V:0", "-an", "-sn", "-dn", "-vf", filters, "-fps_mode", "passthrough"),
+                *("-frames:v", str(self.sheets)),
                 *(*self.format.arguments(), "-f", "image2", "-start_number", "1"),
                 f"file:{pattern(folder, self.format)}",
             ],

@@ -11,6 +11,7 @@ from app.errors import InvalidMedia
 from app.ffmpeg.predictor import picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.shown import ROUNDING_SECONDS, searches, shown_each
 from app.ffmpeg.stills import StillFormat, most_still_bytes, still_bytes
 from app.ffmpeg.works import Work
 from app.jobs.frames.moments import Moments
@@ -59,28 +60,28 @@ class StillTaker:
         self.peak_bytes = 0
 
     async def seek(self, at: float, target: Path) -> None:
-        """Take the picture that is shown at a time, give or take half a frame.
+        """Take the picture that is shown at a time.
 
         Raises:
             InvalidMedia: there is none, not even before.
             BallastError: see `FFmpegWorks`.
         """
-        half = 0.5 / (self._source.video.frame_rate or 25.0)
-        if not await self._seek(at - half, target):
-            # The video ends before, or its last picture is shown for long: take the one that is shown then.
-            times = await self._shop.ffmpeg.timestamps(self._path, self._source.item.content_type)
-            place = bisect_right(times, at)
-            if not place or not await self._seek(times[place - 1] - 0.001, target):
+        content_type = self._source.item.content_type
+        if not await self._seek(at, target):
+            # Nothing was found by the way that is usual: the list of the frames tells which is shown then.
+            times = await self._shop.ffmpeg.timestamps(self._path, content_type)
+            place = bisect_right(times, at + ROUNDING_SECONDS)
+            if not place or not await self._seek(times[place - 1], target):
                 raise InvalidMedia(f"The video has no picture at {at:g} seconds.")
 
     async def sweep(self, moments: Moments, folder: Path) -> None:
         """Take pictures at regular times in one pass; those at the very end are looked for by themselves."""
         assert moments.step is not None
-        start, count = moments.times[0], len(moments.times)
-        rate = f"fps=fps=1000/{round(moments.step * 1000)}:round=up:start_time={start:.3f}"
+        count = len(moments.times)
+        filters = f"{shown_each(moments.step, moments.times[0])},{self._look.filters()}"
         arguments = [
-            *self._input(0.0),
-            *("-vf", f"{rate},{self._look.filters()}", "-frames:v", str(count)),
+            *self._input(()),
+            *("-vf", filters, "-fps_mode", "passthrough", "-frames:v", str(count)),
             *(*self._look.format.arguments(), "-f", "image2", "-start_number", "1"),
             *(f"file:{pattern(folder, self._look.format)}",),
         ]
@@ -93,19 +94,22 @@ class StillTaker:
                 await self.seek(at, target)
 
     async def _seek(self, at: float, target: Path) -> bool:
-        arguments = [
-            *(*self._input(max(0.0, at)), "-vf", self._look.filters(), "-frames:v", "1"),
-            *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target}"),
-        ]
-        report = await self._shop.ffmpeg.run(self._work(arguments, target, 0.0))
-        self.peak_bytes = max(self.peak_bytes, report.peak_bytes)
-        return (await self._shop.files.run(target.stat)).st_size > 0
+        for search in searches(self._source.item.content_type, at, self._source.duration_seconds):
+            arguments = [
+                *(*self._input(search.options), "-vf", f"{search.filters},{self._look.filters()}"),
+                *("-fps_mode", "passthrough", "-frames:v", "1"),
+                *(*self._look.format.arguments(), "-f", "image2pipe", f"file:{target}"),
+            ]
+            report = await self._shop.ffmpeg.run(self._work(arguments, target, 0.0))
+            self.peak_bytes = max(self.peak_bytes, report.peak_bytes)
+            if (await self._shop.files.run(target.stat)).st_size:
+                return True
+        return False
 
-    def _input(self, start: float) -> Sequence[str]:
-        seek = ("-ss", f"{start:.6f}") if start > 0 else ()
+    def _input(self, options: Sequence[str]) -> Sequence[str]:
         demuxer = DEMUXERS[self._source.item.content_type]
         return (
-            *("-filter_threads", "1", "-threads", "1", *seek, *guarded_input(self._path, demuxer)),
+            *("-filter_threads", "1", "-threads", "1", *options, *guarded_input(self._path, demuxer)),
             *("-map", "0:V:0", "-an", "-sn", "-dn"),
         )
 

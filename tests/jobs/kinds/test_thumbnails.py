@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,18 @@ def frame_of(picture: Path | Image.Image, box: tuple[int, int, int, int] | None 
     return round((int(str(centre)) - 16) / 2)
 
 
+def slow_frame(picture: Path | Image.Image, box: tuple[int, int, int, int] | None = None) -> int:
+    """Return the number of the frame that a picture of `slow` shows, modulo 40."""
+    return round(frame_of(picture, box) * 2 / 5)
+
+
+async def shown(at: Bench, moments: Iterable[float]) -> list[int]:
+    """Return the numbers of the frames that a video shows: of each time, the last frame that has begun."""
+    source = at.sources[0]
+    frames = await at.ffmpeg.timestamps(at.folder.parent / source.item.id, source.item.content_type)
+    return [max(0, bisect_right(frames, moment + 0.0005) - 1) % 40 for moment in moments]
+
+
 def pictures(at: Bench) -> list[Kept]:
     return [one for one in at.kept if re.search(r"-\d\d-\d\d-\d\d\.\d{3}\.", one.name)]
 
@@ -53,6 +67,80 @@ async def test_pictures_at_given_times_show_the_frames_of_then_and_are_named_so(
     assert {one.content_type for one in at.kept} == {f"image/{wanted}"}
     assert (summary["width"], summary["height"]) == (80, 45)
     assert [one["atSeconds"] for one in summary["pictures"]] == [3.0, 0.0, 1.2]
+
+
+async def slow(folder: Path, *, rate: str, seconds: float, extension: str = "mp4") -> Bench:
+    """A video of few frames a second, with sound; each is 5 brighter than the one before, as `slow_frame` reads it."""
+    lossless = ("-c:v", "libx264", "-qp", "0", "-bf", "2") if extension != "avi" else ("-c:v", "ffv1")
+    source = f"color=c=gray:s=160x90:r={rate}:d={seconds},format=gray,geq=lum='16+5*mod(N,40)'"
+    sound = ("-f", "lavfi", "-i", f"sine=d={seconds}")
+    return await bench(
+        folder, make(folder / f"a.{extension}", "-f", "lavfi", "-i", source, *sound, "-pix_fmt", "yuv420p", *lossless)
+    )
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv", "avi"])
+@pytest.mark.parametrize("params", [{"count": 3}, {"interval": 0.55}])
+async def test_in_one_pass_each_picture_shows_the_very_frame_of_its_time(
+    tmp_path: Path, extension: str, params: dict[str, Any]
+) -> None:
+    at = await slow(tmp_path, rate="10", seconds=4, extension=extension)
+
+    summary = await at.do_all(Thumbnails(), **params)
+
+    assert at.plan is not None
+    assert [step.name for step in at.plan.steps] == ["pictures"]
+    times = [one["atSeconds"] for one in summary["pictures"]]
+    assert [slow_frame(one.path) for one in pictures(at)] == await shown(at, times)
+
+
+async def test_three_pictures_of_four_seconds_are_three(tmp_path: Path) -> None:
+    at = await slow(tmp_path, rate="10", seconds=4)
+
+    await at.do_all(Thumbnails(), count=3)
+
+    assert [slow_frame(one.path) for one in pictures(at)] == [6, 19, 33]
+
+
+async def test_an_interval_finer_than_a_millisecond_does_not_drift(tmp_path: Path) -> None:
+    at = await slow(tmp_path, rate="10", seconds=4)
+
+    summary = await at.do_all(Thumbnails(), interval=0.0125, width=16)
+
+    times = [one["atSeconds"] for one in summary["pictures"]]
+    assert len(times) == 320
+    assert [slow_frame(one.path) for one in pictures(at)] == await shown(at, times)
+
+
+async def test_tiles_on_several_sheets_show_the_frames_of_their_cues(tmp_path: Path) -> None:
+    at = await slow(tmp_path, rate="25", seconds=4)
+
+    summary = await at.do_all(Thumbnails(), interval=0.016, sprite=True, width=16)
+
+    sheets = [one for one in at.kept if "-sprite-" in one.name]
+    assert len(sheets) == len(summary["sprite"]["sheets"]) == 3
+    track = next(one for one in at.kept if one.content_type == "text/vtt").path.read_text()
+    cues = re.findall(r"(\d\d\.\d{3}) --> \S+\n\.\./([^/]+)/content#xywh=(\d+),(\d+),(\d+),(\d+)\n", track)
+    opened = {}
+    for name, one in zip(summary["sprite"]["sheets"], sheets, strict=True):
+        with Image.open(one.path) as image:
+            opened[name] = image.copy()
+    for start, sheet, *box in cues:
+        x, y, width, height = map(int, box)
+        found = slow_frame(opened[sheet].copy(), (x, y, x + width, y + height))
+        assert [found] == await shown(at, [float(start)])
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv", "avi", "ts", "flv"])
+async def test_a_time_shows_the_frame_that_has_begun_by_then_and_not_the_nearest(
+    tmp_path: Path, extension: str
+) -> None:
+    at = await slow(tmp_path, rate="1", seconds=4, extension=extension)
+    times = [0.0, 0.02, 0.9, 1.5, 1.9, 2.5, 3.7, 3.999]
+
+    await at.do_all(Thumbnails(), at=times)
+
+    assert [slow_frame(one.path) for one in pictures(at)] == await shown(at, times)
 
 
 @pytest.mark.parametrize("count", [2, 8], ids=["by seeking", "in one pass"])
@@ -171,8 +259,8 @@ async def test_each_cue_of_the_track_names_the_tile_that_is_shown_then(tmp_path:
     with Image.open(next(one for one in at.kept if "sprite-1" in one.name).path) as image:
         image.load()
         boxes = [tuple(map(int, cue[3:])) for cue in cues]
-        shown = [frame_of(image.copy(), (x, y, x + width, y + height)) for x, y, width, height in boxes]
-    assert shown == pytest.approx([10 * number for number in range(10)], abs=1)
+        found = [frame_of(image.copy(), (x, y, x + width, y + height)) for x, y, width, height in boxes]
+    assert found == pytest.approx([10 * number for number in range(10)], abs=1)
 
 
 @pytest.mark.parametrize(

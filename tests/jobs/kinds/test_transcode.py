@@ -250,3 +250,21 @@ async def test_a_cancelled_job_leaves_no_process_and_no_part(tmp_path: Path) -> 
     assert it.governor.present == set()
     assert [path.name for path in it.folder.iterdir()] == []
     it.governor.budget.check_empty()
+
+
+@pytest.mark.parametrize(
+    ("size", "params"), [("320x180", {"maxHeight": 63}), ("320x48", {}), ("48x320", {})], ids=["asked", "low", "narrow"]
+)
+async def test_what_is_too_small_for_av1_is_refused_before_anything_is_done(
+    tmp_path: Path, size: str, params: dict[str, Any]
+) -> None:
+    at = await bench(
+        tmp_path, make(tmp_path / "a.mp4", "-f", "lavfi", "-i", f"testsrc2=s={size}:d=0.2", "-pix_fmt", "yuv420p")
+    )
+    if "libsvtav1" not in at.abilities.encoders:
+        pytest.skip("only SVT-AV1 has that limit")
+
+    with pytest.raises(InvalidParameter, match="av1 take 64 pixels or more"):
+        await at.do_all(Transcode(), videoCodec="av1", **params)
+
+    assert at.results == {}
