@@ -71,6 +71,18 @@ async def test_frames_are_exact_in_every_container_and_rate(tmp_path: Path, exte
     assert numbers(it.kept[0].path) == numbers(source)[first:last]
 
 
+@pytest.mark.parametrize("start", [0.0, 1.5])
+async def test_an_flv_of_several_key_frames_is_read_from_its_beginning(tmp_path: Path, start: float) -> None:
+    source = numbered(tmp_path / "in.flv", 4, "-g", "30", "-sc_threshold", "0", "-c:a", "aac")
+    began = times(source)[0]
+    expected = [number for number, time in enumerate(times(source)) if start <= time - began + 0.0005 < start + 1]
+
+    _, path, _ = await clipped(tmp_path, source, segments=segments((start, start + 1)))
+
+    assert numbers(path) == pytest.approx(expected, abs=1)
+    assert len(numbers(path)) == 30
+
+
 async def test_frames_of_variable_rate_keep_their_times(tmp_path: Path) -> None:
     irregular = ("-vf", "setpts='(N+0.3*mod(N,3))/30/TB'", "-fps_mode", "passthrough", "-enc_time_base", "1:90000")
     source = numbered(tmp_path / "in.mp4", 4, *irregular)
