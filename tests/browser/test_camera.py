@@ -123,3 +123,19 @@ def test_leaving_a_video_file_leaves_no_blob_url(server: RunningServer, visit: V
 
     visitor.until("window.blobUrls.size === 0")
     assert held == 1
+
+
+def test_what_is_found_last_is_said_though_nothing_comes_after_it(server: RunningServer, visit: Visit) -> None:
+    visitor = visit(server, "camera")
+
+    visitor.page.evaluate("""async () => {
+      const { Findings } = await import('/static/js/ui/findings.js');
+      window.said = [];
+      const findings = new Findings((text) => window.said.push(text));
+      for (const label of ['Pointing_Up', 'Victory', 'Thumb_Up']) {
+        findings.show([{ landmarks: [], gesture: { label, score: 1 } }]);
+      }
+    }""")
+
+    visitor.until("() => window.said.length === 2")
+    assert visitor.page.evaluate("window.said") == ["Pointing Up", "Thumb Up"]

@@ -30,7 +30,7 @@ BINARY, PING, CONTINUATION = 2, 9, 0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     settings = {
-        "MEMORY__LIMIT": "300M", "MEMORY__WAIT_SECONDS": "25", "VISION__WORKERS": "1", "SERVER__MAX_CONNECTIONS": "40",
+        "MEMORY__LIMIT": "300M", "MEMORY__WAIT_SECONDS": "55", "VISION__WORKERS": "1", "SERVER__MAX_CONNECTIONS": "40",
         "SERVER__PROBE_PORT": "0", "SERVER__DRAIN_SECONDS": "2",
     }  # fmt: skip
     with run_server(tmp_path_factory.mktemp("attacks"), settings) as server:
@@ -83,7 +83,7 @@ def frame(opcode: int, data: bytes, *, last: bool = True) -> bytes:
 
 async def post_all(server: RunningServer, pictures: list[bytes]) -> list[int]:
     limits = httpx.Limits(max_connections=len(pictures))
-    async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
         answers = await asyncio.gather(*(client.post("/v1/vision/hands?cache=false", content=one) for one in pictures))
     return [answer.status_code for answer in answers]
 

@@ -9,8 +9,11 @@ export class Findings {
   /** @param {(text: string) => void} announce */
   constructor(announce) {
     this._announce = announce;
-    this._spokenAt = 0;
+    this._spokenAt = -Infinity;
     this._spoken = '';
+    this._words = '';
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this._later = undefined;
     this.element = h('ul', { class: 'findings' });
   }
 
@@ -32,18 +35,27 @@ export class Findings {
   }
 
   clear() {
+    clearTimeout(this._later);
+    this._later = undefined;
     this.element.replaceChildren();
     this.stale = false;
   }
 
-  /** Say a gesture when it changes. @param {import('../kit/types.js').Detection[]} detections */
+  /** Say a gesture when it changes, if not at once then when it has been quiet. @param {import('../kit/types.js').Detection[]} detections */
   _speak(detections) {
-    const words = detections.map(({ gesture }) => gesture?.label ?? '').filter((label) => label && label !== 'None').map(spoken).join(', ');
-    const now = performance.now();
-    if (words === this._spoken || now - this._spokenAt < QUIET_SECONDS * 1000) return;
-    this._spoken = words;
-    this._spokenAt = now;
-    if (words) this._announce(words);
+    this._words = detections.map(({ gesture }) => gesture?.label ?? '').filter((label) => label && label !== 'None').map(spoken).join(', ');
+    const left = this._spokenAt + QUIET_SECONDS * 1000 - performance.now();
+    if (left <= 0) this._say();
+    else this._later ??= setTimeout(() => this._say(), left);
+  }
+
+  _say() {
+    clearTimeout(this._later);
+    this._later = undefined;
+    if (this._words === this._spoken) return;
+    this._spoken = this._words;
+    this._spokenAt = performance.now();
+    if (this._words) this._announce(this._words);
   }
 }
 
