@@ -101,16 +101,18 @@ class Conversion:
 def preferred(accept: str, names: Sequence[str]) -> str | None:
     """Return which of these formats `auto` answers by an Accept header (RFC 9110, section 12.5.1).
 
-    The one of the highest weight, of equal ones the first in `names`; None: JPEG or PNG, whichever suits the picture.
+    The one of the highest weight, of equal ones the first in `names`; None: JPEG or PNG, whichever suits the picture,
+    where both are taken.
     For AVIF and WebP wildcards do not count: who sends `*/*` has not said that it knows them.
     """
     weights = _weights(accept)
     any_image = weights.get("image/*", weights.get("*/*", 0.0 if weights else 1.0))
     plain = {name: weights.get(CONTENT_TYPES[name], any_image) for name in ("jpeg", "png")}
-    if len(set(plain.values())) == 1 or not weights:
+    if min(plain.values()) > 0 or not any(plain.values()):
         plain = {"": max(plain.values())}
     found = {name: weights.get(CONTENT_TYPES[name], 0.0) for name in _NEGOTIATED} | plain
-    allowed = [name for name in (*names, "") if found.get(name, 0.0) > 0]
+    choices = (*names, "") if "jpeg" in names else names
+    allowed = [name for name in choices if found.get(name, 0.0) > 0]
     return max(allowed, key=found.__getitem__, default="") or None
 
 

@@ -24,7 +24,7 @@ from app.imaging.picture_format import PictureHeader
 from app.media.pictures import Picture
 from app.memory.cache import CacheKey
 
-_NAME = hashlib.sha256(f"info, {__version__}".encode()).hexdigest()
+_NAME = hashlib.sha256(f"info 2, {__version__}".encode()).hexdigest()
 _MAX_BYTES = 64 * KIB
 _LOCATION = "GPSInfo"
 

@@ -57,7 +57,9 @@ def signed_text(request: Request, reader: MediaReader, rewrite: Rewrite, chunk_b
         "Content-Disposition": content_disposition(item.content_type, item.name),
     }
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=item.content_type)
+        response = Response(headers=headers, media_type=item.content_type)
+        del response.headers["content-length"]  # nobody knows it before the text is signed
+        return response
     return StreamingResponse(_rewritten(reader, rewrite, chunk_bytes), 200, headers, item.content_type)
 
 

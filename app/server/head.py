@@ -148,7 +148,7 @@ def _finish(reader: _Reader) -> Head:
                     raise BadHead(400, "Transfer-Encoding is read where it is chunked, and nothing else.")
                 head.is_chunked = True
             case b"content-type":
-                head.is_json = b"json" in value.lower()
+                head.is_json = head.is_json or b"json" in value.lower()
             case b"expect":
                 head.expects_continue = value.strip().lower() == b"100-continue"
             case b"upgrade":

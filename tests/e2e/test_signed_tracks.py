@@ -79,5 +79,6 @@ def test_with_a_key_the_track_is_as_it_is_stored(server: RunningServer, track: d
     assert stored.text == re.sub(r"\?expires=\d+&sig=[\w-]+", "", signed.text)
     assert "etag" not in signed.headers
     head = httpx.head(server.url + track["url"])
+    assert "content-length" not in head.headers
     assert (head.status_code, head.headers["cache-control"]) == (200, "private, no-cache")
     problem_of(httpx.get(server.url + path), 401, "unauthorized")

@@ -80,7 +80,7 @@ def _on_white(image: Image.Image) -> Image.Image:
         ("image/png", "png"),
         ("image/png, image/jpeg;q=0", "png"),
         ("image/jpeg", "jpeg"),
-        ("image/png;q=0.9, image/*;q=0.8", "png"),
+        ("image/png;q=0.9, image/*;q=0.8", None),
         ("image/jpeg, image/png", None),
         ("IMAGE/AVIF", "avif"),
         ("image/avif;q=nan", "avif"),
@@ -90,6 +90,11 @@ def _on_white(image: Image.Image) -> Image.Image:
 )
 def test_accept_is_read_as_it_stands(accept: str, found: str | None) -> None:
     assert preferred(accept, ("avif", "webp", "jpeg", "png")) == found
+
+
+def test_what_is_to_be_lossless_is_a_format_that_can_be() -> None:
+    assert preferred("image/avif;q=0.5, */*", ("avif", "webp")) == "avif"
+    assert preferred("*/*", ("avif", "webp")) is None
 
 
 @pytest.mark.parametrize(

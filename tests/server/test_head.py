@@ -119,3 +119,9 @@ def test_as_many_fields_as_are_allowed_are_read() -> None:
 def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
     with suppress(BadHead):
         assert parse_head(data + b"\r\n\r\n").method
+
+
+def test_a_body_is_json_if_any_of_its_types_says_so() -> None:
+    types = b"Content-Type: application/json\r\nContent-Type: x/y\r\n"
+
+    assert parse_head(b"POST / HTTP/1.1\r\nHost: x\r\n" + types + b"Content-Length: 2\r\n\r\n").is_json
