@@ -17,7 +17,7 @@ SOURCE = "images"
 """Its name in the cache."""
 
 _VERSION = f"{__version__}, results 2, Pillow {version('pillow')}"
-"""What else the bytes of a result depend on: after an upgrade they are made anew. `results` is counted up where the same
+"""What else the bytes of a result depend on: after an upgrade they are made anew. `results` is counted up where equal
 parameters give other bytes."""
 
 _TAG_CHARACTERS = 32
