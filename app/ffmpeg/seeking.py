@@ -8,8 +8,8 @@ _WITHOUT_INDEX = frozenset({"mpegts", "mpeg", "flv", "asf", "ogg"})
 """They are not sought in exactly: decoding begins at the first key frame after where the reading begins."""
 
 _FROM_BEGINNING = frozenset({"flv"})
-"""FFmpeg looks at the end of such a file for its duration, and then often knows no other place in it: a seek ends at the
-last key frame. So it is read from its beginning."""
+"""FFmpeg looks at the end of such a file for its duration, and then often knows no other place in it: a seek ends at
+the last key frame. So it is read from its beginning."""
 
 _LEAD_SECONDS = 10.0
 """Of such a file: longer than key frames are apart, but for rare ones, of which too few frames are found out."""
