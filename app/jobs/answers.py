@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,6 +13,8 @@ from app.errors import BallastError
 from app.jobs.desk import Desk
 from app.jobs.job import Job
 from app.jobs.keeping import Keeper
+from app.jobs.kind import JobKind
+from app.jobs.params import JobParams
 from app.jobs.schema import JobResultSchema, JobSchema, job_schema
 from app.jobs.states import JobState
 from app.jobs.tickets import Tickets
@@ -35,13 +37,18 @@ class JobAnswers:
     """Describes jobs."""
 
     def __init__(
-        self, desk: Desk, tickets: Tickets, keeper: Keeper, handed: tuple[Delivery, Links], lifecycle: Lifecycle
+        self,
+        records: tuple[Desk, Tickets, Keeper],
+        delivery: Delivery,
+        links: Links,
+        kinds: Mapping[str, JobKind[JobParams]],
+        lifecycle: Lifecycle,
     ) -> None:
-        """`handed`: what hands out items, and URLs."""
-        self._desk = desk
-        self._tickets = tickets
-        self._keeper = keeper
-        self._delivery, self._links = handed
+        """`records`: what is known of jobs, of their changes, and of their results."""
+        self._desk, self._tickets, self._keeper = records
+        self._delivery = delivery
+        self._links = links
+        self._kinds = kinds
         self._lifecycle = lifecycle
 
     async def describe(self, job: Job) -> JobSchema:
@@ -56,7 +63,8 @@ class JobAnswers:
     def _summary(self, job: Job) -> dict[str, Any]:
         """Return its summary. Where a player begins is signed here: what is in the book outlives every signature."""
         summary = dict(job.summary or {})
-        if job.kind == "hls":
+        kind = self._kinds.get(job.kind)  # none: that of a later version, on another machine
+        if kind is not None and kind.is_streamed:
             summary["master"] = self._links.stream(summary["master"])
         return summary
 

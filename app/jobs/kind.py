@@ -32,6 +32,9 @@ class JobKind(ABC, Generic[P]):
     goes_on_without: ClassVar[bool] = False
     """Whether pictures among its inputs may be missing (`source.absent` stands for one)."""
 
+    is_streamed: ClassVar[bool] = False
+    """Whether it makes a package for players; `summary["master"]` is the address at which they begin."""
+
     params: type[P]
     """Its parameters (a subclass sets this to its model)."""
 

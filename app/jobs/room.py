@@ -15,6 +15,7 @@ from app.core import Core
 from app.http.audience import Audience
 from app.images.room import ImagesRoom
 from app.jobs.answers import JobAnswers
+from app.jobs.book.jobs import Book
 from app.jobs.book.library import Library, is_shared, open_library
 from app.jobs.cluster.dispatch import ClusterDispatch
 from app.jobs.cluster.member import Cluster, ClusterParts
@@ -42,6 +43,7 @@ from app.jobs.submission import SubmissionParts, Submissions
 from app.jobs.tickets import Tickets
 from app.jobs.webhooks.sender import Webhooks
 from app.media.room import MediaRoom
+from app.media.streams import Streams
 from app.media.transfers import Transfers
 from app.memory.cpus import available_cpus
 from app.memory.reclaim import ReclaimPriority
@@ -112,11 +114,11 @@ async def open_jobs(
     engine = EngineRoom(make_child, (book, tickets, steps, slots), counters, settings.jobs.idle_seconds)
     dispatch, shared = _dispatch(library, tickets, folders, endings)
     desk = Desk(book, tickets, endings, engine, folders, keeper, dispatch)
-    answers = JobAnswers(desk, tickets, keeper, (media.delivery, media.links), core.lifecycle)
+    answers = JobAnswers((desk, tickets, keeper), media.delivery, media.links, every, core.lifecycle)
     webhooks = Webhooks(library.hooks, book, settings.jobs, partial(_document, answers), (tickets, counters))
     await core.disk.run(make_folder, root / "engine", False)
     store.guard(book.needs)
-    media.streams.follow(partial(book.made_from, "hls"))
+    _have_played(media.streams, book, every)
     watched = ClusterParts(tickets, slots, folders, engine, desk, endings, counters, tuple(every), governor)
     works: list[Work] = [Retention(book, desk, settings.jobs.keep_seconds).run, webhooks.run]
     works += await _go_on(library, shared, watched)
@@ -163,6 +165,13 @@ async def _go_on(library: Library, shared: ClusterDispatch | None, parts: Cluste
 
         return [go_on]
     return [Cluster((library.book, library.shared), shared, parts).run]
+
+
+def _have_played(streams: Streams, book: Book, kinds: Mapping[str, JobKind[JobParams]]) -> None:
+    """Have what jobs made for players played below what they made it from."""
+    for name, kind in kinds.items():
+        if kind.is_streamed:
+            streams.follow(partial(book.made_from, name))
 
 
 def _done_elsewhere(_look: object) -> None:

@@ -205,8 +205,11 @@ async def read_content(
             return RedirectResponse(link, 307, {"Cache-Control": "no-store"})
         admitted_bytes = await until_sent.enter_async_context(media.transfers.admit(DOWNLOAD, client))
     reader = await until_sent.enter_async_context(media.store.reader(media_id))
-    track = signed_track(request, reader, media.signer, admitted_bytes // 4)
-    response = track or content_response(request, reader, admitted_bytes // 2)
+    response: Response
+    if media.signer is not None and is_signed_track(reader.item, request.scope.get(EXPIRES_KEY)):
+        response = signed_track(request, reader, media.signer, admitted_bytes // 4)
+    else:
+        response = content_response(request, reader, admitted_bytes // 2)
     response.headers.update(receipt_headers(media.transfers.receipt(admitted_bytes)))
     return response
 

@@ -29,19 +29,13 @@ Rewrite = Callable[[bytes], bytes]
 
 
 def is_signed_track(item: MediaItem, expires_at: int | None) -> bool:
-    """Whether an item is a WebVTT track that is asked for with a signed URL (`expires_at`: when that ends)."""
+    """Whether an item is a WebVTT track that is asked for with a signed URL (`expires_at`: when that ends; or None)."""
     return expires_at is not None and item.content_type == _WEBVTT
 
 
-def signed_track(request: Request, reader: MediaReader, signer: UrlSigner | None, chunk_bytes: int) -> Response | None:
-    """Answer a WebVTT track whose cues name stored pictures; each is good for as long as the request's own URL.
-
-    None: the request has no signed URL, or this is no track.
-    """
-    expires_at: int | None = request.scope.get(EXPIRES_KEY)
-    if signer is None or expires_at is None or not is_signed_track(reader.item, expires_at):
-        return None
-    sign = partial(_signed_sheet, signer, expires_at)
+def signed_track(request: Request, reader: MediaReader, signer: UrlSigner, chunk_bytes: int) -> Response:
+    """Answer a track (`is_signed_track`) whose cues name stored pictures; each is good as long as the request's URL."""
+    sign = partial(_signed_sheet, signer, request.scope[EXPIRES_KEY])
     return signed_text(request, reader, lambda lines: _SHEET.sub(sign, lines), chunk_bytes)
 
 

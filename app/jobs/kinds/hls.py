@@ -43,6 +43,7 @@ class HlsParams(JobParams):
 class Hls(JobKind[HlsParams]):
     name: ClassVar[str] = "hls"
     summary: ClassVar[str] = "Playlists and segments for players, in several sizes (HTTP Live Streaming)."
+    is_streamed = True
     params = HlsParams
 
     def plan(self, sources: Sequence[Source], params: HlsParams, means: Means) -> Plan:
