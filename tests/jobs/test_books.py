@@ -37,17 +37,33 @@ def test_what_was_entered_is_read_back_whole_by_the_next_run(open_either: OpenBo
     asyncio.run(write_and_read())
 
 
-def test_a_key_is_unique_per_client(open_either: OpenBook) -> None:
+def test_no_more_wait_than_may_however_many_are_entered_at_once(open_either: OpenBook) -> None:
+    async def enter() -> None:
+        async with open_either() as (book, _):
+            adding = (book.add(new_job(idempotency_key=f"k{number}"), [], STEPS, 3) for number in range(8))
+            found = await asyncio.gather(*adding, return_exceptions=True)
+            known = await book.add(new_job(idempotency_key="k0"), [], STEPS, 3)
+            page = await book.page(10, None, None, None)
+
+            assert sorted(type(one).__name__ for one in found) == ["QueueFull"] * 5 + ["tuple"] * 3
+            assert len(page.jobs) == 3
+            assert not known[1]
+
+    asyncio.run(enter())
+
+
+def test_a_key_is_that_of_one_job_whoever_sends_it(open_either: OpenBook) -> None:
     async def enter() -> None:
         async with open_either() as (book, _):
             first = await add(book, idempotency_key="k")
             again = await add(book, idempotency_key="k")
-            other = await add(book, idempotency_key="k", client="another")
+            of_another = await add(book, idempotency_key="k", client="another")
+            other = await add(book, idempotency_key="l")
 
-            assert again == first
+            assert again == of_another == first
             assert other.id != first.id
-            assert await book.with_key("client", "k") == first
-            assert await book.with_key("nobody", "k") is None
+            assert await book.with_key("k") == first
+            assert await book.with_key("m") is None
 
     asyncio.run(enter())
 

@@ -425,6 +425,17 @@ async def test_no_more_wait_than_may(tmp_path: Path) -> None:
             await _submit(opened, media_id)
 
 
+async def test_no_more_wait_than_may_however_many_come_at_once(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False, max_queued=2) as opened:
+        media_id = await _picture(opened)
+
+        found = await asyncio.gather(*(_submit(opened, media_id) for _ in range(8)), return_exceptions=True)
+
+        assert sum(isinstance(one, Job) for one in found) == 2
+        assert sum(isinstance(one, QueueFull) for one in found) == 6
+        assert opened.jobs.folders.count == 2
+
+
 async def test_an_idle_jobs_child_goes_when_its_memory_is_wanted(tmp_path: Path) -> None:
     async with house(tmp_path) as opened:
         job = await _submit(opened, await _picture(opened))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.errors import InvalidParameter, NotFound, StorageUnavailable
+from app.errors import InvalidParameter, NotFound, QueueFull, StorageUnavailable
 from app.jobs.cluster import database as cluster_database
 from app.jobs.cluster.book import Demand
 from app.jobs.cluster.tables import LEASE_SECONDS
@@ -70,6 +70,18 @@ def test_one_key_that_two_submit_at_once_makes_one_job(postgres_server: Postgres
 
             assert len({job.id for job, _ in entered}) == 10
             assert sum(is_new for _, is_new in entered) == 10
+
+    asyncio.run(submit())
+
+
+def test_no_more_wait_than_may_where_two_machines_enter_jobs_at_once(postgres_server: Postgres) -> None:
+    async def submit() -> None:
+        async with members(postgres_server.new_url(), True, True) as found:
+            adding = [one.book.add(new_job(), [], [], 5) for _ in range(10) for one in found]
+            entered = await asyncio.gather(*adding, return_exceptions=True)
+
+            assert sum(isinstance(one, QueueFull) for one in entered) == 15
+            assert len((await found[0].book.page(20, None, None, None)).jobs) == 5
 
     asyncio.run(submit())
 
