@@ -37,6 +37,21 @@ def test_what_was_entered_is_read_back_whole_by_the_next_run(open_either: OpenBo
     asyncio.run(write_and_read())
 
 
+def test_of_two_retries_at_once_one_is_a_conflict(open_either: OpenBook) -> None:
+    async def try_again() -> None:
+        async with open_either() as (book, _):
+            job = await add(book)
+            await book.save(job.moved(JobState.CANCELLED))
+            again = (await book.get(job.id)).moved(JobState.QUEUED, run=2)
+
+            found = await asyncio.gather(book.retry(again), book.retry(again), return_exceptions=True)
+
+            assert sorted(type(one).__name__ for one in found) == ["Conflict", "NoneType"]
+            assert (await book.get(job.id)).run == 2
+
+    asyncio.run(try_again())
+
+
 def test_no_more_wait_than_may_however_many_are_entered_at_once(open_either: OpenBook) -> None:
     async def enter() -> None:
         async with open_either() as (book, _):

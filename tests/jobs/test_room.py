@@ -11,8 +11,9 @@ import pytest
 
 from app.bootstrap import House, open_house
 from app.domain.media import MediaDetails
-from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
+from app.errors import Conflict, NotFound, QueueFull, StorageFull, StorageUnavailable
 from app.jobs.book.steps import StepBook, WrittenStep
+from app.jobs.endings import Endings
 from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
@@ -274,6 +275,51 @@ async def test_a_retry_that_begins_is_one_more_attempt_with_a_start_of_its_own(t
     assert first.started_at is not None
     assert done.started_at is not None
     assert done.started_at > first.started_at
+
+
+async def test_of_two_retries_at_once_one_is_a_conflict_and_a_cancellation_ends_the_other(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        desk = opened.jobs.desk
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+        await desk.cancel(job.id)
+
+        found = await asyncio.gather(desk.retry(job.id), desk.retry(job.id), return_exceptions=True)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        cancelled = await desk.cancel(job.id)
+        async with asyncio.timeout(30):
+            while opened.jobs.slots.taken:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+
+    assert sorted(type(one).__name__ for one in found) == ["Conflict", "Job"]
+    assert (cancelled.state, cancelled.run) == (JobState.CANCELLED, 2)
+
+
+async def test_a_job_whose_end_is_being_written_down_cannot_be_tried_again_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, go_on = asyncio.Event(), asyncio.Event()
+    tidy = Endings._tidy
+
+    async def slow(self: Endings, job: Job, **how: bool) -> None:
+        ending.set()
+        await go_on.wait()
+        await tidy(self, job, **how)
+
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Endings, "_tidy", slow)
+            cancelling = asyncio.create_task(opened.jobs.desk.cancel(job.id))
+            await ending.wait()
+            with pytest.raises(Conflict):
+                await opened.jobs.desk.retry(job.id)
+            go_on.set()
+            await cancelling
+
+        await opened.jobs.desk.retry(job.id)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert done.state is JobState.SUCCEEDED
 
 
 async def test_a_retry_that_was_cancelled_before_it_began_is_no_attempt(tmp_path: Path) -> None:

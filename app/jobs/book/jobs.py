@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.errors import InvalidParameter, NotFound, QueueFull
+from app.errors import Conflict, InvalidParameter, NotFound, QueueFull
 from app.ffmpeg.probe import Probe
 from app.jobs.book.tables import JOB_COLUMNS, decode, decode_probe, dumps, encode, encode_probe
 from app.jobs.book.transactions import Connection, Transactions
@@ -117,9 +117,10 @@ class Book:
         await self.database.write(partial(save, job))
 
     async def retry(self, job: Job) -> None:
-        """Write down that a job begins again; how often its steps were begun counts anew.
+        """Write down that a job begins again, as its next run; how often its steps were begun counts anew.
 
         Raises:
+            Conflict: somebody else was quicker.
             NotFound: it is not there any more.
         """
         await self.database.write(partial(_retry, job))
@@ -214,6 +215,10 @@ def _select(where: str, values: Sequence[object], connection: Connection) -> lis
 
 
 def _retry(job: Job, connection: Connection) -> None:
+    connection.execute(TURN)
+    last = _find(job.id, connection)
+    if last is not None and not (last.state.is_finished and last.run < job.run):
+        raise Conflict(f"The job is {last.state.value}: it has just been tried again.")
     save(job, connection)
     connection.execute("UPDATE step SET begun = 0, failures = 0 WHERE job = ?", (job.id,))
     connection.execute("DELETE FROM webhook WHERE job = ?", (job.id,))
