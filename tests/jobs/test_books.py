@@ -179,17 +179,18 @@ def test_webhooks_are_given_when_they_are_due(open_either: OpenBook) -> None:
             job = await add(book)
             hooks = HookBook(book.database)
             await steps.close(job.moved(JobState.CANCELLED), ("https://example.com/", 100.0))
-            assert await hooks.due(99.0) == []
-            assert await hooks.next_at() == 100.0
+            assert await hooks.due(99.0, 9) == []
+            assert await hooks.next_at(99.0) == 100.0
+            assert await hooks.next_at(100.0) is None
 
-            (hook,) = await hooks.due(101.0)
+            (hook,) = await hooks.due(101.0, 9)
             assert (hook.job_id, hook.url, hook.since, hook.tries) == (job.id, "https://example.com/", 100.0, 0)
             await hooks.put_off(hook, 200.0)
-            assert await hooks.due(150.0) == []
-            (again,) = await hooks.due(201.0)
+            assert await hooks.due(150.0, 9) == []
+            (again,) = await hooks.due(201.0, 9)
             assert again.tries == 1
             await hooks.done(again)
-            assert await hooks.next_at() is None
+            assert await hooks.next_at(0.0) is None
 
     asyncio.run(ask())
 

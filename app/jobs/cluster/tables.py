@@ -21,7 +21,7 @@ NAME = "ballast"
 FINISHED_STATES = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
 
 LEASE_SECONDS = 300
-"""For how long webhooks are one instance's to send: longer than 20 of them take that are not answered."""
+"""For how long webhooks are one instance's to send: longer than they wait in its lanes (`webhooks.lanes`)."""
 
 SCHEMA = f"""
 CREATE SCHEMA IF NOT EXISTS {NAME};

@@ -137,7 +137,7 @@ def test_who_lost_a_job_writes_nothing_of_it(postgres_server: Postgres) -> None:
             assert await other.book.get(job.id) == taken
             written = await other.steps.get(job.id, 0)
             assert (written.begun, written.is_done) == (0, False)
-            assert await other.hooks.next_at() is None
+            assert await other.hooks.next_at(0.0) is None
 
     asyncio.run(write_late())
 
@@ -211,10 +211,10 @@ def test_a_webhook_is_given_to_one_at_a_time_however_late_it_is(postgres_server:
             await one.steps.close(job.moved(JobState.CANCELLED), ("https://example.com/", 100.0))
             now = time.time()
 
-            given = [await member.hooks.due(now) for member in (one, two)]
+            given = [await member.hooks.due(now, 20) for member in (one, two)]
 
             assert [len(hooks) for hooks in given] == [1, 0]
-            assert len(await two.hooks.due(now + LEASE_SECONDS + 60.0)) == 1
+            assert len(await two.hooks.due(now + LEASE_SECONDS + 60.0, 20)) == 1
 
     asyncio.run(send())
 
