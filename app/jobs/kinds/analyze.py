@@ -89,7 +89,9 @@ class Analyze(JobKind[AnalyzeParams]):
         steps.append(Step("write", "writing the result", weight=1.0))
         predicted_bytes = _predicted(source, looking, threads)
         check_fits(predicted_bytes, means.limit_bytes)
-        return Plan(steps, predicted_bytes, _disk(source, looking))
+        part = sampling.segment_seconds if looking is not None else _SIGNAL_SECONDS
+        chunk_seconds = min(part, sampling.end - sampling.start)
+        return Plan(steps, predicted_bytes, _disk(source, looking), chunk_seconds=chunk_seconds)
 
     async def do(self, step: Step, params: AnalyzeParams, shop: Workshop) -> Json:
         kind = step.name.partition("-")[0]
