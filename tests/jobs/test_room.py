@@ -81,6 +81,31 @@ async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_go
     assert done.state is JobState.SUCCEEDED
 
 
+async def test_a_job_is_paused_while_its_ffmpeg_stands_still_and_running_when_that_goes_on(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield clip()
+
+    gauge = FakeGauge(limit_bytes=1 << 30)
+    async with house(tmp_path, gauge) as opened:
+        video = await opened.media.uploads.receive(chunks(), "a.mp4", None)
+        form = OrderForm.model_validate({"kind": "repack", "input": video.id, "params": {"rate": 0.2}})
+        job = await opened.jobs.submissions.submit(form, "client")
+        await _until(opened, job.id, lambda _: _holds(opened, "ffmpeg"))
+
+        gauge.share = 0.92
+        paused = await _until(opened, job.id, lambda job: job.state is JobState.PAUSED)
+        listed = await opened.jobs.desk.page(10, None, JobState.PAUSED, None)
+        taken = opened.jobs.slots.taken
+        gauge.share = 0.1
+        going_on = await _until(opened, job.id, lambda job: job.state is not JobState.PAUSED)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (paused.step, taken) == ("paused: memory is critical", 1)
+    assert [one.id for one in listed.jobs] == [job.id]
+    assert (going_on.state, going_on.step) == (JobState.RUNNING, "copying")
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+
+
 async def test_the_child_leaves_for_who_lacks_its_memory_and_the_step_at_work_goes_on(tmp_path: Path) -> None:
     async with house(tmp_path) as opened:
         job = await _submit(opened, await _picture(opened), steps=3, stepSeconds=1.5)
@@ -214,7 +239,11 @@ async def test_the_entry_of_the_child_is_what_it_holds(tmp_path: Path) -> None:
 
 
 def _holds_a_child(opened: House) -> bool:
-    return any(one.owner == "jobs" for one in opened.core.governor.budget.statistics().holders)
+    return _holds(opened, "jobs")
+
+
+def _holds(opened: House, owner: str) -> bool:
+    return any(one.owner == owner for one in opened.core.governor.budget.statistics().holders)
 
 
 def _begun(folder: Path, job: Job) -> list[int]:
