@@ -36,7 +36,8 @@ from app.settings import JobsSettings
 logger = logging.getLogger("ballast.jobs")
 
 _MOST_BEGINNINGS = 30
-"""How often a step is begun without an end that was written down: the service, or its child, died each time."""
+"""How often a step is begun without an end that was written down: the service died each time. So many, because hardly
+ever the step is to blame: heavy work is done in children, whose deaths count as `JobsSettings.tries` (docs/jobs.md)."""
 
 _PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """How long a job waits for memory before its step is tried again, by how often it has waited."""
@@ -135,6 +136,10 @@ class Steps:
             async with asyncio.timeout(self._settings.step_seconds):
                 result = await self._work(ticket, job, place, written)
             await self._parts.folders.measure(job.id)
+        except asyncio.CancelledError:  # the service stops in order, or nobody is there any more who has asked
+            with suppress(BallastError):
+                await self._parts.steps.take_back(ticket.id, place, failed=False)
+            raise
         except (Exception, TimeoutError) as error:
             return await self._put_off(ticket, place, written, step_problem(error))
         finally:

@@ -421,16 +421,38 @@ async def test_an_unexpected_error_is_tried_again_and_then_named(tmp_path: Path)
 async def test_a_step_in_which_the_service_died_too_often_is_poison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with house(tmp_path) as opened:
-        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
-        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+    async def die(*_: object, **__: object) -> None:
+        """Write nothing down."""
 
-    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 1)
+    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(StepBook, "take_back", die)
+        async with house(tmp_path) as opened:
+            job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+            await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        async with house(tmp_path) as opened:
+            again = await _until(opened, job.id, lambda job: job.attempts == 2)
     async with house(tmp_path) as opened:
         failed = await _until(opened, job.id, lambda job: job.state.is_finished)
 
+    assert again.state is JobState.RUNNING
     assert failed.error is not None
-    assert "ended 1 times while it was counting part 1 of 1" in str(failed.error["detail"])
+    assert "ended 2 times while it was counting part 1 of 1" in str(failed.error["detail"])
+
+
+async def test_a_service_that_is_stopped_in_order_makes_no_step_poison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 1)
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=3)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+    async with house(tmp_path) as opened:
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+    assert _begun(tmp_path, job) == [0, 0]
 
 
 async def test_a_step_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
