@@ -17,8 +17,8 @@ class Dispatch(Protocol):
         """Return how many jobs wait to be begun."""
         ...
 
-    async def promise(self, job: Job) -> None:
-        """A job is about to be written into the book.
+    async def promise(self, job: Job, beside_bytes: int) -> None:
+        """A job is about to be written into the book; `beside_bytes`: what copies of its inputs take for a while.
 
         Raises:
             StorageFull: there is no room for the files that it will need.
@@ -53,8 +53,8 @@ class Alone:
     async def queued(self) -> int:
         return self._tickets.queued
 
-    async def promise(self, job: Job) -> None:
-        await self._folders.promise(job.id, job.disk_bytes)
+    async def promise(self, job: Job, beside_bytes: int) -> None:
+        await self._folders.promise(job.id, job.disk_bytes, beside_bytes)
 
     async def withdraw(self, job_id: str) -> None:
         await self._folders.remove(job_id)

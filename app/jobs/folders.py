@@ -43,14 +43,15 @@ class Folders:
         """The bytes in all of them, when they were last measured."""
         return sum(promise.written_bytes for promise in self._promises.values())
 
-    async def promise(self, job_id: str, size_bytes: int) -> None:
-        """Reserve what the files of a job will take.
+    async def promise(self, job_id: str, size_bytes: int, beside_bytes: int = 0) -> None:
+        """Reserve what the files of a job will take; that there is room for `beside_bytes` more is only looked for.
 
         Raises:
             StorageFull: there is no room for them.
         """
         promise = self._space.open("")
-        await promise.promise(size_bytes)
+        await promise.promise(size_bytes + beside_bytes)
+        promise.give_back(beside_bytes)
         self._promises[job_id] = promise
 
     async def restore(self, job_id: str, size_bytes: int) -> None:

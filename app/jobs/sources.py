@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from app.domain.media import MediaItem, MediaKind
@@ -16,13 +16,25 @@ from app.settings import VideoSettings
 from app.storage import ids
 from app.storage.store import MediaStore
 
+_MOST_KEPT = 256
+"""Probes of items in a store elsewhere that are kept in memory, some 500 bytes each."""
+
 
 class SourceFinder:
-    """Finds the inputs of a job."""
+    """Finds the inputs of a job.
 
-    def __init__(self, store: MediaStore, settings: VideoSettings) -> None:
+    To be probed, an item of a store elsewhere (S3) is copied to the local disk as a whole. So what its probe said is
+    kept: here, for who asks what a job would take before it is submitted, and in the book, with each job.
+    """
+
+    def __init__(
+        self, store: MediaStore, settings: VideoSettings, probe_of: Callable[[str], Awaitable[Probe | None]]
+    ) -> None:
+        """`probe_of` returns what the book knows of an item (`Book.probe_of`)."""
         self._store = store
         self._settings = settings
+        self._probe_of = probe_of
+        self._kept: dict[str, Probe] = {}
 
     async def find(
         self, kind: JobKind[JobParams], media_ids: Sequence[str], works: FFmpegWorks, pins: ExitStack
@@ -61,8 +73,7 @@ class SourceFinder:
             raise UnsupportedMedia(f"input: {media_id} is neither a picture, nor a video, nor sound.")
         if item.kind is MediaKind.IMAGE:
             return Source(item)
-        async with self._store.local_file(media_id) as path:
-            probe = await works.probe(path, item.content_type)
+        probe = await self._probed(item, works)
         self._check(item, probe)
         return Source(item, probe)
 
@@ -83,6 +94,25 @@ class SourceFinder:
                 raise _unusable(name, "the media item of this id is not a picture that can be used.")
             found.append(Source(item))
         return found
+
+    def copied_bytes(self, sources: Sequence[Source]) -> int:
+        """Return what the local copy of one input takes while a step works on it: of the largest, none where all are on
+        this machine. Pictures are not copied."""
+        copied = (one for one in sources if not one.is_picture and self._store.local_path(one.item) is None)
+        return max((one.item.size_bytes for one in copied), default=0)
+
+    async def _probed(self, item: MediaItem, works: FFmpegWorks) -> Probe:
+        is_elsewhere = self._store.local_path(item) is None
+        known = (self._kept.get(item.id) or await self._probe_of(item.id)) if is_elsewhere else None
+        if known is not None:
+            return known
+        async with self._store.local_file(item.id) as path:
+            probe = await works.probe(path, item.content_type)
+        if is_elsewhere:
+            self._kept[item.id] = probe
+            if len(self._kept) > _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return probe
 
     def _check(self, item: MediaItem, probe: Probe) -> None:
         most, seconds, video = self._settings, probe.duration_seconds, probe.video

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound
 from app.ffmpeg.abilities import Abilities
@@ -152,7 +152,8 @@ class Submissions:
 
     def _foreseen(self, kind: JobKind[JobParams], source: Source, means: Means) -> Plan | BallastError:
         try:
-            return self._planned(kind, [source], read_params(kind, kind.usual([source])), means)
+            plan = self._planned(kind, [source], read_params(kind, kind.usual([source])), means)
+            return replace(plan, disk_bytes=plan.disk_bytes + self._parts.finder.copied_bytes([source]))
         except BallastError as error:
             return error
 
@@ -174,7 +175,7 @@ class Submissions:
             idempotency_key=form.idempotency_key,
             memory=JobMemory(plan.predicted_bytes, 0, plan.profile),
         )
-        await self._dispatch.promise(job)
+        await self._dispatch.promise(job, self._parts.finder.copied_bytes(sources))
         try:
             inputs = [Input(source.item.id, source.probe) for source in sources]
             entered = await finish(self._write(job, inputs, plan))

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from app.bootstrap import House, open_house
-from app.errors import BallastError, Conflict, InvalidMedia, InvalidParameter, PayloadTooLarge, TooManyPixels
+from app.errors import (
+    BallastError,
+    Conflict,
+    InvalidMedia,
+    InvalidParameter,
+    PayloadTooLarge,
+    StorageFull,
+    TooManyPixels,
+)
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
+from app.jobs.plan import Plan
 from app.settings import Settings
+from app.storage.store import MediaStore
 from tests.e2e.jobs import clip
 from tests.ffmpeg.clips import make
 from tests.memory.gauges import FakeGauge
@@ -118,3 +128,56 @@ async def test_a_video_of_a_thousand_frames_a_second_is_refused_at_submit(tmp_pa
 
         with pytest.raises(InvalidMedia, match="1000 frames a second; a job takes at most 240"):
             await opened.jobs.submissions.submit(form, "client")
+
+
+@pytest.fixture
+def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have items be elsewhere, as in an object store; give the ids of those that are copied, each time."""
+    made: list[str] = []
+    local_file = MediaStore.local_file
+
+    def counted(self: MediaStore, media_id: str) -> AbstractAsyncContextManager[Path]:
+        made.append(media_id)
+        return local_file(self, media_id)
+
+    monkeypatch.setattr("app.storage.backends.local.LocalStore.local_path", lambda *_: None)
+    monkeypatch.setattr(MediaStore, "local_file", counted)
+    return made
+
+
+async def test_an_item_of_a_store_elsewhere_is_copied_for_its_probe_once(tmp_path: Path, copies: list[str]) -> None:
+    async with house(tmp_path) as opened:
+        video, jobs = await _store(opened, clip(), "a.mp4"), opened.jobs.submissions
+        copies.clear()
+        form = OrderForm.model_validate({"kind": "transcode", "input": video})
+        for _ in range(2):
+            await jobs.predict(list(jobs.kinds.values()), video, "client")
+            await jobs.submit(form, "client")
+    async with house(tmp_path) as opened:  # the book knows it
+        (plan,) = await opened.jobs.submissions.predict([jobs.kind("transcode")], video, "client")
+
+    assert copies == [video]
+    assert isinstance(plan, Plan)
+
+
+async def test_there_must_be_room_for_the_copy_of_an_item_elsewhere_too(tmp_path: Path, copies: list[str]) -> None:
+    form: dict[str, object] = {"kind": "audio"}
+    async with house(tmp_path) as opened:
+        video, jobs = await _store(opened, clip(), "a.mp4"), opened.jobs.submissions
+        (plan,) = await jobs.predict([jobs.kind("audio")], video, "client")
+        job = await jobs.submit(OrderForm.model_validate({**form, "input": video}), "client")
+        reserved_bytes = opened.core.store.usage().reserved_bytes
+
+    assert isinstance(plan, Plan)
+    assert plan.disk_bytes == job.disk_bytes + len(clip())
+    assert reserved_bytes == job.disk_bytes
+    assert copies
+
+
+async def test_a_job_whose_inputs_copy_has_no_room_is_refused_and_nothing_stays_reserved(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        folders, usage = opened.jobs.folders, opened.core.store.usage
+        with pytest.raises(StorageFull):
+            await folders.promise("j1", 1000, 1 << 60)
+
+        assert usage().reserved_bytes == 0

@@ -129,6 +129,12 @@ class Book:
         """Return the inputs of a job in their order, and then what else it needs."""
         return await self.database.read(partial(_inputs, job_id))
 
+    async def probe_of(self, media_id: str) -> Probe | None:
+        """Return what the probe of an item said when another job was submitted; None: there was none."""
+        if not await self.database.exists():
+            return None
+        return await self.database.read(partial(_probe_of, media_id))
+
     async def needs(self, media_id: str) -> bool:
         """Whether a job that is not finished has this item as its input, or needs it beside them."""
         if not await self.database.exists():
@@ -227,6 +233,12 @@ def _retry(job: Job, connection: Connection) -> None:
 def _inputs(job_id: str, connection: Connection) -> list[Input]:
     rows = connection.execute("SELECT media_id, probe FROM input WHERE job = ? ORDER BY place", (job_id,))
     return [Input(media_id, decode_probe(probe)) for media_id, probe in rows]
+
+
+def _probe_of(media_id: str, connection: Connection) -> Probe | None:
+    query = "SELECT probe FROM input WHERE media_id = ? AND probe IS NOT NULL LIMIT 1"
+    row = connection.execute(query, (media_id,)).fetchone()
+    return None if row is None else decode_probe(row[0])
 
 
 def _needs(media_id: str, connection: Connection) -> bool:

@@ -46,10 +46,10 @@ class ClusterDispatch:
     async def queued(self) -> int:
         return await self._cluster.queued()
 
-    async def promise(self, job: Job) -> None:
+    async def promise(self, job: Job, beside_bytes: int) -> None:
         """See that this machine would have the room; whoever takes the job promises it on its own disk."""
         if self._cluster.instance.works:
-            await self._folders.promise(job.id, job.disk_bytes)
+            await self._folders.promise(job.id, job.disk_bytes, beside_bytes)
             await self._folders.remove(job.id)
 
     async def withdraw(self, job_id: str) -> None:
