@@ -89,6 +89,7 @@ class Clip(JobKind[ClipParams]):
             lambda rung: max(max(part_bytes(order, rung) for order in orders), sound.SOUND_BYTES),
             means,
             _disk_bytes(params, used, look),
+            max(lengths),
         )
 
     async def do(self, step: Step, params: ClipParams, shop: Workshop) -> Json:

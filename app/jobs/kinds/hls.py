@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar
@@ -73,7 +74,8 @@ class Hls(JobKind[HlsParams]):
         whole = [_order(source, Path("/"), Span(0, seconds, 1), look) for look in looks]
         disk_bytes = 3 * sum(video_bytes(look, seconds, source.video.frame_rate) for look in looks)
         disk_bytes += 2 * sound_bytes(seconds)
-        return planned(steps, lambda rung: max(part_bytes(one, Rung(rung.profile)) for one in whole), means, disk_bytes)
+        chunk_seconds = min(seconds, _part_seconds(seconds, params))
+        return planned(steps, partial(_most_bytes, whole), means, disk_bytes, chunk_seconds)
 
     async def do(self, step: Step, params: HlsParams, shop: Workshop) -> Json:
         if step.name == "package":
@@ -105,6 +107,10 @@ def _looks(source: Source, params: HlsParams, abilities: Abilities) -> list[Look
     for width, height in sizes:
         check_size(width, height)
     return [Look(encoder, *size, params.quality) for size in sorted(sizes, reverse=True)]
+
+
+def _most_bytes(whole: Sequence[PartOrder], rung: Rung) -> int:
+    return max(part_bytes(one, Rung(rung.profile)) for one in whole)
 
 
 def _part_count(seconds: float, params: HlsParams) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,7 +78,7 @@ class Transcode(JobKind[TranscodeParams]):
         if params.picture_codec == "copy":
             work = _copying(params, source, Path("/"), Path("/"), 0)
             steps = [Step("copy", "copying the pictures", seconds / 50 + 0.1)]
-            return planned(steps, lambda _: work.cost_bytes, means, work.file_bytes)
+            return replace(planned(steps, lambda _: work.cost_bytes, means, work.file_bytes), profile=None, ways=())
         look = _look(params, source, means.abilities)
         count = chunk_count(seconds, None if params.chunked == "auto" else params.chunked)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]
@@ -89,7 +90,8 @@ class Transcode(JobKind[TranscodeParams]):
             steps.append(Step("sound", "encoding the sound", seconds / 50 + 0.1))
         steps.append(Step("join", "joining the parts", seconds / 100 + 0.1))
         whole = _order(params, source, Path("/"), Span(0, seconds, 1), look)
-        return planned(steps, lambda rung: part_bytes(whole, rung), means, 2 * _file_bytes(params, source, look))
+        disk_bytes = 2 * _file_bytes(params, source, look)
+        return planned(steps, lambda rung: part_bytes(whole, rung), means, disk_bytes, seconds / count)
 
     async def do(self, step: Step, params: TranscodeParams, shop: Workshop) -> Json:
         """See `JobKind.do`."""
