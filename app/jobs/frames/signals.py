@@ -16,6 +16,7 @@ from app.domain.units import MIB
 from app.ffmpeg.predictor import decode_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import Window
 from app.ffmpeg.works import Expectation, Work
 from app.jobs.frames.sampling import is_deep
 
@@ -76,19 +77,22 @@ def signals_work(
     `files` are where the filters write, by key (`KEYS`).
     """
     seek = max(0.0, span[0] - _LEAD_SECONDS)
+    window = Window(content_type, seek, span[1])
     branches = _branches(wanted, files)
     splits = "".join(f"[b{number}]" for number in range(len(branches)))
-    graph = [f"[0:V:0]split={len(branches) + 1}{splits}[all]"] if branches else []
+    split = ",".join([*window.pictures, f"split={len(branches) + 1}{splits}[all]"])
+    graph = [f"[0:V:0]{split}"] if branches else []
     graph += [f"[b{number}]{branch},nullsink" for number, branch in enumerate(branches)]
     outputs = ["-map", "[all]"] if branches else []
     if "silence" in wanted:
-        graph.append(f"[0:a:0]silencedetect=n=-50dB:d={_FOUND_SECONDS},{_told('ametadata', 'silence', files)}[sound]")
+        detect = f"silencedetect=n=-50dB:d={_FOUND_SECONDS}"
+        graph.append(f"[0:a:0]{','.join([*window.sound, detect, _told('ametadata', 'silence', files)])}[sound]")
         outputs += ["-map", "[sound]"]
     expect = Expectation(seconds=span[1] - seek, seconds_slack=max(1.0, 0.02 * (span[1] - seek)))
     return Work(
         arguments=[
             *("-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"),
-            *("-ss", f"{seek:.6f}", "-t", f"{span[1] - seek:.6f}"),
+            *window.options,
             *guarded_input(path, DEMUXERS[content_type]),
             *("-filter_complex", ";".join(graph), *outputs, "-fps_mode", "passthrough", "-f", "null", "-"),
         ],
