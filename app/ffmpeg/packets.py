@@ -96,7 +96,8 @@ class _Collector:
         self._delay = 0.0
         self._times, self._keyframes = array("d"), array("d")
         self._places = array("L")
-        self._packets = 0
+        self._packets = self._hidden = 0
+        self._is_decodable = False
         self._early: list[float] = []
         self._start = 0.0
         self._rest = b""
@@ -117,21 +118,23 @@ class _Collector:
         shift = self._start
         times = array("d", (round(time - shift, 6) for time in self._times)) if shift else self._times
         keyframes = array("d", (round(time - shift, 6) for time in self._keyframes))
-        return PacketTimes(times, keyframes, self._places)
+        return PacketTimes(times, keyframes, self._places, self._hidden)
 
     def _take(self, words: list[bytes]) -> None:
         if words[0] == b"format":
             self._start = _number(words[1:]) or 0.0
         elif words[0] == b"packet" and len(words) >= 4:
             time = self._time(words)
-            if time is None or b"D" in words[3]:  # discarded: before the beginning of an edit
+            self._is_decodable = self._is_decodable or b"K" in words[3]
+            if time is None or not self._is_decodable:  # nothing can be made of what comes before the first key frame
+                return
+            if b"D" in words[3]:  # discarded: before the beginning of an edit, though what is shown may depend on it
+                self._hidden += 1
                 return
             if b"K" in words[3]:
                 shown = _number(words[1:2])
                 self._keyframes.append(time if shown is None else shown)
                 self._places.append(self._packets)
-            elif not self._keyframes:  # nothing can be made of what comes before the first
-                return
             self._packets += 1
             if len(self._early) < _REORDERED:
                 heappush(self._early, time)

@@ -166,14 +166,8 @@ def frames_work(
 
 def frames_bytes(video: VideoStream, size: tuple[int, int], threads: int) -> int:
     """Return the predicted peak of such a run."""
-    picture = picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))
+    picture = picture_bytes(video.coded_width, video.coded_height, deep=video.is_deep)
     return decode_bytes(picture, threads) + 4 * size[0] * size[1] * 3
-
-
-def is_deep(video: VideoStream) -> bool:
-    """Whether its samples have more than 8 bits (names such as yuv420p10le)."""
-    name = video.pixel_format or ""
-    return any(mark in name for mark in ("10", "12", "14", "16"))
 
 
 def _slack(chosen: Sequence[object]) -> int:

@@ -21,6 +21,7 @@ from app.ffmpeg.joining import Joined, SoundTrack, join_work, list_input, list_t
 from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.parts import Look, PartOrder, copied_part, part_bytes, video_bytes
 from app.ffmpeg.works import Expectation
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import check_file, encode_part, planned, result_name
 from app.jobs.outputs.segments import (
@@ -146,11 +147,12 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         if source.item.id not in listed:
             listed.clear()  # one list at a time: each may have millions of frames
             async with shop.local(source) as path:
-                listed[source.item.id] = await shop.ffmpeg.frames(path, source.item.content_type)
+                listed[source.item.id] = await list_frames(shop, source, path)
         times = listed[source.item.id]
         end = end_of(times.times, source.duration_seconds)
         span = span_of(times.times, segment.start, segment.end)
         if params.accuracy == "keyframe":
+            _check_key_frame(times, span)
             span = keyframe_span(times.times, times.keyframes, span, end)
         if not span.frames:
             raise InvalidParameter(f"segments: there is no frame from {segment.start:g} to {segment.end:g} s.")
@@ -158,6 +160,11 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         packets = times.packets_between(span.start, span.end) if params.accuracy == "keyframe" else 0
         parts.append([round(span.start, 6), round(ends, 6), span.frames, packets])
     return {"parts": parts}
+
+
+def _check_key_frame(times: PacketTimes, span: Span) -> None:
+    if times.hidden and (not times.keyframes or span.start < times.keyframes[0]):
+        raise InvalidParameter(f"accuracy: no key frame is shown at or before {span.start:g} s; use exact.")
 
 
 def _rate(params: ClipParams, sources: Sequence[Source]) -> float | None:
