@@ -65,7 +65,7 @@ class Clip(JobKind[ClipParams]):
 
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:
         """Return all of it: what each part takes does not go with its length."""
-        return {"segments": [{"start": 0, "end": sources[0].duration_seconds}]}
+        return {"segments": [{"start": 0, "end": sources[0].picture_seconds}]}
 
     def plan(self, sources: Sequence[Source], params: ClipParams, means: Means) -> Plan:
         """See `JobKind.plan`."""
@@ -152,7 +152,8 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         end = end_of(times.times, source.duration_seconds)
         span = span_of(times.times, segment.start, segment.end)
         if params.accuracy == "keyframe":
-            _check_key_frame(times, span)
+            if times.hidden:  # ffmpeg does not find its key frames: it copies from the one before on
+                raise InvalidParameter(f"accuracy: {source.item.id} was trimmed without being encoded; use exact.")
             span = keyframe_span(times.times, times.keyframes, span, end)
         if not span.frames:
             raise InvalidParameter(f"segments: there is no frame from {segment.start:g} to {segment.end:g} s.")
@@ -160,11 +161,6 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         packets = times.packets_between(span.start, span.end) if params.accuracy == "keyframe" else 0
         parts.append([round(span.start, 6), round(ends, 6), span.frames, packets])
     return {"parts": parts}
-
-
-def _check_key_frame(times: PacketTimes, span: Span) -> None:
-    if times.hidden and (not times.keyframes or span.start < times.keyframes[0]):
-        raise InvalidParameter(f"accuracy: no key frame is shown at or before {span.start:g} s; use exact.")
 
 
 def _rate(params: ClipParams, sources: Sequence[Source]) -> float | None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.errors import InvalidParameter
 from app.ffmpeg import cutting
 from app.jobs.kinds.audio import Audio
+from app.jobs.kinds.clip import Clip, ClipParams
 from app.jobs.kinds.timelapse import Timelapse
 from app.jobs.kinds.transcode import Transcode
 from tests.ffmpeg.clips import make
@@ -71,3 +73,17 @@ async def test_sound_that_begins_later_than_its_pictures_is_as_long_as_it_is(
 
     assert summary["durationSeconds"] == pytest.approx(2.5, abs=0.1)
     assert len(decoded(opened.kept[0].path, "-ac", "1", "-ar", "48000")) == pytest.approx(2 * 120_000, abs=2 * 4800)
+
+
+@pytest.mark.parametrize("container", ["mp4", "ts"])
+@pytest.mark.parametrize("span", [(9, 11), (6, 11)])
+async def test_a_segment_after_the_pictures_is_refused_at_submit_though_there_is_sound(
+    tmp_path: Path, container: str, span: tuple[float, float]
+) -> None:
+    opened = await bench(tmp_path, late_sound(tmp_path / f"a.{container}", 8, 0, 12))
+    wanted = [{"start": span[0], "end": span[1]}]
+
+    with pytest.raises(InvalidParameter, match="without its sound") as refused:
+        Clip().plan(opened.sources, ClipParams.model_validate({"segments": wanted}), opened.means)
+
+    assert refused.value.extra["durationSeconds"] == pytest.approx(8, abs=0.05)
