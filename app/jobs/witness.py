@@ -54,9 +54,6 @@ class Witness:
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
         return await self._works.frames(path, content_type)
 
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        return await self._works.keyframes(path, content_type)
-
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         return await self._works.timestamps(path, content_type)
 

@@ -23,6 +23,7 @@ from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
 from app.jobs.frames.coverage import HELD_SECONDS, covered
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.frames.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
 from app.jobs.frames.mask_file import mask_part
 from app.jobs.frames.task_params import face_search
@@ -156,7 +157,7 @@ def _span(shop: Workshop, place: int) -> Span | None:
 
 
 async def _cuts(source: Source, path: Path, shop: Workshop) -> Json:
-    listed = await shop.ffmpeg.frames(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     end = end_of(listed.times, source.duration_seconds)
     spans = chunks(listed.times, listed.keyframes, end, chunk_count(source.duration_seconds, None))
     parts = [[span.start, span.end, span.frames] for span in spans]

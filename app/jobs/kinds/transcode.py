@@ -19,6 +19,7 @@ from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, slack
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation, Work
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, planned, result_name
 from app.jobs.params import JobParams
@@ -162,7 +163,7 @@ def _order(params: TranscodeParams, source: Source, path: Path, span: Span, look
 
 async def _cuts(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
     """Return where each part begins and how many frames it has: `[start, end, frames]` in order."""
-    listed = await shop.ffmpeg.frames(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     end = end_of(listed.times, source.duration_seconds)
     count = chunk_count(source.duration_seconds, None if params.chunked == "auto" else params.chunked)
     return {"parts": [[s.start, s.end, s.frames] for s in chunks(listed.times, listed.keyframes, end, count)]}
@@ -240,10 +241,12 @@ def _copying(params: TranscodeParams, source: Source, path: Path, target: Path, 
 
 
 async def _copy(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
-    times = await shop.ffmpeg.timestamps(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     target = shop.file(f"copied.{params.container}")
-    work = _copying(params, source, path, target, len(times))
+    work = _copying(params, source, path, target, len(listed.times) + listed.hidden)
     await shop.ffmpeg.run(work, shop.progress)
-    found = await check_file(target, params.content_type, work.expect, shop)
+    slack = work.expect.frames_slack + (listed.hidden if params.container == "webm" else 0)  # it has no edit lists
+    expect = Expectation(frames=len(listed.times), frames_slack=slack)
+    found = await check_file(target, params.content_type, expect, shop)
     await shop.keep(target, result_name(source, params.container), params.content_type)
     return found
