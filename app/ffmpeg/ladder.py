@@ -35,14 +35,16 @@ def choices(make: Callable[[Rung], Work], highest: Profile) -> list[Choice]:
     return found
 
 
-def pick(fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int]) -> Choice:
+def pick(
+    fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int], least: Profile = Profile.LOW
+) -> Choice:
     """Return the one to try of those that can fit at all, dearest first.
 
-    It is the dearest of the full size that is free now, down to LOW, which costs next to nothing in quality. Where
+    It is the dearest of the full size that is free now, down to `least`: LOW costs next to nothing in quality. Where
     even that is not free, it is waited for: MINIMAL makes files 2.5 times as large, and a smaller picture is not what
     was asked for. They are for where nothing better can ever fit, or has failed.
     """
-    good = [choice for choice in fitting if choice.rung.max_height is None and choice.rung.profile >= Profile.LOW]
+    good = [choice for choice in fitting if choice.rung.max_height is None and choice.rung.profile >= least]
     free = next((choice for choice in good if need(choice.work) <= free_bytes), None)
     return free or (good[-1] if good else fitting[0])
 

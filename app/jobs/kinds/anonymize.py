@@ -14,6 +14,7 @@ from app.domain.units import KIB, MIB
 from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
 from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.containers import SOUNDS
 from app.ffmpeg.covering import Cover, covered_work, covering_bytes
 from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work
@@ -32,9 +33,6 @@ from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
-
-_COPIED_SOUNDS = ("aac", "mp3", "opus", "ac3", "eac3", "alac", "flac")
-"""What MP4 takes; other sound is encoded anew."""
 
 _LINE_BYTES = 128
 _MASK_BYTES = 2 * KIB
@@ -126,7 +124,7 @@ def _order(source: Source, path: Path, span: Span, look: Look) -> PartOrder:
 
 
 def _encodes_sound(source: Source) -> bool:
-    return source.audio is not None and source.audio.codec not in _COPIED_SOUNDS
+    return source.audio is not None and source.audio.codec not in SOUNDS["mp4"]
 
 
 def _file_bytes(source: Source, look: Look) -> int:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.errors import InvalidParameter
 from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.containers import PICTURES
 from app.ffmpeg.parts import Look, check_size, fit
 from app.jobs.outputs.encoding import encoder_for
 from app.jobs.params import JobParams
@@ -15,9 +16,6 @@ from app.jobs.source import Source
 
 QUALITY = 72
 """A little better than usual: clips are cut again."""
-
-_COPIED = ("h264", "hevc", "av1", "vp9", "mpeg4")
-"""What can be copied into MP4."""
 
 _SAME_RATE = 0.001
 _SLACK_SECONDS = 0.05
@@ -78,7 +76,7 @@ def common_rate(used: Sequence[Source]) -> float | None:
 
 def check_copy(used: Sequence[Source]) -> None:
     first = used[0].video
-    if first.codec not in _COPIED:
+    if first.codec not in PICTURES["mp4"]:
         raise InvalidParameter(f"accuracy: {first.codec} pictures cannot be copied into MP4; use exact.")
     for source in used:
         video = source.video
