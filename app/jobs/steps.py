@@ -137,9 +137,8 @@ class Steps:
         self._tickets.note(ticket, job)
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.step_seconds):
+            async with asyncio.timeout(self._settings.step_seconds), self._parts.folders.measured(job.id):
                 result = await self._work(ticket, job, place, written)
-            await self._parts.folders.measure(job.id)
         except (Exception, TimeoutError) as error:
             return await self._put_off(ticket, place, written, _known(error))
         finally:

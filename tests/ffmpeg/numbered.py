@@ -61,7 +61,8 @@ def times(path: Path, stream: str = "v:0") -> list[float]:
 def compared(path: Path, source: Path) -> tuple[list[float], str]:
     """Return how like those of a source the frames of a file are (SSIM, 1 is the same), and what decoders say."""
     graph = "[0:v]settb=AVTB,setpts=N/TB[one];[1:v]settb=AVTB,setpts=N/TB[other];[one][other]ssim=stats_file=-"
-    arguments = [*(tool(), "-v", "error", "-nostdin", "-i", path, "-i", source), "-lavfi", graph, "-f", "null", "-"]
+    arguments: list[str | Path] = [tool(), "-v", "error", "-nostdin", "-i", path, "-i", source]
+    arguments += ["-lavfi", graph, "-f", "null", "-"]
     ran = subprocess.run(arguments, check=True, capture_output=True, timeout=100, text=True)
     return [float(one) for one in re.findall(r"All:([0-9.]+)", ran.stdout)], ran.stderr
 

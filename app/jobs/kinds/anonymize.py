@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.domain.units import KIB, MIB
+from app.domain.units import KIB
 from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
 from app.ffmpeg.abilities import Abilities
@@ -18,7 +18,7 @@ from app.ffmpeg.containers import SOUNDS
 from app.ffmpeg.covering import Cover, covered_work, covering_bytes
 from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
@@ -127,11 +127,14 @@ def _encodes_sound(source: Source) -> bool:
     return source.audio is not None and source.audio.codec not in SOUNDS["mp4"]
 
 
-def _file_bytes(source: Source, look: Look) -> int:
+def _sound_bytes(source: Source) -> int:
     audio = source.audio
     voice = 0 if audio is None else sound.encoded_bytes(source.duration_seconds, audio.channels or 2)
-    copied = 0 if audio is None or _encodes_sound(source) else source.item.size_bytes
-    return video_bytes(look, source.duration_seconds, source.video.frame_rate) + voice + copied
+    return voice + (0 if audio is None or _encodes_sound(source) else source.item.size_bytes)
+
+
+def _file_bytes(source: Source, look: Look) -> int:
+    return video_bytes(look, source.duration_seconds, source.video.frame_rate) + _sound_bytes(source)
 
 
 def _heads(shop: Workshop, place: int) -> Path:
@@ -211,7 +214,7 @@ async def _join(params: AnonymizeParams, source: Source, path: Path, shop: Works
     joined = Joined(
         parts=[(_part(shop, place), result["seconds"]) for place, result in drawn],
         frames=sum(result["frames"] for _, result in drawn),
-        size_bytes=2 * _file_bytes(source, look) + MIB,
+        size_bytes=most_video_bytes(look, sum(result["frames"] for _, result in drawn)) + _sound_bytes(source),
         delay=drawn[0][1]["start"],
     )
     target = shop.file("joined.mp4")

@@ -15,7 +15,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.containers import PICTURES, SOUNDS
 from app.ffmpeg.cutting import Grid, Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, MediaSize, SoundTrack, copy_work, join_work
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, slack, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, slack, video_bytes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.profiles import Profile
 from app.ffmpeg.runner import guarded_input
@@ -139,15 +139,15 @@ def _encodes_sound(params: TranscodeParams, source: Source) -> bool:
     return source.audio is not None and params.sound_codec not in ("copy", "none")
 
 
-def _sound_bytes(source: Source) -> int:
-    if source.audio is None:
-        return 0
+def _sound_bytes(params: TranscodeParams, source: Source) -> int:
+    if source.audio is None or params.sound_codec == "copy":
+        return 0 if source.audio is None else source.item.size_bytes
     return sound.encoded_bytes(source.duration_seconds, source.audio.channels or 2)
 
 
 def _file_bytes(params: TranscodeParams, source: Source, look: Look) -> int:
     rate = params.frame_rate or source.video.frame_rate
-    return video_bytes(look, source.duration_seconds, rate) + _sound_bytes(source)
+    return video_bytes(look, source.duration_seconds, rate) + _sound_bytes(params, source)
 
 
 def _order(params: TranscodeParams, source: Source, path: Path, span: Span, look: Look) -> PartOrder:
@@ -207,11 +207,11 @@ async def _sound(params: TranscodeParams, source: Source, path: Path, shop: Work
 
 
 async def _join(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
-    done = _done(shop)
+    done, look = _done(shop), _look_again(params, source, shop)
     joined = Joined(
         parts=[(shop.file(f"{name}.mp4"), result["seconds"]) for name, result in done],
         frames=sum(result["frames"] for _, result in done),
-        size_bytes=2 * _file_bytes(params, source, _look_again(params, source, shop)),
+        size_bytes=most_video_bytes(look, sum(result["frames"] for _, result in done)) + _sound_bytes(params, source),
         delay=done[0][1]["start"],
     )
     target = shop.file(f"joined.{params.container}")
@@ -250,7 +250,7 @@ def _copying(params: TranscodeParams, source: Source, path: Path, target: Path, 
         params.container,
         voice,
         Expectation(frames=frames, frames_slack=slack(source.video, frames) + 2),
-        MediaSize(source.duration_seconds, source.item.size_bytes * 11 // 10 + _sound_bytes(source) + MIB),
+        MediaSize(source.duration_seconds, source.item.size_bytes * 11 // 10 + _sound_bytes(params, source) + MIB),
     )
 
 
