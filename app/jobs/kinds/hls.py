@@ -15,7 +15,7 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cadence import steady_rate
 from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
 from app.ffmpeg.encoders import MIN_SIDE
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.segmenting import Segments, cut_work, keyed_part, sound_bytes, sound_work
@@ -176,12 +176,12 @@ async def _cut(height: int, params: HlsParams, shop: Workshop) -> Json:
     parts = _parts_of(shop, name)
     folder = shop.file(f"{height}p")
     await shop.files.clear(folder)
-    size_bytes = video_bytes(_look(source, params, shop, height), source.duration_seconds, source.video.frame_rate)
+    frames = sum(result["frames"] for _, result in parts)
     work = cut_work(
         [(shop.file(f"{part}.mp4"), result["seconds"]) for part, result in parts],
-        sum(result["frames"] for _, result in parts),
+        frames,
         source.video.frame_rate,
-        2 * size_bytes,
+        most_video_bytes(_look(source, params, shop, height), frames),
         Segments(folder, params.segment_seconds),
     )
     await shop.ffmpeg.run(work, shop.progress)
