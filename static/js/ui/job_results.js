@@ -26,13 +26,14 @@ export class JobResults {
     const media = job.result?.media ?? [];
     const summary = job.result?.summary ?? {};
     const lines = media.find(({ contentType }) => contentType === 'application/x-ndjson');
+    /** @type {HTMLElement[]} */
     const parts = [];
-    if (job.kind === 'analyze' && lines && input) {
+    if (lines && input?.kind === 'video') {
       this._analysis = new AnalysisView(this._client, input, lines, summary);
       parts.push(this._analysis.element);
       this._analysis.load().catch((error) => parts[0].append(h('p', { class: 'note', text: String(error.message) })));
     } else {
-      const shown = [...(input && job.kind !== 'batch' ? [{ item: input, title: 'Before' }] : []), ...media.slice(0, SHOWN).map((item) => ({ item, title: item.name }))];
+      const shown = [...(input && [job.input].flat().length === 1 ? [{ item: input, title: 'Before' }] : []), ...media.slice(0, SHOWN).map((item) => ({ item, title: item.name }))];
       parts.push(h('div', { class: 'pictures results' }, ...(await Promise.all(shown.map(({ item, title }) => this._figure(item, title))))));
       if (media.length > SHOWN) parts.push(h('p', { class: 'muted', text: `${media.length - SHOWN} more are in the library.` }));
     }
