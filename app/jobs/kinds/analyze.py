@@ -41,7 +41,9 @@ class AnalyzeParams(JobParams):
 
     model_config = ConfigDict(extra="allow")
 
-    task: Annotated[str | None, Field(description="A vision task; its own parameters stand beside this one.")] = None
+    task: Annotated[
+        str | None, Field(description="A vision task; its own parameters stand beside this one.", examples=["hands"])
+    ] = None
     sample_fps: Annotated[
         float | None, Field(ge=0.001, le=240, description="Samples for each second of the video; 5 if nothing is said.")
     ] = None
