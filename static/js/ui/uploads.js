@@ -77,6 +77,11 @@ export class UploadList extends Emitter {
     this.send([upload.file]);
   }
 
+  /** Whether something is being sent. */
+  get isBusy() {
+    return this._running.length > 0;
+  }
+
   get _running() {
     return [...this._rows.values()].filter((row) => !row.isOver).map(({ upload }) => upload);
   }
