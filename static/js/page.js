@@ -32,6 +32,7 @@ class Page {
     this._watch.on('lost', ({ error }) => error?.status === 401 && this._useNewKey(this._keys.makeSure()));
     this._watch.on('back', () => this._keys.forgive());
     element('key').addEventListener('click', () => this._useNewKey(this._keys.change()));
+    for (const type of ['dragover', 'drop']) addEventListener(type, keepPage);
     addEventListener('hashchange', () => this._open());
     addEventListener('pagehide', () => this._close());
     addEventListener('pageshow', ({ persisted }) => persisted && this._open()); // back again, as it was left
@@ -113,6 +114,11 @@ class Page {
     this._watch.start();
     await this._open();
   }
+}
+
+/** A file that is dropped where no view takes it does not take the page's place. @param {Event} event */
+function keepPage(event) {
+  if (/** @type {DragEvent} */ (event).dataTransfer?.types.includes('Files')) event.preventDefault();
 }
 
 /** @param {string} id @returns {HTMLElement} */
