@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.errors import BallastError
 from app.http.problems import problem
 from app.jobs.kind import JobKind
+from app.jobs.order_form import OrderForm
 from app.jobs.params import JobParams
 from app.jobs.plan import Plan
 from app.jobs.room import JobsRoom
@@ -22,6 +23,14 @@ async def predict(
         NotFound: there is no such item.
     """
     return [_told(plan) for plan in await jobs.submissions.predict(kinds, media_id, client)]
+
+
+async def foresee(jobs: JobsRoom, form: OrderForm, client: str) -> PredictionSchema:
+    """Return what a job would take as it is ordered, or why it could not be done."""
+    try:
+        return _told(await jobs.submissions.foresee(form, client))
+    except BallastError as error:
+        return _told(error)
 
 
 def _told(plan: Plan | BallastError) -> PredictionSchema:

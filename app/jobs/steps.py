@@ -133,9 +133,8 @@ class Steps:
         self._tickets.note(ticket, job)
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.step_seconds):
+            async with asyncio.timeout(self._settings.step_seconds), self._parts.folders.measured(job.id):
                 result = await self._work(ticket, job, place, written)
-            await self._parts.folders.measure(job.id)
         except asyncio.CancelledError:  # the service stops in order, or nobody is there any more who has asked
             with suppress(BallastError):
                 await self._parts.steps.take_back(ticket.id, place, failed=False)

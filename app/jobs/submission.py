@@ -118,6 +118,20 @@ class Submissions:
                     return [error for _ in kinds]
                 return [self._foreseen(kind, source, means) for kind in kinds]
 
+    async def foresee(self, form: OrderForm, client: str) -> Plan:
+        """Return the plan that a job would have now; nothing is kept.
+
+        Raises:
+            BallastError: it cannot be done, or not now: see `plan`.
+        """
+        kind = self.kind(form.kind)
+        params = read_params(kind, form.params)
+        async with self._turns:
+            with ExitStack() as pins:
+                means = await self.means()
+                sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
+                return self._planned(kind, sources, params, means)
+
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
 

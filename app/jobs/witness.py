@@ -34,10 +34,14 @@ class Witness:
             return self._note(await self._works.run(work, on_progress))
 
     async def encode(
-        self, make: Callable[[Rung], Work], highest: Profile, on_progress: OnProgress | None = None
+        self,
+        make: Callable[[Rung], Work],
+        highest: Profile,
+        on_progress: OnProgress | None = None,
+        least: Profile = Profile.LOW,
     ) -> Report:
         with self._counted():
-            return self._note(await self._works.encode(make, highest, on_progress))
+            return self._note(await self._works.encode(make, highest, on_progress, least))
 
     @asynccontextmanager
     async def sample(self, work: Work, width: int, height: int) -> AsyncIterator[Sampled]:
@@ -53,9 +57,6 @@ class Witness:
 
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
         return await self._works.frames(path, content_type)
-
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        return await self._works.keyframes(path, content_type)
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         return await self._works.timestamps(path, content_type)

@@ -19,11 +19,14 @@ def _client(server: RunningServer, key: str) -> httpx.Client:
 
 
 def test_a_key_answers_its_job_through_each_api_key_and_after_those_were_reordered(tmp_path: Path) -> None:
-    with run_server(tmp_path, settings(SERVER__API_KEYS="first,second"), program=PROGRAM) as server:
-        with _client(server, "first") as client, _client(server, "second") as other:
-            media_id = upload(client)
-            job_id = submit(client, media_id, idempotencyKey="k")["id"]
-            by_other = submit(other, media_id, idempotencyKey="k")["id"]
+    with (
+        run_server(tmp_path, settings(SERVER__API_KEYS="first,second"), program=PROGRAM) as server,
+        _client(server, "first") as client,
+        _client(server, "second") as other,
+    ):
+        media_id = upload(client)
+        job_id = submit(client, media_id, idempotencyKey="k")["id"]
+        by_other = submit(other, media_id, idempotencyKey="k")["id"]
     reordered = settings(SERVER__API_KEYS="third,second,first")
     with run_server(tmp_path, reordered, program=PROGRAM) as server, _client(server, "first") as client:
         afterwards = submit(client, media_id, idempotencyKey="k")["id"]

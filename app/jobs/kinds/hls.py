@@ -15,10 +15,11 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cadence import steady_rate
 from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
 from app.ffmpeg.encoders import MIN_SIDE
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.segmenting import Segments, cut_work, keyed_part, sound_bytes, sound_work
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import encoder_for, planned
 from app.jobs.outputs.hls_package import Stream, rendition_of, told_of, write_package
@@ -138,7 +139,7 @@ async def _cuts(source: Source, path: Path, params: HlsParams, shop: Workshop) -
 
     `rate`: frames come at irregular times, which not all players take from segments; they are shown so many a second.
     """
-    times = (await shop.ffmpeg.frames(path, source.item.content_type)).times
+    times = (await list_frames(shop, source, path)).times
     rate = await shop.files.run(steady_rate, times)
     end, length = end_of(times, source.duration_seconds), _part_seconds(source.duration_seconds, params)
     edges = [times[0] + place * length for place in range(_part_count(source.duration_seconds, params))]
@@ -175,12 +176,12 @@ async def _cut(height: int, params: HlsParams, shop: Workshop) -> Json:
     parts = _parts_of(shop, name)
     folder = shop.file(f"{height}p")
     await shop.files.clear(folder)
-    size_bytes = video_bytes(_look(source, params, shop, height), source.duration_seconds, source.video.frame_rate)
+    frames = sum(result["frames"] for _, result in parts)
     work = cut_work(
         [(shop.file(f"{part}.mp4"), result["seconds"]) for part, result in parts],
-        sum(result["frames"] for _, result in parts),
+        frames,
         source.video.frame_rate,
-        2 * size_bytes,
+        most_video_bytes(_look(source, params, shop, height), frames),
         Segments(folder, params.segment_seconds),
     )
     await shop.ffmpeg.run(work, shop.progress)

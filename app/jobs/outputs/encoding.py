@@ -68,12 +68,22 @@ def planned(
     )
 
 
+def part_before(done: Sequence[Json], encoder: Encoder) -> Json | None:
+    """Return which of the parts that are done another one goes by: the first, or, where all have to be alike, the least
+    one; None: there is none."""
+    if encoder.is_uniform:
+        return min(done, key=lambda one: Profile[one["profile"]], default=None)
+    return done[0] if done else None
+
+
 async def encode_part(
     order: PartOrder, target: Path, shop: Workshop, before: Json | None, make: MakePart = part_work
 ) -> Json:
-    """Encode one part to `target`; `before` is what the first part's step returned, None: this is the first.
+    """Encode one part to `target`; `before` is what the step of a part before it returned (`part_before`), None: this
+    is the first.
 
     All parts have the size of the first, and no better profile: the joined file is one picture, of steady quality.
+    Where its parameters stand before the first frame only, the same profile is waited for (then `alike.make_alike`).
     """
     highest = Profile.HIGH if before is None else Profile[before["profile"]]
     fixed = None if before is None else before["maxHeight"]
@@ -81,7 +91,8 @@ async def encode_part(
     def rung_for(rung: Rung) -> Rung:
         return rung if before is None else replace(rung, max_height=fixed)
 
-    report = await shop.ffmpeg.encode(lambda rung: make(order, rung_for(rung), target), highest, shop.progress)
+    least = highest if before is not None and order.look.encoder.is_uniform else Profile.LOW
+    report = await shop.ffmpeg.encode(lambda rung: make(order, rung_for(rung), target), highest, shop.progress, least)
     return part_json(order, report, rung_for)
 
 
