@@ -153,7 +153,7 @@ class Prober:
 
 
 def read_probe(output: bytes) -> Probe:
-    """Read ffprobe's JSON (`-show_format -show_streams`); a value that makes no sense becomes None.
+    """Read ffprobe's JSON (`-show_entries`, see `_ENTRIES`); a value that makes no sense becomes None.
 
     Raises:
         InvalidMedia: the file has no usable stream.

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Profile(IntEnum):
-    """From the least to the most memory (facts of each: `encoders`)."""
+    """From the least to the most memory (what each is: `encoders`)."""
 
     MINIMAL = 0
     LOW = 1

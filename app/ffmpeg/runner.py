@@ -1,4 +1,4 @@
-"""FFmpeg's programs as children: the one place besides `workers` that starts processes.
+"""FFmpeg's programs as children, run to their end or by `FFmpegStarter`.
 
 They run in the same cage as our own children (`workers/caged.py`): no network, no further process, no file but those
 they are for, limits of data, CPU time and file size, first to be killed by the kernel, dead when the service dies

@@ -23,7 +23,7 @@ from app.memory.reservation import Reservation
 _PERIOD_SECONDS = 0.1
 _FIRST_PERIOD_SECONDS = 0.02
 _FIRST_PERIODS = 10
-"""At 0.9 GB/s of growth a period of 100 ms finds out 38 MB too late (facts); the data limit holds in between."""
+"""Measured with an encoder that grows by 0.9 GB/s: 100 ms find out 38 MB too late. The data limit holds in between."""
 
 _PEAK = re.compile(rb"^VmHWM:\s+(\d+)", re.MULTILINE)
 _DATA = re.compile(rb"^VmData:\s+(\d+)", re.MULTILINE)

@@ -15,6 +15,7 @@ REASONS = (
     "processing_timeout",
     "storage_full",
     "storage_unavailable",
+    "too_many_pixels",
     "unsupported_media",
     "worker_failed",
 )

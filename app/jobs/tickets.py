@@ -19,7 +19,7 @@ class Ticket:
     """`job` is there once it was begun in this run of the service. `is_sent`: the jobs child knows of it.
 
     `is_asleep`: it waits, without a place, for memory or another try, `waits` times by now, until `wakes_at` (monotonic
-    seconds). `work`: its step at work.
+    seconds). `work`: its step at work. `is_leaving`: what is done for it is being stopped, and nothing more begins.
     `is_ending`: its end is being written down.
     """
 

@@ -216,7 +216,7 @@ class EngineRoom:
             answer = await self._answered(ask)
         except asyncio.CancelledError:
             if child is self._child and child is not None:
-                child.send({"answer": ask.number, "outcome": "stopped", "seconds": 0.0})
+                child.send(Answer("stopped").head(ask.number))
             raise
         finally:
             if ticket is not None:
