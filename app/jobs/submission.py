@@ -130,7 +130,7 @@ class Submissions:
             with ExitStack() as pins:
                 means = await self.means()
                 sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
-                return self._planned(kind, sources, params, means)
+                return self._with_copies(self._planned(kind, sources, params, means), sources)
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
@@ -167,9 +167,13 @@ class Submissions:
     def _foreseen(self, kind: JobKind[JobParams], source: Source, means: Means) -> Plan | BallastError:
         try:
             plan = self._planned(kind, [source], read_params(kind, kind.usual([source])), means)
-            return replace(plan, disk_bytes=plan.disk_bytes + self._parts.finder.copied_bytes([source]))
+            return self._with_copies(plan, [source])
         except BallastError as error:
             return error
+
+    def _with_copies(self, plan: Plan, sources: Sequence[Source]) -> Plan:
+        """Return a plan as it is told: with the disk for copies of inputs, which a step reserves when it makes one."""
+        return replace(plan, disk_bytes=plan.disk_bytes + self._parts.finder.copied_bytes(sources))
 
     async def _enter(self, form: OrderForm, client: str, sources: Sequence[Source], plan: Plan) -> Job:
         job = Job(

@@ -54,7 +54,7 @@ class Workshop(Protocol):
 
     def file(self, name: str) -> Path:
         """Return the path of a file in the job's own folder, which lasts until the job ends and is counted in the
-        quota. A step's file is written under a temporary name and renamed when it is whole (`app.ffmpeg.outputs`, `JobFiles.part`)."""
+        quota. A step's file is written under a temporary name, and renamed when it is whole (`JobFiles.part`)."""
         ...
 
     async def progress(self, share: float, words: str | None = None) -> None:

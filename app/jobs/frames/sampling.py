@@ -19,7 +19,7 @@ from app.ffmpeg.works import Work
 
 SEGMENT_SECONDS = 60.0
 KEYFRAME_SEGMENT_SECONDS = 600.0
-"""Of the video, in one durable step. Key frames are decoded at 80 times its speed (measured: `-skip_frame nokey`, 1080p)."""
+"""Of the video, in one durable step. Measured: key frames (`-skip_frame nokey`) are decoded at 80 times its speed."""
 
 TRACKED_FPS = 20.0
 """From this rate on a tracker follows what it has found; below, each frame is looked at by itself. Measured with the

@@ -22,7 +22,7 @@ from app.ffmpeg.seeking import Window
 from app.ffmpeg.works import Expectation, Work
 
 SCENE = 0.3
-"""Change from one frame to the next, of 1, above which it is a cut: all of four real ones, and no other (measured: `select=gt(scene,0.3)`)."""
+"""Change from one frame to the next, of 1, above which it is a cut. Measured: all of four real ones, and no other."""
 
 LEAST_SECONDS = 0.5
 """How long black or silence lasts to be told."""
