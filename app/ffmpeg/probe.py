@@ -45,10 +45,12 @@ DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items(
 _ENTRIES = (
     "format=duration,start_time,bit_rate"
     ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
-    ",field_order,start_time,duration,sample_rate,channels"
+    ",field_order,start_time,duration,sample_rate,channels,extradata_hash"
     ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
 )
 
+
+_HASH_CHARACTERS = len("SHA256:") + 64
 
 _DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|64)(le|be)$|^p01[026]|^y2(10|12)")
 """Pixel formats with more than 8 bits a sample, by FFmpeg's way of naming them."""
@@ -59,7 +61,8 @@ class VideoStream:
     """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
 
     `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell. It
-    begins `late_seconds` after the file.
+    begins `late_seconds` after the file. `parameters` is a hash of what a decoder is told before the first frame
+    (extradata); None: nothing.
     """
 
     codec: str | None
@@ -75,6 +78,7 @@ class VideoStream:
     is_interlaced: bool = False
     duration_seconds: float | None = None
     late_seconds: float = 0.0
+    parameters: str | None = None
 
     @property
     def is_deep(self) -> bool:
@@ -137,7 +141,8 @@ class Prober:
         demuxer = DEMUXERS.get(content_type)
         if demuxer is None:
             raise UnsupportedMedia("Only videos and audio files are probed.")
-        options = ["-hide_banner", "-v", "error", "-threads", "1", "-show_entries", _ENTRIES, "-of", "json=compact=1"]
+        options = ["-hide_banner", "-v", "error", "-threads", "1", "-of", "json=compact=1"]
+        options += ["-show_data_hash", "SHA256", "-show_entries", _ENTRIES]
         arguments = [*options, *guarded_input(path, demuxer)]
         outcome = await self._runner.run(self._ffprobe, arguments, replace(_LIMITS, reads=(path,)), holder)
         if outcome.exit_code != 0:
@@ -205,6 +210,7 @@ def _video(stream: Mapping[str, Any], start: float | None) -> VideoStream:
         duration_seconds=_seconds(stream.get("duration")),
         late_seconds=_late(stream, start),
         is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
+        parameters=_text(stream.get("extradata_hash"), _HASH_CHARACTERS),
     )
 
 
@@ -263,8 +269,8 @@ def _count(value: object) -> int | None:
     return int(number) if number is not None and 0 < number < 1 << 63 else None
 
 
-def _text(value: object) -> str | None:
-    return value[:64] if isinstance(value, str) else None
+def _text(value: object, most: int = 64) -> str | None:
+    return value[:most] if isinstance(value, str) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.domain.units import MIB
-from app.ffmpeg.parts import TIMESCALE, Look, video_bytes
+from app.ffmpeg.parts import TIMESCALE, Look, most_video_bytes
 from app.ffmpeg.predictor import encode_bytes, index_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.profiles import Profile
@@ -196,7 +195,7 @@ def _work(arguments: list[str], cost: int, source: Path, target: Path, made: tup
         threads=effort.threads + effort.decoder_threads + 2,
         reads=(source,),
         writes=(target,),
-        file_bytes=2 * video_bytes(look, frames / rate, rate) + MIB,
+        file_bytes=most_video_bytes(look, frames),
         seconds=frames / rate,
         expect=Expectation(frames=frames),
     )

@@ -96,10 +96,14 @@ class FFmpegWorks(Protocol):
         ...
 
     async def encode(
-        self, make: Callable[[Rung], Work], highest: Profile, on_progress: OnProgress | None = None
+        self,
+        make: Callable[[Rung], Work],
+        highest: Profile,
+        on_progress: OnProgress | None = None,
+        least: Profile = Profile.LOW,
     ) -> Report:
         """Run `make(rung)` on the highest rung that fits now, at most `highest` and what the processing mode allows;
-        one rung lower each time that memory did not do."""
+        one rung lower each time that memory did not do. Down to `least` it takes what is free, and waits for that."""
         ...
 
     def sample(self, work: Work, width: int, height: int) -> AbstractAsyncContextManager[Sampled]:

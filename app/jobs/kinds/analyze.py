@@ -40,16 +40,18 @@ class AnalyzeParams(JobParams):
 
     model_config = ConfigDict(extra="allow")
 
-    task: Annotated[str | None, Field(description="A vision task; its own parameters stand beside this one.")] = None
+    task: Annotated[
+        str | None, Field(description="A vision task; its own parameters stand beside this one.", examples=["hands"])
+    ] = None
     sample_fps: Annotated[
-        float | None, Field(gt=0, le=240, description="Samples for each second of the video; 5 if nothing is said.")
+        float | None, Field(ge=0.001, le=240, description="Samples for each second of the video; 5 if nothing is said.")
     ] = None
     every_nth_frame: Annotated[
-        int | None, Field(ge=1, description="In place of `sampleFps`: every so many frames.")
+        int | None, Field(ge=1, le=1_000_000, description="In place of `sampleFps`: every so many frames.")
     ] = None
     keyframes: Annotated[bool, Field(description="In place of `sampleFps`: key frames only, 80 times as fast.")] = False
-    start: Annotated[float, Field(ge=0, allow_inf_nan=False, description="From when on, in seconds.")] = 0.0
-    end: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="Until when, in seconds.")] = None
+    start: Annotated[float, Field(ge=0, description="From when on, in seconds.")] = 0.0
+    end: Annotated[float | None, Field(gt=0, description="Until when, in seconds.")] = None
     scenes: Annotated[bool, Field(description="Tell where scenes are cut.")] = False
     black: Annotated[bool, Field(description="Tell where it is black for half a second or more.")] = False
     silence: Annotated[bool, Field(description="Tell where it is silent for half a second or more.")] = False
@@ -88,7 +90,9 @@ class Analyze(JobKind[AnalyzeParams]):
         steps.append(Step("write", "writing the result", weight=1.0))
         predicted_bytes = _predicted(source, looking, means, threads)
         check_fits(predicted_bytes, means.limit_bytes)
-        return Plan(steps, predicted_bytes, _disk(source, looking))
+        part = sampling.segment_seconds if looking is not None else _SIGNAL_SECONDS
+        chunk_seconds = min(part, sampling.end - sampling.start)
+        return Plan(steps, predicted_bytes, _disk(source, looking), chunk_seconds=chunk_seconds)
 
     async def do(self, step: Step, params: AnalyzeParams, shop: Workshop) -> Json:
         kind = step.name.partition("-")[0]

@@ -19,7 +19,7 @@ from app.ffmpeg import sound
 from app.ffmpeg.cutting import Grid, Span, end_of, keyframe_span, span_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work, list_input, list_text
 from app.ffmpeg.packet_times import PacketTimes
-from app.ffmpeg.parts import Look, PartOrder, copied_part, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, copied_part, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.works import Expectation
 from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
@@ -90,6 +90,7 @@ class Clip(JobKind[ClipParams]):
             lambda rung: max(max(part_bytes(order, rung) for order in orders), sound.SOUND_BYTES),
             means,
             _disk_bytes(params, used, look),
+            max(lengths),
         )
 
     async def do(self, step: Step, params: ClipParams, shop: Workshop) -> Json:
@@ -135,6 +136,12 @@ def _disk_bytes(params: ClipParams, used: Sequence[Source], look: Look) -> int:
         pictures = video_bytes(look, seconds, source.video.frame_rate)
         total += 2 * int(copied if params.accuracy == "keyframe" else pictures) + int(seconds * 192_000)
     return total + 16 * MIB
+
+
+def _most_bytes(params: ClipParams, used: Sequence[Source], look: Look, frames: int) -> int:
+    """Return what the joined file may have; what is copied is in each source once, and used as often as it is named."""
+    copied = sum(source.item.size_bytes for source in used) if params.accuracy == "keyframe" else 0
+    return most_video_bytes(look, frames) + copied + _disk_bytes(params, used, look)
 
 
 async def _cuts(params: ClipParams, shop: Workshop) -> Json:
@@ -218,7 +225,7 @@ async def _join(params: ClipParams, shop: Workshop) -> Json:
     joined = Joined(
         parts=[(shop.file(f"part-{place + 1:04}.mp4"), done[place]["seconds"]) for place in range(count)],
         frames=sum(result["frames"] for result in done),
-        size_bytes=_disk_bytes(params, used, look),
+        size_bytes=_most_bytes(params, used, look, sum(result["frames"] for result in done)),
     )
     target = shop.file("joined.mp4")
     work = join_work(joined, _track(pieces, joined, shop), shop.file("parts.txt"), target, "mp4")

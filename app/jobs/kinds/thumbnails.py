@@ -28,7 +28,7 @@ _AT_A_TIME = 20
 
 class ThumbnailParams(JobParams):
     count: int | None = Field(None, ge=1, le=MOST, description="So many, evenly spread; 10 where nothing is asked for.")
-    interval: float | None = Field(None, ge=0.01, description="One each so many seconds, from the beginning.")
+    interval: float | None = Field(None, ge=0.01, le=1e6, description="One each so many seconds, from the beginning.")
     at: list[float] | None = Field(None, min_length=1, max_length=MOST, description="At these times, in seconds.")
     width: int = Field(320, ge=2, le=4096, description="In pixels; the height follows. Nothing is enlarged.")
     format: Literal["jpeg", "png", "webp"] = "jpeg"

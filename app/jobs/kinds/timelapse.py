@@ -99,7 +99,13 @@ class Timelapse(JobKind[TimelapseParams]):
             for place in range(count)
         ]
         disk = 2 * _result_bytes(look, params, frames)
-        return planned([*steps, join], lambda rung: film_bytes(film, pace, look, rung.profile), means, disk)
+        return planned(
+            [*steps, join],
+            lambda rung: film_bytes(film, pace, look, rung.profile),
+            means,
+            disk,
+            film.seconds / count,
+        )
 
     async def do(self, step: Step, params: TimelapseParams, shop: Workshop) -> Json:
         look = _look(shop.sources, params, shop.ffmpeg.abilities)

@@ -97,9 +97,12 @@ async def test_a_video_that_was_trimmed_without_encoding_has_all_frames_that_are
     trimmed = make(tmp_path / "a.mp4", "-ss", str(after), "-i", str(whole), "-c", "copy")
     opened = await grey_bench(tmp_path, trimmed)
 
-    kinds: list[tuple[JobKind[Any], dict[str, Any]]]
-    kinds = [(Transcode(), {}), (Transcode(), {"videoCodec": "copy"}), (Timelapse(), {"speed": 1})]
-    for kind, wanted in kinds:
+    asked: list[tuple[JobKind[Any], dict[str, Any]]] = [
+        (Transcode(), {}),
+        (Transcode(), {"videoCodec": "copy"}),
+        (Timelapse(), {"speed": 1}),
+    ]
+    for kind, wanted in asked:
         await opened.do_all(kind, **wanted)
         assert numbers(opened.kept[0].path) == [number % 100 for number in range(25 * after, 25 * after + frames)]
         opened.results, opened.kept = {}, []
