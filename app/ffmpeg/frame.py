@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.domain.units import KIB, MIB
-from app.errors import InvalidMedia, MemoryExceedsLimit, UnsupportedMedia
+from app.errors import InvalidMedia, MemoryExceedsLimit, StorageFull, TooManyPixels, UnsupportedMedia
+from app.ffmpeg.complaints import Complaints, Starved
 from app.ffmpeg.probe import DEMUXERS
-from app.ffmpeg.runner import MAX_PIXELS, FFmpegRunner, Outcome, RunLimits, guarded_input
+from app.ffmpeg.runner import FFmpegRunner, Outcome, RunLimits, guarded_input
 from app.ffmpeg.shown import Search
 from app.memory.reservation import Reservation
 
@@ -23,15 +24,6 @@ Measured with FFmpeg 5.1 (H.264 1080p 88 MB, 4K 188 MB; HEVC 1080p of 10 bits 11
 
 _DEADLINE_SECONDS = 20.0
 """Seeking decodes from the key frame before: ten seconds of 4K take about as long with one thread."""
-
-_STARVED = (
-    "Cannot allocate memory",
-    "malloc of size",
-    "get_buffer() failed",
-    "failed to map",
-    "while opening encoder",  # its parameters are ours, and right
-)
-"""What FFmpeg says where its data limit was too low; it may return 0 all the same."""
 
 # Square pixels, as players show it, and the size of the widest picture that the limit of pixels leaves room for.
 _FILTER = "scale=max(1\\,round(iw*sar)):ih,setsar=1"
@@ -58,7 +50,9 @@ class FrameGrabber:
         Raises:
             UnsupportedMedia: files of this type have no frames.
             InvalidMedia: the video is broken.
+            TooManyPixels: its frames have more than `MAX_PIXELS`.
             MemoryExceedsLimit: it takes more than was reserved.
+            StorageFull: the frame does not fit into its file.
             ProcessingTimeout, WorkerFailed: see `FFmpegRunner.run`.
         """
         demuxer = DEMUXERS.get(content_type)
@@ -73,12 +67,7 @@ class FrameGrabber:
             writes=(target,),
         )
         outcome = await self._runner.run(self._ffmpeg, _arguments(video, demuxer, search, target), limits, holder)
-        if any(sign in outcome.stderr for sign in _STARVED):
-            raise MemoryExceedsLimit(
-                f"Taking a frame of this video needs more than {holder.reserved_bytes} bytes.",
-                limitBytes=holder.reserved_bytes,
-            )
-        _check(outcome)
+        _check(outcome, holder.reserved_bytes)
 
 
 def _arguments(video: Path, demuxer: str, search: Search, target: Path) -> list[str]:
@@ -92,9 +81,15 @@ def _arguments(video: Path, demuxer: str, search: Search, target: Path) -> list[
     ]
 
 
-def _check(outcome: Outcome) -> None:
-    if outcome.exit_code == 0:
-        return
-    if "exceeds specified max pixel count" in outcome.stderr:
-        raise InvalidMedia(f"A video frame may have {MAX_PIXELS} pixels.")
-    raise InvalidMedia("The video is broken at this time, or has no picture.")
+def _check(outcome: Outcome, limit_bytes: int) -> None:
+    complaints = Complaints()
+    complaints.feed(outcome.stderr.encode())
+    problem = complaints.error(outcome.exit_code)
+    if isinstance(problem, Starved):
+        raise MemoryExceedsLimit(
+            f"Taking a frame of this video needs more than {limit_bytes} bytes.", limitBytes=limit_bytes
+        )
+    if isinstance(problem, TooManyPixels | StorageFull):
+        raise problem
+    if outcome.exit_code:
+        raise InvalidMedia("The video is broken at this time, or has no picture.")

@@ -126,7 +126,8 @@ async def open_jobs(
     stack.callback(governor.reclaim.register("idle jobs child", ReclaimPriority.IDLE_MODELS, engine.reclaim))
     for work in [*works, engine.run] if settings.jobs.run else works:
         await stack.enter_async_context(core.background(work))
-    means = forge.abilities, forge.works, SourceFinder(store, settings.video, book.probe_of), governor.budget
+    finder = SourceFinder(store, settings.video, book.probe_of)
+    means = forge.abilities, forge.works, finder, governor.budget, vision.frames.box
     checks = webhooks.check, vision.frames.check if settings.jobs.run else _done_elsewhere
     judged = SubmissionParts(_typed(every), *means, *checks, engine.expect, images.presets)
     return JobsRoom(

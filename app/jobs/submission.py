@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from app.domain.analysis_size import AnalysisSize
 from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
@@ -25,7 +26,6 @@ from app.jobs.source import Source
 from app.jobs.sources import SourceFinder
 from app.jobs.workshop import Means
 from app.memory.budget import MemoryBudget
-from app.memory.cpus import available_cpus
 from app.storage.threads import finish
 
 _AT_A_TIME = 4
@@ -42,6 +42,7 @@ class SubmissionParts:
     works: Callable[[str], Awaitable[FFmpegWorks]]
     finder: SourceFinder
     budget: MemoryBudget
+    box: AnalysisSize
     check_webhook: Callable[[str], None]
     check_look: Callable[[TaskLook], None]
     expect: Callable[[], None]
@@ -150,7 +151,7 @@ class Submissions:
             raise MemoryExceedsLimit(
                 "The memory limit is too small for jobs.", neededBytes=ENGINE_BYTES, limitBytes=limit_bytes
             )
-        return Means(await self._parts.abilities(), limit_bytes, available_cpus(), self._parts.presets)
+        return Means(await self._parts.abilities(), limit_bytes, self._parts.box, self._parts.presets)
 
     def _planned(self, kind: JobKind[JobParams], sources: Sequence[Source], params: JobParams, means: Means) -> Plan:
         plan = kind.plan(sources, params, means)

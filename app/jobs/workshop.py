@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from app.domain.analysis_size import AnalysisSize
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.images.masks import Masks
@@ -21,12 +22,13 @@ from app.vision.frame_looks import FrameLooks
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a plan can count on: `limit_bytes` is the largest grant that the ledger can ever make. What the plan makes
-    of `presets` stands in its steps: another machine, or the next start, may have others."""
+    """What a plan can count on: `limit_bytes` is the largest grant that the ledger can ever make; frames are looked at
+    in the size of `box`. What the plan makes of `presets` stands in its steps: another machine, or the next start, may
+    have others."""
 
     abilities: Abilities
     limit_bytes: int
-    processors: int
+    box: AnalysisSize
     presets: Presets = field(default_factory=lambda: Presets({}))
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app.domain.priority import Priority
 from app.domain.units import MIB
-from app.errors import InvalidMedia, MemoryExceedsLimit, UnsupportedMedia
+from app.errors import InvalidMedia, MemoryExceedsLimit, TooManyPixels, UnsupportedMedia
 from app.ffmpeg.frame import FrameGrabber, frame_bytes
 from app.ffmpeg.runner import FFmpegRunner
 from app.ffmpeg.shown import Search, searches
@@ -184,6 +184,13 @@ async def test_what_is_no_video_is_refused(grabber: FrameGrabber, tmp_path: Path
 
     with pytest.raises(InvalidMedia):
         await grab(grabber, video, 0)
+
+
+async def test_frames_of_too_many_pixels_are_refused_as_such(grabber: FrameGrabber, tmp_path: Path) -> None:
+    bomb = make(tmp_path / "v.mp4", "-f", "lavfi", "-i", "color=s=16000x8000:r=1:d=1", "-c:v", "mjpeg")
+
+    with pytest.raises(TooManyPixels):
+        await grab(grabber, bomb, 0)
 
 
 async def test_a_picture_has_no_frames(grabber: FrameGrabber, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.domain.analysis_size import AnalysisSize
 from app.domain.media import MediaItem, MediaKind
 from app.domain.units import MIB
 from app.ffmpeg.abilities import Abilities, AbilityReader
@@ -66,11 +67,12 @@ class Bench:
     pictures: PictureWorks = _NO_ROOM
     masks: Masks = _NO_ROOM
     files: JobFiles = _NO_ROOM
+    box: AnalysisSize = field(default_factory=lambda: AnalysisSize(640, 480))
     presets: Presets = field(default_factory=lambda: Presets({}))
 
     @property
     def means(self) -> Means:
-        return Means(self.abilities, self.governor.budget.limit_bytes, 2, self.presets)
+        return Means(self.abilities, self.governor.budget.limit_bytes, self.box, self.presets)
 
     @asynccontextmanager
     async def local(self, source: Source) -> AsyncIterator[Path]:

@@ -24,10 +24,9 @@ from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
+from app.vision.frame_request import FrameRequest
 from app.vision.tally import total
 
-_BOX = 640, 480
-"""The usual analysis size."""
 _SIGNAL_SECONDS = 600.0
 _LINE_BYTES = 4096
 """Of one looked-at frame, on the average: a hand has 3 KB, a body 6, a face with landmarks 24."""
@@ -82,14 +81,14 @@ class Analyze(JobKind[AnalyzeParams]):
             raise InvalidParameter("task: say what is looked for, or one of scenes, black, silence and blur.")
         _check_signals(source, params, means)
         steps: list[Step] = []
-        threads = decoder_threads(_predicted(source, looking, 2), means.limit_bytes)
+        threads = decoder_threads(_predicted(source, looking, means, 2), means.limit_bytes)
         steps.append(Step("index", "listing the frames", weight=1.0))
         if looking is not None:
             steps += _steps("look", "looking at", sampling.segments(), {"threads": threads})
         if params.signals:
             steps += _steps("signals", "watching", _equal(sampling.start, sampling.end, _SIGNAL_SECONDS), {})
         steps.append(Step("write", "writing the result", weight=1.0))
-        predicted_bytes = _predicted(source, looking, threads)
+        predicted_bytes = _predicted(source, looking, means, threads)
         check_fits(predicted_bytes, means.limit_bytes)
         part = sampling.segment_seconds if looking is not None else _SIGNAL_SECONDS
         chunk_seconds = min(part, sampling.end - sampling.start)
@@ -180,12 +179,14 @@ def _equal(start: float, end: float, length: float) -> list[tuple[float, float]]
     return list(pairwise(edges))
 
 
-def _predicted(source: Source, looking: Looking | None, threads: int) -> int:
+def _predicted(source: Source, looking: Looking | None, means: Means, threads: int) -> int:
     """Return what one step reserves at most: ffmpeg, and the child that looks."""
     watching = int(signals.signals_bytes(source.video) * MARGIN)
     if looking is None:
         return watching
-    return max(watching, look_bytes(source.video, _BOX, threads, looking.task) + CALL_BYTES)
+    size = means.box.fit(source.video.width, source.video.height)
+    call = max(CALL_BYTES, FrameRequest(looking.task, looking.params, *size, "", "").extra_bytes)
+    return max(watching, look_bytes(source.video, size, threads, looking.task) + call)
 
 
 def _disk(source: Source, looking: Looking | None) -> int:

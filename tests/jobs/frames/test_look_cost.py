@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.analysis_size import AnalysisSize
 from app.domain.units import MIB
 from app.errors import MemoryExceedsLimit
 from app.ffmpeg.probe import VideoStream
 from app.jobs.frames.look_cost import CALL_BYTES, check_fits, decoder_threads, look_bytes
+from app.jobs.kinds.analyze import Analyze, AnalyzeParams
 from app.vision.task import vision_tasks
+from tests.ffmpeg.clips import make
+from tests.jobs.bench import bench
 
 BOX = 640, 480
 IN_300_MIB = 198 * MIB
@@ -46,3 +51,15 @@ def test_one_thread_decodes_where_memory_is_short_and_two_where_it_is_not() -> N
 
     assert threads == [1, 2]
     assert look_bytes(film(), BOX, 1, vision_tasks()["hands"]) < two
+
+
+async def test_an_analysis_is_predicted_in_the_size_in_which_frames_are_looked_at(tmp_path: Path) -> None:
+    opened = await bench(tmp_path, make(tmp_path / "a.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25:d=0.2"))
+
+    def predicted(box: AnalysisSize) -> int:
+        opened.box = box
+        wanted = AnalyzeParams.model_validate({"task": "hands"})
+        return Analyze().plan(opened.sources, wanted, opened.means).predicted_bytes
+
+    frame_bytes = 3 * (1920 * 1080 - 640 * 360)
+    assert predicted(AnalysisSize(1920, 1080)) >= predicted(AnalysisSize(640, 480)) + 4 * frame_bytes

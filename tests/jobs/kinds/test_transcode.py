@@ -195,7 +195,7 @@ async def test_what_cannot_go_together_is_refused(tmp_path: Path, params: dict[s
 
 async def test_a_missing_encoder_is_refused_with_what_there_is(tmp_path: Path) -> None:
     it = await bench(tmp_path, numbered(tmp_path / "in.mp4", 1))
-    means = Means(type(it.abilities)("x", frozenset({"libx264", "aac"}), frozenset(), frozenset()), 1 << 30, 1)
+    means = Means(type(it.abilities)("x", frozenset({"libx264", "aac"}), frozenset(), frozenset()), 1 << 30, it.box)
 
     with pytest.raises(InvalidParameter, match="only h264") as refused:
         Transcode().plan(it.sources, TranscodeParams.model_validate({"videoCodec": "av1"}), means)
