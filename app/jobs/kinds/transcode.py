@@ -231,8 +231,8 @@ def _track(params: TranscodeParams, source: Source, path: Path, shop: Workshop) 
         inputs = guarded_input(path, DEMUXERS[source.item.content_type])
         return SoundTrack(path, inputs, ("-c:a", "copy"), seconds=source.duration_seconds)
     own = shop.file("sound")
-    demuxer = "mov" if params.sound_codec == "aac" else "matroska"
-    return SoundTrack(own, guarded_input(own, demuxer), ("-c:a", "copy"), seconds=source.duration_seconds)
+    inputs = guarded_input(own, sound.CODECS[params.sound_codec].demuxer)
+    return SoundTrack(own, inputs, ("-c:a", "copy"), seconds=source.duration_seconds)
 
 
 def _copying(params: TranscodeParams, source: Source, path: Path, target: Path, frames: int) -> Work:
