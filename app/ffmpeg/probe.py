@@ -45,7 +45,7 @@ DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items(
 _ENTRIES = (
     "format=duration,start_time,bit_rate"
     ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
-    ",field_order,duration,sample_rate,channels,extradata_hash"
+    ",field_order,start_time,duration,sample_rate,channels,extradata_hash"
     ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
 )
 
@@ -60,8 +60,9 @@ _DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|6
 class VideoStream:
     """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
 
-    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell.
-    `parameters` is a hash of what a decoder is told before the first frame (extradata); None: nothing.
+    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell. It
+    begins `late_seconds` after the file. `parameters` is a hash of what a decoder is told before the first frame
+    (extradata); None: nothing.
     """
 
     codec: str | None
@@ -76,6 +77,7 @@ class VideoStream:
     pixel_format: str | None
     is_interlaced: bool = False
     duration_seconds: float | None = None
+    late_seconds: float = 0.0
     parameters: str | None = None
 
     @property
@@ -86,12 +88,14 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell."""
+    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell. It begins
+    `late_seconds` after the file."""
 
     codec: str | None
     sample_rate: int | None
     channels: int | None
     duration_seconds: float | None = None
+    late_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +169,14 @@ def read_probe(output: bytes) -> Probe:
     audio = next((stream for stream in streams if stream.get("codec_type") == "audio"), None)
     if video is None and audio is None:
         raise InvalidMedia("The file has neither video nor audio.")
+    start = _seconds(container.get("start_time"))
     durations = (_seconds(part.get("duration")) for part in (container, video or {}, audio or {}))
     return Probe(
         duration_seconds=next((duration for duration in durations if duration is not None and duration >= 0), None),
-        start_seconds=_seconds(container.get("start_time")),
+        start_seconds=start,
         bit_rate=_count(container.get("bit_rate")),
-        video=_video(video) if video is not None else None,
-        audio=_audio(audio) if audio is not None else None,
+        video=_video(video, start) if video is not None else None,
+        audio=_audio(audio, start) if audio is not None else None,
     )
 
 
@@ -181,7 +186,7 @@ def _is_picture(stream: Mapping[str, Any]) -> bool:
     return stream.get("codec_type") == "video" and not is_cover and bool(has_size)
 
 
-def _video(stream: Mapping[str, Any]) -> VideoStream:
+def _video(stream: Mapping[str, Any], start: float | None) -> VideoStream:
     coded_width, coded_height = _count(stream["width"]) or 0, _count(stream["height"]) or 0
     if coded_width * coded_height > MAX_PIXELS:
         raise _too_many_pixels()
@@ -203,18 +208,25 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
         duration_seconds=_seconds(stream.get("duration")),
+        late_seconds=_late(stream, start),
         is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
         parameters=_text(stream.get("extradata_hash"), _HASH_CHARACTERS),
     )
 
 
-def _audio(stream: Mapping[str, Any]) -> AudioStream:
+def _audio(stream: Mapping[str, Any], start: float | None) -> AudioStream:
     return AudioStream(
         codec=_text(stream.get("codec_name")),
         sample_rate=_count(stream.get("sample_rate")),
         channels=_count(stream.get("channels")),
         duration_seconds=_seconds(stream.get("duration")),
+        late_seconds=_late(stream, start),
     )
+
+
+def _late(stream: Mapping[str, Any], start: float | None) -> float:
+    begins = _seconds(stream.get("start_time"))
+    return 0.0 if begins is None else max(0.0, begins - (start or 0.0))
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

@@ -151,10 +151,6 @@ class Workroom:
         lister = PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve)
         return await lister.list(path, content_type, size_bytes)
 
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        """See `FFmpegWorks.keyframes`."""
-        return (await self.frames(path, content_type)).keyframes
-
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.timestamps`."""
         return (await self.frames(path, content_type)).times

@@ -113,13 +113,9 @@ class FFmpegWorks(Protocol):
     async def probe(self, path: Path, content_type: str) -> Probe: ...
 
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
-        """Return both of the following, by one run."""
-        ...
-
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        """Return the times of the key frames, in seconds, in order (a packet list: nothing is decoded)."""
+        """Return when frames and key frames are shown (a packet list: nothing is decoded)."""
         ...
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
-        """Return the presentation times of all frames, in seconds, in order (a packet list: nothing is decoded)."""
+        """Return only the times of all frames (`frames`)."""
         ...

@@ -21,9 +21,11 @@ from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work
 from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.probe import DEMUXERS
+from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
 from app.jobs.frames.coverage import HELD_SECONDS, covered
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.frames.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
 from app.jobs.frames.mask_file import mask_part
 from app.jobs.frames.task_params import face_search
@@ -74,8 +76,8 @@ class Anonymize(JobKind[AnonymizeParams]):
         whole = _order(source, Path("/"), Span(0, seconds, 1), look)
         ticks = int(seconds * likely_rate(source))
         disk_bytes = 2 * _file_bytes(source, look) + ticks * (_LINE_BYTES + 3 * _MASK_BYTES // count)
-        plan = planned(steps, lambda rung: part_bytes(whole, rung) + covering_bytes(whole, rung), means, disk_bytes)
-        return replace(plan, predicted_bytes=max(plan.predicted_bytes, search_bytes))
+        cost = partial(_drawing_bytes, whole)
+        return planned(steps, cost, means, disk_bytes, seconds / count, search_bytes)
 
     async def do(self, step: Step, params: AnonymizeParams, shop: Workshop) -> Json:
         """See `JobKind.do`."""
@@ -124,6 +126,10 @@ def _order(source: Source, path: Path, span: Span, look: Look) -> PartOrder:
     return PartOrder(path, source.item.content_type, source.video, source.duration_seconds, span, None, look)
 
 
+def _drawing_bytes(whole: PartOrder, rung: Rung) -> int:
+    return part_bytes(whole, rung) + covering_bytes(whole, rung)
+
+
 def _encodes_sound(source: Source) -> bool:
     return source.audio is not None and source.audio.codec not in SOUNDS["mp4"]
 
@@ -153,7 +159,7 @@ def _span(shop: Workshop, place: int) -> Span | None:
 
 
 async def _cuts(source: Source, path: Path, shop: Workshop) -> Json:
-    listed = await shop.ffmpeg.frames(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     end = end_of(listed.times, source.duration_seconds)
     spans = chunks(listed.times, listed.keyframes, end, chunk_count(source.duration_seconds, None))
     parts = [[span.start, span.end, span.frames] for span in spans]

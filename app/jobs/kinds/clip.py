@@ -21,6 +21,7 @@ from app.ffmpeg.joining import Joined, SoundTrack, join_work, list_input, list_t
 from app.ffmpeg.packet_times import PacketTimes
 from app.ffmpeg.parts import Look, PartOrder, copied_part, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.works import Expectation
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import check_file, encode_part, planned, result_name
 from app.jobs.outputs.segments import (
@@ -64,7 +65,7 @@ class Clip(JobKind[ClipParams]):
 
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:
         """Return all of it: what each part takes does not go with its length."""
-        return {"segments": [{"start": 0, "end": sources[0].duration_seconds}]}
+        return {"segments": [{"start": 0, "end": sources[0].picture_seconds}]}
 
     def plan(self, sources: Sequence[Source], params: ClipParams, means: Means) -> Plan:
         """See `JobKind.plan`."""
@@ -89,6 +90,7 @@ class Clip(JobKind[ClipParams]):
             lambda rung: max(max(part_bytes(order, rung) for order in orders), sound.SOUND_BYTES),
             means,
             _disk_bytes(params, used, look),
+            max(lengths),
         )
 
     async def do(self, step: Step, params: ClipParams, shop: Workshop) -> Json:
@@ -152,11 +154,13 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         if source.item.id not in listed:
             listed.clear()  # one list at a time: each may have millions of frames
             async with shop.local(source) as path:
-                listed[source.item.id] = await shop.ffmpeg.frames(path, source.item.content_type)
+                listed[source.item.id] = await list_frames(shop, source, path)
         times = listed[source.item.id]
         end = end_of(times.times, source.duration_seconds)
         span = span_of(times.times, segment.start, segment.end)
         if params.accuracy == "keyframe":
+            if times.hidden:  # ffmpeg does not find its key frames: it copies from the one before on
+                raise InvalidParameter(f"accuracy: {source.item.id} was trimmed without being encoded; use exact.")
             span = keyframe_span(times.times, times.keyframes, span, end)
         if not span.frames:
             raise InvalidParameter(f"segments: there is no frame from {segment.start:g} to {segment.end:g} s.")

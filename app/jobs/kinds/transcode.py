@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.profiles import Profile
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation, Work
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.alike import make_alike
 from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, part_before, planned, result_name
@@ -70,7 +72,7 @@ class Transcode(JobKind[TranscodeParams]):
         if params.picture_codec == "copy":
             work = _copying(params, source, Path("/"), Path("/"), 0)
             steps = [Step("copy", "copying the pictures", seconds / 50 + 0.1)]
-            return planned(steps, lambda _: work.cost_bytes, means, work.file_bytes)
+            return replace(planned(steps, lambda _: work.cost_bytes, means, work.file_bytes), profile=None, ways=())
         look = _look(params, source, means.abilities)
         count = chunk_count(seconds, None if params.chunked == "auto" else params.chunked)
         steps = [Step("cuts", "finding the key frames", seconds / 100 + 0.1)]
@@ -84,7 +86,8 @@ class Transcode(JobKind[TranscodeParams]):
             steps.append(Step("sound", "encoding the sound", seconds / 50 + 0.1))
         steps.append(Step("join", "joining the parts", seconds / 100 + 0.1))
         whole = _order(params, source, Path("/"), Span(0, seconds, 1), look)
-        return planned(steps, lambda rung: part_bytes(whole, rung), means, 2 * _file_bytes(params, source, look))
+        disk_bytes = 2 * _file_bytes(params, source, look)
+        return planned(steps, lambda rung: part_bytes(whole, rung), means, disk_bytes, seconds / count)
 
     async def do(self, step: Step, params: TranscodeParams, shop: Workshop) -> Json:
         """See `JobKind.do`."""
@@ -157,7 +160,7 @@ def _order(params: TranscodeParams, source: Source, path: Path, span: Span, look
 
 async def _cuts(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
     """Return where each part begins and how many frames it has: `[start, end, frames]` in order."""
-    listed = await shop.ffmpeg.frames(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     end = end_of(listed.times, source.duration_seconds)
     count = chunk_count(source.duration_seconds, None if params.chunked == "auto" else params.chunked)
     return {"parts": [[s.start, s.end, s.frames] for s in chunks(listed.times, listed.keyframes, end, count)]}
@@ -255,10 +258,12 @@ def _copying(params: TranscodeParams, source: Source, path: Path, target: Path, 
 
 
 async def _copy(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
-    times = await shop.ffmpeg.timestamps(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     target = shop.file(f"copied.{params.container}")
-    work = _copying(params, source, path, target, len(times))
+    work = _copying(params, source, path, target, len(listed.times) + listed.hidden)
     await shop.ffmpeg.run(work, shop.progress)
-    found = await check_file(target, params.content_type, work.expect, shop)
+    slack = work.expect.frames_slack + (listed.hidden if params.container == "webm" else 0)  # it has no edit lists
+    expect = Expectation(frames=len(listed.times), frames_slack=slack)
+    found = await check_file(target, params.content_type, expect, shop)
     await shop.keep(target, result_name(source, params.container), params.content_type)
     return found

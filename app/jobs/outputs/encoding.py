@@ -10,7 +10,7 @@ from app.domain.units import MIB
 from app.errors import InvalidMedia, InvalidParameter
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.encoders import Encoder, available_codecs, find_encoder
-from app.ffmpeg.ladder import best_rung
+from app.ffmpeg.ladder import best_rung, every_rung
 from app.ffmpeg.parts import PartOrder, part_work
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.running import MARGIN
@@ -41,14 +41,31 @@ def encoder_for(codec: str, abilities: Abilities) -> Encoder:
     return encoder
 
 
-def planned(steps: Sequence[Step], cost: Callable[[Rung], int], means: Means, disk_bytes: int) -> Plan:
-    """Return the plan of a job that encodes: with the best profile that can ever fit.
+def planned(
+    steps: Sequence[Step],
+    cost: Callable[[Rung], int],
+    means: Means,
+    disk_bytes: int,
+    chunk_seconds: float | None = None,
+    least_bytes: int = 0,
+) -> Plan:
+    """Return the plan of a job that encodes: with the best profile that can ever fit; `least_bytes`: what another step
+    reserves.
 
     Raises:
         MemoryExceedsLimit: not even the least rung can; with both numbers.
     """
-    rung, cost_bytes = best_rung(cost, int(means.limit_bytes / MARGIN))
-    return Plan(steps, int(cost_bytes * MARGIN), disk_bytes + 8 * MIB, rung.profile.name)
+    most_bytes = int(means.limit_bytes / MARGIN)
+    rung, cost_bytes = best_rung(cost, most_bytes)
+    costs = [(rung, cost(rung)) for rung in every_rung(rung.profile)]
+    return Plan(
+        steps,
+        max(int(cost_bytes * MARGIN), least_bytes),
+        disk_bytes + 8 * MIB,
+        rung.profile.name,
+        ways=tuple((rung, max(int(one * MARGIN), least_bytes)) for rung, one in costs if one <= most_bytes),
+        chunk_seconds=chunk_seconds,
+    )
 
 
 def part_before(done: Sequence[Json], encoder: Encoder) -> Json | None:

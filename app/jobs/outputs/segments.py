@@ -38,10 +38,12 @@ def check_segment(place: int, segment: Segment, sources: Sequence[Source]) -> No
     _ = source.video
     if segment.end <= segment.start:
         raise InvalidParameter(f"segments: number {place + 1} ends ({segment.end:g}) before it begins.")
-    if segment.end > source.duration_seconds + _SLACK_SECONDS:
+    lasts = source.picture_seconds
+    if segment.end > lasts + _SLACK_SECONDS:
+        more = " without its sound" if lasts < source.duration_seconds else ""
         raise InvalidParameter(
-            f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {source.duration_seconds:g} s.",
-            durationSeconds=source.duration_seconds,
+            f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {lasts:g} s{more}.",
+            durationSeconds=lasts,
         )
 
 
