@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.domain.face_style import FaceStyle
 from app.ffmpeg.parts import PartOrder, filters, part_work
 from app.ffmpeg.predictor import picture_bytes
 from app.ffmpeg.profiles import Rung
@@ -24,7 +25,7 @@ _PICTURES = 18
 _THREADS = 4
 """Of the second input and of the filters."""
 
-_DRAWN: Mapping[str, str] = {
+_DRAWN: Mapping[FaceStyle, str] = {
     "blur": "scale={cells}:flags=area,hue=s=0.5,scale={size}:flags=bicubic",
     "pixelate": "scale={cells}:flags=area,scale={size}:flags=neighbor",
     "solid": "lutyuv=y=16:u=128:v=128",
@@ -40,7 +41,7 @@ class Cover:
 
     mask: Path
     rate: float
-    style: str
+    style: FaceStyle
     cell: float
 
 

@@ -17,10 +17,24 @@ from app.ffmpeg.works import Expectation, Work
 SOUND_BYTES = 76 * MIB
 """What decoding and encoding sound takes (measured: 68 MiB), without the index of a long file."""
 
-_ENCODERS: Mapping[str, tuple[str, str]] = {"aac": ("aac", "80000"), "opus": ("libopus", "64000")}
-"""By codec: FFmpeg's encoder, and bits a second for each channel: transparent to most ears at 160 and 128 in stereo."""
 
-CODECS = tuple(_ENCODERS)
+@dataclass(frozen=True, slots=True)
+class SoundCodec:
+    """`encoder`, `muxer` and `demuxer` are FFmpeg's, of a file with nothing else in it. `bits` a second for each
+    channel, of which it takes so many at most."""
+
+    encoder: str
+    bits: int
+    channels: int
+    muxer: str
+    demuxer: str
+
+
+CODECS: Mapping[str, SoundCodec] = {
+    "aac": SoundCodec("aac", 80_000, 6, "mp4", "mov"),
+    "opus": SoundCodec("libopus", 64_000, 2, "webm", "matroska"),
+}
+"""Transparent to most ears at 160 and 128 kbit/s in stereo. FFmpeg's Opus has no layout for "5.1(side)"."""
 
 _PRE_ROLL_SECONDS = 1.0
 """Sound is decoded from so much earlier on: the first frame of AAC after a seek is not what it would have been."""
@@ -49,14 +63,14 @@ class Voice:
 
 def can_encode(codec: str, abilities: Abilities) -> bool:
     """Return whether this machine can encode a codec of `CODECS`."""
-    return codec in _ENCODERS and _ENCODERS[codec][0] in abilities.encoders
+    return codec in CODECS and CODECS[codec].encoder in abilities.encoders
 
 
 def encoder_options(codec: str, channels: int) -> list[str]:
-    """Return the encoder's part of a command. Opus takes one or two channels: it has no layout for "5.1(side)"."""
-    encoder, bits = _ENCODERS[codec]
-    kept = min(channels, 2) if codec == "opus" else min(channels, 6)
-    return ["-c:a", encoder, "-b:a", str(int(bits) * kept), "-ac", str(kept)]
+    """Return the encoder's part of a command."""
+    chosen = CODECS[codec]
+    kept = min(channels, chosen.channels)
+    return ["-c:a", chosen.encoder, "-b:a", str(chosen.bits * kept), "-ac", str(kept)]
 
 
 def encoded_bytes(seconds: float, channels: int = 2) -> int:
@@ -74,7 +88,7 @@ def sound_work(path: Path, content_type: str, target: Path, codec: str, audio: A
             *guarded_input(path, DEMUXERS[content_type]),
             *("-map", "0:a:0", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
             *("-af", "aresample=async=1:first_pts=0", *options),
-            *("-f", "mp4" if codec == "aac" else "webm", f"file:{target}"),
+            *("-f", CODECS[codec].muxer, f"file:{target}"),
         ],
         cost_bytes=SOUND_BYTES + index_bytes(seconds, None),
         threads=THREADS,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from app.domain.face_style import FaceStyle
 from app.domain.priority import Priority
 from app.domain.region import Region
 from app.domain.units import MIB
@@ -74,9 +75,9 @@ class Masks:
                     return int(reply.head["sizeBytes"])
 
 
-def drawn_as(style: str) -> str:
+def drawn_as(style: FaceStyle) -> str:
     """Return the shape of a style's masks."""
     return _SHAPES[style]
 
 
-_SHAPES = {"blur": "oval", "pixelate": "box", "solid": "box", "oval": "oval"}
+_SHAPES: Mapping[FaceStyle, str] = {"blur": "oval", "pixelate": "box", "solid": "box", "oval": "oval"}

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from app.domain.face_style import FaceStyle
 from app.errors import InvalidParameter
 from app.images.operation import Explained, Painting, Scene, Sheet
 
@@ -45,7 +46,7 @@ class AnonymizeParams:
         Literal["faces"] | None, Explained("`faces`: make every face that is found unrecognisable.")
     ] = None
     anonymize_style: Annotated[
-        Literal["blur", "pixelate", "solid", "oval"],
+        FaceStyle,
         Explained(
             "`blur`: an oval of a few soft colours; `pixelate`: large blocks; `solid`: a black rectangle; "
             "`oval`: a dark oval."
@@ -169,7 +170,7 @@ def _oval(patch: _Patch) -> Image.Image:
 _BLACK: dict[str, Any] = {"L": 0, "RGB": (0, 0, 0), "RGBA": (0, 0, 0, 255)}
 _DARK: dict[str, Any] = {"L": 32, "RGB": (32, 32, 32), "RGBA": (32, 32, 32, 255)}
 
-_DRAWINGS: dict[str, Callable[[Image.Image, _Patch], None]] = {
+_DRAWINGS: dict[FaceStyle, Callable[[Image.Image, _Patch], None]] = {
     "blur": _soften,
     "pixelate": _mosaic,
     "solid": _black_rectangle,

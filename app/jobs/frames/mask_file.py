@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.domain.face_style import FaceStyle
 from app.domain.region import Region
 from app.images.masks import drawn_as
 from app.jobs.workshop import Workshop
@@ -27,7 +28,7 @@ class MaskFile:
 
 @asynccontextmanager
 async def mask_part(
-    shop: Workshop, frames: Sequence[Sequence[Region]], style: str, path: Path
+    shop: Workshop, frames: Sequence[Sequence[Region]], style: FaceStyle, path: Path
 ) -> AsyncIterator[MaskFile]:
     """Draw the mask of a part, for the block.
 

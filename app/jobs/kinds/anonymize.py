@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
+from app.domain.face_style import FaceStyle
 from app.domain.units import KIB
 from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
@@ -42,7 +43,7 @@ _CONTENT_TYPE = "video/mp4"
 
 
 class AnonymizeParams(JobParams):
-    style: Literal["blur", "pixelate", "solid", "oval"] = Field("blur", description="As `anonymizeStyle` of images.")
+    style: FaceStyle = Field("blur", description="As `anonymizeStyle` of images.")
     quality: int = Field(75, ge=1, le=100, description="Of the pictures.")
 
 
@@ -236,6 +237,8 @@ def _track(source: Source, path: Path, shop: Workshop) -> SoundTrack | None:
         return None
     own = shop.file("sound")
     if _encodes_sound(source):
-        return SoundTrack(own, guarded_input(own, "mov"), ("-c:a", "copy"), seconds=source.duration_seconds)
+        return SoundTrack(
+            own, guarded_input(own, sound.CODECS["aac"].demuxer), ("-c:a", "copy"), seconds=source.duration_seconds
+        )
     inputs = guarded_input(path, DEMUXERS[source.item.content_type])
     return SoundTrack(path, inputs, ("-c:a", "copy"), seconds=source.duration_seconds)

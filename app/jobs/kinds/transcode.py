@@ -9,22 +9,22 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.domain.units import MIB
 from app.errors import InvalidParameter
 from app.ffmpeg import sound
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.containers import PICTURES, SOUNDS
 from app.ffmpeg.cutting import Grid, Span, chunk_count, chunks, end_of
-from app.ffmpeg.joining import Joined, MediaSize, SoundTrack, copy_work, join_work
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, slack, video_bytes
+from app.ffmpeg.joining import Joined, SoundTrack, join_work
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.profiles import Profile
 from app.ffmpeg.runner import guarded_input
-from app.ffmpeg.works import Expectation, Work
+from app.ffmpeg.works import Expectation
 from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.alike import make_alike
 from app.jobs.outputs.encoding import check_file, encode_part, encoder_for, part_before, planned, result_name
+from app.jobs.outputs.repacking import Packing, repack, repack_work
 from app.jobs.params import JobParams
 from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
@@ -55,8 +55,8 @@ class TranscodeParams(JobParams):
         return self.audio_codec or _USUAL[self.container][1]
 
     @property
-    def content_type(self) -> str:
-        return f"video/{self.container}"
+    def packing(self) -> Packing:
+        return Packing(self.container, self.sound_codec)
 
 
 class Transcode(JobKind[TranscodeParams]):
@@ -70,7 +70,7 @@ class Transcode(JobKind[TranscodeParams]):
         seconds = source.duration_seconds
         _check_codecs(params, source, means)
         if params.picture_codec == "copy":
-            work = _copying(params, source, Path("/"), Path("/"), 0)
+            work = repack_work(params.packing, source, Path("/"), Path("/"), 0)
             steps = [Step("copy", "copying the pictures", seconds / 50 + 0.1)]
             return replace(planned(steps, lambda _: work.cost_bytes, means, work.file_bytes), profile=None, ways=())
         look = _look(params, source, means.abilities)
@@ -94,7 +94,7 @@ class Transcode(JobKind[TranscodeParams]):
         source = shop.sources[0]
         async with shop.local(source) as path:
             if step.name == "copy":
-                return await _copy(params, source, path, shop)
+                return await repack(params.packing, source, path, shop)
             if step.name == "cuts":
                 return await _cuts(params, source, path, shop)
             if step.name == "alike":
@@ -142,15 +142,9 @@ def _encodes_sound(params: TranscodeParams, source: Source) -> bool:
     return source.audio is not None and params.sound_codec not in ("copy", "none")
 
 
-def _sound_bytes(params: TranscodeParams, source: Source) -> int:
-    if source.audio is None or params.sound_codec == "copy":
-        return 0 if source.audio is None else source.item.size_bytes
-    return sound.encoded_bytes(source.duration_seconds, source.audio.channels or 2)
-
-
 def _file_bytes(params: TranscodeParams, source: Source, look: Look) -> int:
     rate = params.frame_rate or source.video.frame_rate
-    return video_bytes(look, source.duration_seconds, rate) + _sound_bytes(params, source)
+    return video_bytes(look, source.duration_seconds, rate) + params.packing.sound_bytes(source)
 
 
 def _order(params: TranscodeParams, source: Source, path: Path, span: Span, look: Look) -> PartOrder:
@@ -214,15 +208,18 @@ async def _join(params: TranscodeParams, source: Source, path: Path, shop: Works
     joined = Joined(
         parts=[(shop.file(f"{name}.mp4"), result["seconds"]) for name, result in done],
         frames=sum(result["frames"] for _, result in done),
-        size_bytes=most_video_bytes(look, sum(result["frames"] for _, result in done)) + _sound_bytes(params, source),
+        size_bytes=most_video_bytes(look, sum(result["frames"] for _, result in done))
+        + params.packing.sound_bytes(source),
         delay=done[0][1]["start"],
     )
     target = shop.file(f"joined.{params.container}")
     track = _track(params, source, path, shop)
     work = join_work(joined, track, shop.file("parts.txt"), target, params.container)
     await shop.ffmpeg.run(work, shop.progress)
-    found = await check_file(target, params.content_type, Expectation(joined.frames, seconds=joined.seconds), shop)
-    await shop.keep(target, result_name(source, params.container), params.content_type)
+    found = await check_file(
+        target, params.packing.content_type, Expectation(joined.frames, seconds=joined.seconds), shop
+    )
+    await shop.keep(target, result_name(source, params.container), params.packing.content_type)
     alike = shop.results.get("alike", {"profiles": sorted({result["profile"] for _, result in done})})
     return {**found, "chunks": len(done), **alike}
 
@@ -234,36 +231,5 @@ def _track(params: TranscodeParams, source: Source, path: Path, shop: Workshop) 
         inputs = guarded_input(path, DEMUXERS[source.item.content_type])
         return SoundTrack(path, inputs, ("-c:a", "copy"), seconds=source.duration_seconds)
     own = shop.file("sound")
-    demuxer = "mov" if params.sound_codec == "aac" else "matroska"
-    return SoundTrack(own, guarded_input(own, demuxer), ("-c:a", "copy"), seconds=source.duration_seconds)
-
-
-def _copying(params: TranscodeParams, source: Source, path: Path, target: Path, frames: int) -> Work:
-    voice = ["-an"]
-    if source.audio is not None and params.sound_codec != "none":
-        options = (
-            ["-c:a", "copy"]
-            if params.sound_codec == "copy"
-            else sound.encoder_options(params.sound_codec, source.audio.channels or 2)
-        )
-        voice = ["-map", "0:a:0", *options]
-    return copy_work(
-        (path, source.item.content_type),
-        target,
-        params.container,
-        voice,
-        Expectation(frames=frames, frames_slack=slack(source.video, frames) + 2),
-        MediaSize(source.duration_seconds, source.item.size_bytes * 11 // 10 + _sound_bytes(params, source) + MIB),
-    )
-
-
-async def _copy(params: TranscodeParams, source: Source, path: Path, shop: Workshop) -> Json:
-    listed = await list_frames(shop, source, path)
-    target = shop.file(f"copied.{params.container}")
-    work = _copying(params, source, path, target, len(listed.times) + listed.hidden)
-    await shop.ffmpeg.run(work, shop.progress)
-    slack = work.expect.frames_slack + (listed.hidden if params.container == "webm" else 0)  # it has no edit lists
-    expect = Expectation(frames=len(listed.times), frames_slack=slack)
-    found = await check_file(target, params.content_type, expect, shop)
-    await shop.keep(target, result_name(source, params.container), params.content_type)
-    return found
+    inputs = guarded_input(own, sound.CODECS[params.sound_codec].demuxer)
+    return SoundTrack(own, inputs, ("-c:a", "copy"), seconds=source.duration_seconds)
