@@ -39,7 +39,7 @@ def _told(plan: Plan | BallastError) -> PredictionSchema:
             predicted_bytes=plan.predicted_bytes,
             disk_bytes=plan.disk_bytes,
             steps=len(plan.steps),
-            chunk_seconds=max((step.weight for step in plan.steps), default=None),
+            chunk_seconds=plan.chunk_seconds,
             profile=plan.profile,
             problem=None,
         )

@@ -1,7 +1,7 @@
 """The page's many modules as a few files, made when the service starts: the source stays as it is, and is served too.
 
 One file has everything but the views, one file each view, and one the style sheets. Their address has a fingerprint of
-the sources, so that browsers keep them for good; comments are left out. Only the plain forms of `import` and `export`
+the sources, so that browsers keep them for good; comments and indents are left out. Only the plain forms of `import` and `export`
 that the page uses are understood, and anything else is refused when the service starts (a test reads all of it).
 Workers (`new URL('./name.js', import.meta.url)`) stay files of their own: few, small, and loaded when they are needed.
 """
@@ -22,7 +22,7 @@ _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '([^']+)';\n", re.MULTILINE)
 _EXPORT_FROM = re.compile(r"^export \{([^}]*)\} from '([^']+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const|let) ?(\w+))", re.MULTILINE)
-_DYNAMIC = re.compile(r"await import\('([^']+)'\)")
+_DYNAMIC = re.compile(r"await import\(`([^`$]+)\$\{query\}`\)")
 _WORKER = re.compile(r"new URL\('([^']+)', import\.meta\.url\)")
 _ANY = re.compile(r"^(?:import|export)\b", re.MULTILINE)
 _SCRIPT = re.compile(r'<script type="module" src="/static/(js/[^"]+)"></script>')
@@ -44,7 +44,7 @@ def make_bundles(sources: Mapping[str, bytes]) -> Bundles:
         ValueError: a module is written in a way that is not understood.
     """
     bundles = Bundles()
-    codes = {name: _code(source.decode()) for name, source in sources.items() if name.endswith(".js")}
+    codes = {name: _code(name, source.decode()) for name, source in sources.items() if name.endswith(".js")}
     version = hashlib.sha256(b"\0".join(sources[name] for name in sorted(sources))).hexdigest()[:12]
     for name in (name for name in sources if name.endswith(".html") and "/" not in name):
         stem = f"{FOLDER}/{version}/{name.removesuffix('.html')}"
@@ -66,9 +66,12 @@ def _style(source: str) -> str:
     return _INDENT.sub("", _BLANK_LINE.sub("", _COMMENT.sub("", source)))
 
 
-def _code(source: str) -> str:
-    """Return a module without comments."""
-    return _BLANK_LINE.sub("", _TYPE_COMMENT.sub("", _COMMENT.sub("", source)))
+def _code(name: str, source: str) -> str:
+    """Return a module without comments and indents."""
+    text = _BLANK_LINE.sub("", _TYPE_COMMENT.sub("", _COMMENT.sub("", source)))
+    if any(line.replace("'`'", "").count("`") % 2 for line in text.splitlines()):
+        raise ValueError(f"{name} has a template of several lines, whose indent would be lost")
+    return _INDENT.sub("", text)
 
 
 def _scripts(codes: Mapping[str, str], entry: str, stem: str) -> Iterator[tuple[str, bytes]]:
@@ -113,7 +116,7 @@ def _dynamic_targets(codes: Mapping[str, str], name: str) -> list[str]:
 
 def _module(name: str, text: str, stem: str) -> str:
     """Return a module as a function that is called once, and puts what it exports into `modules`."""
-    text = _DYNAMIC.sub(lambda found: f"await import('/static/{_part_name(_target(name, found[1]), stem)}')", text)
+    text = _DYNAMIC.sub(lambda found: f"await import(`/static/{_part_name(_target(name, found[1]), stem)}${{query}}`)", text)
     text = _WORKER.sub(lambda found: f"new URL('/static/{_target(name, found[1])}', location.origin)", text)
     exports = _exported(text)
     again = [

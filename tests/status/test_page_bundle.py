@@ -61,7 +61,7 @@ def test_every_file_of_a_bundle_is_a_module_that_parses(bundles: Bundles, tmp_pa
 
 def test_a_bundle_asks_for_nothing_but_bundles(bundles: Bundles) -> None:
     for name, content in bundles.files.items():
-        for asked in re.findall(r"(?:from|import\() ?'([^']+)'", content.decode()):
+        for asked in re.findall(r"(?:from '|import\(`)([^'$]+)['$]", content.decode()):
             assert asked.removeprefix("/static/") in bundles.files, f"{name} asks for {asked}"
 
 
@@ -82,6 +82,7 @@ def test_another_source_has_another_address() -> None:
         b"export default 1;\n",
         b"export * from './b.js';\n",
         b"import { a } from './a.js';\n",
+        b"export const a = `one\n  two`;\n",
     ],
 )
 def test_what_is_not_understood_is_refused(source: bytes) -> None:

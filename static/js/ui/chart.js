@@ -17,7 +17,7 @@ export class MemoryChart {
   constructor(thresholds) {
     this._thresholds = thresholds;
     this._list = h('ul', { class: 'legend' });
-    /** @type {(Point & {bytes: number})[]} */
+    /** @type {(Point & {bytes: number, gap: boolean})[]} */
     this._points = [];
     /** @type {Point[]} */
     this._all = [];
@@ -62,7 +62,7 @@ export class MemoryChart {
   _legend() {
     const owners = [...this._owners, REST].map((name, index) => h('li', {}, h('span', { class: `swatch area-${index}` }), name));
     const items = this._thresholds.map(({ name, share, tone }) =>
-      h('li', {}, h('span', { class: `swatch line ${tone}` }), `${name} from ${percent(share)}`));
+      h('li', {}, h('span', { class: `swatch line ${tone} ${name.toLowerCase()}` }), `${name} from ${percent(share)}`));
     this._list.replaceChildren(...owners, h('li', {}, h('span', { class: 'swatch line curve' }), 'Working set'),
       h('li', {}, h('span', { class: 'swatch line' }), 'Limit'), ...items);
   }
@@ -118,11 +118,13 @@ export class MemoryChart {
       const bottom = [...below];
       for (const [index, point] of points.entries()) below[index] = Math.min(point.bytes, owner === REST ? point.bytes : bottom[index] + (point.holders[owner] ?? 0));
       const up = points.map(({ at }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(below[index]).toFixed(1)}`);
-      const back = points.map(({ at }, index) => `L${across(at).toFixed(1)} ${down(bottom[index]).toFixed(1)}`).reverse();
-      return svg('path', { class: `area area-${row}`, d: `${up.join('')}${back.join('')}Z` });
+      const back = points.map(({ at }, index) => `L${across(at).toFixed(1)} ${down(bottom[index]).toFixed(1)}`);
+      const pieces = runsOf(points).map(([from, to]) => `M${up.slice(from, to).join('').slice(1)}${back.slice(from, to).reverse().join('')}Z`);
+      return svg('path', { class: `area area-${row}`, d: pieces.join('') });
     });
-    const curve = points.map(({ at, bytes: value }, index) => `${index ? 'L' : 'M'}${across(at).toFixed(1)} ${down(value).toFixed(1)}`).join('');
-    return [...areas, svg('path', { class: 'curve', d: curve })];
+    const steps = points.map(({ at, bytes: value }) => `${across(at).toFixed(1)} ${down(value).toFixed(1)}`);
+    const curve = runsOf(points).map(([from, to]) => `M${steps.slice(from, to).join('L')}${to - from === 1 ? 'h0.1' : ''}`);
+    return [...areas, svg('path', { class: 'curve', d: curve.join('') })];
   }
 
   /** Changes of level and refusals, as marks at their time. @param {any} frame */
@@ -140,8 +142,10 @@ export class MemoryChart {
     const line = (/** @type {string} */ name, /** @type {number} */ value) =>
       svg('line', { class: name, x1: MARGIN.left, x2: right, y1: down(value), y2: down(value) });
     const shown = this._thresholds.filter(({ share }) => share * this._limitBytes <= top);
-    const lines = shown.map(({ share, tone }) => line(`threshold ${tone}`, share * this._limitBytes));
-    return this._limitBytes <= top ? [...lines, line('limit', this._limitBytes)] : lines;
+    const name = (/** @type {string} */ text, /** @type {number} */ value) => svg('text', { class: 'line-name', x: right - 4, y: down(value) - 3, 'text-anchor': 'end' }, text);
+    const lines = shown.flatMap(({ name: level, share, tone }) =>
+      [line(`threshold ${tone} ${level.toLowerCase()}`, share * this._limitBytes), name(level, share * this._limitBytes)]);
+    return this._limitBytes <= top ? [...lines, line('limit', this._limitBytes), name('limit', this._limitBytes)] : lines;
   }
 
   /** @param {any} frame */
@@ -194,6 +198,12 @@ export class MemoryChart {
     this._cursor = index;
     this._draw();
   }
+}
+
+/** Where the curve is whole: first index and the one after the last, between times in which nothing was measured. @param {{gap: boolean}[]} points @returns {[number, number][]} */
+function runsOf(points) {
+  const starts = [0, ...points.flatMap(({ gap }, index) => (gap ? [index] : []))];
+  return starts.map((start, index) => [start, starts[index + 1] ?? points.length]);
 }
 
 /** Who held most at any time. @param {Point[]} points @param {number} most */

@@ -11,7 +11,8 @@ export class Compare {
     this._slider.addEventListener('input', () => this._split());
     this._hint = h('p', { class: 'stage-hint', text: 'Choose a picture, or take one from the library.' });
     this._line = h('div', { class: 'line', 'aria-hidden': 'true' });
-    this._stage = h('div', { class: 'compare-stage' }, this.after, this.before, this.marks, this._line, this._hint);
+    const names = ['Before', 'After'].map((text) => h('span', { class: `side ${text.toLowerCase()}-side`, 'aria-hidden': 'true', text }));
+    this._stage = h('div', { class: 'compare-stage' }, this.after, this.before, this.marks, this._line, ...names, this._hint);
     this.element = h('div', { class: 'compare' }, this._stage, this._slider);
     this._slider.disabled = true;
     this._split();

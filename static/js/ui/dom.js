@@ -66,24 +66,6 @@ export function filePicker(text, accept, multiple, chosen) {
   return h('span', { class: 'button pick' }, text, input);
 }
 
-/**
- * Let files be dropped on an element.
- * @param {HTMLElement} element
- * @param {(files: File[]) => void} dropped
- */
-export function acceptDrops(element, dropped) {
-  element.addEventListener('dragover', (event) => {
-    event.preventDefault();
-    element.dataset.over = '';
-  });
-  element.addEventListener('dragleave', () => delete element.dataset.over);
-  element.addEventListener('drop', (event) => {
-    event.preventDefault();
-    delete element.dataset.over;
-    dropped([...(event.dataTransfer?.files ?? [])]);
-  });
-}
-
 /** What is folded on a small screen, and open on a large one. @param {string} title @param {HTMLElement} content */
 export function folded(title, content) {
   const open = matchMedia('(min-width: 60rem)').matches;

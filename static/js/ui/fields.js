@@ -11,6 +11,10 @@ import { h } from './dom.js';
 /** A slider has no more than so many steps; with more a number is written. */
 const SLIDER_STEPS = 400;
 const STEPS = [0.01, 0.05, 0.1, 0.5, 1];
+/** Parameters whose schemas have no default (it differs by format, or nothing is done): what people mean who switch them on. @type {Record<string, number>} */
+const STARTS = { quality: 80, blur: 4, sharpen: 1, pixelate: 12 };
+/** @type {Record<string, string>} */
+const LABELS = { dpr: 'Pixel ratio (DPR)' };
 const NOT_SET = 'not set';
 const COLOUR = /0-9a-fA-F\]\{6\}/;
 
@@ -29,6 +33,7 @@ export function fieldOf(name, schema, changed, definitions = {}) {
 
 /** @param {string} name in camelCase */
 export function words(name) {
+  if (LABELS[name]) return LABELS[name];
   const text = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return text[0].toUpperCase() + text.slice(1);
 }
@@ -113,12 +118,18 @@ function slider(wanted, bounds) {
   return { element: labelled(wanted, input, [': ', shown]), read: () => exact, write };
 }
 
+/** Where a slider begins that is switched on: what the schema says, or what is usual. @param {Wanted} wanted @param {Record<string, any>} bounds */
+function startOf({ name, schema }, { min, max, step }) {
+  const usual = schema.default ?? schema.examples?.[0] ?? STARTS[name];
+  return usual === undefined ? min + Math.round((max - min) / 10 / step) * step : Math.min(max, Math.max(min, usual));
+}
+
 /** A slider that first has to be switched on. @param {Wanted} wanted @param {Record<string, any>} bounds @returns {Field} */
 function optionalSlider(wanted, bounds) {
   const { name, label, help, changed } = wanted;
   const shown = h('b', { text: NOT_SET });
-  const middle = bounds.min + Math.round((bounds.max - bounds.min) / 10 / bounds.step) * bounds.step;
-  const input = h('input', { type: 'range', name, ...bounds, value: middle, disabled: true, 'aria-label': label });
+  const start = startOf(wanted, bounds);
+  const input = h('input', { type: 'range', name, ...bounds, value: start, disabled: true, 'aria-label': label });
   const on = h('input', { type: 'checkbox', 'aria-label': `Set ${label.toLowerCase()}` });
   const tell = () => {
     input.disabled = !on.checked;

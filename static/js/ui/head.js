@@ -32,8 +32,12 @@ export class Head {
 
   /** @param {Date} since @param {any} error */
   _lose(since, error) {
-    if (error?.status === 401) return; // the dialog that asks for a key says it
     this._stage.dataset.lost = '';
+    if (error?.status === 401) {
+      this._level.replaceChildren(h('span', { class: 'chip', text: 'No access', title: `since ${clock(since)}`, data: { tone: 'orange' } }));
+      this._say(`refused ${since}`, 'orange', 'The service does not accept the key ', `since ${clock(since)}. What is shown is from before; give it another one with “Key”.`);
+      return;
+    }
     this._level.replaceChildren(h('span', { class: 'chip', text: 'No connection', title: `since ${clock(since)}`, data: { tone: 'orange' } }));
     this._say(`lost ${since}`, 'orange', 'No connection to the service ', `since ${clock(since)}. What is shown is from before; this page comes back by itself.`);
   }

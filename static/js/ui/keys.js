@@ -74,9 +74,15 @@ export class KeyKeeper {
     }
   }
 
+  /** The service takes the key again: if it refuses later, that is asked about anew. */
+  forgive() {
+    this._declined = false;
+  }
+
   /** @param {string} key */
   _use(key) {
     this._client.key = key;
+    this._declined = false;
     keepKey(key);
   }
 }

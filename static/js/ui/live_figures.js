@@ -1,7 +1,7 @@
 /** The figures of a stream of frames: how fast, how much, how far behind. */
 
 import { facts } from './dom.js';
-import { bytes, count, seconds } from './format.js';
+import { bytes, clock, count, seconds } from './format.js';
 import { modeWords } from './levels.js';
 
 const REMEMBERED = 60;
@@ -37,6 +37,18 @@ export class LiveFigures {
 
   clear() {
     this._recent = [];
+    this._fresh();
+  }
+
+  /** There are no new ones: grey, and what is a rate is none. @param {Date} since */
+  set staleSince(since) {
+    if ('stale' in this.element.dataset) return;
+    this.element.dataset.stale = '';
+    this._write({ Answers: `none since ${clock(since)}`, Sent: '–' });
+  }
+
+  _fresh() {
+    delete this.element.dataset.stale;
   }
 
   /** When the last answer came; null: none yet. @returns {number | null} */
@@ -48,6 +60,7 @@ export class LiveFigures {
   show(stream) {
     const recent = this._recent;
     if (recent.length < 2) return;
+    this._fresh();
     const span = (recent[recent.length - 1].at - recent[0].at) / 1000;
     const median = (/** @type {'lag' | 'model'} */ name) => recent.map((one) => one[name]).sort((one, other) => one - other)[recent.length >> 1];
     const { frame, mode, advice } = this._last;

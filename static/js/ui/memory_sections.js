@@ -1,6 +1,6 @@
 /** The parts of the memory report, a card each. What this service does not report is said, not left empty. */
 
-import { facts, h } from './dom.js';
+import { button, facts, h } from './dom.js';
 import { bytes, clock, count, moment, percent, seconds } from './format.js';
 
 /** @typedef {{element: HTMLElement, show: (report: any) => void}} Section */
@@ -168,15 +168,28 @@ function lastOom() {
   return { element, show };
 }
 
+/** So many are shown at first. */
+const FEW = 8;
+
 /** Changes of level and refusals in the last hour, newest first. */
 export function happened() {
   const list = h('ul', { class: 'happened' });
   const none = h('p', { class: 'muted small-text', text: 'Nothing in the last hour: the level did not change, and nothing was refused.' });
-  const element = h('section', { class: 'card half' }, h('h2', { text: 'What happened' }), none, list);
+  let isWhole = false;
+  /** @type {import('./past.js').Mark[]} */
+  let known = [];
+  const all = button('', () => {
+    isWhole = !isWhole;
+    show(known);
+  }, { class: 'small', hidden: true });
+  const element = h('section', { class: 'card half stack' }, h('h2', { text: 'What happened' }), none, list, h('div', { class: 'row' }, all));
   /** @param {import('./past.js').Mark[]} marks */
   const show = (marks) => {
+    known = marks;
     none.hidden = marks.length > 0;
-    list.replaceChildren(...marks.slice(0, 8).map(({ at, kind, text }) => h('li', {}, h('span', { class: 'muted', text: clock(at) }), h('span', { text, data: { kind } }))));
+    all.hidden = marks.length <= FEW;
+    all.textContent = isWhole ? 'Show fewer' : `Show all ${marks.length}`;
+    list.replaceChildren(...marks.slice(0, isWhole ? marks.length : FEW).map(({ at, kind, text }) => h('li', {}, h('span', { class: 'muted', text: clock(at) }), h('span', { text, data: { kind } }))));
   };
   return { element, show };
 }

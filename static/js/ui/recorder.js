@@ -6,6 +6,11 @@ const TYPES = ['video/mp4', 'video/webm'];
 /** Pieces of a recording are handed over this often: the browser may keep them outside the heap. */
 const PIECE_MS = 1000;
 
+/** Closing the tab would lose what is recorded: the browser asks first. @param {BeforeUnloadEvent} event */
+function warn(event) {
+  event.preventDefault();
+}
+
 export class Recorder {
   /** @param {import('./uploads.js').UploadList} uploads @param {(text: string) => void} say */
   constructor(uploads, say) {
@@ -32,6 +37,7 @@ export class Recorder {
     recorder.ondataavailable = ({ data }) => pieces.push(data);
     recorder.onstop = () => this._finish(pieces, recorder.mimeType);
     recorder.start(PIECE_MS);
+    addEventListener('beforeunload', warn);
     this._recorder = recorder;
     this.element.textContent = 'Stop recording';
   }
@@ -39,6 +45,7 @@ export class Recorder {
   /** @param {Blob[]} pieces @param {string} mimeType */
   _finish(pieces, mimeType) {
     this._recorder = null;
+    removeEventListener('beforeunload', warn);
     this.element.textContent = 'Record';
     const type = mimeType.split(';')[0];
     const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');

@@ -4,6 +4,7 @@ import { Emitter } from '../kit/emitter.js';
 import { UploadMemo } from '../kit/memo.js';
 import { button, h } from './dom.js';
 import { bytes, counted, percent } from './format.js';
+import { refusalOf } from './pictures.js';
 import { note } from './trouble.js';
 import { UploadRow } from './upload_row.js';
 
@@ -80,6 +81,11 @@ export class UploadList extends Emitter {
     this.send([upload.file]);
   }
 
+  /** Whether something is being sent. */
+  get isBusy() {
+    return this._running.length > 0;
+  }
+
   get _running() {
     return [...this._rows.values()].filter((row) => !row.isOver).map(({ upload }) => upload);
   }
@@ -133,6 +139,7 @@ export class UploadList extends Emitter {
 
 /** Why a file would be refused, said before a byte of it is sent; '': it would not. @param {Blob} file @param {number} maxBytes */
 function refusal(file, maxBytes) {
+  if (file.type.startsWith('image/')) return refusalOf(file, maxBytes);
   if (file.type !== '' && !KINDS.some((kind) => file.type.startsWith(kind))) return `not a picture, video or audio (it is ${file.type}). Nothing was sent.`;
   if (file.size === 0) return 'the file is empty. Nothing was sent.';
   if (file.size > maxBytes) return `it has ${bytes(file.size)}, and this service takes at most ${bytes(maxBytes)}. Nothing was sent.`;

@@ -3,7 +3,8 @@
  * and whether the service can be reached at all.
  */
 
-import { ConnectionProblem } from '../ballast.js';
+import { Backoff, ConnectionProblem } from '../ballast.js';
+import { pause } from '../kit/backoff.js';
 import { Emitter } from '../kit/emitter.js';
 import { BEAT_SECONDS, Pulse } from './pulse.js';
 
@@ -58,13 +59,35 @@ export class MemoryWatch extends Emitter {
   }
 
   /**
-   * Do what needs the service: now, and if that fails, again when the service is back, until it has worked once.
+   * Do what needs the service: now, and if that fails, again until it has worked once: when the service is back, and where
+   * it only had no time or memory, as soon as it said or a little later.
    * @param {() => Promise<unknown>} work @param {(error: unknown) => void} [failed]
    * @returns {() => void} what gives up
    */
   persist(work, failed = () => {}) {
-    const attempt = () => work().then(end, failed);
-    const end = this.on('back', attempt);
+    const backoff = new Backoff({ firstSeconds: 1 });
+    const ending = new AbortController();
+    let turn = 0;
+    const attempt = async () => {
+      turn += 1;
+      const own = turn;
+      try {
+        await work();
+        end();
+      } catch (error) {
+        if (ending.signal.aborted || own !== turn) return;
+        failed(error);
+        const problem = /** @type {any} */ (error);
+        if (!problem?.isTemporary) return;
+        await pause(backoff.next(problem.retryAfterSeconds), ending.signal);
+        if (!ending.signal.aborted && own === turn) attempt();
+      }
+    };
+    const stop = this.on('back', attempt);
+    const end = () => {
+      stop();
+      ending.abort();
+    };
     attempt();
     return end;
   }
@@ -106,17 +129,19 @@ export class MemoryWatch extends Emitter {
       return;
     }
     this._isLooking = true;
+    let isRefused = false;
     try {
       const report = await this._client.memory({ signal: AbortSignal.timeout(ANSWER_SECONDS * 1000) });
       this.report = report;
       this._find();
       this._take(report);
     } catch (error) {
+      isRefused = /** @type {any} */ (error)?.status === 401; // only another key helps
       if (turn === this._turn) this._miss(error);
     }
     if (turn !== this._turn) return;
     this._isLooking = false;
-    const seconds = this.lostSince ? Math.min(LOST_SECONDS, this._periodSeconds) : this._periodSeconds;
+    const seconds = this.lostSince && !isRefused ? Math.min(LOST_SECONDS, this._periodSeconds) : this._periodSeconds;
     this._timer = setTimeout(() => this._look(), seconds * 1000);
   }
 

@@ -6,6 +6,7 @@ import { modeWords } from './levels.js';
 import { reasonOf } from './trouble.js';
 
 const MIB = 1048576;
+const ORDINALS = new Intl.PluralRules('en', { type: 'ordinal' });
 
 /** @param {import('../ballast.js').BallastClient} client @returns {HTMLElement} */
 export function whatIf(client) {
@@ -27,11 +28,17 @@ export function whatIf(client) {
     h('div', { class: 'row three' }, size.element, width.element, height.element), h('div', { class: 'row' }, button('Ask', ask)), answer);
 }
 
+/** @param {number} number @returns {string} */
+function ordinal(number) {
+  const ending = { one: 'st', two: 'nd', few: 'rd' }[/** @type {string} */ (ORDINALS.select(number))] ?? 'th';
+  return `${number}${ending}`;
+}
+
 /** @param {any} advice */
 function words({ fits, neededBytes, freeBytes, largestGrantBytes, mode, workers, chunkBytes, analysisWidth, analysisHeight, frameStride, ffmpegProfile }) {
   const never = neededBytes > largestGrantBytes;
   const verdict = fits ? 'It would fit now' : never ? 'It could never fit' : 'It would have to wait';
-  const every = frameStride > 1 ? `, every ${frameStride}nd frame` : '';
+  const every = frameStride > 1 ? `, every ${ordinal(frameStride)} frame` : '';
   return [
     h('p', { class: 'note', data: fits ? {} : { tone: never ? 'red' : 'orange' }, text: `${verdict}: it needs ${bytes(neededBytes)}, ${bytes(freeBytes)} are free, at most ${bytes(largestGrantBytes)} are ever given.` }),
     h('p', { class: 'muted small-text', text: `${modeWords(mode)}: ${counted(workers, 'model')} at a time, pieces of ${bytes(chunkBytes)}, analysis at ${analysisWidth}×${analysisHeight} px${every}, video with FFmpeg's profile ${ffmpegProfile.toLowerCase()}.` }),

@@ -5,6 +5,7 @@ import { CameraSettings } from '../ui/camera_settings.js';
 import { cameraTrouble, openCamera } from '../ui/cameras.js';
 import { button, filePicker, folded, h, saveBlob } from '../ui/dom.js';
 import { shown } from '../ui/dialogs.js';
+import { pageDrops } from '../ui/drops.js';
 import { Findings } from '../ui/findings.js';
 import { LiveFigures } from '../ui/live_figures.js';
 import { Recorder } from '../ui/recorder.js';
@@ -36,6 +37,7 @@ class Camera {
     this._recorder = new Recorder(uploads, (text) => this._notice.say(text));
     this._build(root);
     this._timer = setInterval(() => this._look(), LOOK_SECONDS * 1000);
+    this._endDrops = pageDrops(([file]) => this._startFile(file), 'Drop a video');
     this._listenToSettings();
   }
 
@@ -178,6 +180,7 @@ class Camera {
     if (this._stage.video.paused) return; // nothing is sent
     this._stage.staleSince = new Date(Date.now() - agoMs);
     this._findings.stale = true;
+    this._figures.staleSince = new Date(Date.now() - agoMs);
   }
 
   _applyMirror() {
@@ -212,6 +215,7 @@ class Camera {
   close() {
     this._closed = true;
     clearInterval(this._timer);
+    this._endDrops();
     this._choice.close();
     this._stage.dispose();
     this._release();

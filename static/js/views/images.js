@@ -1,20 +1,24 @@
 /** Images: one picture, what is made of it, and how to have it made again. */
 
-import { button, facts, filePicker, folded, h, saveBlob } from '../ui/dom.js';
+import { button, filePicker, folded, h, saveBlob } from '../ui/dom.js';
+import { Before } from '../ui/before.js';
 import { Compare } from '../ui/compare.js';
 import { pageDrops } from '../ui/drops.js';
 import { clearMarks, markFaces } from '../ui/face_marks.js';
-import { bytes, counted, percent, seconds } from '../ui/format.js';
+import { bytes, seconds } from '../ui/format.js';
 import { ImageForm } from '../ui/image_form.js';
-import { modeWords } from '../ui/levels.js';
+import { MadeFigures } from '../ui/made_figures.js';
 import { pickedItem } from '../ui/picker.js';
+import { ACCEPT, refusalOf } from '../ui/pictures.js';
 import { presetsOf } from '../ui/presets.js';
 import { Recipe } from '../ui/recipe.js';
+import { SendOnce } from '../ui/send_once.js';
 import { Notice } from '../ui/trouble.js';
 
 const SOON_MS = 300;
-const FACTS = ['Size', 'Format', 'Time', 'In the service', 'Cache', 'Memory', 'Quality', 'Faces'];
-const ACCEPT = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/heic,image/tiff,image/bmp,.heic';
+const MAX_BYTES_SETTING = 'BALLAST_IMAGE__MAX_BYTES';
+
+const MARK_HELP = 'Outlines what the face detection finds in the picture before. Hiding looks closer than that, and hides the whole head.';
 
 /** @typedef {import('../kit/types.js').MediaItem} MediaItem */
 
@@ -23,7 +27,6 @@ class Images {
   constructor(root, { client, watch, announce, argument }) {
     this._client = client;
     this._announce = announce;
-    this._ending = new AbortController();
     this._work = new AbortController();
     /** @type {(File & {name: string}) | null} */
     this._file = null;
@@ -35,8 +38,11 @@ class Images {
     this._form = null;
     this._notice = new Notice();
     this._compare = new Compare();
+    this._before = new Before(client, this._compare);
+    this._sendOnce = new SendOnce(client, (item) => this._takeItem(item));
+    this._maxBytes = Infinity;
     this._recipe = new Recipe(client, announce);
-    this._facts = facts(FACTS);
+    this._figures = new MadeFigures();
     this._build(root);
     this._ends = [
       pageDrops(([file]) => this._takeFile(file), 'Drop a picture'),
@@ -52,16 +58,16 @@ class Images {
     this._atText = h('b');
     this._atField = h('label', { class: 'field', hidden: true }, h('span', {}, 'Frame at: ', this._atText), this._at);
     this._presets = h('select', { 'aria-label': 'Preset', on: { change: () => this._usePreset() } }, h('option', { value: '', text: 'none' }));
-    this._mark = h('input', { type: 'checkbox', checked: true, on: { change: () => this._markFaces() } });
+    this._mark = h('input', { type: 'checkbox', checked: true, title: MARK_HELP, on: { change: () => this._markFaces() } });
     this._place = h('div', {});
     const actions = h('div', { class: 'row' },
       filePicker('Choose a picture', ACCEPT, false, ([file]) => file && this._takeFile(file)), button('From the library', () => this._pick()), this._download, this._keep);
     const settings = h('section', { class: 'card stack settings', 'aria-label': 'Settings' },
       h('div', { class: 'row' }, h('label', { class: 'field grow' }, h('span', { text: 'Preset' }), this._presets), button('Reset', () => this._reset(), { class: 'small' })),
-      this._atField, folded('What to do', this._place), h('label', { class: 'check' }, this._mark, 'Mark the faces that are hidden'));
-    root.append(h('div', { class: 'head' }, h('h1', { text: 'Images' }), actions), this._notice.element,
-      h('div', { class: 'with-settings' }, settings,
-        h('div', { class: 'stack' }, h('div', { class: 'live' }, this._compare.element), h('section', { class: 'card live', 'aria-label': 'Result' }, this._facts.element), this._recipe.element)));
+      this._atField, folded('What to do', this._place), h('label', { class: 'check' }, this._mark, 'Outline faces'));
+    root.append(h('div', { class: 'head' }, h('h1', { text: 'Images' }), actions), this._notice.element, this._sendOnce.element,
+      h('div', { class: 'with-settings images' }, settings,
+        h('div', { class: 'stack' }, h('div', { class: 'live' }, this._compare.element), h('section', { class: 'card live', 'aria-label': 'Result' }, this._figures.element), this._recipe.element)));
   }
 
   /** @param {string} argument id of an item */
@@ -71,20 +77,38 @@ class Images {
     this._place.replaceChildren(this._form.element);
     this._known = presetsOf(limits);
     this._presets.replaceChildren(h('option', { value: '', text: 'none' }), ...Object.entries(this._known).map(([value, { title }]) => h('option', { value, text: title })));
+    this._maxBytes = limits.settings?.find((/** @type {any} */ one) => one.name === MAX_BYTES_SETTING)?.value ?? Infinity;
     this._notice.clear();
-    if (argument && !this._item) this._takeItem(await this._client.getMedia(argument));
+    if (argument && !this._item && !this._file) await this._open(argument);
     else this._show(); // a picture was chosen before it was known what can be done
   }
 
   /** @param {File} file */
   _takeFile(file) {
-    if (file.type !== '' && !file.type.startsWith('image/')) {
-      this._notice.say(`${file.name} is not a picture.`, 'orange');
+    const reason = refusalOf(file, this._maxBytes);
+    if (reason !== '') {
+      this._notice.say(reason, 'orange');
       return;
     }
     this._item = null;
     this._file = file;
-    this._begin(this._client.blobs.set('before', file));
+    this._begin();
+    this._sendOnce.offer(file);
+  }
+
+  /** @param {string} id */
+  async _open(id) {
+    try {
+      this._takeItem(await this._client.getMedia(id));
+    } catch (error) {
+      if (/** @type {any} */ (error).status !== 404) throw error;
+      this._tellGone();
+    }
+  }
+
+  _tellGone() {
+    this._notice.say('This picture is not in the library any more.', 'orange');
+    this._notice.element.append(button('Choose another one', () => this._pick(), { class: 'small' }));
   }
 
   async _pick() {
@@ -96,19 +120,19 @@ class Images {
   _takeItem(item) {
     this._file = null;
     this._item = item;
-    this._begin('');
+    this._sendOnce.clear();
+    this._begin();
   }
 
-  /** Another picture. @param {string} before where it is, if that is known */
-  _begin(before) {
+  /** Another picture. */
+  _begin() {
     const isVideo = this._item?.kind === 'video';
     this._atField.hidden = !isVideo;
     this._at.max = String(this._item?.durationSeconds ?? 1);
     this._at.value = '0';
     this._atWords();
     this._notice.clear();
-    this._compare.clear();
-    if (before) this._compare.showBefore(before);
+    this._before.clear();
     this._show();
   }
 
@@ -134,9 +158,14 @@ class Images {
     this._soon = setTimeout(() => this._show(), SOON_MS);
   }
 
+  /** Which frame, of a video. */
+  get _frameAt() {
+    return this._item?.kind === 'video' ? this._at.value : null;
+  }
+
   get _params() {
-    const frame = this._item?.kind === 'video' ? { at: this._at.value } : {};
-    return { ...frame, ...this._form?.values };
+    const at = this._frameAt;
+    return { ...(at === null ? {} : { at }), ...this._form?.values };
   }
 
   get _name() {
@@ -154,7 +183,7 @@ class Images {
     const { signal } = work;
     const params = this._params;
     try {
-      if (this._item) await this._showBefore(signal);
+      await this._before.show({ file: this._file, item: this._item, at: this._frameAt }, signal);
       const { images } = this._client;
       const made = this._item ? await images.derive(this._item, params, { signal }) : await images.transform(/** @type {File} */ (this._file), params, { signal });
       if (signal.aborted) return;
@@ -165,34 +194,22 @@ class Images {
       this._markFaces();
     } catch (error) {
       if (signal.aborted) return;
-      this._notice.show(error, 'It was not made.');
+      if (this._item && /** @type {any} */ (error).status === 404) this._tellGone();
+      else this._notice.show(error, 'It was not made.');
     }
     this._compare.busy = false;
   }
 
-  /** @param {AbortSignal} signal */
-  async _showBefore(signal) {
-    const frame = this._item?.kind === 'video' ? { at: this._at.value } : {};
-    const { blob } = await this._client.images.derive(/** @type {MediaItem} */ (this._item), { ...frame, width: 1920, height: 1440, format: 'webp' }, { signal });
-    if (!signal.aborted) this._compare.showBefore(this._client.blobs.set('before', blob));
-  }
-
   /** @param {import('../kit/images.js').MadePicture} made */
-  _tell({ blob, url, seconds: spent, timing, cache, peakBytes, predictedBytes, mode, faces }) {
-    const before = this._item?.kind === 'video' ? 0 : (this._item?.sizeBytes ?? this._file?.size ?? 0);
-    const steps = Object.entries(timing).map(([step, ms]) => `${step} ${seconds(ms / 1000)}`);
-    this._facts.write({
-      Size: before > 0 ? `${bytes(blob.size)}: ${percent(blob.size / before)} of ${bytes(before)}` : bytes(blob.size),
-      Format: blob.type, Time: seconds(spent), 'In the service': steps.join(', ') || '–', Cache: cache || '–',
-      Memory: peakBytes ? `${bytes(peakBytes)} at most, ${bytes(predictedBytes ?? 0)} predicted` : '–', Quality: mode ? modeWords(mode) : '–',
-      Faces: faces === null ? 'not looked for' : counted(faces, 'face hidden', 'faces hidden'),
-    });
+  _tell(made) {
+    const { blob, url, seconds: spent } = made;
+    this._figures.write(made, this._item?.kind === 'video' ? 0 : (this._item?.sizeBytes ?? this._file?.size ?? 0));
     this._download.disabled = this._keep.disabled = false;
     this._recipe.show(url, this._file, extensionOf(blob.type));
     this._announce(`Made: ${bytes(blob.size)} in ${seconds(spent)}.`);
   }
 
-  /** Mark the faces on the picture as it was, where they were hidden. */
+  /** Outline on the picture as it was what the face detection finds in it; what is hidden is looked for closer, and the whole head. */
   async _markFaces() {
     const { before, marks } = this._compare;
     clearMarks(marks);
@@ -213,10 +230,10 @@ class Images {
 
   close() {
     this._work.abort();
-    this._ending.abort();
     clearTimeout(this._soon);
     for (const end of this._ends) end();
-    this._compare.clear();
+    this._sendOnce.clear();
+    this._before.clear();
     this._client.dispose();
   }
 }

@@ -12,15 +12,15 @@
  *   argument: string,
  * }} Context `argument`: what follows the name in the address, such as an id
  * @typedef {(root: HTMLElement, context: Context) => () => void} Open
- * @typedef {{id: string, title: string, load: () => Promise<Open>}} Entry
+ * @typedef {{id: string, title: string, load: (query: string) => Promise<Open>}} Entry `query`: '', or what makes another address of it
  */
 
 /** @type {Entry[]} */
 export const views = [
-  { id: 'camera', title: 'Camera', load: async () => (await import('./camera.js')).open },
-  { id: 'photos', title: 'Photos', load: async () => (await import('./photos.js')).open },
-  { id: 'images', title: 'Images', load: async () => (await import('./images.js')).open },
-  { id: 'library', title: 'Library', load: async () => (await import('./library.js')).open },
-  { id: 'jobs', title: 'Jobs', load: async () => (await import('./jobs.js')).open },
-  { id: 'memory', title: 'Memory', load: async () => (await import('./memory.js')).open },
+  { id: 'camera', title: 'Camera', load: async (query) => (await import(`./camera.js${query}`)).open },
+  { id: 'photos', title: 'Photos', load: async (query) => (await import(`./photos.js${query}`)).open },
+  { id: 'images', title: 'Images', load: async (query) => (await import(`./images.js${query}`)).open },
+  { id: 'library', title: 'Library', load: async (query) => (await import(`./library.js${query}`)).open },
+  { id: 'jobs', title: 'Jobs', load: async (query) => (await import(`./jobs.js${query}`)).open },
+  { id: 'memory', title: 'Memory', load: async (query) => (await import(`./memory.js${query}`)).open },
 ];

@@ -2,10 +2,12 @@
 
 import { describe, drawDetections, tintedMask } from '../ballast.js';
 import { analyses } from '../ui/analyses.js';
-import { acceptDrops, button, filePicker, folded, h } from '../ui/dom.js';
+import { button, filePicker, folded, h } from '../ui/dom.js';
 import { shown } from '../ui/dialogs.js';
+import { pageDrops } from '../ui/drops.js';
 import { bytes, counted, percent, seconds } from '../ui/format.js';
 import { modeWords } from '../ui/levels.js';
+import { ACCEPT, refusalOf } from '../ui/pictures.js';
 import { TaskChoice } from '../ui/tasks.js';
 import { Notice } from '../ui/trouble.js';
 
@@ -14,8 +16,10 @@ const VIEWER_PIXELS = 1400;
 /** Cards are shown so many at a time: a canvas takes memory, and a thousand of them too much. */
 const PAGE = 24;
 const MAX_BYTES = 5 * 1048576;
-/** At CRITICAL the service lets work wait: it is said after so long, and given up after so long without an answer. */
+/** Silence is said after so long, and what it is for; at CRITICAL, where the service lets all work wait, sooner. */
+const SAY_SILENT_SECONDS = 4;
 const SAY_WAITING_SECONDS = 1.5;
+/** And there it is given up after so long without an answer. */
 const GIVE_UP_SECONDS = 30;
 
 class Photos {
@@ -33,19 +37,18 @@ class Photos {
     this._maxBytes = MAX_BYTES;
     this._choice = new TaskChoice({ client, watch }, () => this._again(), 'hands');
     this._notice = new Notice();
-    this._stopButton = button('Stop', () => this._ending.abort(), { class: 'small' });
+    this._stopButton = button('Cancel', () => this._ending.abort(), { class: 'small' });
     this._retryButton = button('Try again', () => this._run(), { class: 'small', hidden: true });
     this._more = button('Show more', () => this._showMore(), { hidden: true });
     this._build(root);
+    this._endDrops = pageDrops((files) => this._take(files), 'Drop photos');
     this._readLimit();
   }
 
   /** @param {HTMLElement} root */
   _build(root) {
-    const accept = 'image/jpeg,image/png,image/webp,image/avif,image/gif,image/heic';
-    const drop = h('div', { class: 'drop' }, h('p', { text: 'Drop photos here, one or many.' }),
-      filePicker('Choose photos', accept, true, (files) => this._take(files)));
-    acceptDrops(drop, (files) => this._take(files));
+    const drop = h('div', { class: 'drop' }, h('p', { text: 'Drop photos anywhere, one or many.' }),
+      filePicker('Choose photos', ACCEPT, true, (files) => this._take(files)));
     this._progress = h('progress', { value: 0, max: 1, 'aria-label': 'Photos analysed' });
     this._words = h('span');
     this._line = h('div', { class: 'card progress-line', hidden: true }, this._words, h('div', { class: 'row' }, this._retryButton, this._stopButton), this._progress);
@@ -65,9 +68,10 @@ class Photos {
 
   /** @param {File[]} files */
   _take(files) {
-    const pictures = files.filter(({ type }) => type === '' || type.startsWith('image/'));
+    const pictures = files.filter((file) => refusalOf(file) === '');
     const others = files.length - pictures.length;
-    if (others > 0) this._notice.say(`${counted(others, 'file is not a picture', 'files are not pictures')} and left out.`, 'orange');
+    if (others === 1) this._notice.say(refusalOf(/** @type {File} */ (files.find((file) => refusalOf(file) !== ''))), 'orange');
+    else if (others > 1) this._notice.say(`${others} files are not pictures that this service reads. They are left out.`, 'orange');
     else this._notice.clear();
     if (pictures.length === 0) return;
     this._pictures = pictures;
@@ -120,7 +124,15 @@ class Photos {
   /** Say that it waits for memory, and do not wait for ever. @param {AbortController} ending @param {number} began */
   _wait(ending, began) {
     const waited = (performance.now() - this._answeredAt) / 1000;
-    if (this._watch.level?.level !== 'CRITICAL' || waited < SAY_WAITING_SECONDS) return;
+    const level = this._watch.level?.level;
+    if (level !== 'CRITICAL') {
+      if (waited < SAY_SILENT_SECONDS) return;
+      this._count(began);
+      const waiting = this._watch.report?.budget?.waiting > 0 ? `work waits there until it has the memory (level ${level})` : 'it is sent, or the service works on it or waits until it has the memory';
+      this._words.textContent += `. No answer for ${seconds(Math.floor(waited))}: ${waiting}. “Cancel” ends it`;
+      return;
+    }
+    if (waited < SAY_WAITING_SECONDS) return;
     this._count(began);
     this._words.textContent += `. Waiting for memory: the service is at its limit (${seconds(waited)} so far, at most ${GIVE_UP_SECONDS} s)`;
     if (waited < GIVE_UP_SECONDS) return;
@@ -179,6 +191,7 @@ class Photos {
 
   close() {
     this._ending.abort();
+    this._endDrops();
     this._choice.close();
   }
 }
