@@ -4,7 +4,7 @@ import { h, svg } from './dom.js';
 
 /** By content type: what is written on the sheet, and in words. @type {Record<string, [string, string]>} */
 const SIGNS = {
-  'application/x-ndjson': ['NDJSON', 'Data, line by line'],
+  'application/x-ndjson': ['{ }↵', 'Data, line by line'],
   'application/json': ['JSON', 'Data'],
   'text/vtt': ['VTT', 'Text track'],
   'application/vnd.ballast.hls+zip': ['HLS', 'Stream for players'],
