@@ -151,7 +151,7 @@ _AV1_AOM = Encoder(
     name="libaom-av1",
     codec="av1",
     efforts={
-        Profile.MINIMAL: _aom(9, 0, 1, 1),
+        Profile.MINIMAL: _aom(8, 0, 1, 1),  # 9 is not taken before FFmpeg 6
         Profile.LOW: _aom(8, 0, 1, 1),
         Profile.BALANCED: _aom(6, 12, 2, 2),
         Profile.HIGH: _aom(5, 25, 4, 4),
