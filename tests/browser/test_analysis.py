@@ -80,7 +80,7 @@ def test_a_press_on_a_bar_goes_to_its_time(works: RunningServer, visit: Visit, d
     visitor = analysed(visit, works, dark_light_dark, scenes=True)
     cut = json.loads(lines_of(works, visitor).splitlines()[0])["timeSeconds"]
 
-    visitor.page.get_by_role("button", name="Scene cuts from").click()
+    visitor.page.get_by_role("button", name="Scene cuts from").first.click()
 
     visitor.until(f"Math.abs(document.querySelector('.stage video').currentTime - {cut}) < 0.05")
     visitor.until("!document.querySelector('.stage video').seeking")

@@ -64,7 +64,7 @@ def test_a_picture_goes_up_and_is_shown(library: RunningServer, visit: Visit) ->
     visitor.choose("Choose files", media_folder() / "thumb_up.jpg")
 
     expect(card(visitor, "thumb_up.jpg")).to_contain_text("image/jpeg · 52.4 KiB")
-    expect(card(visitor, "thumb_up.jpg")).to_contain_text("goes ")
+    expect(card(visitor, "thumb_up.jpg")).to_contain_text("kept until ")
     visitor.until("document.querySelector('.picture img')?.naturalWidth === 442")  # derived, not the original
     expect(visitor.page.locator("[data-upload='thumb_up.jpg']")).to_have_attribute("data-state", "done")
 
@@ -204,3 +204,36 @@ def test_a_large_upload_is_interrupted_paused_and_goes_on_after_a_reload(
     item = httpx.get(f"{library.url}/v1/media").json()["items"][0]
     assert item["sizeBytes"] == large_video.stat().st_size
     assert paused_at > 16 * MB
+
+
+def test_finished_uploads_are_folded_away_and_cleared(library: RunningServer, visit: Visit) -> None:
+    visitor = visit(library, "library")
+    pictures = [{"name": f"{one}.png", "mimeType": "image/png", "buffer": png(8, 8 + one)} for one in range(3)]
+
+    visitor.choose("Choose files", *pictures)
+
+    fold = visitor.page.locator(".view details.folded", has_text="3 files stored")
+    expect(fold).to_be_visible(timeout=30000)
+    expect(visitor.page.locator("[data-upload='0.png']")).to_be_hidden()
+    visitor.button("Clear finished").click()
+    expect(visitor.page.locator("[data-upload]")).to_have_count(0)
+    expect(fold).to_be_hidden()
+
+
+def test_all_that_is_selected_is_downloaded(library: RunningServer, visit: Visit) -> None:
+    for one in range(3):
+        httpx.post(f"{library.url}/v1/media?name={one}.png", content=png(8, 8 + one))
+    visitor = visit(library, "library")
+    names: list[str] = []
+    visitor.page.on("download", lambda download: names.append(download.suggested_filename))
+    for one in range(3):
+        visitor.page.get_by_label(f"Select {one}.png").check()
+
+    visitor.button("Download selected").click()
+
+    expect(visitor.page.get_by_text("3 of 3 downloads begun")).to_be_visible()
+    for _ in range(100):
+        if len(names) == 3:
+            break
+        visitor.page.wait_for_timeout(100)
+    assert sorted(names) == ["0.png", "1.png", "2.png"]

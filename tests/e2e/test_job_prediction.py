@@ -8,14 +8,20 @@ import httpx
 import pytest
 
 from tests.e2e.jobs import PROGRAM, settings, upload
-from tests.e2e.server import problem_of, run_server
+from tests.e2e.server import RunningServer, problem_of, run_server
 
 PREDICTION = "/v1/jobs/prediction"
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with run_server(tmp_path_factory.mktemp("jobs"), settings(), program=PROGRAM) as server, server.client() as made:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with run_server(tmp_path_factory.mktemp("jobs"), settings(), program=PROGRAM) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[httpx.Client]:
+    with server.client() as made:
         yield made
 
 
@@ -52,9 +58,7 @@ def test_what_cannot_be_done_is_told_in_the_prediction(
 
 
 def test_what_is_no_order_is_refused(client: httpx.Client) -> None:
-    problem_of(
-        client.post(PREDICTION, content=b"{", headers={"Content-Type": "application/json"}), 422, "invalid_parameter"
-    )
+    problem_of(client.post(PREDICTION, content=b"{", headers={"Content-Type": "application/json"}), 400, "bad_request")
     problem_of(client.post(PREDICTION, content=b"", headers={"Content-Type": "application/json"}), 400, "bad_request")
 
 

@@ -57,7 +57,7 @@ export class AnalysisView {
     const rest = isWhole ? '' : ' (the downloads have all of them)';
     const frames = 'task' in this._summary ? [`${first}${counted(this._samples.length, 'frame')} looked at${rest}, ${counted(found, 'frame')} with findings`] : [];
     const words = [...frames, ...events].join('; ');
-    return `${words.charAt(0).toUpperCase()}${words.slice(1)}. A press on a bar goes there.`;
+    return `${words.charAt(0).toUpperCase()}${words.slice(1)}. A press on a row goes to that time.`;
   }
 
   /** A row for each label, with a bar for each time it was seen; and rows for cuts and the like. @returns {[string, Span[]][]} */

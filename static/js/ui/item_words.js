@@ -11,5 +11,5 @@ export function sizesOf({ sizeBytes, width, height, durationSeconds, frameRate, 
 
 /** @param {import('../kit/types.js').MediaItem} item */
 export function timesOf({ createdAt, expiresAt }) {
-  return `Stored ${moment(createdAt)}; ${expiresAt ? `goes ${moment(expiresAt)}` : 'kept until it is deleted'}`;
+  return `Stored ${moment(createdAt)}; ${expiresAt ? `kept until ${moment(expiresAt)}` : 'kept until it is deleted'}`;
 }

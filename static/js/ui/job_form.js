@@ -136,7 +136,7 @@ export class JobForm {
     const prediction = await this._client.jobs.predict(order, { signal }).catch(() => null);
     if (signal.aborted) return;
     const { predictedBytes, diskBytes, steps, profile, problem } = prediction ?? {};
-    const words = predictedBytes ? `As it is set it takes ${bytes(predictedBytes)} of memory and ${bytes(diskBytes)} of disk, in ${counted(steps, 'step')}${profile ? `, by FFmpeg's profile ${profile.toLowerCase()}` : ''}.` : '';
+    const words = predictedBytes ? `As it is set it takes ${bytes(predictedBytes)} of memory and ${bytes(diskBytes ?? 0)} of disk, in ${counted(steps ?? 0, 'step')}${profile ? `, by FFmpeg's profile ${profile.toLowerCase()}` : ''}.` : '';
     this._prediction.textContent = words || (problem?.detail ?? '');
     this._prediction.hidden = this._prediction.textContent === '';
     this._prediction.dataset.tone = words ? '' : 'orange';

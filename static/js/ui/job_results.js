@@ -4,6 +4,7 @@ import { AnalysisView } from './analysis_view.js';
 import { button, h } from './dom.js';
 import { spoken } from '../ballast.js';
 import { bytes } from './format.js';
+import { itemView, released } from './item_view.js';
 import { sizesOf } from './item_words.js';
 
 /** @typedef {import('../kit/types.js').MediaItem} MediaItem */
@@ -44,34 +45,19 @@ export class JobResults {
 
   /** @param {MediaItem} item @param {string} title */
   async _figure(item, title) {
-    const view = await this._view(item);
+    const view = await itemView(this._client, item, { picture: PICTURE, signal: this._ending.signal });
+    const isSeen = view.matches('img, video, audio');
     const download = button('Download', async () => {
       h('a', { href: await this._client.mediaUrl(await this._client.freshMedia(item)), download: item.name }).click();
     }, { class: 'small', 'aria-label': `Download ${item.name}` });
-    return h('article', { class: 'picture' }, h('div', { class: 'picture-frame' }, view),
+    return h('article', { class: 'picture' }, h('div', { class: isSeen ? 'picture-frame' : 'picture-text' }, view),
       h('div', { class: 'picture-words' }, h('h3', { text: title, title: item.name }), h('p', { class: 'muted small-text', text: sizesOf(item) }), h('div', { class: 'row' }, download)));
-  }
-
-  /** @param {MediaItem} item */
-  async _view(item) {
-    try {
-      const { signal } = this._ending;
-      if (item.kind === 'image') return h('img', { alt: item.name, loading: 'lazy', src: await this._client.pictureUrl(item, PICTURE, { signal }) });
-      if (item.kind !== 'video' && item.kind !== 'audio') return h('span', { class: 'kind', text: item.contentType });
-      const src = await this._client.mediaUrl(await this._client.freshMedia(item), { signal });
-      return h(item.kind, { controls: true, preload: 'metadata', src, 'aria-label': item.name });
-    } catch {
-      return h('span', { class: 'kind', text: item.contentType });
-    }
   }
 
   close() {
     this._ending.abort();
     this._analysis?.close();
-    for (const media of /** @type {any[]} */ ([...this.element.querySelectorAll('video, audio')])) {
-      media.removeAttribute('src');
-      media.load();
-    }
+    released(this.element);
   }
 }
 

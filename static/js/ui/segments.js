@@ -108,7 +108,7 @@ export class SegmentEditor {
       this._show();
       this._changed();
     };
-    return h('li', { class: 'row' }, this._choice(segment, part), ...this._time(segment, index, 'start'), h('span', { text: 'to' }), ...this._time(segment, index, 'end'),
+    return h('li', { class: 'row' }, h('b', { text: String(index + 1), 'aria-hidden': 'true' }), this._choice(segment, part), ...this._time(segment, index, 'start'), h('span', { text: 'to' }), ...this._time(segment, index, 'end'),
       button('↑', () => this._reorder(index, -1), { class: 'small', 'aria-label': `${part}: earlier`, title: 'Earlier', disabled: index === 0, data: { move: 'earlier' } }),
       button('↓', () => this._reorder(index, 1), { class: 'small', 'aria-label': `${part}: later`, title: 'Later', disabled: index === last, data: { move: 'later' } }),
       button('Remove', remove, { class: 'small', 'aria-label': `Remove part ${index + 1}`, disabled: last === 0 }));

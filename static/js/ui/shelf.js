@@ -48,13 +48,13 @@ export class Shelf {
     return this._items.get(id);
   }
 
-  /** Forget what is known, and ask again. @param {AbortSignal} signal */
-  async reload(signal) {
+  /** Forget what is known, and ask again. @param {AbortSignal} signal @param {() => void} [told] called after each page */
+  async reload(signal, told = () => {}) {
     this._turn += 1;
     this._items.clear();
     this._cursor = null;
     this.isComplete = false;
-    await this.more(signal);
+    await this.more(signal, told);
   }
 
   /** Ask for the next page, or for all where all are needed. @param {AbortSignal} signal @param {() => void} [told] called after each page */

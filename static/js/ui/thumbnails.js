@@ -1,6 +1,7 @@
 /** Small pictures of items, made by the service, loaded when they come into sight. The originals are never loaded for them. */
 
 import { h } from './dom.js';
+import { kindSign } from './kind_sign.js';
 
 /** One width for all cards and screens, so that the service makes and keeps one picture an item. */
 const PARAMS = { width: 480, height: 360, format: 'auto' };
@@ -21,7 +22,7 @@ export class Thumbnails {
 
   /** Fill a frame, now or when it is seen. @param {HTMLElement} frame @param {import('../kit/types.js').MediaItem} item */
   fill(frame, item) {
-    frame.replaceChildren(h('span', { class: 'kind', text: item.contentType }));
+    frame.replaceChildren(kindSign(item));
     if (item.kind !== 'image' && item.kind !== 'video') return;
     this._items.set(frame, item);
     this._observer.observe(frame);
@@ -44,7 +45,7 @@ export class Thumbnails {
       frame.append(picture);
       if (item.kind === 'video' && !frame.querySelector('.play')) frame.append(h('span', { class: 'play', 'aria-hidden': 'true', text: '▶' }));
     } catch {
-      // the name of its type stays: the preview is a convenience
+      // the sign of its kind stays: the preview is a convenience
     }
   }
 }

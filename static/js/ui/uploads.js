@@ -22,11 +22,14 @@ export class UploadList extends Emitter {
     /** @type {Map<import('../ballast.js').Upload, UploadRow>} */
     this._rows = new Map();
     this._list = h('ul', { class: 'uploads' });
+    this._stored = h('ul', { class: 'uploads' });
+    this._storedWords = h('summary', {});
+    this._fold = h('details', { class: 'folded', hidden: true }, this._storedWords, this._stored);
     this._words = h('span');
     this._bar = h('progress', { max: 1, value: 0, 'aria-label': 'All uploads' });
     this._clear = button('Clear finished', () => this.clearFinished(), { class: 'small' });
     this._total = h('div', { class: 'progress-line' }, this._words, this._clear, this._bar);
-    this._card = h('section', { class: 'card stack', hidden: true, 'aria-label': 'Uploads' }, h('h2', { text: 'Uploads' }), this._total, this._list);
+    this._card = h('section', { class: 'card stack', hidden: true, 'aria-label': 'Uploads' }, h('h2', { text: 'Uploads' }), this._total, this._list, this._fold);
     this._unfinished = h('div', { class: 'stack' });
     this.element = h('div', { class: 'stack' }, this._unfinished, this._card);
     addEventListener('beforeunload', (event) => this._running.length > 0 && event.preventDefault());
@@ -98,9 +101,19 @@ export class UploadList extends Emitter {
     this._clear.disabled = running === this._rows.size;
     this._bar.value = total > 0 ? sent / total : 0;
     const done = uploads.filter(({ state }) => state === 'done').length;
+    this._putAway();
     this._words.textContent = `${done} of ${counted(this._rows.size, 'file')} stored, ${bytes(sent)} of ${bytes(total)}`;
     this._indicator.hidden = running === 0;
     this._indicator.textContent = `${counted(running, 'upload')}, ${percent(total > 0 ? sent / total : 0)}`;
+  }
+
+  /** What is stored is folded away as soon as it is more than one, so that the pictures are not pushed down. */
+  _putAway() {
+    const stored = [...this._rows].filter(([{ state }]) => state === 'done').map(([, row]) => row.element);
+    const place = stored.length > 1 ? this._stored : this._list;
+    for (const element of stored) if (element.parentElement !== place) place.append(element);
+    this._fold.hidden = stored.length < 2;
+    this._storedWords.textContent = `${counted(stored.length, 'file')} stored`;
   }
 
   async _maxBytes() {

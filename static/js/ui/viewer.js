@@ -3,7 +3,7 @@
 import { button, h } from './dom.js';
 import { opened } from './dialogs.js';
 import { sizesOf, timesOf } from './item_words.js';
-import { reasonOf } from './trouble.js';
+import { itemView, released } from './item_view.js';
 
 /** @typedef {import('../kit/types.js').MediaItem} MediaItem */
 
@@ -31,8 +31,12 @@ export async function viewed(client, first, neighbour, actions) {
   const words = h('div', { class: 'stack' });
   const row = h('div', { class: 'row' });
   const [before, after] = [button('Previous', () => go(-1), { class: 'small' }), button('Next', () => go(1), { class: 'small' })];
+  const clear = () => {
+    released(place);
+    place.replaceChildren();
+  };
   const fill = async () => {
-    release(place);
+    clear();
     title.textContent = item.name;
     before.disabled = !neighbour(item, -1);
     after.disabled = !neighbour(item, 1);
@@ -40,7 +44,7 @@ export async function viewed(client, first, neighbour, actions) {
     const lines = [sizesOf(item), timesOf(item), item.sha256 ? `SHA-256 ${item.sha256}` : '', `Reference: ${item.path}`];
     words.replaceChildren(...lines.filter(Boolean).map((text) => h('p', { class: 'muted small-text', text })));
     const wanted = item;
-    const view = await viewOf(client, wanted, ending.signal);
+    const view = await itemView(client, wanted, { picture: PICTURE, signal: ending.signal });
     if (wanted === item && !ending.signal.aborted) place.replaceChildren(view);
   };
   dialog.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
@@ -52,25 +56,5 @@ export async function viewed(client, first, neighbour, actions) {
   fill();
   await opened(dialog);
   ending.abort();
-  release(place);
-}
-
-/** @param {import('../ballast.js').BallastClient} client @param {MediaItem} item @param {AbortSignal} signal */
-async function viewOf(client, item, signal) {
-  try {
-    if (item.kind === 'image') return h('img', { alt: item.name, src: await client.pictureUrl(item, PICTURE, { signal }) });
-    const src = await client.mediaUrl(await client.freshMedia(item), { signal });
-    return h(item.kind === 'audio' ? 'audio' : 'video', { controls: true, preload: 'metadata', src, 'aria-label': item.name });
-  } catch (error) {
-    return h('p', { class: 'note', text: reasonOf(error) });
-  }
-}
-
-/** Stop loading what is not shown any more. @param {HTMLElement} place */
-function release(place) {
-  for (const media of /** @type {any[]} */ ([...place.querySelectorAll('video, audio, img')])) {
-    media.removeAttribute('src');
-    media.load?.();
-  }
-  place.replaceChildren();
+  clear();
 }

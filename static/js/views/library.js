@@ -1,5 +1,6 @@
 /** Library: what is stored, how it gets there, and how it is seen again. */
 
+import { pause } from '../kit/backoff.js';
 import { button, filePicker, h } from '../ui/dom.js';
 import { confirmed } from '../ui/dialogs.js';
 import { pageDrops } from '../ui/drops.js';
@@ -15,6 +16,8 @@ import { viewed } from '../ui/viewer.js';
 const PAGE = 48;
 const KINDS = { '': 'Everything', image: 'Pictures', video: 'Videos', audio: 'Audio' };
 const SEARCH_MS = 250;
+/** Between two downloads: browsers drop those that come at once. */
+const DOWNLOAD_SECONDS = 0.5;
 
 /** @typedef {import('../kit/types.js').MediaItem} MediaItem */
 
@@ -81,7 +84,8 @@ class Library {
   }
 
   async _load() {
-    await this._shelf.reload(this._ending.signal);
+    this._count.textContent = 'Reading the library…';
+    await this._shelf.reload(this._ending.signal, () => this._show());
     this._notice.clear();
     this._show();
   }
@@ -97,6 +101,7 @@ class Library {
     try {
       await work();
     } catch (error) {
+      this._count.textContent = '';
       if (!this._ending.signal.aborted) this._notice.show(error, 'The library cannot be read.');
     }
   }
@@ -120,7 +125,7 @@ class Library {
     this._more.hidden = items.length <= this._shown && isComplete;
     this._empty.hidden = items.length > 0 || !isComplete;
     this._empty.textContent = search ? `No name has “${search}” in it.` : 'Nothing is stored yet.';
-    this._count.textContent = items.length === 0 ? '' : `${counted(items.length, 'item')}${isComplete ? '' : ' so far'}`;
+    this._count.textContent = items.length === 0 && isComplete ? '' : `${counted(items.length, 'item')}${isComplete ? '' : ' so far'}`;
   }
 
   /** @param {MediaItem} item */
@@ -162,13 +167,17 @@ class Library {
     await viewed(this._client, item, neighbour, (one) => [button('Download', () => this._download([one.id]), { class: 'small' })]);
   }
 
-  /** @param {string[]} ids */
+  /** One after the other: browsers let a page begin only so many downloads at once, and ask first. @param {string[]} ids */
   async _download(ids) {
-    for (const id of ids) {
-      const item = this._shelf.get(id);
-      if (!item) continue;
+    const items = /** @type {MediaItem[]} */ (ids.map((id) => this._shelf.get(id)).filter((item) => item !== undefined));
+    let begun = 0;
+    for (const item of items) {
+      if (begun > 0) await pause(DOWNLOAD_SECONDS, this._ending.signal);
+      if (this._ending.signal.aborted) return;
       try {
         h('a', { href: await this._client.mediaUrl(await this._client.freshMedia(item)), download: item.name }).click();
+        begun += 1;
+        if (items.length > 1) this._notice.say(`${begun} of ${counted(items.length, 'download')} begun. If the browser asks whether this page may download several files, allow it.`);
       } catch (error) {
         this._notice.show(error, `${item.name} cannot be downloaded.`);
       }
