@@ -116,7 +116,9 @@ def _dynamic_targets(codes: Mapping[str, str], name: str) -> list[str]:
 
 def _module(name: str, text: str, stem: str) -> str:
     """Return a module as a function that is called once, and puts what it exports into `modules`."""
-    text = _DYNAMIC.sub(lambda found: f"await import(`/static/{_part_name(_target(name, found[1]), stem)}${{query}}`)", text)
+    text = _DYNAMIC.sub(
+        lambda found: f"await import(`/static/{_part_name(_target(name, found[1]), stem)}${{query}}`)", text
+    )
     text = _WORKER.sub(lambda found: f"new URL('/static/{_target(name, found[1])}', location.origin)", text)
     exports = _exported(text)
     again = [
