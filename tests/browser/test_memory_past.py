@@ -1,4 +1,4 @@
-"""The last hour of the service's memory, and what if: marks, gaps and named levels in the chart, and all that happened."""
+"""The last hour of the service's memory: marks, gaps and named levels in the chart, all that happened; and what if."""
 
 from __future__ import annotations
 

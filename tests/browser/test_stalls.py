@@ -1,4 +1,4 @@
-"""What does not go on is said: a stream without answers, photos that wait, a recording that closing would lose, stray drops."""
+"""What does not go on is said: a stream without answers, photos that wait; and nothing is lost by a drop or a closed tab."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_batch_of_photos_without_an_answer_says_so_and_can_be_cancelled(server
     visitor = visit(server, "photos")
     held = threading.Event()
 
-    def hold(route: Route) -> None:
+    def hold(_: Route) -> None:
         held.set()  # and no answer
 
     visitor.page.route("**/batch*", hold)
