@@ -30,7 +30,9 @@ class Effort:
 class Encoder:
     """`name` is FFmpeg's, `codec` the client's. `keeps_deep`: pictures of more than 8 bits stay so (with 10): not in
     H.264, whose profile for that hardly any player knows. `worst_crf` is quality 1, `best_crf` quality 100.
-    `tag`: the four characters in MP4 that all players know. `least_side`: of a picture that it takes, in pixels."""
+    `tag`: the four characters in MP4 that all players know. `least_side`: of a picture that it takes, in pixels.
+    `is_uniform`: a stream has one set of parameters, before its first frame, which differ from profile to profile;
+    other encoders write them into the stream, where they change."""
 
     name: str
     codec: str
@@ -40,6 +42,7 @@ class Encoder:
     keeps_deep: bool
     tag: str | None = None
     least_side: int = MIN_SIDE
+    is_uniform: bool = False
 
     def crf(self, quality: int) -> int:
         """Return the constant rate factor for a quality of 1..100: linear between the worst and the best.
@@ -92,6 +95,7 @@ _HEVC = Encoder(
     best_crf=14,
     keeps_deep=True,
     tag="hvc1",
+    is_uniform=True,
 )
 
 

@@ -35,16 +35,25 @@ def choices(make: Callable[[Rung], Work], highest: Profile) -> list[Choice]:
     return found
 
 
-def pick(fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int]) -> Choice:
-    """Return the one to try of those that can fit at all, dearest first.
+def pick(
+    fitting: Sequence[Choice], free_bytes: int, need: Callable[[Work], int], least: Profile = Profile.LOW
+) -> Choice:
+    """Return the one to try of those that can fit at all, dearest first; see `first_tried`."""
+    return fitting[first_tried([(choice.rung, need(choice.work)) for choice in fitting], free_bytes, least)]
 
-    It is the dearest of the full size that is free now, down to LOW, which costs next to nothing in quality. Where
+
+def first_tried(ways: Sequence[tuple[Rung, int]], free_bytes: int, least: Profile = Profile.LOW) -> int:
+    """Return the place of the way that is tried first: rungs that can fit at all, dearest first, and what each needs.
+
+    It is the dearest of the full size that is free now, down to `least`: LOW costs next to nothing in quality. Where
     even that is not free, it is waited for: MINIMAL makes files 2.5 times as large, and a smaller picture is not what
     was asked for. They are for where nothing better can ever fit, or has failed.
     """
-    good = [choice for choice in fitting if choice.rung.max_height is None and choice.rung.profile >= Profile.LOW]
-    free = next((choice for choice in good if need(choice.work) <= free_bytes), None)
-    return free or (good[-1] if good else fitting[0])
+    good = [place for place, (rung, _) in enumerate(ways) if rung.max_height is None and rung.profile >= least]
+    free = next((place for place in good if ways[place][1] <= free_bytes), None)
+    if free is not None:
+        return free
+    return good[-1] if good else 0
 
 
 def best_rung(cost: Callable[[Rung], int], limit_bytes: int) -> tuple[Rung, int]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 class PacketTimes:
     """`times` of all frames that are shown, in order; `keyframes`: those of the key frames, in order; in seconds from
     the start of the file, as ffmpeg's `-ss` counts them. `places`: how many packets come before each key frame in the
-    file, which is in the order of decoding."""
+    file, which is in the order of decoding. `hidden` are there to be decoded, but not shown: an edit list begins after
+    them."""
 
     times: array[float]
     keyframes: array[float]
     places: array[int]
+    hidden: int = 0
 
     def packets_between(self, start: float, end: float) -> int:
         """Return how many packets there are from the key frame at `start` on, up to the one at `end` or to the last."""

@@ -31,6 +31,10 @@ _DEADLINE_SECONDS = 900.0
 _REORDERED = 32
 """Packets come in the order of decoding: H.264 and HEVC move a frame by 16 places at most."""
 
+_WITHOUT_SOME_TIMES = frozenset({"mpeg"})
+"""In a program stream only some packets say when their frame is shown. All come at a steady rate, so that the times are
+those of decoding, a constant later."""
+
 _READ_BYTES = 64 * KIB
 
 
@@ -61,7 +65,7 @@ class PacketLister:
         async with self._reserve(listing_bytes(size_bytes)) as holder:
             limits = RunLimits(2 * _MOST_BYTES, _DEADLINE_SECONDS, reads=(path,))
             async with self._runner.started(self._ffprobe, arguments, limits, holder) as process:
-                collector, complaints = _Collector(holder), Complaints()
+                collector, complaints = _Collector(holder, demuxer), Complaints()
                 try:
                     async with asyncio.timeout(_DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
                         tasks.create_task(_follow(process.stdout, collector.feed))
@@ -86,11 +90,14 @@ def listing_bytes(size_bytes: int) -> int:
 class _Collector:
     """Takes lines such as `packet,0.040000,0.000000,K__`, and at last `format,0.000000`."""
 
-    def __init__(self, holder: Reservation) -> None:
+    def __init__(self, holder: Reservation, demuxer: str) -> None:
         self._holder = holder
+        self._by_decoding = demuxer in _WITHOUT_SOME_TIMES
+        self._delay = 0.0
         self._times, self._keyframes = array("d"), array("d")
         self._places = array("L")
-        self._packets = 0
+        self._packets = self._hidden = 0
+        self._is_decodable = False
         self._early: list[float] = []
         self._start = 0.0
         self._rest = b""
@@ -111,25 +118,36 @@ class _Collector:
         shift = self._start
         times = array("d", (round(time - shift, 6) for time in self._times)) if shift else self._times
         keyframes = array("d", (round(time - shift, 6) for time in self._keyframes))
-        return PacketTimes(times, keyframes, self._places)
+        return PacketTimes(times, keyframes, self._places, self._hidden)
 
     def _take(self, words: list[bytes]) -> None:
         if words[0] == b"format":
             self._start = _number(words[1:]) or 0.0
         elif words[0] == b"packet" and len(words) >= 4:
-            time = _number(words[1:3])
-            if time is None or b"D" in words[3]:  # discarded: before the beginning of an edit
+            time = self._time(words)
+            self._is_decodable = self._is_decodable or b"K" in words[3]
+            if time is None or not self._is_decodable:  # nothing can be made of what comes before the first key frame
+                return
+            if b"D" in words[3]:  # discarded: before the beginning of an edit, though what is shown may depend on it
+                self._hidden += 1
                 return
             if b"K" in words[3]:
-                self._keyframes.append(time)
+                shown = _number(words[1:2])
+                self._keyframes.append(time if shown is None else shown)
                 self._places.append(self._packets)
-            elif not self._keyframes:  # nothing can be made of what comes before the first
-                return
             self._packets += 1
             if len(self._early) < _REORDERED:
                 heappush(self._early, time)
             else:
                 self._times.append(heappushpop(self._early, time))
+
+    def _time(self, words: list[bytes]) -> float | None:
+        shown, decoded = _number(words[1:2]), _number(words[2:3])
+        if not self._by_decoding or decoded is None:
+            return decoded if shown is None else shown
+        if not self._packets and shown is not None:
+            self._delay = shown - decoded
+        return decoded + self._delay
 
     def _pay(self) -> None:
         if not self._holder.grow({"times": _BLOCK_FRAMES * _FRAME_BYTES}):

@@ -22,6 +22,14 @@ TIMESCALE = 90_000
 _BITS_A_PIXEL = 0.3
 """What a frame takes at quality 66, at most but for noise; it doubles every 17.5 steps (6 of the rate factor)."""
 
+_RAW_BITS, _RAW_DEEP_BITS = 12, 15
+"""Of a pixel of 4:2:0 with 8 and with 10 bits a sample. Noise in all colours, the worst that there is, takes up to 6.8
+at quality 66 and 10.5 at 100 (x264 ultrafast; AV1 8.9, VP9 8.3, HEVC 7.7)."""
+
+_RAW_SLACK = 1.1
+_FRAME_BYTES = 256
+"""Of a frame beside its pixels: its headers, and its places in the tables of MP4."""
+
 _EXACT = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "mpeg4", "prores", "dnxhd", "ffv1", "rawvideo"})
 """Codecs of which each packet is one frame. Others have packets that are not shown (VP8), or hold a field."""
 
@@ -115,7 +123,7 @@ def part_work(order: PartOrder, rung: Rung, target: Path, sound: tuple[str, ...]
         threads=effort.threads + effort.decoder_threads + 2,
         reads=(order.path,),
         writes=(target,),
-        file_bytes=2 * video_bytes(order.look, span.seconds, order.grid.rate if order.grid else order.video.frame_rate),
+        file_bytes=most_video_bytes(order.look, expected + 1),
         seconds=span.seconds,
         expect=Expectation(frames=expected, frames_slack=slack(order.video, expected)),
     )
@@ -181,6 +189,13 @@ def slack(video: VideoStream, frames: int) -> int:
 
 
 def video_bytes(look: Look, seconds: float, rate: float | None) -> int:
-    """Return what the pictures will take on the disk, and some: what is reserved there."""
+    """Return what pictures take on the disk, and some: what is reserved there. What is in no video is noise; those who
+    have some take more, and more is reserved while they are written, or there is no room for them."""
     pixels = look.width * look.height * (rate or 30.0) * seconds
     return int(16 * MIB + pixels * _BITS_A_PIXEL / 8 * 2 ** ((look.quality - 66) / 17.5))
+
+
+def most_video_bytes(look: Look, frames: int) -> int:
+    """Return what a file of so many frames may have, whatever is seen in them: as without a codec."""
+    bits = _RAW_DEEP_BITS if look.encoder.keeps_deep else _RAW_BITS
+    return int(16 * MIB + frames * (_FRAME_BYTES + _RAW_SLACK * look.width * look.height * bits / 8))

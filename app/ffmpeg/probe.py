@@ -45,10 +45,12 @@ DEMUXERS = {media_type.content_type: demuxer for demuxer, types in _TYPES.items(
 _ENTRIES = (
     "format=duration,start_time,bit_rate"
     ":stream=codec_type,codec_name,width,height,pix_fmt,sample_aspect_ratio,avg_frame_rate,r_frame_rate,nb_frames"
-    ",field_order,duration,sample_rate,channels"
+    ",field_order,start_time,duration,sample_rate,channels,extradata_hash"
     ":stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=rotate"
 )
 
+
+_HASH_CHARACTERS = len("SHA256:") + 64
 
 _DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|64)(le|be)$|^p01[026]|^y2(10|12)")
 """Pixel formats with more than 8 bits a sample, by FFmpeg's way of naming them."""
@@ -58,7 +60,9 @@ _DEEP = re.compile(r"p(9|10|12|14|16)(le|be)$|^(gray|rgb|bgr)a?(10|12|14|16|48|6
 class VideoStream:
     """`width` and `height` are those of the picture as shown: square pixels, turned by `rotation` degrees clockwise.
 
-    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell.
+    `duration_seconds` is the stream's own, which may be less than the file's; None: the container does not tell. It
+    begins `late_seconds` after the file. `parameters` is a hash of what a decoder is told before the first frame
+    (extradata); None: nothing.
     """
 
     codec: str | None
@@ -73,6 +77,8 @@ class VideoStream:
     pixel_format: str | None
     is_interlaced: bool = False
     duration_seconds: float | None = None
+    late_seconds: float = 0.0
+    parameters: str | None = None
 
     @property
     def is_deep(self) -> bool:
@@ -82,12 +88,14 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell."""
+    """`duration_seconds` is its own, which may be less than the file's; None: the container does not tell. It begins
+    `late_seconds` after the file."""
 
     codec: str | None
     sample_rate: int | None
     channels: int | None
     duration_seconds: float | None = None
+    late_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,8 @@ class Prober:
         demuxer = DEMUXERS.get(content_type)
         if demuxer is None:
             raise UnsupportedMedia("Only videos and audio files are probed.")
-        options = ["-hide_banner", "-v", "error", "-threads", "1", "-show_entries", _ENTRIES, "-of", "json=compact=1"]
+        options = ["-hide_banner", "-v", "error", "-threads", "1", "-of", "json=compact=1"]
+        options += ["-show_data_hash", "SHA256", "-show_entries", _ENTRIES]
         arguments = [*options, *guarded_input(path, demuxer)]
         outcome = await self._runner.run(self._ffprobe, arguments, replace(_LIMITS, reads=(path,)), holder)
         if outcome.exit_code != 0:
@@ -160,13 +169,14 @@ def read_probe(output: bytes) -> Probe:
     audio = next((stream for stream in streams if stream.get("codec_type") == "audio"), None)
     if video is None and audio is None:
         raise InvalidMedia("The file has neither video nor audio.")
+    start = _seconds(container.get("start_time"))
     durations = (_seconds(part.get("duration")) for part in (container, video or {}, audio or {}))
     return Probe(
         duration_seconds=next((duration for duration in durations if duration is not None and duration >= 0), None),
-        start_seconds=_seconds(container.get("start_time")),
+        start_seconds=start,
         bit_rate=_count(container.get("bit_rate")),
-        video=_video(video) if video is not None else None,
-        audio=_audio(audio) if audio is not None else None,
+        video=_video(video, start) if video is not None else None,
+        audio=_audio(audio, start) if audio is not None else None,
     )
 
 
@@ -176,7 +186,7 @@ def _is_picture(stream: Mapping[str, Any]) -> bool:
     return stream.get("codec_type") == "video" and not is_cover and bool(has_size)
 
 
-def _video(stream: Mapping[str, Any]) -> VideoStream:
+def _video(stream: Mapping[str, Any], start: float | None) -> VideoStream:
     coded_width, coded_height = _count(stream["width"]) or 0, _count(stream["height"]) or 0
     if coded_width * coded_height > MAX_PIXELS:
         raise _too_many_pixels()
@@ -198,17 +208,25 @@ def _video(stream: Mapping[str, Any]) -> VideoStream:
         frames=_count(stream.get("nb_frames")),
         pixel_format=_text(stream.get("pix_fmt")),
         duration_seconds=_seconds(stream.get("duration")),
+        late_seconds=_late(stream, start),
         is_interlaced=stream.get("field_order") in ("tt", "bb", "tb", "bt"),
+        parameters=_text(stream.get("extradata_hash"), _HASH_CHARACTERS),
     )
 
 
-def _audio(stream: Mapping[str, Any]) -> AudioStream:
+def _audio(stream: Mapping[str, Any], start: float | None) -> AudioStream:
     return AudioStream(
         codec=_text(stream.get("codec_name")),
         sample_rate=_count(stream.get("sample_rate")),
         channels=_count(stream.get("channels")),
         duration_seconds=_seconds(stream.get("duration")),
+        late_seconds=_late(stream, start),
     )
+
+
+def _late(stream: Mapping[str, Any], start: float | None) -> float:
+    begins = _seconds(stream.get("start_time"))
+    return 0.0 if begins is None else max(0.0, begins - (start or 0.0))
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:
@@ -251,8 +269,8 @@ def _count(value: object) -> int | None:
     return int(number) if number is not None and 0 < number < 1 << 63 else None
 
 
-def _text(value: object) -> str | None:
-    return value[:64] if isinstance(value, str) else None
+def _text(value: object, most: int = 64) -> str | None:
+    return value[:most] if isinstance(value, str) else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

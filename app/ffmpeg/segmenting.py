@@ -14,6 +14,7 @@ from app.ffmpeg.predictor import index_bytes
 from app.ffmpeg.probe import DEMUXERS, AudioStream
 from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import lead_seconds, seek
 from app.ffmpeg.works import Expectation, Work
 
 _CUT_BYTES = 94 * MIB
@@ -86,13 +87,21 @@ def sound_work(path: Path, content_type: str, audio: AudioStream, span: tuple[fl
     Where it begins later there is silence before, so that both begin together.
     """
     start, end = span
-    seconds = end - start
+    seconds, ahead = end - start, lead_seconds(content_type, start)
+    cut = [f"atrim=start={ahead:.6f}", "asetpts=PTS-STARTPTS"] if ahead else []
     return Work(
         arguments=[
-            *("-threads", "1", *(("-ss", f"{start:.6f}") if start > 0 else ())),
+            *("-threads", "1", *seek(content_type, start - ahead)),
             *guarded_input(path, DEMUXERS[content_type]),
             *("-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1"),
-            *("-af", "aresample=async=1:first_pts=0", "-c:a", "aac", "-b:a", str(AUDIO_BITS_A_SECOND)),
+            *(
+                "-af",
+                ",".join(["aresample=async=1:first_pts=0", *cut]),
+                "-c:a",
+                "aac",
+                "-b:a",
+                str(AUDIO_BITS_A_SECOND),
+            ),
             *("-ar", "48000", "-ac", str(min(2, audio.channels or 2)), *to.arguments()),
         ],
         cost_bytes=_SOUND_BYTES + index_bytes(seconds, None),

@@ -67,7 +67,7 @@ def encoded_bytes(seconds: float, channels: int = 2) -> int:
 def sound_work(path: Path, content_type: str, target: Path, codec: str, audio: AudioStream, seconds: float) -> Work:
     """Return the run that encodes all sound of a file from its very beginning on: silence, where it begins later."""
     options = encoder_options(codec, audio.channels or 2)
-    known = audio.duration_seconds
+    known = None if audio.duration_seconds is None else audio.late_seconds + audio.duration_seconds
     return Work(
         arguments=[
             *("-filter_threads", "1", "-threads", "1", "-vn", *seek(content_type, 0.0)),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.domain.units import MIB
-from app.ffmpeg.parts import TIMESCALE, Look, video_bytes
+from app.ffmpeg.parts import TIMESCALE, Look, most_video_bytes
 from app.ffmpeg.predictor import encode_bytes, index_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.profiles import Profile
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import Window
 from app.ffmpeg.works import Expectation, Work
 
 SEQUENCE = "%06d.jpg"
@@ -158,7 +158,8 @@ def film_work(film: Film, pace: Pace, span: tuple[int, int], look: Look, profile
         skip = ("-skip_frame", "nokey")
     elif pace.ratio(film.video) >= 4 and pace.mixed == 1:
         skip = ("-skip_frame", "noref")
-    chain = [f"scale={look.width}:{look.height}:flags=bicubic,setsar=1,format=yuv420p"]
+    window = Window(film.content_type, start, start + length)
+    chain = [*window.pictures, f"scale={look.width}:{look.height}:flags=bicubic,setsar=1,format=yuv420p"]
     if pace.mixed > 1:
         chain.append(f"tmix=frames={pace.mixed}")
     chain.append(f"setpts=PTS/{pace.speed:.9f}")
@@ -168,7 +169,7 @@ def film_work(film: Film, pace: Pace, span: tuple[int, int], look: Look, profile
     chain.append(f"tpad=stop=-1:stop_mode=clone,trim=end_frame={frames}")
     arguments = [
         *("-filter_threads", "1", "-threads", str(look.encoder.efforts[profile].decoder_threads)),
-        *(*skip, *(("-ss", f"{start:.6f}") if start > 0 else ()), "-t", f"{length:.6f}"),
+        *(*skip, *window.options),
         *guarded_input(film.path, DEMUXERS[film.content_type]),
         *_output(chain, frames, look, profile, target),
     ]
@@ -194,7 +195,7 @@ def _work(arguments: list[str], cost: int, source: Path, target: Path, made: tup
         threads=effort.threads + effort.decoder_threads + 2,
         reads=(source,),
         writes=(target,),
-        file_bytes=2 * video_bytes(look, frames / rate, rate) + MIB,
+        file_bytes=most_video_bytes(look, frames),
         seconds=frames / rate,
         expect=Expectation(frames=frames),
     )

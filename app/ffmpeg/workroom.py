@@ -90,7 +90,11 @@ class Workroom:
             raise self._too_large(more) from None
 
     async def encode(
-        self, make: Callable[[Rung], Work], highest: Profile, on_progress: OnProgress | None = None
+        self,
+        make: Callable[[Rung], Work],
+        highest: Profile,
+        on_progress: OnProgress | None = None,
+        least: Profile = Profile.LOW,
     ) -> Report:
         """See `FFmpegWorks.encode`; which rung is tried: `ladder.pick`."""
         allowed = Profile[self._parts.governor.policy.ffmpeg_profile.name]
@@ -98,7 +102,7 @@ class Workroom:
         left = [choice for choice in every if _need(choice.work) <= self._budget.limit_bytes]
         retries = 0
         while left:
-            choice = pick(left, self._budget.free_bytes, _need)
+            choice = pick(left, self._budget.free_bytes, _need, least)
             try:
                 report = await self._once(choice.work, on_progress)
             except Starved:
@@ -146,10 +150,6 @@ class Workroom:
         size_bytes = await self._parts.disk.run(lambda: path.stat().st_size)
         lister = PacketLister(self._parts.tools.need_ffprobe(), self._parts.runner, self._reserve)
         return await lister.list(path, content_type, size_bytes)
-
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        """See `FFmpegWorks.keyframes`."""
-        return (await self.frames(path, content_type)).keyframes
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         """See `FFmpegWorks.timestamps`."""

@@ -96,10 +96,14 @@ class FFmpegWorks(Protocol):
         ...
 
     async def encode(
-        self, make: Callable[[Rung], Work], highest: Profile, on_progress: OnProgress | None = None
+        self,
+        make: Callable[[Rung], Work],
+        highest: Profile,
+        on_progress: OnProgress | None = None,
+        least: Profile = Profile.LOW,
     ) -> Report:
         """Run `make(rung)` on the highest rung that fits now, at most `highest` and what the processing mode allows;
-        one rung lower each time that memory did not do."""
+        one rung lower each time that memory did not do. Down to `least` it takes what is free, and waits for that."""
         ...
 
     def sample(self, work: Work, width: int, height: int) -> AbstractAsyncContextManager[Sampled]:
@@ -109,13 +113,9 @@ class FFmpegWorks(Protocol):
     async def probe(self, path: Path, content_type: str) -> Probe: ...
 
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
-        """Return both of the following, by one run."""
-        ...
-
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        """Return the times of the key frames, in seconds, in order (a packet list: nothing is decoded)."""
+        """Return when frames and key frames are shown (a packet list: nothing is decoded)."""
         ...
 
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
-        """Return the presentation times of all frames, in seconds, in order (a packet list: nothing is decoded)."""
+        """Return only the times of all frames (`frames`)."""
         ...

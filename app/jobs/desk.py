@@ -69,8 +69,10 @@ class Desk:
         """Have a failed or cancelled job begin again, at the first step that is not done.
 
         Raises:
-            Conflict: it is not finished, or it succeeded.
+            Conflict: it is not finished, or it succeeded, or another retry was quicker.
         """
+        if self._tickets.find(job_id) is not None:  # what ends it closes its ticket last: not that of the next run
+            raise Conflict("The job is not finished: only a failed or cancelled one can be tried again.")
         job = await self._book.get(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise Conflict(f"The job is {job.state.value}: only a failed or cancelled one can be tried again.")

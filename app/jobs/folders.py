@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from app.errors import StorageFull
+from app.errors import StorageFull, StorageUnavailable
 from app.storage.files import make_folder
 from app.storage.space import DiskSpace, SpaceReservation
 from app.storage.threads import DiskThreads
 
 PART = ".part"
 """What is in the name of a file that is not whole yet: it goes when its step begins again."""
+
+_EVERY_SECONDS = 5.0
 
 Trace: TypeAlias = tuple[str, int, int]
 """Of a file: its path in the folder, its bytes, and when it was written (ns)."""
@@ -23,8 +27,10 @@ Trace: TypeAlias = tuple[str, int, int]
 class Folders:
     """Makes, measures and removes them."""
 
-    def __init__(self, root: Path, space: DiskSpace, disk: DiskThreads) -> None:
-        """`root` is where they are, and nothing else whose name begins with a `j`."""
+    def __init__(self, root: Path, space: DiskSpace, disk: DiskThreads, every_seconds: float = _EVERY_SECONDS) -> None:
+        """`root` is where they are, and nothing else whose name begins with a `j`. `every_seconds`: how often they are
+        measured while a step is at work."""
+        self._every_seconds = every_seconds
         self._root = root
         self._space = space
         self._disk = disk
@@ -82,6 +88,29 @@ class Folders:
             await promise.count(more_bytes)
         elif more_bytes < 0:
             promise.uncount(-more_bytes)
+
+    @asynccontextmanager
+    async def measured(self, job_id: str) -> AsyncIterator[None]:
+        """Count what is in the folder every few seconds of the block, and at its end: no run writes for minutes what
+        nobody knows of.
+
+        Raises:
+            StorageFull: see `measure`; the block is broken off.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                measuring = tasks.create_task(self._measure_on(job_id))
+                yield
+                measuring.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        await self.measure(job_id)
+
+    async def _measure_on(self, job_id: str) -> None:
+        while True:
+            await asyncio.sleep(self._every_seconds)
+            with suppress(StorageUnavailable):  # who writes there will be told
+                await self.measure(job_id)
 
     def handed_over(self, job_id: str, size_bytes: int) -> None:
         """A result of so many bytes is an item now, which counts for itself."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from app.domain.media import MediaDetails, MediaItem, MediaKind, MediaType
 from app.errors import BallastError, NotFound
@@ -24,7 +27,12 @@ from app.storage.store import MediaStore
 from app.storage.threads import DiskThreads
 from app.storage.writer import FinishedFile
 
-_PIECE_BYTES = 1 << 20
+T = TypeVar("T")
+
+_PIECE_BYTES = 64 << 20
+"""What is read, and written out, in one call: a cancellation, or a slow disk, need not wait for all of a result."""
+
+_READ_BYTES = 1 << 20
 
 _SETTLING_SECONDS = 30.0
 """How long a result waits until it is known how long it lasts; then it is found out later, as of an upload."""
@@ -78,7 +86,7 @@ class Keeper:
                 await shelf.store.get(media_id)
                 await shelf.disk.run(unlink, path)
                 return media_id
-        size_bytes, sha256 = await shelf.disk.run_long(_digest, path, shelf.uploads.limits.digest, shelf.synced)
+        size_bytes, sha256 = await self._digested(path)
         is_other = media_type.kind is MediaKind.OTHER
         details = MediaDetails() if is_other else await shelf.uploads.inspect(media_type, head, path)
         item = FinishedFile(path, size_bytes, sha256, media_id, clean_name(name, media_type), media_type, details)
@@ -90,6 +98,18 @@ class Keeper:
             with suppress(BallastError):
                 await shelf.settle(media_id, _SETTLING_SECONDS)
         return media_id
+
+    async def _digested(self, path: Path) -> tuple[int, str | None]:
+        """Return size and SHA-256 (None where none is wanted) of a file, and have its bytes on the disk."""
+        disk, sha256, at = self._shelf.disk, hashlib.sha256(), 0
+        size_bytes = (await disk.read(path.stat)).st_size
+        if self._shelf.uploads.limits.digest == "sha256":
+            while at < size_bytes:
+                at += await _left(disk.run_long(_add_piece, path, at, sha256, self._shelf.synced))
+            return size_bytes, sha256.hexdigest()
+        if self._shelf.synced:
+            await _left(disk.run_long(_sync, path))
+        return size_bytes, None
 
     async def discard(self, job_id: str) -> None:
         """Delete what a job has kept; what somebody reads just now stays."""
@@ -122,13 +142,31 @@ def _head(path: Path) -> bytes:
         return file.read(PICTURE_HEAD_BYTES)
 
 
-def _digest(path: Path, digest: str, synced: bool) -> tuple[int, str | None]:
-    """Runs in a thread: return size and SHA-256 (None where none is wanted), and have the bytes on the disk."""
-    sha256 = hashlib.sha256()
+def _add_piece(path: Path, start: int, sha256: hashlib._Hash, synced: bool) -> int:
+    """Runs in a thread: add a piece of a file to its digest, and have it on the disk; return its length.
+
+    Raises:
+        OSError: the file is not there, or ends here.
+    """
+    length = 0
     with path.open("rb", buffering=0) as file:
-        size_bytes = os.fstat(file.fileno()).st_size
-        while digest == "sha256" and (piece := file.read(_PIECE_BYTES)):
-            sha256.update(piece)
+        file.seek(start)
+        while length < _PIECE_BYTES and (part := file.read(min(_READ_BYTES, _PIECE_BYTES - length))):
+            sha256.update(part)
+            length += len(part)
         if synced:
             os.fsync(file.fileno())
-    return size_bytes, sha256.hexdigest() if digest == "sha256" else None
+    if not length:
+        raise OSError(errno.EIO, "the file became shorter")
+    return length
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        os.fsync(file.fileno())
+
+
+async def _left(call: Coroutine[Any, Any, T]) -> T:
+    """Wait for a call; when we are cancelled meanwhile it is left to end by itself: it opens what it needs, and changes
+    nothing."""
+    return await asyncio.shield(asyncio.ensure_future(call))

@@ -7,8 +7,16 @@ from pydantic.alias_generators import to_camel
 
 
 class JobParams(BaseModel):
-    """What all kinds' parameters have in common. A field is `segment_seconds` here and `segmentSeconds` in JSON."""
+    """What all kinds' parameters have in common. A field is `segment_seconds` here and `segmentSeconds` in JSON.
+
+    JSON has numbers that are none (`1e999` is read as infinity): no parameter takes them.
+    """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=False, extra="forbid", frozen=True, strict=False
+        alias_generator=to_camel,
+        populate_by_name=False,
+        extra="forbid",
+        frozen=True,
+        strict=False,
+        allow_inf_nan=False,
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from app.ffmpeg.profiles import Rung
+
 Json: TypeAlias = Mapping[str, Any]
 """Members that can be written as JSON."""
 
@@ -29,10 +31,16 @@ class Step:
 class Plan:
     """`predicted_bytes`: the largest that a step will reserve. `disk_bytes`: what all its files take on the disk at
     most at a time, the results included. `profile`: the FFmpeg profile that it was planned with, if any. `needs`: the
-    ids of stored pictures that it needs beside its inputs, by the parameter that names each."""
+    ids of stored pictures that it needs beside its inputs, by the parameter that names each.
+
+    `ways`: of a job that encodes, the ways that can ever fit, dearest first, and the bytes that each reserves; which is
+    taken is decided when it begins. `chunk_seconds`: how much of its input is worked on in one step, for kinds that cut
+    it into parts."""
 
     steps: Sequence[Step]
     predicted_bytes: int
     disk_bytes: int
     profile: str | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
+    ways: Sequence[tuple[Rung, int]] = ()
+    chunk_seconds: float | None = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.errors import BallastError
 from app.http.problems import problem
 from app.jobs.kind import JobKind
+from app.jobs.order_form import OrderForm
 from app.jobs.params import JobParams
 from app.jobs.plan import Plan
 from app.jobs.room import JobsRoom
@@ -24,13 +25,21 @@ async def predict(
     return [_told(plan) for plan in await jobs.submissions.predict(kinds, media_id, client)]
 
 
+async def foresee(jobs: JobsRoom, form: OrderForm, client: str) -> PredictionSchema:
+    """Return what a job would take as it is ordered, or why it could not be done."""
+    try:
+        return _told(await jobs.submissions.foresee(form, client))
+    except BallastError as error:
+        return _told(error)
+
+
 def _told(plan: Plan | BallastError) -> PredictionSchema:
     if isinstance(plan, Plan):
         return PredictionSchema(
             predicted_bytes=plan.predicted_bytes,
             disk_bytes=plan.disk_bytes,
             steps=len(plan.steps),
-            chunk_seconds=max((step.weight for step in plan.steps), default=None),
+            chunk_seconds=plan.chunk_seconds,
             profile=plan.profile,
             problem=None,
         )

@@ -34,9 +34,9 @@ from app.http.body import plain_body
 from app.http.problems import GUARDED, problem_responses
 from app.http.state import ClientDep, opened
 from app.jobs.order_form import MOST_BYTES, OrderForm, read_form
-from app.jobs.predictions import predict
+from app.jobs.predictions import foresee, predict
 from app.jobs.room import JobsRoom
-from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, parameters_of
+from app.jobs.schema import JobKindListSchema, JobKindSchema, JobListSchema, JobSchema, PredictionSchema, parameters_of
 from app.jobs.states import JobState
 from app.media.content import UntilSent
 from app.media.delivery import Inline
@@ -46,7 +46,7 @@ from app.media.transfers import DOWNLOAD
 class _JobId(StringConvertor):
     """Any name but that of our own address: `DELETE /v1/jobs/kinds` is a wrong method, not a job that is not there."""
 
-    regex = "(?!kinds(?:/|$))[^/]+"
+    regex = "(?!(?:kinds|prediction)(?:/|$))[^/]+"
 
 
 register_url_convertor("job_id", _JobId())
@@ -83,6 +83,8 @@ _SUBMITTED: dict[int | str, dict[str, Any]] = {
     ),
 }
 
+_FORESEEN = problem_responses(BadRequest, RequestTimeout, PayloadTooLarge, UnsupportedMedia, InvalidParameter)
+
 _FORM = {
     "requestBody": {
         "required": True,
@@ -94,11 +96,14 @@ _FORM = {
 @router.post("", status_code=202, response_model=JobSchema, responses=_SUBMITTED, openapi_extra=_FORM)
 async def submit_job(request: Request, jobs: JobsDep, client: ClientDep) -> Response:
     """Submit a job: it goes on by itself, and survives a crash of the service."""
-    body = b"".join(
-        [chunk async for chunk in plain_body(request, max_bytes=MOST_BYTES, idle_seconds=jobs.body_idle_seconds)]
-    )
-    job = await jobs.submissions.submit(read_form(body), client)
+    job = await jobs.submissions.submit(await _form_of(request, jobs), client)
     return _answer(await jobs.answers.describe(job), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.post("/prediction", responses=_FORESEEN, openapi_extra=_FORM)
+async def foresee_job(request: Request, jobs: JobsDep, client: ClientDep) -> PredictionSchema:
+    """Say what a job would take as it is ordered, or in `problem` why it could not be done; nothing is submitted."""
+    return await foresee(jobs, await _form_of(request, jobs), client)
 
 
 @router.get("", summary="Jobs, newest first", responses=problem_responses(StorageUnavailable))
@@ -217,6 +222,11 @@ async def delete_job(
 
 def build_router() -> APIRouter:
     return router
+
+
+async def _form_of(request: Request, jobs: JobsRoom) -> OrderForm:
+    body = plain_body(request, max_bytes=MOST_BYTES, idle_seconds=jobs.body_idle_seconds)
+    return read_form(b"".join([chunk async for chunk in body]))
 
 
 def _number(last_event_id: str | None) -> int | None:

@@ -66,7 +66,9 @@ class PredictionSchema(Schema):
     predicted_bytes: int | None
     disk_bytes: int | None
     steps: int | None
-    chunk_seconds: float | None = Field(description="The longest step, in seconds of the input where that is known.")
+    chunk_seconds: float | None = Field(
+        description="How much of the input is worked on in one step; null: it is not cut into parts."
+    )
     profile: str | None
     problem: dict[str, JsonValue] | None
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from app.domain.media import MediaItem, MediaKind
 from app.errors import InvalidParameter, UnsupportedMedia
-from app.ffmpeg.probe import AudioStream, Probe, VideoStream
+from app.ffmpeg.probe import DEMUXERS, AudioStream, Probe, VideoStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,13 @@ class Source:
         if self.probe is None or self.probe.duration_seconds is None:
             raise InvalidParameter(f"input: nobody knows how long {self.item.id} lasts.")
         return self.probe.duration_seconds
+
+    @property
+    def picture_seconds(self) -> float:
+        """Until when its pictures are shown, which may be before its sound ends; that of the file, where its container
+        does not tell, as a program stream does not for its last frames. Raises as `duration_seconds` and `video` do."""
+        known = None if DEMUXERS[self.item.content_type] == "mpeg" else self.video.duration_seconds
+        return self.duration_seconds if known is None else min(self.duration_seconds, self.video.late_seconds + known)
 
 
 def absent(media_id: str) -> Source:

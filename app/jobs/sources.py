@@ -106,6 +106,12 @@ class SourceFinder:
                 f"input: {item.id} has {video.frame_rate:g} frames a second; a job takes at most {most.max_fps:g}.",
                 maxFps=most.max_fps,
             )
+        rate = video.coded_width * video.coded_height * (video.frame_rate or 0.0)
+        if rate > most.max_pixels_per_second:
+            raise TooManyPixels(
+                f"input: {item.id} has {rate:.0f} pixels a second; a job takes at most {most.max_pixels_per_second}.",
+                maxPixelsPerSecond=most.max_pixels_per_second,
+            )
 
 
 def _unusable(name: str, message: str) -> InvalidParameter:

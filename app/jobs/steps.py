@@ -8,17 +8,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
-from app.errors import (
-    BallastError,
-    InternalError,
-    NotFound,
-    Overloaded,
-    ProcessingTimeout,
-    QueueFull,
-    StorageUnavailable,
-    of_system,
-)
+from app.errors import BallastError, NotFound, Overloaded, QueueFull, StorageUnavailable
 from app.ffmpeg.works import FFmpegWorks
 from app.jobs.book.jobs import Book, Input
 from app.jobs.book.steps import StepBook, WrittenStep
@@ -29,12 +21,14 @@ from app.jobs.folders import Folders
 from app.jobs.job import Job
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
+from app.jobs.pauses import pauses_told
 from app.jobs.plan import Json
 from app.jobs.progress import Estimate
 from app.jobs.shop import StepShop, Tools
 from app.jobs.slots import Slots
 from app.jobs.source import Source, absent
 from app.jobs.states import JobState
+from app.jobs.step_problems import fatal_step, step_problem
 from app.jobs.tickets import Ticket, Tickets
 from app.jobs.witness import Witness
 from app.settings import JobsSettings
@@ -42,12 +36,14 @@ from app.settings import JobsSettings
 logger = logging.getLogger("ballast.jobs")
 
 _MOST_BEGINNINGS = 30
-"""How often a step is begun without an end that was written down: the service, or its child, died each time."""
+"""How often a step is begun without an end that was written down: the service died each time. So many, because hardly
+ever the step is to blame: heavy work is done in children, whose deaths count as `JobsSettings.tries` (docs/jobs.md)."""
 
 _PATIENCE_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """How long a job waits for memory before its step is tried again, by how often it has waited."""
 
 _AGAIN_SECONDS = 2.0
+_PAUSED = "paused: memory is critical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +115,12 @@ class Steps:
         for ticket in tickets:
             if ticket.state is JobState.RUNNING and not self._slots.is_open:
                 job = ticket.job or await self._parts.book.get(ticket.id)
-                await self._save(ticket, job.moved(JobState.PAUSED, step="paused: memory is critical"))
+                await self._save(ticket, job.moved(JobState.PAUSED, step=_PAUSED))
 
     async def _do(self, ticket: Ticket, job: Job, place: int, written: WrittenStep) -> Answer:
         """Do a step that has its place."""
         if written.begun >= _MOST_BEGINNINGS:
-            await self._parts.endings.fail(job, _fatal_step(written))
+            await self._parts.endings.fail(job, fatal_step(written))
             return Answer("stopped")
         job = job.moved(
             JobState.RUNNING,
@@ -137,11 +133,14 @@ class Steps:
         self._tickets.note(ticket, job)
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.step_seconds):
+            async with asyncio.timeout(self._settings.step_seconds), self._parts.folders.measured(job.id):
                 result = await self._work(ticket, job, place, written)
-            await self._parts.folders.measure(job.id)
+        except asyncio.CancelledError:  # the service stops in order, or nobody is there any more who has asked
+            with suppress(BallastError):
+                await self._parts.steps.take_back(ticket.id, place, failed=False)
+            raise
         except (Exception, TimeoutError) as error:
-            return await self._put_off(ticket, place, written, _known(error))
+            return await self._put_off(ticket, place, written, step_problem(error))
         finally:
             self._parts.counters.worked(job.kind, time.monotonic() - began)
         return await self._finish(ticket, place, written, result)
@@ -168,11 +167,23 @@ class Steps:
             folder,
             note,
         )
+        stands_still, tell = partial(self._stands_still, witness), partial(self._tell_pause, ticket, written.step.words)
         try:
-            return await kind.do(written.step, kind.params.model_validate(job.params), shop)
+            async with pauses_told(stands_still, tell):
+                return await kind.do(written.step, kind.params.model_validate(job.params), shop)
         finally:
             if ticket.job is not None:
                 ticket.job = replace(ticket.job, memory=witness.memory)
+
+    def _stands_still(self, witness: Witness) -> bool:
+        return witness.is_at_work and not self._slots.is_open
+
+    async def _tell_pause(self, ticket: Ticket, words: str, is_paused: bool) -> None:
+        """Write down of a step at work that its run of ffmpeg stands still, or goes on."""
+        state, step = (JobState.PAUSED, _PAUSED) if is_paused else (JobState.RUNNING, words)
+        with suppress(BallastError):  # a book that is away for a while ends no step
+            if ticket.job is not None:
+                await self._save(ticket, ticket.job.moved(state, step=step))
 
     async def _sources(self, job: Job) -> Sequence[Source]:
         """Return the inputs of a job; what it needs beside them must be there, too."""
@@ -192,7 +203,7 @@ class Steps:
         assert ticket.job is not None
         ticket.waits = 0
         done = (written.done_weight + written.step.weight) / written.total_weight if written.total_weight else 1.0
-        job = ticket.job.changed(progress=min(1.0, max(ticket.job.progress, done)))
+        job = ticket.job.moved(JobState.RUNNING, progress=min(1.0, max(ticket.job.progress, done)))
         await self._write_result(job, place, result)
         self._tickets.note(ticket, job)
         await self._end_after(ticket, job, place)
@@ -241,19 +252,3 @@ class Steps:
     async def _save(self, ticket: Ticket, job: Job) -> None:
         self._tickets.note(ticket, job)
         await self._parts.book.save(job)
-
-
-def _known(error: Exception) -> BallastError:
-    """Return the problem that an exception is to a client."""
-    if isinstance(error, BallastError):
-        return error
-    if isinstance(error, TimeoutError):
-        return ProcessingTimeout("A step of the job took too long.")
-    if (known := of_system(error)) is not None:
-        return known
-    logger.error("a step failed unexpectedly", exc_info=error)
-    return InternalError("An unexpected error occurred. The id of the job finds it in the log.")
-
-
-def _fatal_step(written: WrittenStep) -> BallastError:
-    return InternalError(f"The service ended {written.begun} times while it was {written.step.words}: it gives up.")

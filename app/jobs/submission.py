@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound, QueueFull
+from app.errors import BallastError, Conflict, InvalidParameter, MemoryExceedsLimit, NotFound
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.works import FFmpegWorks
 from app.images.presets import Presets
-from app.jobs.book.jobs import Book, Input
+from app.jobs.book.jobs import Book, Input, queue_full
 from app.jobs.counters import JobCounters
 from app.jobs.dispatch import Dispatch
 from app.jobs.engine.child import ENGINE_BYTES
@@ -85,7 +85,7 @@ class Submissions:
         params = read_params(kind, form.params)
         if form.webhook is not None:
             self._parts.check_webhook(form.webhook)
-        if (known := await self._known(form, client)) is not None:
+        if (known := await self._known(form)) is not None:
             return known
         await self._refuse_when_full()
         self._parts.expect()
@@ -95,7 +95,6 @@ class Submissions:
                 sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
                 plan = self._planned(kind, sources, params, means)
                 sources += await self._parts.finder.beside(plan.needs, pins)
-                await self._refuse_when_full()
                 return await self._enter(form, client, sources, plan)
 
     async def predict(
@@ -118,6 +117,20 @@ class Submissions:
                 except BallastError as error:
                     return [error for _ in kinds]
                 return [self._foreseen(kind, source, means) for kind in kinds]
+
+    async def foresee(self, form: OrderForm, client: str) -> Plan:
+        """Return the plan that a job would have now; nothing is kept.
+
+        Raises:
+            BallastError: it cannot be done, or not now: see `plan`.
+        """
+        kind = self.kind(form.kind)
+        params = read_params(kind, form.params)
+        async with self._turns:
+            with ExitStack() as pins:
+                means = await self.means()
+                sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
+                return self._planned(kind, sources, params, means)
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
@@ -186,7 +199,7 @@ class Submissions:
 
     async def _write(self, job: Job, inputs: Sequence[Input], plan: Plan) -> Job:
         """Write a job into the book, and have it begun; return it, or an earlier one with its key."""
-        entered, is_new = await self._book.add(job, inputs, plan.steps)
+        entered, is_new = await self._book.add(job, inputs, plan.steps, self._max_queued)
         if is_new:
             self._counters.submitted[job.kind] += 1
             await self._dispatch.entered(entered)
@@ -194,17 +207,16 @@ class Submissions:
             await self._dispatch.withdraw(job.id)
         return entered
 
-    async def _known(self, form: OrderForm, client: str) -> Job | None:
+    async def _known(self, form: OrderForm) -> Job | None:
         if form.idempotency_key is None:
             return None
-        known = await self._book.with_key(client, form.idempotency_key)
+        known = await self._book.with_key(form.idempotency_key)
         return None if known is None else _same(known, form)
 
     async def _refuse_when_full(self) -> None:
+        """Look before any work is done; the book looks again when the job is entered, for those that came together."""
         if await self._dispatch.queued() >= self._max_queued:
-            raise QueueFull(
-                f"{self._max_queued} jobs wait already.", retry_after_seconds=30, maxQueued=self._max_queued
-            )
+            raise queue_full(self._max_queued)
 
 
 def _same(known: Job, form: OrderForm) -> Job:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,22 +22,35 @@ class Witness:
         self.abilities = works.abilities
         self.memory = memory
         self._works = works
+        self._runs = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is a run just now, or one waits for its memory."""
+        return self._runs > 0
 
     async def run(self, work: Work, on_progress: OnProgress | None = None) -> Report:
-        return self._note(await self._works.run(work, on_progress))
+        with self._counted():
+            return self._note(await self._works.run(work, on_progress))
 
     async def encode(
-        self, make: Callable[[Rung], Work], highest: Profile, on_progress: OnProgress | None = None
+        self,
+        make: Callable[[Rung], Work],
+        highest: Profile,
+        on_progress: OnProgress | None = None,
+        least: Profile = Profile.LOW,
     ) -> Report:
-        return self._note(await self._works.encode(make, highest, on_progress))
+        with self._counted():
+            return self._note(await self._works.encode(make, highest, on_progress, least))
 
     @asynccontextmanager
     async def sample(self, work: Work, width: int, height: int) -> AsyncIterator[Sampled]:
-        async with self._works.sample(work, width, height) as sampled:
-            try:
-                yield sampled
-            finally:
-                self._note(Report(work.cost_bytes, sampled.peak_bytes(), 0, None, None, None))
+        with self._counted():
+            async with self._works.sample(work, width, height) as sampled:
+                try:
+                    yield sampled
+                finally:
+                    self._note(Report(work.cost_bytes, sampled.peak_bytes(), 0, None, None, None))
 
     async def probe(self, path: Path, content_type: str) -> Probe:
         return await self._works.probe(path, content_type)
@@ -45,15 +58,20 @@ class Witness:
     async def frames(self, path: Path, content_type: str) -> PacketTimes:
         return await self._works.frames(path, content_type)
 
-    async def keyframes(self, path: Path, content_type: str) -> Sequence[float]:
-        return await self._works.keyframes(path, content_type)
-
     async def timestamps(self, path: Path, content_type: str) -> Sequence[float]:
         return await self._works.timestamps(path, content_type)
 
     def note_picture(self, receipt: Receipt) -> None:
         """Take down what a child took for one picture."""
         self._note(Report(receipt.predicted_bytes, receipt.peak_bytes or 0, 0, None, None, None))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._runs += 1
+        try:
+            yield
+        finally:
+            self._runs -= 1
 
     def _note(self, report: Report) -> Report:
         known = self.memory

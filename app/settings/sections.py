@@ -187,6 +187,9 @@ class VideoSettings(Section):
     max_seconds: float = Field(43_200.0, gt=0, description="Length of the longest video or sound of a job (12 hours).")
     max_pixels: int = Field(35_389_440, gt=0, description="Pixels of the largest frame of a job (8192x4320).")
     max_fps: float = Field(240.0, gt=0, description="Frames a second of the fastest video of a job.")
+    max_pixels_per_second: int = Field(
+        2_123_366_400, gt=0, description="Pixels of a frame x frames a second of a job's video (8192x4320 at 60)."
+    )
 
 
 class ModelSettings(Section):

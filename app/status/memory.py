@@ -16,7 +16,6 @@ from app.derived.cache import DerivedStatistics
 from app.errors import InvalidParameter, NotFound, Overloaded, TooManyRequests
 from app.http.problems import GUARDED, problem_responses
 from app.http.state import ClientDep, opened
-from app.jobs.predictions import predict
 from app.memory.budget import BudgetStatistics
 from app.memory.governor import Governor
 from app.server.lifecycle import Lifecycle
@@ -76,8 +75,8 @@ async def advice(query: Annotated[AdviceQuery, Query()], status: StatusDep, clie
     if query.media is None or query.kind is None:
         raise InvalidParameter("media, kind: give both, or neither.")
     kind = status.jobs.submissions.kind(query.kind)
-    (prediction,) = await predict(status.jobs, [kind], query.media, client)
-    return advised.model_copy(update={"job": job_advice(query.kind, prediction, advised, status.jobs)})
+    (plan,) = await status.jobs.submissions.predict([kind], query.media, client)
+    return advised.model_copy(update={"job": job_advice(query.kind, plan, advised, status.jobs)})
 
 
 @router.get("/v1/memory/history", summary="The last hour: the peak of each 5 s, who held what then, and what happened")

@@ -140,7 +140,10 @@ class LastOomSchema(Schema):
 
 
 class JobAdviceSchema(Schema):
-    """What a job would take. `runs_now`: it could be submitted, and begun, now; `reason` says why not."""
+    """What a job would take. `runs_now`: it could be submitted, and begun, now; `reason` says why not.
+
+    `profile` and `predicted_bytes`: those with which it would begin now, by what is free and what the mode allows.
+    """
 
     kind: str
     runs_now: bool

@@ -12,7 +12,8 @@ call that are waited for, the model that is to answer it stays: it would be load
 Work in the background that needs more than a probe, or more than all of them hold, takes none that was used a short
 while ago: an encode holds what it has for minutes, and photos would wait for their model each time that the next one
 looks for room (measured in 300 MiB beside jobs: 59 photos were answered in ten minutes). But beside a stream that never
-ends it would never begin: when it has waited for `PATIENCE_SECONDS` in all, every model gives way to it, once.
+ends it would never begin: when it has waited for `PATIENCE_SECONDS` in all, every tracker gives way to it, once, and
+every model where those are not enough.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from app.domain.pressure import PressureLevel
 from app.ffmpeg.probe import PROBE_BYTES
@@ -140,8 +141,7 @@ class Eviction:
             return False
         if budget.next_batch_bytes > _BRIEF_BYTES:
             return True
-        held_bytes = sum(account.reserved_bytes for model in self._models for account in model.accounts)
-        return held_bytes < (budget.missing_bytes or 0)
+        return _held_bytes(self._models) < (budget.missing_bytes or 0)
 
     @property
     def _is_batch_next(self) -> bool:
@@ -175,19 +175,21 @@ class Eviction:
 
     def _give_way(self, missing_bytes: int) -> None:
         """Have instances beyond the first go when they have answered, after a turn; after `PATIENCE_SECONDS`, if that
-        makes room, close every model to newcomers."""
+        makes room, take the trackers back, and close every model to newcomers where those are not enough."""
         now = self._clock()
         self._starved_seconds += min(now - self._starved_at, 10 * _LOOK_SECONDS)  # it may have been away in between
         self._starved_at = now
-        present = [model for model in self._models if model.pool.children and not model.key.is_tracker]
-        held_bytes = sum(account.reserved_bytes for model in present for account in model.accounts)
-        for model in present if self._is_turn_over else ():
+        trackers = [model for model in self._models if model.pool.children and model.key.is_tracker]
+        models = [model for model in self._models if model.pool.children and not model.key.is_tracker]
+        for model in models if self._is_turn_over else ():
             for worker in tuple(model.pool.children)[:-1]:
                 self._models.dismiss(model, worker)
-        if self._starved_seconds < PATIENCE_SECONDS or held_bytes < missing_bytes:
+        if self._starved_seconds < PATIENCE_SECONDS or _held_bytes([*trackers, *models]) < missing_bytes:
             return
         self._starved_seconds = 0.0
-        for model in present:
+        for tracker in trackers:
+            self._models.dismiss(tracker, tracker.pool.children[-1])
+        for model in models if _held_bytes(trackers) < missing_bytes else ():
             model.is_leaving = True
             self._models.release(model)
 
@@ -234,3 +236,8 @@ class Eviction:
         children = [(model, worker) for model in self._models for worker in model.pool.children]
         if children:
             self._models.dismiss(*max(children, key=lambda child: child[1].resident_bytes))
+
+
+def _held_bytes(models: Iterable[ServedModel]) -> int:
+    """Return what is reserved for the children of all of them."""
+    return sum(account.reserved_bytes for model in models for account in model.accounts)

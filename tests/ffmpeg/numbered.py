@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def times(path: Path, stream: str = "v:0") -> list[float]:
     ]
     text = subprocess.run([*arguments, "-of", "json", path], check=True, capture_output=True, timeout=100).stdout
     return sorted(float(packet["pts_time"]) for packet in json.loads(text)["packets"])
+
+
+def compared(path: Path, source: Path) -> tuple[list[float], str]:
+    """Return how like those of a source the frames of a file are (SSIM, 1 is the same), and what decoders say."""
+    graph = "[0:v]settb=AVTB,setpts=N/TB[one];[1:v]settb=AVTB,setpts=N/TB[other];[one][other]ssim=stats_file=-"
+    arguments: list[str | Path] = [tool(), "-v", "error", "-nostdin", "-i", path, "-i", source]
+    arguments += ["-lavfi", graph, "-f", "null", "-"]
+    ran = subprocess.run(arguments, check=True, capture_output=True, timeout=100, text=True)
+    return [float(one) for one in re.findall(r"All:([0-9.]+)", ran.stdout)], ran.stderr
 
 
 def decoded(path: Path, *options: str) -> bytes:

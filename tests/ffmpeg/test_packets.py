@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.units import MIB
 from app.ffmpeg.packets import listing_bytes
+from tests.ffmpeg.clips import make
 from tests.ffmpeg.numbered import numbered
 from tests.ffmpeg.rooms import Governor, workroom
 
@@ -25,3 +26,14 @@ async def test_a_short_video_is_listed_in_what_was_reserved_for_it(tmp_path: Pat
 
     assert len(listed.times) == 30
     assert governor.budget.statistics().reserved_bytes == 0
+
+
+async def test_frames_of_a_program_stream_are_a_frame_apart_though_not_all_say_when_they_are_shown(
+    tmp_path: Path,
+) -> None:
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=2")
+    source = make(tmp_path / "in.mpg", *picture, "-c:v", "mpeg2video", "-bf", "2", "-g", "12")
+
+    listed = await workroom(Governor()).frames(source, "video/mpeg")
+
+    assert list(listed.times) == pytest.approx([number / 25 for number in range(50)], abs=0.0001)

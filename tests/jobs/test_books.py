@@ -37,17 +37,48 @@ def test_what_was_entered_is_read_back_whole_by_the_next_run(open_either: OpenBo
     asyncio.run(write_and_read())
 
 
-def test_a_key_is_unique_per_client(open_either: OpenBook) -> None:
+def test_of_two_retries_at_once_one_is_a_conflict(open_either: OpenBook) -> None:
+    async def try_again() -> None:
+        async with open_either() as (book, _):
+            job = await add(book)
+            await book.save(job.moved(JobState.CANCELLED))
+            again = (await book.get(job.id)).moved(JobState.QUEUED, run=2)
+
+            found = await asyncio.gather(book.retry(again), book.retry(again), return_exceptions=True)
+
+            assert sorted(type(one).__name__ for one in found) == ["Conflict", "NoneType"]
+            assert (await book.get(job.id)).run == 2
+
+    asyncio.run(try_again())
+
+
+def test_no_more_wait_than_may_however_many_are_entered_at_once(open_either: OpenBook) -> None:
+    async def enter() -> None:
+        async with open_either() as (book, _):
+            adding = (book.add(new_job(idempotency_key=f"k{number}"), [], STEPS, 3) for number in range(8))
+            found = await asyncio.gather(*adding, return_exceptions=True)
+            known = await book.add(new_job(idempotency_key="k0"), [], STEPS, 3)
+            page = await book.page(10, None, None, None)
+
+            assert sorted(type(one).__name__ for one in found) == ["QueueFull"] * 5 + ["tuple"] * 3
+            assert len(page.jobs) == 3
+            assert not known[1]
+
+    asyncio.run(enter())
+
+
+def test_a_key_is_that_of_one_job_whoever_sends_it(open_either: OpenBook) -> None:
     async def enter() -> None:
         async with open_either() as (book, _):
             first = await add(book, idempotency_key="k")
             again = await add(book, idempotency_key="k")
-            other = await add(book, idempotency_key="k", client="another")
+            of_another = await add(book, idempotency_key="k", client="another")
+            other = await add(book, idempotency_key="l")
 
-            assert again == first
+            assert again == of_another == first
             assert other.id != first.id
-            assert await book.with_key("client", "k") == first
-            assert await book.with_key("nobody", "k") is None
+            assert await book.with_key("k") == first
+            assert await book.with_key("m") is None
 
     asyncio.run(enter())
 
@@ -148,17 +179,18 @@ def test_webhooks_are_given_when_they_are_due(open_either: OpenBook) -> None:
             job = await add(book)
             hooks = HookBook(book.database)
             await steps.close(job.moved(JobState.CANCELLED), ("https://example.com/", 100.0))
-            assert await hooks.due(99.0) == []
-            assert await hooks.next_at() == 100.0
+            assert await hooks.due(99.0, 9) == []
+            assert await hooks.next_at(99.0) == 100.0
+            assert await hooks.next_at(100.0) is None
 
-            (hook,) = await hooks.due(101.0)
+            (hook,) = await hooks.due(101.0, 9)
             assert (hook.job_id, hook.url, hook.since, hook.tries) == (job.id, "https://example.com/", 100.0, 0)
             await hooks.put_off(hook, 200.0)
-            assert await hooks.due(150.0) == []
-            (again,) = await hooks.due(201.0)
+            assert await hooks.due(150.0, 9) == []
+            (again,) = await hooks.due(201.0, 9)
             assert again.tries == 1
             await hooks.done(again)
-            assert await hooks.next_at() is None
+            assert await hooks.next_at(0.0) is None
 
     asyncio.run(ask())
 

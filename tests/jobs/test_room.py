@@ -11,8 +11,9 @@ import pytest
 
 from app.bootstrap import House, open_house
 from app.domain.media import MediaDetails
-from app.errors import NotFound, QueueFull, StorageFull, StorageUnavailable
+from app.errors import Conflict, NotFound, QueueFull, StorageFull, StorageUnavailable
 from app.jobs.book.steps import StepBook, WrittenStep
+from app.jobs.endings import Endings
 from app.jobs.engine.child import ENGINE_BYTES
 from app.jobs.job import Job
 from app.jobs.order_form import OrderForm
@@ -78,6 +79,31 @@ async def test_at_critical_a_running_job_pauses_before_its_next_step_and_then_go
 
     assert 0 < paused.progress < 1
     assert done.state is JobState.SUCCEEDED
+
+
+async def test_a_job_is_paused_while_its_ffmpeg_stands_still_and_running_when_that_goes_on(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield clip()
+
+    gauge = FakeGauge(limit_bytes=1 << 30)
+    async with house(tmp_path, gauge) as opened:
+        video = await opened.media.uploads.receive(chunks(), "a.mp4", None)
+        form = OrderForm.model_validate({"kind": "repack", "input": video.id, "params": {"rate": 0.2}})
+        job = await opened.jobs.submissions.submit(form, "client")
+        await _until(opened, job.id, lambda _: _holds(opened, "ffmpeg"))
+
+        gauge.share = 0.92
+        paused = await _until(opened, job.id, lambda job: job.state is JobState.PAUSED)
+        listed = await opened.jobs.desk.page(10, None, JobState.PAUSED, None)
+        taken = opened.jobs.slots.taken
+        gauge.share = 0.1
+        going_on = await _until(opened, job.id, lambda job: job.state is not JobState.PAUSED)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (paused.step, taken) == ("paused: memory is critical", 1)
+    assert [one.id for one in listed.jobs] == [job.id]
+    assert (going_on.state, going_on.step) == (JobState.RUNNING, "copying")
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
 
 
 async def test_the_child_leaves_for_who_lacks_its_memory_and_the_step_at_work_goes_on(tmp_path: Path) -> None:
@@ -213,7 +239,11 @@ async def test_the_entry_of_the_child_is_what_it_holds(tmp_path: Path) -> None:
 
 
 def _holds_a_child(opened: House) -> bool:
-    return any(one.owner == "jobs" for one in opened.core.governor.budget.statistics().holders)
+    return _holds(opened, "jobs")
+
+
+def _holds(opened: House, owner: str) -> bool:
+    return any(one.owner == owner for one in opened.core.governor.budget.statistics().holders)
 
 
 def _begun(folder: Path, job: Job) -> list[int]:
@@ -274,6 +304,51 @@ async def test_a_retry_that_begins_is_one_more_attempt_with_a_start_of_its_own(t
     assert first.started_at is not None
     assert done.started_at is not None
     assert done.started_at > first.started_at
+
+
+async def test_of_two_retries_at_once_one_is_a_conflict_and_a_cancellation_ends_the_other(tmp_path: Path) -> None:
+    async with house(tmp_path) as opened:
+        desk = opened.jobs.desk
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+        await desk.cancel(job.id)
+
+        found = await asyncio.gather(desk.retry(job.id), desk.retry(job.id), return_exceptions=True)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        cancelled = await desk.cancel(job.id)
+        async with asyncio.timeout(30):
+            while opened.jobs.slots.taken:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.02)
+
+    assert sorted(type(one).__name__ for one in found) == ["Conflict", "Job"]
+    assert (cancelled.state, cancelled.run) == (JobState.CANCELLED, 2)
+
+
+async def test_a_job_whose_end_is_being_written_down_cannot_be_tried_again_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, go_on = asyncio.Event(), asyncio.Event()
+    tidy = Endings._tidy
+
+    async def slow(self: Endings, job: Job, **how: bool) -> None:
+        ending.set()
+        await go_on.wait()
+        await tidy(self, job, **how)
+
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1)
+        with monkeypatch.context() as patched:
+            patched.setattr(Endings, "_tidy", slow)
+            cancelling = asyncio.create_task(opened.jobs.desk.cancel(job.id))
+            await ending.wait()
+            with pytest.raises(Conflict):
+                await opened.jobs.desk.retry(job.id)
+            go_on.set()
+            await cancelling
+
+        await opened.jobs.desk.retry(job.id)
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert done.state is JobState.SUCCEEDED
 
 
 async def test_a_retry_that_was_cancelled_before_it_began_is_no_attempt(tmp_path: Path) -> None:
@@ -346,16 +421,38 @@ async def test_an_unexpected_error_is_tried_again_and_then_named(tmp_path: Path)
 async def test_a_step_in_which_the_service_died_too_often_is_poison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with house(tmp_path) as opened:
-        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
-        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+    async def die(*_: object, **__: object) -> None:
+        """Write nothing down."""
 
-    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 1)
+    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(StepBook, "take_back", die)
+        async with house(tmp_path) as opened:
+            job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=30)
+            await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+        async with house(tmp_path) as opened:
+            again = await _until(opened, job.id, lambda job: job.attempts == 2)
     async with house(tmp_path) as opened:
         failed = await _until(opened, job.id, lambda job: job.state.is_finished)
 
+    assert again.state is JobState.RUNNING
     assert failed.error is not None
-    assert "ended 1 times while it was counting part 1 of 1" in str(failed.error["detail"])
+    assert "ended 2 times while it was counting part 1 of 1" in str(failed.error["detail"])
+
+
+async def test_a_service_that_is_stopped_in_order_makes_no_step_poison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.steps._MOST_BEGINNINGS", 1)
+    async with house(tmp_path) as opened:
+        job = await _submit(opened, await _picture(opened), steps=1, stepSeconds=3)
+        await _until(opened, job.id, lambda job: job.state is JobState.RUNNING)
+
+    async with house(tmp_path) as opened:
+        done = await _until(opened, job.id, lambda job: job.state.is_finished)
+
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
+    assert _begun(tmp_path, job) == [0, 0]
 
 
 async def test_a_step_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
@@ -423,6 +520,17 @@ async def test_no_more_wait_than_may(tmp_path: Path) -> None:
 
         with pytest.raises(QueueFull):
             await _submit(opened, media_id)
+
+
+async def test_no_more_wait_than_may_however_many_come_at_once(tmp_path: Path) -> None:
+    async with house(tmp_path, run=False, max_queued=2) as opened:
+        media_id = await _picture(opened)
+
+        found = await asyncio.gather(*(_submit(opened, media_id) for _ in range(8)), return_exceptions=True)
+
+        assert sum(isinstance(one, Job) for one in found) == 2
+        assert sum(isinstance(one, QueueFull) for one in found) == 6
+        assert opened.jobs.folders.count == 2
 
 
 async def test_an_idle_jobs_child_goes_when_its_memory_is_wanted(tmp_path: Path) -> None:

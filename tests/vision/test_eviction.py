@@ -299,6 +299,39 @@ async def test_long_work_in_the_background_has_its_turn_beside_a_model_that_is_u
     taken.release()
 
 
+async def test_long_work_in_the_background_has_its_turn_where_trackers_have_to_go_too(
+    house: ToyHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vision.eviction._BRIEF_BYTES", MIB)
+    await house.analyze(Toes)
+    stream = house.vision.trackers.open()
+    key = house.find(Toes).key
+    await until(lambda: stream.current(key) is not None)
+    taken = house.fill(0)
+    wanted_bytes = house.find(Toes).smallest_bytes + MIB
+    pending = house.governor.budget.reserve({"film": wanted_bytes}, owner="ffmpeg", priority=Priority.BATCH)
+    waiting = asyncio.create_task(pending.__aenter__())
+
+    async def watch() -> None:
+        while not waiting.done():
+            await house.analyze(Toes, tracker=stream.current(key))
+
+    watching = asyncio.create_task(watch())
+    await until(lambda: house.governor.budget.missing_bytes == wanted_bytes)
+    began = house.clock.now
+    while not waiting.done() and house.clock.now < began + 2 * PATIENCE_SECONDS:
+        house.clock.now += 0.1
+        house.vision.eviction.look()
+        await asyncio.sleep(0.005)
+    await asyncio.wait_for(waiting, 10)
+    await pending.__aexit__(None, None, None)
+    taken.release()
+    await watching
+
+    assert PATIENCE_SECONDS / 2 < house.clock.now - began < 2 * PATIENCE_SECONDS
+    stream.close()
+
+
 async def test_room_is_looked_for_again_when_a_call_begins_to_wait(house: ToyHouse) -> None:
     for task in (Noses, Feet):
         await house.analyze(task)

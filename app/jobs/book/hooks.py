@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 
 from app.jobs.book.transactions import Connection, Transactions
-
-_AT_A_TIME = 20
 
 DUE = "SELECT number, job, url, since, tries FROM webhook WHERE due_at <= ? ORDER BY due_at LIMIT ?"
 
@@ -29,17 +28,17 @@ class HookBook:
     def __init__(self, database: Transactions) -> None:
         self._database = database
 
-    async def due(self, now: float) -> list[Hook]:
-        """Return some that are to be sent now."""
+    async def due(self, now: float, most: int, held: Set[int] = frozenset()) -> list[Hook]:
+        """Return up to `most` that are to be sent now, beside those of the numbers that are `held` already."""
         if not await self._database.exists():
             return []
-        return await self._database.read(partial(_due, now))
+        return await self._database.read(partial(_due, now, most, held))
 
-    async def next_at(self) -> float | None:
-        """Return when the next is to be sent; None: there is none."""
+    async def next_at(self, after: float) -> float | None:
+        """Return when the next is to be sent after this moment; None: there is none."""
         if not await self._database.exists():
             return None
-        return await self._database.read(_next_at)
+        return await self._database.read(partial(_next_at, after))
 
     async def put_off(self, hook: Hook, until: float) -> None:
         """It was not taken: it is sent again later."""
@@ -50,12 +49,14 @@ class HookBook:
         await self._database.write(partial(_done, hook.number))
 
 
-def _due(now: float, connection: Connection) -> list[Hook]:
-    return [Hook(*row) for row in connection.execute(DUE, (now, _AT_A_TIME))]
+def _due(now: float, most: int, held: Set[int], connection: Connection) -> list[Hook]:
+    found = [Hook(*row) for row in connection.execute(DUE, (now, most + len(held)))]
+    return [hook for hook in found if hook.number not in held]
 
 
-def _next_at(connection: Connection) -> float | None:
-    found: float | None = connection.execute("SELECT min(due_at) FROM webhook").fetchone()[0]
+def _next_at(after: float, connection: Connection) -> float | None:
+    query = "SELECT min(due_at) FROM webhook WHERE due_at > ?"
+    found: float | None = connection.execute(query, (after,)).fetchone()[0]
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.errors import InvalidParameter, NotFound
+from app.errors import Conflict, InvalidParameter, NotFound, QueueFull
 from app.ffmpeg.probe import Probe
 from app.jobs.book.tables import JOB_COLUMNS, decode, decode_probe, dumps, encode, encode_probe
 from app.jobs.book.transactions import Connection, Transactions
@@ -18,6 +18,8 @@ _UNFINISHED = ", ".join(f"'{state.value}'" for state in sorted(UNFINISHED))
 _FINISHED = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
 _COLUMNS = ("id", "kind", "state", "client", "idempotency_key", "finished_at", "document")
 INSERT = f"INSERT INTO job ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+TURN = "SELECT 1"
+"""Said before it is looked what is there: machines that share a book say it one after the other (`cluster.tables`)."""
 UPDATE = f"UPDATE job SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"
 
 
@@ -49,13 +51,16 @@ class Book:
     def __init__(self, database: Transactions) -> None:
         self.database = database
 
-    async def add(self, job: Job, inputs: Sequence[Input], steps: Sequence[Step]) -> tuple[Job, bool]:
-        """Enter a new job whole; where its client has one with this idempotency key, return that, and False.
+    async def add(
+        self, job: Job, inputs: Sequence[Input], steps: Sequence[Step], most_queued: int | None = None
+    ) -> tuple[Job, bool]:
+        """Enter a new job whole; where there is one with its idempotency key, return that, and False.
 
         Raises:
+            QueueFull: `most_queued` wait already.
             StorageFull: there is no room for it.
         """
-        return await self.database.write(partial(_add, job, inputs, steps))
+        return await self.database.write(partial(_add, job, inputs, steps, most_queued))
 
     async def get(self, job_id: str) -> Job:
         """Return one job.
@@ -69,11 +74,11 @@ class Book:
                 return found
         raise NotFound("There is no job with this id.")
 
-    async def with_key(self, client: str, key: str) -> Job | None:
-        """Return the job that a client submitted with this idempotency key."""
+    async def with_key(self, key: str) -> Job | None:
+        """Return the job that was submitted with this idempotency key, by whomever: all clients are one tenant."""
         if not await self.database.exists():
             return None
-        return await self.database.read(partial(_find_by_key, client, key))
+        return await self.database.read(partial(_find_by_key, key))
 
     async def page(self, limit: int, cursor: str | None, state: JobState | None, kind: str | None) -> JobPage:
         """Return up to `limit` jobs, newest first, after `cursor`.
@@ -112,9 +117,10 @@ class Book:
         await self.database.write(partial(save, job))
 
     async def retry(self, job: Job) -> None:
-        """Write down that a job begins again; how often its steps were begun counts anew.
+        """Write down that a job begins again, as its next run; how often its steps were begun counts anew.
 
         Raises:
+            Conflict: somebody else was quicker.
             NotFound: it is not there any more.
         """
         await self.database.write(partial(_retry, job))
@@ -150,11 +156,21 @@ def save(job: Job, connection: Connection) -> None:
         raise NotFound("There is no job with this id.")
 
 
-def _add(job: Job, inputs: Sequence[Input], steps: Sequence[Step], connection: Connection) -> tuple[Job, bool]:
+def queue_full(most_queued: int) -> QueueFull:
+    """Return the problem of a job for which there is no place in the queue."""
+    return QueueFull(f"{most_queued} jobs wait already.", retry_after_seconds=30, maxQueued=most_queued)
+
+
+def _add(
+    job: Job, inputs: Sequence[Input], steps: Sequence[Step], most_queued: int | None, connection: Connection
+) -> tuple[Job, bool]:
+    connection.execute(TURN)
     if job.idempotency_key is not None:
-        found = _find_by_key(job.client, job.idempotency_key, connection)
+        found = _find_by_key(job.idempotency_key, connection)
         if found is not None:
             return found, False
+    if most_queued is not None and _queued(connection) >= most_queued:
+        raise queue_full(most_queued)
     connection.execute(INSERT, encode(job))
     number = connection.execute("SELECT number FROM job WHERE id = ?", (job.id,)).fetchone()[0]
     connection.executemany(
@@ -175,8 +191,13 @@ def _find(job_id: str, connection: Connection) -> Job | None:
     return next(iter(_select("id = ?", (job_id,), connection)), None)
 
 
-def _find_by_key(client: str, key: str, connection: Connection) -> Job | None:
-    return next(iter(_select("client = ? AND idempotency_key = ?", (client, key), connection)), None)
+def _find_by_key(key: str, connection: Connection) -> Job | None:
+    return next(iter(_select("idempotency_key = ? ORDER BY number LIMIT 1", (key,), connection)), None)
+
+
+def _queued(connection: Connection) -> int:
+    found: int = connection.execute("SELECT count(*) FROM job WHERE state = ?", (JobState.QUEUED.value,)).fetchone()[0]
+    return found
 
 
 def _page(
@@ -194,6 +215,10 @@ def _select(where: str, values: Sequence[object], connection: Connection) -> lis
 
 
 def _retry(job: Job, connection: Connection) -> None:
+    connection.execute(TURN)
+    last = _find(job.id, connection)
+    if last is not None and not (last.state.is_finished and last.run < job.run):
+        raise Conflict(f"The job is {last.state.value}: it has just been tried again.")
     save(job, connection)
     connection.execute("UPDATE step SET begun = 0, failures = 0 WHERE job = ?", (job.id,))
     connection.execute("DELETE FROM webhook WHERE job = ?", (job.id,))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.jobs.book.hooks import DUE
-from app.jobs.book.jobs import INSERT, UPDATE
+from app.jobs.book.jobs import INSERT, TURN, UPDATE
 from app.jobs.states import FINISHED
 
 NAME = "ballast"
@@ -21,7 +21,7 @@ NAME = "ballast"
 FINISHED_STATES = ", ".join(f"'{state.value}'" for state in sorted(FINISHED))
 
 LEASE_SECONDS = 300
-"""For how long webhooks are one instance's to send: longer than 20 of them take that are not answered."""
+"""For how long webhooks are one instance's to send: longer than they wait in its lanes (`webhooks.lanes`)."""
 
 SCHEMA = f"""
 CREATE SCHEMA IF NOT EXISTS {NAME};
@@ -30,7 +30,7 @@ CREATE TABLE {NAME}.job (
     state TEXT NOT NULL, client TEXT NOT NULL, idempotency_key TEXT, finished_at DOUBLE PRECISION,
     document TEXT NOT NULL, run INTEGER NOT NULL, priority INTEGER NOT NULL, predicted_bytes BIGINT NOT NULL,
     sequence BIGINT NOT NULL, owner TEXT, is_wanted BOOLEAN NOT NULL DEFAULT true);
-CREATE UNIQUE INDEX job_by_key ON {NAME}.job (client, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE UNIQUE INDEX job_by_key ON {NAME}.job (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX job_by_state ON {NAME}.job (state, number);
 CREATE INDEX job_by_kind ON {NAME}.job (kind, number);
 CREATE INDEX job_by_owner ON {NAME}.job (owner)
@@ -55,6 +55,9 @@ CREATE INDEX webhook_by_time ON {NAME}.webhook (due_at);
 CREATE TABLE {NAME}.instance (
     name TEXT PRIMARY KEY, host TEXT NOT NULL, works BOOLEAN NOT NULL, seen_at TIMESTAMPTZ NOT NULL)
 """
+
+_TURN = 0x62616C6E
+"""Of the advisory lock under which jobs are entered: each counts those that the one before has entered."""
 
 _MORE = ("run", "priority", "predicted_bytes", "sequence")
 _AGAIN = f"is_wanted = is_wanted OR :state IN ({FINISHED_STATES})"
@@ -82,6 +85,7 @@ STATEMENTS: Mapping[str, str] = {
         " WHERE id = :id",
         f", {', '.join(f'{name} = :{name}' for name in _MORE)}, {_AGAIN} WHERE id = :id AND run <= :run",
     ),
+    TURN: f"SELECT pg_advisory_xact_lock({_TURN})",
     DUE: f"UPDATE webhook SET due_at = extract(epoch FROM clock_timestamp()) + {LEASE_SECONDS} WHERE number IN "
     "(SELECT number FROM webhook WHERE due_at <= ? ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED) "
     "RETURNING number, job, url, since, tries",

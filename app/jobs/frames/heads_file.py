@@ -144,6 +144,5 @@ def _samples(span: Span, rate: float) -> Samples:
     """Return one look for each tick: what is shown nearest to it, as the masks are laid on."""
     count = tick_count(span, rate)
     times: Sequence[float] = [span.start + number / rate for number in range(count)]
-    seek = ["-ss", f"{span.start:.6f}"] if span.start > 0 else []
-    options = [*seek, "-t", f"{span.seconds:.6f}"]
-    return Samples(times, [], options, [f"fps={rate:.6f}:round=near:start_time=0"], most_missing=_MISSING)
+    filters = [f"fps={rate:.6f}:round=near:start_time=0"]
+    return Samples(times, [], span.start, span.end, (), filters, most_missing=_MISSING)

@@ -14,6 +14,7 @@ from typing import Literal
 from app.ffmpeg.predictor import decode_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import Window
 from app.ffmpeg.works import Work
 
 SEGMENT_SECONDS = 60.0
@@ -27,6 +28,9 @@ looking at each by itself finds 41 of 64: from one frame to the next the hand ha
 
 _EDGE_SECONDS = 1e-4
 """Times of frames are rounded to a millionth, and to the ticks of their container."""
+
+_LEAD_SECONDS = 1.0
+"""How much earlier than its first sample a part is read from."""
 
 _TAIL_SECONDS = 2.0
 _RATE_ODDS = 4
@@ -78,12 +82,15 @@ class FrameTimes:
 class Samples:
     """Frames that are looked at: when each is shown, and its number in the video; and how ffmpeg makes them.
 
-    `options` stand before the input, `filters` before those that scale; `most_missing` of them may be missing at the
-    end: the last frame of a file is not always decoded.
+    The file is read from `start` to `end` (seconds): for the filters, `start` is at time 0. `options` stand before the
+    input, `filters` before those that scale; `most_missing` of them may be missing at the end: the last frame of a file
+    is not always decoded.
     """
 
     times: Sequence[float]
     frames: Sequence[int]
+    start: float = 0.0
+    end: float = 0.0
     options: Sequence[str] = ()
     filters: Sequence[str] = ()
     most_missing: int = 0
@@ -99,14 +106,13 @@ def at_rate(sampling: Sampling, known: FrameTimes, span: tuple[float, float], fr
     count = max(0, math.ceil((last - first) * rate - 1e-6))
     times = [round(sampling.start + (number + one) / rate, 6) for one in range(count)]
     frames = [max(0, known.before + bisect_right(known.times, time + _EDGE_SECONDS) - 1) for time in times]
-    lead = math.ceil(rate) / rate  # whole samples: the filter's own grid begins at the seek
-    lead = lead if first > lead else 0.0
-    seek = first - lead if lead else 0.0
-    offset = first - seek
+    # It begins at a frame, as times are rounded to ticks from there on, and with some that may be left out.
+    earlier = bisect_right(known.times, first - _LEAD_SECONDS + _EDGE_SECONDS)
+    seek = known.times[earlier - 1] if earlier else 0.0
     skipped = ["-skip_frame", "noref"] if rate * _RATE_ODDS <= frame_rate else []
-    options = [*skipped, *_cut(seek, last + _TAIL_SECONDS)]
-    filters = [f"fps={rate:.10g}:round=up:start_time={offset:.6f}"]
-    return Samples(times, frames, options, filters, most_missing=1)
+    offset = round((first - seek + _EDGE_SECONDS) * 1_000_000)
+    filters = [f"settb=AVTB,setpts=PTS-{offset},fps={rate:.10g}:round=up:start_time=0"]
+    return Samples(times, frames, seek, last + _TAIL_SECONDS, skipped, filters, most_missing=1)
 
 
 def every_so_many(sampling: Sampling, known: FrameTimes, span: tuple[float, float], base: int) -> Samples:
@@ -121,8 +127,8 @@ def every_so_many(sampling: Sampling, known: FrameTimes, span: tuple[float, floa
     seek = max(0.0, (earlier + found[first]) / 2)
     times = [round(found[at], 6) for at in chosen]
     filters = [f"select=not(mod(n\\,{every}))"] if every > 1 else []
-    options = _cut(seek, times[-1] + _TAIL_SECONDS)
-    return Samples(times, [known.before + at for at in chosen], options, filters, _slack(chosen))
+    numbers = [known.before + at for at in chosen]
+    return Samples(times, numbers, seek, times[-1] + _TAIL_SECONDS, (), filters, _slack(chosen))
 
 
 def key_frames(known: FrameTimes, span: tuple[float, float]) -> Samples:
@@ -132,18 +138,19 @@ def key_frames(known: FrameTimes, span: tuple[float, float]) -> Samples:
     if not times:
         return Samples([], [])
     frames = [known.before + bisect_left(known.times, time - _EDGE_SECONDS) for time in times]
-    options = ["-skip_frame", "nokey", *_cut(max(0.0, times[0] - 0.01), times[-1] + _TAIL_SECONDS)]
-    return Samples(times, frames, options, (), _slack(times))
+    start, end = max(0.0, times[0] - 0.01), times[-1] + _TAIL_SECONDS
+    return Samples(times, frames, start, end, ["-skip_frame", "nokey"], (), _slack(times))
 
 
 def frames_work(
     path: Path, content_type: str, video: VideoStream, samples: Samples, size: tuple[int, int], threads: int
 ) -> Work:
     """Return the run that gives the samples as rgb24 of this size on its standard output."""
-    filters = ",".join([*samples.filters, f"scale={size[0]}:{size[1]}:flags=bilinear"])
+    window = Window(content_type, samples.start, samples.end)
+    filters = ",".join([*window.pictures, *samples.filters, f"scale={size[0]}:{size[1]}:flags=bilinear"])
     return Work(
         arguments=[
-            *("-threads", str(threads), "-filter_threads", "1", *samples.options),
+            *("-threads", str(threads), "-filter_threads", "1", *samples.options, *window.options),
             *guarded_input(path, DEMUXERS[content_type]),
             *("-map", "0:V:0", "-an", "-sn", "-dn", "-vf", filters, "-fps_mode", "passthrough"),
             *("-frames:v", str(len(samples.times)), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"),
@@ -159,18 +166,8 @@ def frames_work(
 
 def frames_bytes(video: VideoStream, size: tuple[int, int], threads: int) -> int:
     """Return the predicted peak of such a run."""
-    picture = picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))
+    picture = picture_bytes(video.coded_width, video.coded_height, deep=video.is_deep)
     return decode_bytes(picture, threads) + 4 * size[0] * size[1] * 3
-
-
-def is_deep(video: VideoStream) -> bool:
-    """Whether its samples have more than 8 bits (names such as yuv420p10le)."""
-    name = video.pixel_format or ""
-    return any(mark in name for mark in ("10", "12", "14", "16"))
-
-
-def _cut(seek: float, end: float) -> list[str]:
-    return ["-ss", f"{seek:.6f}", "-t", f"{end - seek:.6f}"] if seek else ["-t", f"{end:.6f}"]
 
 
 def _slack(chosen: Sequence[object]) -> int:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.domain.units import MIB
+from app.ffmpeg.filter_text import filter_path
 from app.ffmpeg.predictor import decode_bytes, picture_bytes
 from app.ffmpeg.probe import DEMUXERS, VideoStream
 from app.ffmpeg.runner import guarded_input
+from app.ffmpeg.seeking import Window
 from app.ffmpeg.works import Expectation, Work
-from app.jobs.frames.sampling import is_deep
 
 SCENE = 0.3
 """Change from one frame to the next, of 1, above which it is a cut: all of four real ones, and no other (facts)."""
@@ -58,48 +60,71 @@ Reading = tuple[float, float]
 """When, in seconds of the video, and the value that a filter gave; the time of `*_start` and `*_end` is their value."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Until when there are pictures and sound, in seconds; None: nobody knows."""
+
+    pictures: float | None
+    sound: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The video that is watched."""
+
+    path: Path
+    content_type: str
+    video: VideoStream
+    ends: Ends
+
+
 def signals_bytes(video: VideoStream) -> int:
     """Return the predicted peak of such a run."""
-    return decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=is_deep(video))) + 16 * MIB
+    return decode_bytes(picture_bytes(video.coded_width, video.coded_height, deep=video.is_deep)) + 16 * MIB
 
 
-def signals_work(
-    path: Path,
-    content_type: str,
-    video: VideoStream,
-    wanted: Sequence[str],
-    span: tuple[float, float],
-    files: Mapping[str, Path],
-) -> Work:
+def signals_work(watched: Watched, wanted: Sequence[str], span: tuple[float, float], files: Mapping[str, Path]) -> Work:
     """Return the run that finds what is `wanted` (names of `FILTERS`) from `span[0]` to `span[1]`.
 
     `files` are where the filters write, by key (`KEYS`).
     """
     seek = max(0.0, span[0] - _LEAD_SECONDS)
+    window = Window(watched.content_type, seek, span[1])
     branches = _branches(wanted, files)
     splits = "".join(f"[b{number}]" for number in range(len(branches)))
-    graph = [f"[0:V:0]split={len(branches) + 1}{splits}[all]"] if branches else []
+    split = ",".join([*window.pictures, f"split={len(branches) + 1}{splits}[all]"])
+    graph = [f"[0:V:0]{split}"] if branches else []
     graph += [f"[b{number}]{branch},nullsink" for number, branch in enumerate(branches)]
     outputs = ["-map", "[all]"] if branches else []
     if "silence" in wanted:
-        graph.append(f"[0:a:0]silencedetect=n=-50dB:d={_FOUND_SECONDS},{_told('ametadata', 'silence', files)}[sound]")
+        detect = f"silencedetect=n=-50dB:d={_FOUND_SECONDS}"
+        graph.append(f"[0:a:0]{','.join([*window.sound, detect, _told('ametadata', 'silence', files)])}[sound]")
         outputs += ["-map", "[sound]"]
-    expect = Expectation(seconds=span[1] - seek, seconds_slack=max(1.0, 0.02 * (span[1] - seek)))
     return Work(
         arguments=[
             *("-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"),
-            *("-ss", f"{seek:.6f}", "-t", f"{span[1] - seek:.6f}"),
-            *guarded_input(path, DEMUXERS[content_type]),
+            *window.options,
+            *guarded_input(watched.path, DEMUXERS[watched.content_type]),
             *("-filter_complex", ";".join(graph), *outputs, "-fps_mode", "passthrough", "-f", "null", "-"),
         ],
-        cost_bytes=signals_bytes(video),
+        cost_bytes=signals_bytes(watched.video),
         threads=2,
-        reads=(path,),
+        reads=(watched.path,),
         writes=tuple(files[key] for name in wanted for key in KEYS[name]),
         file_bytes=64 * MIB,
         seconds=span[1] - seek,
-        expect=expect,
+        expect=_expected(watched.ends, wanted, seek, span[1]),
     )
+
+
+def _expected(ends: Ends, wanted: Sequence[str], start: float, end: float) -> Expectation:
+    """Return how much there must be: as long as the longer one of the streams that are used lasts."""
+    known = [ends.sound] if "silence" in wanted else []
+    known += [ends.pictures] if set(wanted) - {"silence"} else []
+    if None in known:
+        return Expectation()
+    seconds = min(end, max(one for one in known if one is not None)) - start
+    return Expectation() if seconds <= 0 else Expectation(seconds=seconds, seconds_slack=max(1.0, 0.02 * seconds))
 
 
 def readings(text: str, key: str, span: tuple[float, float]) -> list[Reading]:
@@ -150,13 +175,7 @@ def _branches(wanted: Sequence[str], files: Mapping[str, Path]) -> list[str]:
 
 
 def _told(kind: str, name: str, files: Mapping[str, Path]) -> str:
-    return ",".join(f"{kind}=print:key=lavfi.{key}:direct=1:file={_escaped(files[key])}" for key in KEYS[name])
-
-
-def _escaped(path: Path) -> str:
-    """Return a path as a value in a filter graph (ffmpeg-filters(1), "Notes on filtergraph escaping")."""
-    value = re.sub(r"([\\':])", r"\\\1", str(path))
-    return re.sub(r"([\\'\[\],;])", r"\\\1", value)
+    return ",".join(f"{kind}=print:key=lavfi.{key}:direct=1:file={filter_path(files[key])}" for key in KEYS[name])
 
 
 def _number(text: str) -> float | None:

@@ -41,16 +41,18 @@ class AnalyzeParams(JobParams):
 
     model_config = ConfigDict(extra="allow")
 
-    task: Annotated[str | None, Field(description="A vision task; its own parameters stand beside this one.")] = None
+    task: Annotated[
+        str | None, Field(description="A vision task; its own parameters stand beside this one.", examples=["hands"])
+    ] = None
     sample_fps: Annotated[
-        float | None, Field(gt=0, le=240, description="Samples for each second of the video; 5 if nothing is said.")
+        float | None, Field(ge=0.001, le=240, description="Samples for each second of the video; 5 if nothing is said.")
     ] = None
     every_nth_frame: Annotated[
-        int | None, Field(ge=1, description="In place of `sampleFps`: every so many frames.")
+        int | None, Field(ge=1, le=1_000_000, description="In place of `sampleFps`: every so many frames.")
     ] = None
     keyframes: Annotated[bool, Field(description="In place of `sampleFps`: key frames only, 80 times as fast.")] = False
-    start: Annotated[float, Field(ge=0, allow_inf_nan=False, description="From when on, in seconds.")] = 0.0
-    end: Annotated[float | None, Field(gt=0, allow_inf_nan=False, description="Until when, in seconds.")] = None
+    start: Annotated[float, Field(ge=0, description="From when on, in seconds.")] = 0.0
+    end: Annotated[float | None, Field(gt=0, description="Until when, in seconds.")] = None
     scenes: Annotated[bool, Field(description="Tell where scenes are cut.")] = False
     black: Annotated[bool, Field(description="Tell where it is black for half a second or more.")] = False
     silence: Annotated[bool, Field(description="Tell where it is silent for half a second or more.")] = False
@@ -81,15 +83,17 @@ class Analyze(JobKind[AnalyzeParams]):
         _check_signals(source, params, means)
         steps: list[Step] = []
         threads = decoder_threads(_predicted(source, looking, 2), means.limit_bytes)
+        steps.append(Step("index", "listing the frames", weight=1.0))
         if looking is not None:
-            steps.append(Step("index", "listing the frames", weight=1.0))
             steps += _steps("look", "looking at", sampling.segments(), {"threads": threads})
         if params.signals:
             steps += _steps("signals", "watching", _equal(sampling.start, sampling.end, _SIGNAL_SECONDS), {})
         steps.append(Step("write", "writing the result", weight=1.0))
         predicted_bytes = _predicted(source, looking, threads)
         check_fits(predicted_bytes, means.limit_bytes)
-        return Plan(steps, predicted_bytes, _disk(source, looking))
+        part = sampling.segment_seconds if looking is not None else _SIGNAL_SECONDS
+        chunk_seconds = min(part, sampling.end - sampling.start)
+        return Plan(steps, predicted_bytes, _disk(source, looking), chunk_seconds=chunk_seconds)
 
     async def do(self, step: Step, params: AnalyzeParams, shop: Workshop) -> Json:
         kind = step.name.partition("-")[0]
@@ -186,20 +190,29 @@ def _predicted(source: Source, looking: Looking | None, threads: int) -> int:
 
 def _disk(source: Source, looking: Looking | None) -> int:
     """Return what the files take: lines in parts, and joined."""
+    video = source.video
+    frames = source.duration_seconds * (video.frame_rate or 60.0)
     if looking is None:
-        return MIB
-    sampling, video = looking.sampling, source.video
+        return int(frames * FRAME_BYTES) + MIB
+    sampling = looking.sampling
     samples = (sampling.end - sampling.start) * sampling.samples_a_second(video)
     line_bytes = _LONG_LINES.get(looking.task.name, _LINE_BYTES)
-    frames = source.duration_seconds * (video.frame_rate or 60.0)
     return int(2 * samples * line_bytes + frames * FRAME_BYTES) + MIB
+
+
+def _ends(source: Source, shop: Workshop) -> signals.Ends:
+    audio, index = source.audio, shop.results.get("index", {})
+    known = None if audio is None else audio.duration_seconds
+    sound = None if audio is None or known is None else audio.late_seconds + known
+    return signals.Ends(index.get("end"), sound)
 
 
 async def _watch(step: Step, params: AnalyzeParams, shop: Workshop, span: tuple[float, float]) -> Json:
     source, wanted = shop.sources[0], params.signals
     files = {key: shop.file(f"{step.name}.{key}.part") for key in chain(*(signals.KEYS[name] for name in wanted))}
     async with shop.local(source) as path:
-        work = signals.signals_work(path, source.item.content_type, source.video, wanted, span, files)
+        watched = signals.Watched(path, source.item.content_type, source.video, _ends(source, shop))
+        work = signals.signals_work(watched, wanted, span, files)
         await shop.ffmpeg.run(work, shop.progress)
     found = {key: signals.readings(await shop.files.text(path), key, span) for key, path in files.items()}
     await shop.files.remove(files.values())

@@ -10,18 +10,21 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from app.domain.units import KIB, MIB
+from app.domain.units import KIB
 from app.errors import UnsupportedMedia
 from app.ffmpeg import sound
 from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.containers import SOUNDS
 from app.ffmpeg.covering import Cover, covered_work, covering_bytes
 from app.ffmpeg.cutting import Span, chunk_count, chunks, end_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.probe import DEMUXERS
+from app.ffmpeg.profiles import Rung
 from app.ffmpeg.runner import guarded_input
 from app.ffmpeg.works import Expectation
 from app.jobs.frames.coverage import HELD_SECONDS, covered
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.frames.heads_file import Search, find_heads, likely_rate, rate_of, read_heads, search_for, tick_count
 from app.jobs.frames.mask_file import mask_part
 from app.jobs.frames.task_params import face_search
@@ -32,9 +35,6 @@ from app.jobs.plan import Json, Plan, Step
 from app.jobs.source import Source
 from app.jobs.workshop import Means, Workshop
 from app.vision.tally import total
-
-_COPIED_SOUNDS = ("aac", "mp3", "opus", "ac3", "eac3", "alac", "flac")
-"""What MP4 takes; other sound is encoded anew."""
 
 _LINE_BYTES = 128
 _MASK_BYTES = 2 * KIB
@@ -75,8 +75,8 @@ class Anonymize(JobKind[AnonymizeParams]):
         whole = _order(source, Path("/"), Span(0, seconds, 1), look)
         ticks = int(seconds * likely_rate(source))
         disk_bytes = 2 * _file_bytes(source, look) + ticks * (_LINE_BYTES + 3 * _MASK_BYTES // count)
-        plan = planned(steps, lambda rung: part_bytes(whole, rung) + covering_bytes(whole, rung), means, disk_bytes)
-        return replace(plan, predicted_bytes=max(plan.predicted_bytes, search_bytes))
+        cost = partial(_drawing_bytes, whole)
+        return planned(steps, cost, means, disk_bytes, seconds / count, search_bytes)
 
     async def do(self, step: Step, params: AnonymizeParams, shop: Workshop) -> Json:
         """See `JobKind.do`."""
@@ -125,15 +125,22 @@ def _order(source: Source, path: Path, span: Span, look: Look) -> PartOrder:
     return PartOrder(path, source.item.content_type, source.video, source.duration_seconds, span, None, look)
 
 
+def _drawing_bytes(whole: PartOrder, rung: Rung) -> int:
+    return part_bytes(whole, rung) + covering_bytes(whole, rung)
+
+
 def _encodes_sound(source: Source) -> bool:
-    return source.audio is not None and source.audio.codec not in _COPIED_SOUNDS
+    return source.audio is not None and source.audio.codec not in SOUNDS["mp4"]
+
+
+def _sound_bytes(source: Source) -> int:
+    audio = source.audio
+    voice = 0 if audio is None else sound.encoded_bytes(source.duration_seconds, audio.channels or 2)
+    return voice + (0 if audio is None or _encodes_sound(source) else source.item.size_bytes)
 
 
 def _file_bytes(source: Source, look: Look) -> int:
-    audio = source.audio
-    voice = 0 if audio is None else sound.encoded_bytes(source.duration_seconds, audio.channels or 2)
-    copied = 0 if audio is None or _encodes_sound(source) else source.item.size_bytes
-    return video_bytes(look, source.duration_seconds, source.video.frame_rate) + voice + copied
+    return video_bytes(look, source.duration_seconds, source.video.frame_rate) + _sound_bytes(source)
 
 
 def _heads(shop: Workshop, place: int) -> Path:
@@ -151,7 +158,7 @@ def _span(shop: Workshop, place: int) -> Span | None:
 
 
 async def _cuts(source: Source, path: Path, shop: Workshop) -> Json:
-    listed = await shop.ffmpeg.frames(path, source.item.content_type)
+    listed = await list_frames(shop, source, path)
     end = end_of(listed.times, source.duration_seconds)
     spans = chunks(listed.times, listed.keyframes, end, chunk_count(source.duration_seconds, None))
     parts = [[span.start, span.end, span.frames] for span in spans]
@@ -213,7 +220,7 @@ async def _join(params: AnonymizeParams, source: Source, path: Path, shop: Works
     joined = Joined(
         parts=[(_part(shop, place), result["seconds"]) for place, result in drawn],
         frames=sum(result["frames"] for _, result in drawn),
-        size_bytes=2 * _file_bytes(source, look) + MIB,
+        size_bytes=most_video_bytes(look, sum(result["frames"] for _, result in drawn)) + _sound_bytes(source),
         delay=drawn[0][1]["start"],
     )
     target = shop.file("joined.mp4")

@@ -19,6 +19,7 @@ from app.ffmpeg.running import MARGIN
 from app.ffmpeg.works import Work
 from app.jobs.kind import JobKind
 from app.jobs.outputs.sound_making import (
+    FROM_FIRST_SAMPLE,
     encoding_work,
     expected_of,
     measure,
@@ -133,11 +134,12 @@ async def _draw(params: AudioParams, shop: Workshop) -> Json:
     audio, seconds = sound_of(source), sound_seconds(source)
     parts = _parts(audio, seconds, params)
     target = shop.file("waveform.txt")
+    gauge = f"{FROM_FIRST_SAMPLE},{waveform.gauge(parts, target)}"
     async with shop.local(source) as path:
         work = Work(
             arguments=[
                 *("-threads", "1", *guarded_input(path, DEMUXERS[source.item.content_type])),
-                *("-map", "0:a:0", "-vn", "-sn", "-dn", "-af", waveform.gauge(parts, target), "-f", "null", "-"),
+                *("-map", "0:a:0", "-vn", "-sn", "-dn", "-af", gauge, "-f", "null", "-"),
             ],
             cost_bytes=_gauge_cost(audio, parts),
             threads=1,

@@ -19,8 +19,9 @@ from app.ffmpeg import sound
 from app.ffmpeg.cutting import Grid, Span, end_of, keyframe_span, span_of
 from app.ffmpeg.joining import Joined, SoundTrack, join_work, list_input, list_text
 from app.ffmpeg.packet_times import PacketTimes
-from app.ffmpeg.parts import Look, PartOrder, copied_part, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, copied_part, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.works import Expectation
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import check_file, encode_part, planned, result_name
 from app.jobs.outputs.segments import (
@@ -64,7 +65,7 @@ class Clip(JobKind[ClipParams]):
 
     def usual(self, sources: Sequence[Source]) -> dict[str, Any]:
         """Return all of it: what each part takes does not go with its length."""
-        return {"segments": [{"start": 0, "end": sources[0].duration_seconds}]}
+        return {"segments": [{"start": 0, "end": sources[0].picture_seconds}]}
 
     def plan(self, sources: Sequence[Source], params: ClipParams, means: Means) -> Plan:
         """See `JobKind.plan`."""
@@ -89,6 +90,7 @@ class Clip(JobKind[ClipParams]):
             lambda rung: max(max(part_bytes(order, rung) for order in orders), sound.SOUND_BYTES),
             means,
             _disk_bytes(params, used, look),
+            max(lengths),
         )
 
     async def do(self, step: Step, params: ClipParams, shop: Workshop) -> Json:
@@ -136,6 +138,12 @@ def _disk_bytes(params: ClipParams, used: Sequence[Source], look: Look) -> int:
     return total + 16 * MIB
 
 
+def _most_bytes(params: ClipParams, used: Sequence[Source], look: Look, frames: int) -> int:
+    """Return what the joined file may have; what is copied is in each source once, and used as often as it is named."""
+    copied = sum(source.item.size_bytes for source in used) if params.accuracy == "keyframe" else 0
+    return most_video_bytes(look, frames) + copied + _disk_bytes(params, used, look)
+
+
 async def _cuts(params: ClipParams, shop: Workshop) -> Json:
     """Return where each segment begins and ends, its frames, and its packets where it is copied."""
     listed: dict[str, PacketTimes] = {}
@@ -146,11 +154,13 @@ async def _cuts(params: ClipParams, shop: Workshop) -> Json:
         if source.item.id not in listed:
             listed.clear()  # one list at a time: each may have millions of frames
             async with shop.local(source) as path:
-                listed[source.item.id] = await shop.ffmpeg.frames(path, source.item.content_type)
+                listed[source.item.id] = await list_frames(shop, source, path)
         times = listed[source.item.id]
         end = end_of(times.times, source.duration_seconds)
         span = span_of(times.times, segment.start, segment.end)
         if params.accuracy == "keyframe":
+            if times.hidden:  # ffmpeg does not find its key frames: it copies from the one before on
+                raise InvalidParameter(f"accuracy: {source.item.id} was trimmed without being encoded; use exact.")
             span = keyframe_span(times.times, times.keyframes, span, end)
         if not span.frames:
             raise InvalidParameter(f"segments: there is no frame from {segment.start:g} to {segment.end:g} s.")
@@ -215,7 +225,7 @@ async def _join(params: ClipParams, shop: Workshop) -> Json:
     joined = Joined(
         parts=[(shop.file(f"part-{place + 1:04}.mp4"), done[place]["seconds"]) for place in range(count)],
         frames=sum(result["frames"] for result in done),
-        size_bytes=_disk_bytes(params, used, look),
+        size_bytes=_most_bytes(params, used, look, sum(result["frames"] for result in done)),
     )
     target = shop.file("joined.mp4")
     work = join_work(joined, _track(pieces, joined, shop), shop.file("parts.txt"), target, "mp4")

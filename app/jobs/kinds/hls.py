@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar
@@ -14,10 +15,11 @@ from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.cadence import steady_rate
 from app.ffmpeg.cutting import Grid, Span, chunk_count, end_of, span_of
 from app.ffmpeg.encoders import MIN_SIDE
-from app.ffmpeg.parts import Look, PartOrder, check_size, fit, part_bytes, video_bytes
+from app.ffmpeg.parts import Look, PartOrder, check_size, fit, most_video_bytes, part_bytes, video_bytes
 from app.ffmpeg.playlists import Variant, correct_end, read_rendition
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.segmenting import Segments, cut_work, keyed_part, sound_bytes, sound_work
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import encoder_for, planned
 from app.jobs.outputs.hls_package import Stream, rendition_of, told_of, write_package
@@ -73,7 +75,8 @@ class Hls(JobKind[HlsParams]):
         whole = [_order(source, Path("/"), Span(0, seconds, 1), look) for look in looks]
         disk_bytes = 3 * sum(video_bytes(look, seconds, source.video.frame_rate) for look in looks)
         disk_bytes += 2 * sound_bytes(seconds)
-        return planned(steps, lambda rung: max(part_bytes(one, Rung(rung.profile)) for one in whole), means, disk_bytes)
+        chunk_seconds = min(seconds, _part_seconds(seconds, params))
+        return planned(steps, partial(_most_bytes, whole), means, disk_bytes, chunk_seconds)
 
     async def do(self, step: Step, params: HlsParams, shop: Workshop) -> Json:
         if step.name == "package":
@@ -107,6 +110,10 @@ def _looks(source: Source, params: HlsParams, abilities: Abilities) -> list[Look
     return [Look(encoder, *size, params.quality) for size in sorted(sizes, reverse=True)]
 
 
+def _most_bytes(whole: Sequence[PartOrder], rung: Rung) -> int:
+    return max(part_bytes(one, Rung(rung.profile)) for one in whole)
+
+
 def _part_count(seconds: float, params: HlsParams) -> int:
     return max(1, ceil(seconds / _part_seconds(seconds, params) - 1e-6))
 
@@ -132,7 +139,7 @@ async def _cuts(source: Source, path: Path, params: HlsParams, shop: Workshop) -
 
     `rate`: frames come at irregular times, which not all players take from segments; they are shown so many a second.
     """
-    times = (await shop.ffmpeg.frames(path, source.item.content_type)).times
+    times = (await list_frames(shop, source, path)).times
     rate = await shop.files.run(steady_rate, times)
     end, length = end_of(times, source.duration_seconds), _part_seconds(source.duration_seconds, params)
     edges = [times[0] + place * length for place in range(_part_count(source.duration_seconds, params))]
@@ -169,12 +176,12 @@ async def _cut(height: int, params: HlsParams, shop: Workshop) -> Json:
     parts = _parts_of(shop, name)
     folder = shop.file(f"{height}p")
     await shop.files.clear(folder)
-    size_bytes = video_bytes(_look(source, params, shop, height), source.duration_seconds, source.video.frame_rate)
+    frames = sum(result["frames"] for _, result in parts)
     work = cut_work(
         [(shop.file(f"{part}.mp4"), result["seconds"]) for part, result in parts],
-        sum(result["frames"] for _, result in parts),
+        frames,
         source.video.frame_rate,
-        2 * size_bytes,
+        most_video_bytes(_look(source, params, shop, height), frames),
         Segments(folder, params.segment_seconds),
     )
     await shop.ffmpeg.run(work, shop.progress)

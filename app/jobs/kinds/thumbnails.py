@@ -12,6 +12,7 @@ from app.errors import InvalidParameter
 from app.ffmpeg.running import MARGIN
 from app.ffmpeg.sheets import webvtt
 from app.ffmpeg.stills import STILL_FORMATS, StillFormat, available_stills, most_still_bytes
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.frames.moments import MOST, Moments
 from app.jobs.kind import JobKind
 from app.jobs.outputs.sheet_making import ContactSheet, Sprite
@@ -27,7 +28,7 @@ _AT_A_TIME = 20
 
 class ThumbnailParams(JobParams):
     count: int | None = Field(None, ge=1, le=MOST, description="So many, evenly spread; 10 where nothing is asked for.")
-    interval: float | None = Field(None, ge=0.01, description="One each so many seconds, from the beginning.")
+    interval: float | None = Field(None, ge=0.01, le=1e6, description="One each so many seconds, from the beginning.")
     at: list[float] | None = Field(None, min_length=1, max_length=MOST, description="At these times, in seconds.")
     width: int = Field(320, ge=2, le=4096, description="In pixels; the height follows. Nothing is enlarged.")
     format: Literal["jpeg", "png", "webp"] = "jpeg"
@@ -173,7 +174,7 @@ async def _make_sprite(params: ThumbnailParams, shop: Workshop) -> Json:
     folder = shop.file("sprite")
     await shop.files.clear(folder)
     async with shop.local(source) as path:
-        keyframes = await shop.ffmpeg.keyframes(path, source.item.content_type)
+        keyframes = (await list_frames(shop, source, path)).keyframes
         work = sprite.work(source, path, folder, sprite.is_dense(keyframes, _duration(source)))
         report = await shop.ffmpeg.run(work, shop.progress)
     stem = PurePath(source.item.name).stem

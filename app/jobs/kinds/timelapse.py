@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -26,6 +27,7 @@ from app.ffmpeg.timelapse import (
     sequence_bytes,
     sequence_work,
 )
+from app.jobs.frames.frame_list import list_frames
 from app.jobs.kind import JobKind
 from app.jobs.outputs.encoding import encoder_for, planned
 from app.jobs.outputs.picture_sequence import PictureSequence
@@ -97,7 +99,13 @@ class Timelapse(JobKind[TimelapseParams]):
             for place in range(count)
         ]
         disk = 2 * _result_bytes(look, params, frames)
-        return planned([*steps, join], lambda rung: film_bytes(film, pace, look, rung.profile), means, disk)
+        return planned(
+            [*steps, join],
+            lambda rung: film_bytes(film, pace, look, rung.profile),
+            means,
+            disk,
+            film.seconds / count,
+        )
 
     async def do(self, step: Step, params: TimelapseParams, shop: Workshop) -> Json:
         look = _look(shop.sources, params, shop.ffmpeg.abilities)
@@ -222,8 +230,8 @@ async def _film_step(step: Step, look: Look, params: TimelapseParams, shop: Work
     async with shop.local(source) as path:
         film, pace = _film(source, path), _pace(source, params)
         if step.name == "look":
-            keyframes = await shop.ffmpeg.keyframes(path, source.item.content_type)
-            gaps = [end - start for start, end in zip(keyframes, [*keyframes[1:], film.seconds], strict=True)]
+            keyframes = (await list_frames(shop, source, path)).keyframes
+            gaps = [end - start for start, end in pairwise([0.0, *keyframes, film.seconds])]
             return {"onlyKeyframes": pace.mixed == 1 and max(gaps) <= pace.speed / pace.rate / 2}
         pace = replace(pace, only_keyframes=shop.results["look"]["onlyKeyframes"])
         count, frames = chunk_count(film.seconds, None), pace.frames(film.seconds)

@@ -10,7 +10,7 @@ from app.domain.units import MIB
 from app.errors import InvalidMedia, InvalidParameter
 from app.ffmpeg.abilities import Abilities
 from app.ffmpeg.encoders import Encoder, available_codecs, find_encoder
-from app.ffmpeg.ladder import best_rung
+from app.ffmpeg.ladder import best_rung, every_rung
 from app.ffmpeg.parts import PartOrder, part_work
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.running import MARGIN
@@ -41,22 +41,49 @@ def encoder_for(codec: str, abilities: Abilities) -> Encoder:
     return encoder
 
 
-def planned(steps: Sequence[Step], cost: Callable[[Rung], int], means: Means, disk_bytes: int) -> Plan:
-    """Return the plan of a job that encodes: with the best profile that can ever fit.
+def planned(
+    steps: Sequence[Step],
+    cost: Callable[[Rung], int],
+    means: Means,
+    disk_bytes: int,
+    chunk_seconds: float | None = None,
+    least_bytes: int = 0,
+) -> Plan:
+    """Return the plan of a job that encodes: with the best profile that can ever fit; `least_bytes`: what another step
+    reserves.
 
     Raises:
         MemoryExceedsLimit: not even the least rung can; with both numbers.
     """
-    rung, cost_bytes = best_rung(cost, int(means.limit_bytes / MARGIN))
-    return Plan(steps, int(cost_bytes * MARGIN), disk_bytes + 8 * MIB, rung.profile.name)
+    most_bytes = int(means.limit_bytes / MARGIN)
+    rung, cost_bytes = best_rung(cost, most_bytes)
+    costs = [(rung, cost(rung)) for rung in every_rung(rung.profile)]
+    return Plan(
+        steps,
+        max(int(cost_bytes * MARGIN), least_bytes),
+        disk_bytes + 8 * MIB,
+        rung.profile.name,
+        ways=tuple((rung, max(int(one * MARGIN), least_bytes)) for rung, one in costs if one <= most_bytes),
+        chunk_seconds=chunk_seconds,
+    )
+
+
+def part_before(done: Sequence[Json], encoder: Encoder) -> Json | None:
+    """Return which of the parts that are done another one goes by: the first, or, where all have to be alike, the least
+    one; None: there is none."""
+    if encoder.is_uniform:
+        return min(done, key=lambda one: Profile[one["profile"]], default=None)
+    return done[0] if done else None
 
 
 async def encode_part(
     order: PartOrder, target: Path, shop: Workshop, before: Json | None, make: MakePart = part_work
 ) -> Json:
-    """Encode one part to `target`; `before` is what the first part's step returned, None: this is the first.
+    """Encode one part to `target`; `before` is what the step of a part before it returned (`part_before`), None: this
+    is the first.
 
     All parts have the size of the first, and no better profile: the joined file is one picture, of steady quality.
+    Where its parameters stand before the first frame only, the same profile is waited for (then `alike.make_alike`).
     """
     highest = Profile.HIGH if before is None else Profile[before["profile"]]
     fixed = None if before is None else before["maxHeight"]
@@ -64,7 +91,8 @@ async def encode_part(
     def rung_for(rung: Rung) -> Rung:
         return rung if before is None else replace(rung, max_height=fixed)
 
-    report = await shop.ffmpeg.encode(lambda rung: make(order, rung_for(rung), target), highest, shop.progress)
+    least = highest if before is not None and order.look.encoder.is_uniform else Profile.LOW
+    report = await shop.ffmpeg.encode(lambda rung: make(order, rung_for(rung), target), highest, shop.progress, least)
     return part_json(order, report, rung_for)
 
 

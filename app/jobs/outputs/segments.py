@@ -8,7 +8,9 @@ from pydantic import Field
 
 from app.errors import InvalidParameter
 from app.ffmpeg.abilities import Abilities
+from app.ffmpeg.containers import PICTURES
 from app.ffmpeg.parts import Look, check_size, fit
+from app.ffmpeg.probe import VideoStream
 from app.jobs.outputs.encoding import encoder_for
 from app.jobs.params import JobParams
 from app.jobs.source import Source
@@ -16,8 +18,9 @@ from app.jobs.source import Source
 QUALITY = 72
 """A little better than usual: clips are cut again."""
 
-_COPIED = ("h264", "hevc", "av1", "vp9", "mpeg4")
-"""What can be copied into MP4."""
+_TOLD_IN_THE_STREAM = frozenset({"h264", "vp9", "av1"})
+"""Codecs of which a second video's parameters go with its pictures: FFmpeg writes those of H.264 before its key frames,
+the others have them there. For the rest, what stands before the first picture counts to the end."""
 
 _SAME_RATE = 0.001
 _SLACK_SECONDS = 0.05
@@ -35,10 +38,12 @@ def check_segment(place: int, segment: Segment, sources: Sequence[Source]) -> No
     _ = source.video
     if segment.end <= segment.start:
         raise InvalidParameter(f"segments: number {place + 1} ends ({segment.end:g}) before it begins.")
-    if segment.end > source.duration_seconds + _SLACK_SECONDS:
+    lasts = source.picture_seconds
+    if segment.end > lasts + _SLACK_SECONDS:
+        more = " without its sound" if lasts < source.duration_seconds else ""
         raise InvalidParameter(
-            f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {source.duration_seconds:g} s.",
-            durationSeconds=source.duration_seconds,
+            f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {lasts:g} s{more}.",
+            durationSeconds=lasts,
         )
 
 
@@ -77,18 +82,21 @@ def common_rate(used: Sequence[Source]) -> float | None:
 
 
 def check_copy(used: Sequence[Source]) -> None:
+    """Refuse videos whose pictures no decoder would show one after the other, as they are.
+
+    Raises:
+        InvalidParameter: MP4 does not take them, or they are not alike.
+    """
     first = used[0].video
-    if first.codec not in _COPIED:
+    if first.codec not in PICTURES["mp4"]:
         raise InvalidParameter(f"accuracy: {first.codec} pictures cannot be copied into MP4; use exact.")
     for source in used:
-        video = source.video
-        if (video.codec, video.coded_width, video.coded_height, video.rotation, video.pixel_format) != (
-            first.codec,
-            first.coded_width,
-            first.coded_height,
-            first.rotation,
-            first.pixel_format,
-        ):
+        if _likeness(source.video) != _likeness(first):
             raise InvalidParameter(
                 "accuracy: these videos are not alike, so their pictures cannot be copied; use exact."
             )
+
+
+def _likeness(video: VideoStream) -> tuple[object, ...]:
+    parameters = None if video.codec in _TOLD_IN_THE_STREAM else video.parameters
+    return video.codec, video.coded_width, video.coded_height, video.rotation, video.pixel_format, parameters

@@ -25,8 +25,14 @@ _TOLERANCE_LU = 0.5
 _ROUNDS = 4
 """A limiter takes some of the loudness: the gain is corrected until the result is right, so many times at most."""
 
+FROM_FIRST_SAMPLE = "asetpts=PTS-STARTPTS"
+"""Sound that begins later than the pictures of its video begins at 0: formats without times have no other beginning."""
+
 _SLACK_SECONDS = 0.25
 """Encoders begin with a frame or two of silence, and end with a whole frame; MP3 frames have 26 ms."""
+
+_PACK_SECONDS = 0.5
+"""Where there are only times of packs, of which each has many frames, the last one's length is not known."""
 
 
 def sound_of(source: Source) -> AudioStream:
@@ -57,7 +63,9 @@ def expected_of(source: Source) -> Expectation:
     audio = source.audio
     if audio is None or audio.duration_seconds is None or DEMUXERS[source.item.content_type] in ("mp3", "aac"):
         return Expectation()
-    return Expectation(seconds=audio.duration_seconds, seconds_slack=_SLACK_SECONDS + audio.duration_seconds * 0.002)
+    coarse = _PACK_SECONDS if DEMUXERS[source.item.content_type] in ("mpegts", "mpeg") else 0.0
+    slack = _SLACK_SECONDS + coarse + audio.duration_seconds * 0.002
+    return Expectation(seconds=audio.duration_seconds, seconds_slack=slack)
 
 
 def sound_cost(audio: AudioStream) -> int:
@@ -112,10 +120,11 @@ async def normalise(wanted_lufs: float, chosen: AudioFormat, shop: Workshop, pat
 def encoding_work(source: Source, path: Path, chosen: AudioFormat, target: Path, filters: str | None) -> Work:
     audio = sound_of(source)
     seconds = sound_seconds(source)
+    chain = FROM_FIRST_SAMPLE if filters is None else f"{FROM_FIRST_SAMPLE},{filters}"
     return Work(
         arguments=[
             *("-threads", "1", *guarded_input(path, DEMUXERS[source.item.content_type])),
-            *("-map", "0:a:0", "-vn", "-sn", "-dn", *(() if filters is None else ("-af", filters))),
+            *("-map", "0:a:0", "-vn", "-sn", "-dn", "-af", chain),
             *chosen.arguments(audio.sample_rate, audio.channels),
             f"file:{target.absolute()}",
         ],

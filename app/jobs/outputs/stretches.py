@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.ffmpeg.joining import Joined, join_work
-from app.ffmpeg.parts import Look, video_bytes
+from app.ffmpeg.parts import Look, most_video_bytes
 from app.ffmpeg.profiles import Profile, Rung
 from app.ffmpeg.works import Expectation, Work
 from app.jobs.outputs.encoding import check_file, result_name
@@ -38,7 +38,7 @@ async def join_stretches(look: Look, rate: float, shop: Workshop) -> Json:
     joined = Joined(
         parts=[(shop.file(f"{name}.mp4"), one["frames"] / rate) for name, one in found],
         frames=sum(one["frames"] for _, one in found),
-        size_bytes=2 * video_bytes(look, sum(one["frames"] for _, one in found) / rate, rate),
+        size_bytes=most_video_bytes(look, sum(one["frames"] for _, one in found)),
     )
     target = shop.file("joined.mp4")
     await shop.ffmpeg.run(join_work(joined, None, shop.file("parts.txt"), target, "mp4"), shop.progress)

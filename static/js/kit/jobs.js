@@ -18,6 +18,7 @@ import { BallastProblem } from './problem.js';
  * @typedef {{name: string, summary: string, maxInputs: number, parameters: any, prediction: Prediction | null}} JobKind
  * @typedef {{kind: string, input: string | string[], params?: Record<string, any>, priority?: number, webhook?: string | null,
  *   idempotencyKey?: string | null}} Order
+ * @typedef {{predictedBytes: number | null, diskBytes: number | null, steps: number | null, profile: string | null, problem: Record<string, any> | null}} Prediction
  */
 
 const OVER = ['succeeded', 'failed', 'cancelled'];
@@ -44,6 +45,14 @@ export class Jobs {
   /** @param {Order} order @returns {Promise<Job>} @throws {BallastProblem} it could not work, or never fit */
   submit(order) {
     return this._http.json('POST', '/v1/jobs', { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(order) });
+  }
+
+  /**
+   * What a job would take as it is ordered, or in `problem` why it cannot be done; nothing is kept.
+   * @param {Order} order @param {{signal?: AbortSignal}} [options] @returns {Promise<Prediction>}
+   */
+  predict(order, { signal } = {}) {
+    return this._http.json('POST', '/v1/jobs/prediction', { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(order), signal });
   }
 
   /** @param {string} id @param {{signal?: AbortSignal}} [options] @returns {Promise<Job>} */

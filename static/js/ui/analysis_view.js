@@ -1,13 +1,21 @@
 /** An analysed video: what was found, along its time, and drawn over it while it plays. */
 
-import { Stage } from './stage.js';
 import { button, h, saveBlob } from './dom.js';
-import { clockTime, counted, seconds } from './format.js';
-import { csvOf, readSamples, sampleAt, spansOf } from './samples.js';
+import { csvOf } from './csv.js';
+import { counted } from './format.js';
+import { readSamples, sampleAt, spansOf, stepOf } from './samples.js';
+import { Stage } from './stage.js';
+import { Timeline } from './timeline.js';
+import { Notice } from './trouble.js';
 
 const SHOWN_LABELS = 12;
+/** Seconds: a cut has no length, and its bar has to be hit. */
+const CUT = 0.1;
+/** A sample is drawn for so many steps, so that one that comes late leaves no gap. */
+const STEPS = 1.5;
 
 /** @typedef {import('./samples.js').Sample} Sample */
+/** @typedef {import('./timeline.js').Span} Span */
 
 export class AnalysisView {
   /** @param {import('../ballast.js').BallastClient} client @param {import('../kit/types.js').MediaItem} video @param {import('../kit/types.js').MediaItem} lines @param {any} summary */
@@ -19,46 +27,45 @@ export class AnalysisView {
     this._ending = new AbortController();
     /** @type {Sample[]} */
     this._samples = [];
+    this._age = 0;
     this._stage = new Stage();
     this._stage.hint = false;
-    this._stage.video.controls = true;
-    this._stage.video.loop = false;
-    this._rows = h('div', { class: 'timeline', role: 'group', 'aria-label': 'What was found, along the time' });
+    Object.assign(this._stage.video, { controls: true, loop: false, ariaLabel: video.name });
+    this._timeline = new Timeline(video.durationSeconds ?? 0, (at) => this._seek(at));
     this._words = h('p', { class: 'muted small-text', role: 'status', text: 'Reading the analysis…' });
-    this.element = h('section', { class: 'stack', 'aria-label': 'Analysis' }, this._stage.element, this._words, this._rows,
-      h('div', { class: 'row' }, button('Download NDJSON', () => this._download(), { class: 'small' }), button('Download CSV', () => saveBlob(new Blob([csvOf(this._samples)], { type: 'text/csv' }), 'analysis.csv'), { class: 'small' })));
-    for (const event of ['timeupdate', 'seeked', 'loadeddata']) this._stage.video.addEventListener(event, () => this._follow());
+    this._notice = new Notice();
+    this.element = h('section', { class: 'stack', 'aria-label': 'Analysis' }, this._stage.element, this._words, this._timeline.element, this._notice.element,
+      h('div', { class: 'row' }, button('Download NDJSON', () => this._download(), { class: 'small' }), button('Download CSV', () => this._downloadCsv(), { class: 'small' })));
   }
 
   async load() {
-    const { signal } = this._ending;
-    this._stage.video.src = await this._client.mediaUrl(await this._client.freshMedia(this._video), { signal });
-    const { samples, isWhole } = await readSamples(new Response((await this._client.content(await this._client.freshMedia(this._lines), { signal })).stream()));
+    this._stage.video.src = await this._client.mediaUrl(await this._client.freshMedia(this._video), { signal: this._ending.signal });
+    const { samples, isWhole } = await readSamples(new Response(await this._read()));
     this._samples = samples;
-    const rest = isWhole ? '' : ' (the first of them; all are in the download)';
-    this._words.textContent = `${counted(samples.length, 'frame')} looked at${rest}, ${counted(samples.filter(({ detections }) => detections.length > 0).length, 'frame')} with findings. A press on a bar goes there.`;
-    this._fill();
-    this._follow();
+    this._age = stepOf(samples) * STEPS;
+    this._words.textContent = this._said(isWhole);
+    this._timeline.show(this._rows());
+    this._watch();
   }
 
-  /** A row for each label, with a bar for each time it was seen; and rows for cuts and the like. */
-  _fill() {
-    const spans = [...spansOf(this._samples)].sort(([, one], [, other]) => length(other) - length(one)).slice(0, SHOWN_LABELS);
-    const cuts = (this._summary.sceneCuts ?? []).map((/** @type {any} */ cut) => ({ start: cut.timeSeconds ?? cut, end: (cut.timeSeconds ?? cut) + 0.1 }));
-    const others = Object.entries({ 'Scene cuts': cuts, Black: this._summary.blackSpans ?? [], Silence: this._summary.silenceSpans ?? [] }).filter(([, list]) => list.length > 0);
-    this._rows.replaceChildren(...[...spans, ...others].map(([label, list]) => this._row(label, list)));
+  /** @param {boolean} isWhole */
+  _said(isWhole) {
+    const { sceneCuts, blackSpans, silentSpans } = this._summary;
+    const events = [counts(sceneCuts, 'scene cut'), counts(blackSpans, 'black part'), counts(silentSpans, 'silent part')].filter(Boolean);
+    const found = this._samples.filter(({ detections }) => detections.length > 0).length;
+    const first = isWhole ? '' : 'the first ';
+    const rest = isWhole ? '' : ' (the downloads have all of them)';
+    const frames = 'task' in this._summary ? [`${first}${counted(this._samples.length, 'frame')} looked at${rest}, ${counted(found, 'frame')} with findings`] : [];
+    const words = [...frames, ...events].join('; ');
+    return `${words.charAt(0).toUpperCase()}${words.slice(1)}. A press on a bar goes there.`;
   }
 
-  /** @param {string} label @param {{start: number, end: number}[]} spans */
-  _row(label, spans) {
-    const total = this._video.durationSeconds || this._samples.at(-1)?.timeSeconds || 1;
-    const bars = spans.slice(0, 500).map(({ start, end }) => {
-      const bar = button('', () => this._seek(start), { class: 'timeline-bar', 'aria-label': `${label} from ${clockTime(start)} to ${clockTime(end)}`, title: `${label}: ${seconds(start)} to ${seconds(end)}` });
-      bar.style.left = `${(100 * start) / total}%`;
-      bar.style.width = `${Math.max(0.4, (100 * (Math.min(end, total) - start)) / total)}%`;
-      return bar;
-    });
-    return h('div', { class: 'timeline-row' }, h('span', { class: 'timeline-label', text: label, title: label }), h('div', { class: 'timeline-track' }, ...bars));
+  /** A row for each label, with a bar for each time it was seen; and rows for cuts and the like. @returns {[string, Span[]][]} */
+  _rows() {
+    const { sceneCuts = [], blackSpans = [], silentSpans = [], blur } = this._summary;
+    const labels = [...spansOf(this._samples)].sort(([, one], [, other]) => length(other) - length(one)).slice(0, SHOWN_LABELS);
+    const moment = (/** @type {number} */ start) => ({ start, end: start + CUT });
+    return [...labels, ['Scene cuts', sceneCuts.map(moment)], ['Black', blackSpans], ['Silence', silentSpans], ['Most blurred', blur?.most ? [moment(blur.most.timeSeconds)] : []]];
   }
 
   /** @param {number} at */
@@ -66,15 +73,55 @@ export class AnalysisView {
     this._stage.video.currentTime = at + 0.01;
   }
 
-  /** Draw what was found at the time that is shown. */
-  _follow() {
+  /** Follow each frame that is shown, where the browser tells of them; else some of them. */
+  _watch() {
     const { video } = this._stage;
-    const sample = sampleAt(this._samples, video.currentTime);
-    if (sample && video.videoWidth > 0) this._stage.draw({ detections: sample.detections, width: video.videoWidth, height: video.videoHeight });
+    const { signal } = this._ending;
+    if (!video.requestVideoFrameCallback) {
+      for (const event of ['timeupdate', 'seeked', 'loadeddata']) video.addEventListener(event, () => this._follow(video.currentTime), { signal });
+      this._follow(video.currentTime);
+      return;
+    }
+    const shown = (/** @type {number} */ _, /** @type {{mediaTime: number}} */ { mediaTime }) => {
+      if (signal.aborted) return;
+      this._follow(mediaTime);
+      video.requestVideoFrameCallback(shown);
+    };
+    video.requestVideoFrameCallback(shown);
+    this._follow(video.currentTime); // the first frame is perhaps shown already
   }
 
-  async _download() {
-    saveBlob(await this._client.content(await this._client.freshMedia(this._lines)), this._lines.name);
+  /** Draw what was found at the time that is shown; nothing where nothing was looked at. @param {number} at */
+  _follow(at) {
+    const { video } = this._stage;
+    this._timeline.point(at);
+    const sample = sampleAt(this._samples, at, this._age);
+    if (sample && video.videoWidth > 0) this._stage.draw({ detections: sample.detections, width: video.videoWidth, height: video.videoHeight });
+    else this._stage.clear();
+  }
+
+  /** The lines of the analysis, as they come. @returns {Promise<ReadableStream<Uint8Array>>} */
+  async _read() {
+    const item = await this._client.freshMedia(this._lines);
+    return (await this._client.content(item, { signal: this._ending.signal })).stream();
+  }
+
+  _download() {
+    return this._save(async () => saveBlob(await this._client.content(await this._client.freshMedia(this._lines)), this._lines.name));
+  }
+
+  _downloadCsv() {
+    return this._save(async () => saveBlob(await csvOf(await this._read()), 'analysis.csv'));
+  }
+
+  /** @param {() => Promise<void>} work */
+  async _save(work) {
+    try {
+      await work();
+      this._notice.clear();
+    } catch (error) {
+      this._notice.show(error, 'It was not downloaded.');
+    }
   }
 
   close() {
@@ -85,7 +132,12 @@ export class AnalysisView {
   }
 }
 
-/** @param {{start: number, end: number}[]} spans */
+/** @param {unknown[] | undefined} list undefined: it was not looked for @param {string} one */
+function counts(list, one) {
+  return list ? counted(list.length, one) : '';
+}
+
+/** @param {Span[]} spans */
 function length(spans) {
   return spans.reduce((sum, { start, end }) => sum + end - start, 0);
 }

@@ -10,6 +10,9 @@ import { Notice } from './trouble.js';
 
 /** @typedef {import('../kit/types.js').MediaItem} MediaItem */
 
+/** After so long without a change it is asked what the job would take. */
+const CALM_MS = 400;
+
 export class JobForm {
   /**
    * @param {import('../ballast.js').BallastClient} client
@@ -24,11 +27,12 @@ export class JobForm {
     /** @type {any[]} */
     this._kinds = [];
     this._form = new ParameterForm({}, () => {});
+    this._asking = new AbortController();
     /** Controls beside those of the kind: of a vision task, or of images. @type {{values: Record<string, any>} | null} */
     this._beside = null;
     this._select = h('select', { 'aria-label': 'What', on: { change: () => this._choose() } });
     this._summary = h('p', { class: 'muted small-text' });
-    this._prediction = h('p', { class: 'note' });
+    this._prediction = h('p', { class: 'note', role: 'status', hidden: true });
     this._place = h('div', { class: 'stack' });
     this._go = button('Start', () => this._submit(), { class: 'primary' });
     this.element = h('section', { class: 'card stack', 'aria-label': 'New job' }, h('h2', { text: `New job for ${items.length === 1 ? items[0].name : counted(items.length, 'item')}` }),
@@ -53,8 +57,7 @@ export class JobForm {
     this._list(kinds);
     const same = [...this._select.options].some((option) => option.value === before && !option.disabled);
     if (same) this._select.value = before;
-    if (this._select.value === before) this._predict(this._kind);
-    else this._choose();
+    if (this._select.value !== before) this._choose();
   }
 
   /** @param {any[]} kinds */
@@ -74,17 +77,18 @@ export class JobForm {
     if (!kind) return;
     const { properties = {}, $defs: definitions = {} } = kind.parameters;
     this._notice.clear();
-    this._segments = 'segments' in properties ? new SegmentEditor(this._client, this._items) : null;
+    this._segments?.close();
+    this._segments = 'segments' in properties ? new SegmentEditor(this._client, this._items, () => this._foresee()) : null;
     const own = {
       ...(this._segments ? { segments: this._segments.field } : {}),
       ...('task' in properties ? { task: this._taskField(kind) } : {}),
     };
     this._beside = null;
-    this._form = new ParameterForm(properties, () => {}, { definitions, own });
+    this._form = new ParameterForm(properties, () => this._foresee(), { definitions, own });
     this._summary.textContent = kind.summary ?? '';
     this._place.replaceChildren(this._form.element);
     if ('task' in own) this._showBeside(kind);
-    this._predict(kind);
+    this._foresee();
   }
 
   /** A vision task, or none: its own parameters stand beside those of the kind. @param {any} kind @returns {import('./fields.js').Field} */
@@ -92,7 +96,7 @@ export class JobForm {
     const none = kind.name === 'batch' ? 'none: change the pictures' : 'none';
     const options = [h('option', { value: '', text: none }), ...(this._tasks ?? []).map(({ name }) => h('option', { value: name, text: name }))];
     const select = h('select', { on: { change: () => this._showBeside(kind) } }, ...options);
-    if (kind.name === 'analyze') select.value = 'gestures';
+    select.value = kind.parameters.properties.task.examples?.[0] ?? '';
     this._task = select;
     this._besidePlace = h('div', { class: 'stack beside' });
     const element = h('div', { class: 'stack' }, h('label', { class: 'field' }, h('span', { text: 'Task' }), select), this._besidePlace);
@@ -102,32 +106,49 @@ export class JobForm {
   /** @param {any} kind */
   _showBeside(kind) {
     const task = this._tasks?.find(({ name }) => name === this._task.value);
-    if (task) this._beside = new ParameterForm(without(task.parameters, 'inlineMask'), () => {});
-    else this._beside = kind.name === 'batch' ? new ImageForm(this._client, this._operations, () => {}) : null;
+    if (task) this._beside = new ParameterForm(without(task.parameters, 'inlineMask'), () => this._foresee());
+    else this._beside = kind.name === 'batch' ? new ImageForm(this._client, this._operations, () => this._foresee()) : null;
+    this._foresee();
     this._besidePlace.replaceChildren(...(this._beside ? [/** @type {any} */ (this._beside).element] : []));
   }
 
-  /** Say what it would take, with the usual parameters. @param {any} kind */
-  async _predict(kind) {
-    const { predictedBytes, diskBytes, steps, profile, problem } = kind.prediction ?? {};
-    const words = predictedBytes ? `${bytes(predictedBytes)} of memory and ${bytes(diskBytes)} of disk are predicted with the usual parameters, in ${counted(steps, 'step')}${profile ? `, FFmpeg's profile ${profile.toLowerCase()}` : ''}.` : '';
-    this._prediction.hidden = !words && (!problem || problem.code === 'invalid_parameter');
+  /** What is sent. @returns {import('../kit/jobs.js').Order | null} */
+  get _order() {
+    const kind = this._kind;
+    if (!kind) return null;
+    const ids = this._items.map(({ id }) => id);
+    return { kind: kind.name, input: ids.length === 1 ? ids[0] : ids, params: { ...this._form.values, ...this._beside?.values } };
+  }
+
+  /** Ask what the job would take as it is set now, once nothing has changed for a moment. */
+  _foresee() {
+    clearTimeout(this._calm);
+    this._calm = setTimeout(() => this._predict(), CALM_MS);
+  }
+
+  /** Say what it would take, or why it cannot be done. */
+  async _predict() {
+    const order = this._order;
+    if (!order) return;
+    this._asking.abort();
+    this._asking = new AbortController();
+    const { signal } = this._asking;
+    const prediction = await this._client.jobs.predict(order, { signal }).catch(() => null);
+    if (signal.aborted) return;
+    const { predictedBytes, diskBytes, steps, profile, problem } = prediction ?? {};
+    const words = predictedBytes ? `As it is set it takes ${bytes(predictedBytes)} of memory and ${bytes(diskBytes)} of disk, in ${counted(steps, 'step')}${profile ? `, by FFmpeg's profile ${profile.toLowerCase()}` : ''}.` : '';
     this._prediction.textContent = words || (problem?.detail ?? '');
+    this._prediction.hidden = this._prediction.textContent === '';
     this._prediction.dataset.tone = words ? '' : 'orange';
-    if (!words || this._items.length !== 1) return;
-    const advice = await this._client.advice(/** @type {any} */ ({ media: this._items[0].id, kind: kind.name })).catch(() => null);
-    if (advice?.job?.reason && kind === this._kind) this._prediction.textContent = `${words} ${advice.job.reason}`;
   }
 
   async _submit() {
-    const kind = this._kind;
-    if (!kind) return;
+    const order = this._order;
+    if (!order) return;
     this._go.disabled = true;
     this._notice.clear();
     try {
-      const ids = this._items.map(({ id }) => id);
-      const params = { ...this._form.values, ...this._beside?.values };
-      this._submitted(await this._client.jobs.submit({ kind: kind.name, input: ids.length === 1 ? ids[0] : ids, params }));
+      this._submitted(await this._client.jobs.submit(order));
     } catch (error) {
       this._notice.show(error, 'It was not started.');
     }
@@ -135,6 +156,8 @@ export class JobForm {
   }
 
   close() {
+    clearTimeout(this._calm);
+    this._asking.abort();
     this._segments?.close();
   }
 }

@@ -26,17 +26,18 @@ export class JobResults {
     const media = job.result?.media ?? [];
     const summary = job.result?.summary ?? {};
     const lines = media.find(({ contentType }) => contentType === 'application/x-ndjson');
+    /** @type {HTMLElement[]} */
     const parts = [];
-    if (job.kind === 'analyze' && lines && input) {
+    if (lines && input?.kind === 'video') {
       this._analysis = new AnalysisView(this._client, input, lines, summary);
       parts.push(this._analysis.element);
       this._analysis.load().catch((error) => parts[0].append(h('p', { class: 'note', text: String(error.message) })));
     } else {
-      const shown = [...(input && job.kind !== 'batch' ? [{ item: input, title: 'Before' }] : []), ...media.slice(0, SHOWN).map((item) => ({ item, title: item.name }))];
+      const shown = [...(input && [job.input].flat().length === 1 ? [{ item: input, title: 'Before' }] : []), ...media.slice(0, SHOWN).map((item) => ({ item, title: item.name }))];
       parts.push(h('div', { class: 'pictures results' }, ...(await Promise.all(shown.map(({ item, title }) => this._figure(item, title))))));
       if (media.length > SHOWN) parts.push(h('p', { class: 'muted', text: `${media.length - SHOWN} more are in the library.` }));
     }
-    const facts = Object.entries(summary).filter(([, value]) => ['number', 'string', 'boolean'].includes(typeof value));
+    const facts = factsOf(summary);
     if (facts.length > 0) parts.push(h('dl', { class: 'facts card' }, ...facts.map(([name, value]) => h('div', {}, h('dt', { text: wordsOf(name) }), h('dd', { text: wordsOfValue(name, value) })))));
     this.element.replaceChildren(...parts);
   }
@@ -72,6 +73,19 @@ export class JobResults {
       media.load();
     }
   }
+}
+
+/**
+ * The figures in a summary, also those that stand in groups (`blur.mean`); of a list its length.
+ * @param {Record<string, any>} summary @param {string} [before] @returns {[string, any][]}
+ */
+function factsOf(summary, before = '') {
+  return Object.entries(summary).flatMap(([name, value]) => {
+    const whole = before ? `${before}: ${name}` : name;
+    if (Array.isArray(value)) return [[whole, value.length]];
+    if (value !== null && typeof value === 'object') return factsOf(value, whole);
+    return value === null ? [] : [[whole, value]];
+  });
 }
 
 /** @param {string} name in camelCase */

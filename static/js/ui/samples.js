@@ -5,6 +5,10 @@ import { linesOf } from '../kit/lines.js';
 
 /** So many samples are held: an hour at five a second. */
 const MOST = 18000;
+/** Seconds: where there is only one sample. */
+const USUAL_STEP = 0.2;
+/** Seconds: players and files round the time of a frame differently. */
+const ROUNDED = 0.02;
 
 /**
  * @typedef {{timeSeconds: number, frame: number, detections: import('../kit/types.js').Detection[]}} Sample
@@ -25,15 +29,26 @@ export async function readSamples(response) {
   return { samples, isWhole: true };
 }
 
-/** The sample that is nearest before a time. @param {Sample[]} samples @param {number} seconds @returns {Sample | null} */
-export function sampleAt(samples, seconds) {
+/** The usual time from one sample to the next. @param {Sample[]} samples */
+export function stepOf(samples) {
+  const gaps = samples.slice(1).map((one, index) => one.timeSeconds - samples[index].timeSeconds).sort((one, other) => one - other);
+  return gaps[gaps.length >> 1] ?? USUAL_STEP;
+}
+
+/**
+ * The sample that is shown at a time: the nearest before, if it is not too old; null outside of what was looked at.
+ * @param {Sample[]} samples in order of time @param {number} seconds @param {number} age the greatest that a sample may have
+ * @returns {Sample | null}
+ */
+export function sampleAt(samples, seconds, age) {
   let [low, high] = [0, samples.length - 1];
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (samples[middle].timeSeconds <= seconds + 0.001) low = middle;
+    if (samples[middle].timeSeconds <= seconds + ROUNDED) low = middle;
     else high = middle - 1;
   }
-  return samples[low] ?? null;
+  const found = samples[low];
+  return found && found.timeSeconds <= seconds + ROUNDED && seconds < found.timeSeconds + age ? found : null;
 }
 
 /** What is named in a sample: gestures, hands, faces. @param {Sample} sample @returns {string[]} */
@@ -49,8 +64,7 @@ export function labelsOf({ detections }) {
 export function spansOf(samples) {
   /** @type {Map<string, {start: number, end: number}[]>} */
   const spans = new Map();
-  const gaps = samples.slice(1).map((one, index) => one.timeSeconds - samples[index].timeSeconds).sort((one, other) => one - other);
-  const step = gaps[gaps.length >> 1] ?? 0.2;
+  const step = stepOf(samples);
   for (const sample of samples) {
     for (const label of labelsOf(sample)) {
       const rows = spans.get(label) ?? [];
@@ -62,15 +76,4 @@ export function spansOf(samples) {
     }
   }
   return spans;
-}
-
-/** A line for each finding, for spreadsheets. @param {Sample[]} samples */
-export function csvOf(samples) {
-  const cell = (/** @type {unknown} */ value) => (/[",\n]/.test(String(value ?? '')) ? `"${String(value).replaceAll('"', '""')}"` : String(value ?? ''));
-  const rows = samples.flatMap(({ timeSeconds, frame, detections }) => detections.map((one, index) => [
-    timeSeconds, frame, index, one.gesture?.label, one.gesture?.score, one.handedness?.label, one.handedness?.score, one.score,
-    one.box?.x, one.box?.y, one.box?.width, one.box?.height,
-  ]));
-  const head = ['timeSeconds', 'frame', 'index', 'gesture', 'gestureScore', 'handedness', 'handednessScore', 'score', 'x', 'y', 'width', 'height'];
-  return [head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
 }

@@ -5,15 +5,15 @@ import { button, h } from '../ui/dom.js';
 import { confirmed } from '../ui/dialogs.js';
 import { JobCard } from '../ui/job_card.js';
 import { JobForm } from '../ui/job_form.js';
+import { JobList } from '../ui/job_list.js';
 import { JobResults } from '../ui/job_results.js';
 import { kindWords, stateWords } from '../ui/job_words.js';
 import { pickedItem } from '../ui/picker.js';
-import { Notice } from '../ui/trouble.js';
+import { Notice, note } from '../ui/trouble.js';
 
-const PAGE = 30;
-/** How often the list is read again while something in it goes on. */
-const LOOK_MS = 2000;
 const NEW = 'new/';
+/** Answers for an address that leads nowhere, now and later: it is said in its place, and the rest of the view goes on. */
+const NOWHERE = [400, 404, 422];
 
 /** @typedef {import('../kit/jobs.js').Job} Job */
 
@@ -24,31 +24,33 @@ class Jobs {
     this._announce = announce;
     this._ending = new AbortController();
     this._notice = new Notice();
-    /** @type {Map<string, JobCard>} */
-    this._cards = new Map();
     /** @type {Map<string, Promise<string>>} */
     this._names = new Map();
     this._build(root);
     this._ends = [
       watch.persist(() => this._load(argument), (error) => this._notice.show(error, 'The jobs cannot be read; they are when the service is back.')),
-      watch.on('back', () => this._look().catch(() => {})), // a look that failed has ended the round
+      watch.on('back', () => this._list.look().catch(() => {})),
     ];
   }
 
   /** @param {HTMLElement} root */
   _build(root) {
     this._place = h('div', { class: 'stack live' });
-    this._list = h('div', { class: 'stack live' });
-    this._empty = h('p', { class: 'muted', text: 'No job yet. Begin one with an item of the library.', hidden: true });
+    this._list = new JobList(this._client, (job) => this._card(job));
     root.append(h('div', { class: 'head' }, h('h1', { text: 'Jobs' }), h('div', { class: 'row' }, button('New job', () => this._pick(), { class: 'primary' }))),
-      h('div', { class: 'stack' }, this._notice.element, this._place, this._list, this._empty));
+      h('div', { class: 'stack' }, this._notice.element, this._place, this._list.element));
   }
 
   /** @param {string} argument `new/<ids>`, the id of a job, or nothing */
   async _load(argument) {
-    if (argument.startsWith(NEW)) await this._showForm(argument.slice(NEW.length).split(','));
-    else if (argument) await this._follow(argument);
-    await this._look();
+    try {
+      if (argument.startsWith(NEW)) await this._showForm(argument.slice(NEW.length).split(','));
+      else if (argument) await this._follow(argument);
+    } catch (error) {
+      if (!NOWHERE.includes(/** @type {any} */ (error).status)) throw error;
+      this._place.replaceChildren(note('This job is not there any more: it was forgotten, here or elsewhere.', 'orange'));
+    }
+    await this._list.look();
     this._notice.clear();
   }
 
@@ -60,31 +62,26 @@ class Jobs {
   /** @param {string[]} ids */
   async _showForm(ids) {
     this._place.replaceChildren(h('p', { class: 'loading', role: 'status', text: 'Looking at what can be done with it…' }));
-    const items = await Promise.all(ids.map((id) => this._client.getMedia(id)));
+    const found = await Promise.all(ids.map((id) => this._itemOf(id)));
+    const items = found.filter((item) => item !== null);
+    const gone = found.length - items.length;
+    const words = gone > 0 ? [note(gone === 1 ? 'One item is not in the library any more.' : `${gone} items are not in the library any more.`, 'orange')] : [];
+    this._place.replaceChildren(...words);
+    if (items.length === 0) return;
     this._form?.close();
     this._form = new JobForm(this._client, items, (job) => (location.hash = `#jobs/${job.id}`));
     await this._form.load();
-    this._place.replaceChildren(this._form.element);
+    this._place.append(this._form.element);
   }
 
-  /** Read the list, and again while something goes on. */
-  async _look() {
-    clearTimeout(this._timer);
-    const { items } = await this._client.jobs.list({ limit: PAGE, signal: this._ending.signal });
-    const others = items.filter(({ id }) => id !== this._followed?.job.id);
-    for (const [id, card] of this._cards) {
-      if (others.some((job) => job.id === id)) continue;
-      card.element.remove();
-      this._cards.delete(id);
+  /** @param {string} id @returns {Promise<import('../kit/types.js').MediaItem | null>} null: it is gone */
+  async _itemOf(id) {
+    try {
+      return await this._client.getMedia(id, { signal: this._ending.signal });
+    } catch (error) {
+      if (NOWHERE.includes(/** @type {any} */ (error).status)) return null;
+      throw error;
     }
-    for (const [index, job] of others.entries()) {
-      const card = this._cards.get(job.id) ?? this._card(job);
-      card.show(job);
-      this._cards.set(job.id, card);
-      if (this._list.children[index] !== card.element) this._list.insertBefore(card.element, this._list.children[index] ?? null);
-    }
-    this._empty.hidden = items.length > 0;
-    if (items.some((job) => !isOver(job))) this._timer = setTimeout(() => this._look().catch(() => {}), LOOK_MS);
   }
 
   /** @param {Job} job */
@@ -109,7 +106,7 @@ class Jobs {
       await act();
       this._notice.clear();
       then?.();
-      await this._look();
+      await this._list.look();
     } catch (error) {
       this._notice.show(error, trouble);
     }
@@ -125,6 +122,7 @@ class Jobs {
     card.element.classList.add('followed');
     this._followed = card;
     this._results = results;
+    this._list.aside = id;
     this._place.replaceChildren(card.element, results.element);
     if (isOver(job)) {
       await this._finish(job);
@@ -156,7 +154,7 @@ class Jobs {
 
   close() {
     this._ending.abort();
-    clearTimeout(this._timer);
+    this._list.close();
     this._events?.close();
     this._results?.close();
     this._form?.close();

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.errors import InvalidParameter, NotFound, StorageUnavailable
+from app.errors import InvalidParameter, NotFound, QueueFull, StorageUnavailable
 from app.jobs.cluster import database as cluster_database
 from app.jobs.cluster.book import Demand
 from app.jobs.cluster.tables import LEASE_SECONDS
@@ -74,6 +74,18 @@ def test_one_key_that_two_submit_at_once_makes_one_job(postgres_server: Postgres
     asyncio.run(submit())
 
 
+def test_no_more_wait_than_may_where_two_machines_enter_jobs_at_once(postgres_server: Postgres) -> None:
+    async def submit() -> None:
+        async with members(postgres_server.new_url(), True, True) as found:
+            adding = [one.book.add(new_job(), [], [], 5) for _ in range(10) for one in found]
+            entered = await asyncio.gather(*adding, return_exceptions=True)
+
+            assert sum(isinstance(one, QueueFull) for one in entered) == 15
+            assert len((await found[0].book.page(20, None, None, None)).jobs) == 5
+
+    asyncio.run(submit())
+
+
 def test_jobs_of_a_silent_machine_go_back_once_without_what_was_on_its_disk(postgres_server: Postgres) -> None:
     url = postgres_server.new_url()
 
@@ -125,7 +137,7 @@ def test_who_lost_a_job_writes_nothing_of_it(postgres_server: Postgres) -> None:
             assert await other.book.get(job.id) == taken
             written = await other.steps.get(job.id, 0)
             assert (written.begun, written.is_done) == (0, False)
-            assert await other.hooks.next_at() is None
+            assert await other.hooks.next_at(0.0) is None
 
     asyncio.run(write_late())
 
@@ -199,10 +211,10 @@ def test_a_webhook_is_given_to_one_at_a_time_however_late_it_is(postgres_server:
             await one.steps.close(job.moved(JobState.CANCELLED), ("https://example.com/", 100.0))
             now = time.time()
 
-            given = [await member.hooks.due(now) for member in (one, two)]
+            given = [await member.hooks.due(now, 20) for member in (one, two)]
 
             assert [len(hooks) for hooks in given] == [1, 0]
-            assert len(await two.hooks.due(now + LEASE_SECONDS + 60.0)) == 1
+            assert len(await two.hooks.due(now + LEASE_SECONDS + 60.0, 20)) == 1
 
     asyncio.run(send())
 

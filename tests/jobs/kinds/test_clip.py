@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from app.errors import InvalidMedia, InvalidParameter
 from app.jobs.kinds.clip import Clip, ClipParams
-from tests.ffmpeg.clips import make, tool
-from tests.ffmpeg.numbered import decoded, numbered, numbers, times
+from tests.ffmpeg.clips import make, tool, turned
+from tests.ffmpeg.numbered import compared, decoded, numbered, numbers, times
 from tests.jobs.bench import Bench, bench
 
 
@@ -204,6 +204,63 @@ async def test_videos_that_are_not_alike_cannot_be_copied(tmp_path: Path) -> Non
 
     with pytest.raises(InvalidParameter, match="not alike"):
         await it.do_all(Clip(), segments=segments((0, 1), (0, 1, "two.mp4")), accuracy="keyframe")
+
+
+_MOVING = ("-f", "lavfi", "-i", "testsrc2=s=160x90:r=15:d=2", "-g", "15", "-pix_fmt", "yuv420p")
+_ENCODERS = {
+    "h264": (
+        ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "baseline"),
+        ("-c:v", "libx264", "-preset", "slow", "-refs", "5"),
+    ),
+    "hevc": (
+        ("-c:v", "libx265", "-preset", "superfast", "-x265-params", "log-level=error", "-tag:v", "hvc1"),
+        ("-c:v", "libx265", "-preset", "fast", "-x265-params", "log-level=error:ctu=64", "-tag:v", "hvc1"),
+    ),
+    "vp9": (
+        ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
+        ("-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "5"),
+    ),
+    "av1": (("-c:v", "libsvtav1", "-preset", "12"), ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime")),
+}
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp9", "av1"])
+async def test_copied_pictures_of_different_encoders_are_decoded_as_they_were_made(tmp_path: Path, codec: str) -> None:
+    first, other = (
+        make(tmp_path / f"{n}.mp4", *_MOVING, "-an", *options) for n, options in enumerate(_ENCODERS[codec])
+    )
+
+    _, path, _ = await clipped(tmp_path, first, other, segments=segments((1, 2), (0, 1, "1.mp4")), accuracy="keyframe")
+
+    order = "loop=loop=1:size=30,trim=start_frame=15:end_frame=45"
+    likeness, complaints = compared(path, make(tmp_path / "whole.mp4", *_MOVING, "-vf", order, "-qp", "0"))
+    assert complaints == ""
+    assert len(likeness) == 30
+    assert min(likeness) > 0.85
+
+
+async def test_pictures_of_hevc_of_different_encoders_cannot_be_copied(tmp_path: Path) -> None:
+    first, other = (make(tmp_path / f"{n}.mp4", *_MOVING, *options) for n, options in enumerate(_ENCODERS["hevc"]))
+    it = await bench(tmp_path, first, other)
+    asked = {"segments": segments((0, 1), (0, 1, "1.mp4")), "accuracy": "keyframe"}
+
+    with pytest.raises(InvalidParameter, match="not alike, so their pictures cannot be copied; use exact"):
+        Clip().plan(it.sources, ClipParams.model_validate(asked), it.means)
+
+
+@pytest.mark.parametrize("spans", [((0, 1),), ((1, 2), (0, 1))], ids=["one segment", "two segments"])
+async def test_copied_pictures_of_a_turned_video_are_shown_upright(
+    tmp_path: Path, spans: tuple[tuple[float, float], ...]
+) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(turned(make(tmp_path / "plain.mp4", *_MOVING).read_bytes(), clockwise=90))
+
+    it, path, summary = await clipped(tmp_path, source, segments=segments(*spans), accuracy="keyframe")
+
+    video = (await it.ffmpeg.probe(path, "video/mp4")).video
+    assert video is not None
+    assert video.rotation == 90
+    assert (summary["width"], summary["height"], summary["frames"]) == (90, 160, 15 * len(spans))
 
 
 async def test_a_truncated_video_is_never_a_shorter_clip(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from app.bootstrap import House
 from app.errors import BallastError
+from app.ffmpeg.profiles import Profile
 from app.jobs.job import JobMemory
 from app.jobs.kind import JobKind
 from app.jobs.params import JobParams
@@ -175,3 +177,33 @@ def _planned(kind: JobKind[Any], source: Source, params: JobParams, at: Bench) -
 
 def test_what_stands_for_a_missing_picture_is_one() -> None:
     assert absent("i" + "0" * 21).is_picture
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_how_much_is_worked_on_at_a_time_is_told_where_a_job_is_cut_into_parts(name: str, folder: Path) -> None:
+    kind, at = KINDS[name](), await opened(name, folder)
+    params: JobParams = kind.params.model_validate(PARAMS.get(name, {}))
+    source = at.sources[0]
+    if source.probe is not None:
+        video = replace(source.video, duration_seconds=18_000.0)
+        source = Source(source.item, replace(source.probe, duration_seconds=18_000.0, video=video))
+
+    plan = kind.plan([source], params, at.means)
+
+    parts = sum(bool(re.match(r"(part|draw|p90)-\d{4}$", step.name)) for step in plan.steps)
+    if name in ("anonymize", "hls", "timelapse", "transcode"):
+        assert plan.chunk_seconds == pytest.approx(18_000 / parts, rel=0.05 if name == "hls" else 1e-6)
+    else:
+        assert plan.chunk_seconds == {"analyze": 60.0, "clip": pytest.approx(0.6)}.get(name)
+
+
+@pytest.mark.parametrize("name", ["anonymize", "clip", "hls", "timelapse", "transcode"])
+async def test_the_ways_of_a_plan_are_those_that_fit_with_the_planned_one_first(name: str, folder: Path) -> None:
+    kind, at = KINDS[name](), await opened(name, folder)
+
+    plan = kind.plan(at.sources, kind.params.model_validate(PARAMS.get(name, {})), at.means)
+
+    needed = [needed_bytes for _, needed_bytes in plan.ways]
+    assert (plan.ways[0][0].profile.name, needed[0]) == (plan.profile, plan.predicted_bytes)
+    assert needed == sorted(needed, reverse=True)
+    assert any(rung.profile is Profile.MINIMAL for rung, _ in plan.ways)

@@ -92,11 +92,17 @@ async def test_the_master_says_size_rate_and_codecs_as_they_are(tmp_path: Path) 
     assert 'URI="audio/index.m3u8"' in master
 
 
-async def test_sound_and_pictures_begin_together_also_where_one_begins_later(tmp_path: Path) -> None:
+@pytest.mark.parametrize("container", ["mkv", "ts", "flv"])
+@pytest.mark.parametrize(("picture_late", "sound_late", "silent"), [(0, 1, 0.0), (1, 0, 2.0)])
+async def test_sound_and_pictures_begin_together_also_where_one_begins_later(
+    tmp_path: Path, container: str, picture_late: int, sound_late: int, silent: float
+) -> None:
+    sound = f"sine=f=1000:d=4:sample_rate=44100,volume=0:enable='lt(t,{silent})'"
     late = make(
-        tmp_path / "a.mkv",
-        *("-f", "lavfi", "-i", "color=black:s=64x48:r=25:d=4", "-itsoffset", "1"),
-        *("-f", "lavfi", "-i", "sine=f=1000:d=3", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+        tmp_path / f"a.{container}",
+        *("-itsoffset", str(picture_late), "-f", "lavfi", "-i", "color=black:s=64x48:r=25:d=4"),
+        *("-itsoffset", str(sound_late), "-f", "lavfi", "-i", sound),
+        *("-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ar", "44100"),
     )
     at = await bench(tmp_path, late)
 

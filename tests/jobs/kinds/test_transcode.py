@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from app.domain.units import MIB
 from app.errors import BallastError, InvalidMedia, InvalidParameter, MemoryExceedsLimit
+from app.ffmpeg.profiles import Profile
 from app.jobs.kinds.transcode import Transcode, TranscodeParams
 from app.jobs.workshop import Means
 from tests.ffmpeg.clips import CLIPS, make, turned
-from tests.ffmpeg.numbered import numbered, numbers, times
+from tests.ffmpeg.numbered import compared, numbered, numbers, times
 from tests.jobs.bench import Bench, bench
 
 
@@ -74,6 +75,31 @@ async def test_chunks_of_different_profiles_join_to_one_picture(tmp_path: Path) 
 
     assert it.results["join"]["profiles"] == ["BALANCED", "LOW"]
     assert numbers(it.kept[0].path) == [number % 100 for number in range(120)]
+
+
+@pytest.mark.parametrize("levels", [(1, 1, 1), (0, 1, 2), (1, 1, 2)], ids=["same", "falling", "late"])
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
+async def test_every_chunk_is_decoded_as_it_was_encoded_whatever_their_profiles(
+    tmp_path: Path, codec: str, levels: tuple[int, ...]
+) -> None:
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=15:d=6", "-g", "15", "-qp", "4", "-pix_fmt", "yuv420p")
+    source = make(tmp_path / "in.mp4", *picture)
+    it = await bench(tmp_path, source)
+    kind, asked = Transcode(), TranscodeParams.model_validate({"chunked": True, "videoCodec": codec})
+    pressed = dict(zip(("part-0001", "part-0002", "part-0003"), levels, strict=True))
+
+    for step in kind.plan(it.sources, asked, it.means).steps:
+        it.governor.level = type(it.governor.level)(pressed.get(step.name, 0))
+        it.results = {**it.results, step.name: await kind.do(step, asked, it)}
+
+    likeness, complaints = compared(it.kept[0].path, source)
+    assert complaints == ""
+    assert len(likeness) == 90
+    assert min(likeness) > 0.96
+    assert it.results["join"]["chunks"] == 3
+    made = {Profile.HIGH - level for level in levels}
+    expected = [min(made)] if codec == "hevc" else made
+    assert it.results["join"]["profiles"] == sorted(Profile(one).name for one in expected)
 
 
 async def test_frames_of_variable_rate_keep_their_times(tmp_path: Path) -> None:

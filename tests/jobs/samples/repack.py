@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import Field
+
 from app.domain.units import MIB
 from app.ffmpeg.probe import DEMUXERS
 from app.ffmpeg.runner import guarded_input
@@ -17,7 +19,9 @@ from app.jobs.workshop import Means, Workshop
 
 
 class RepackParams(JobParams):
-    pass
+    """`rate`: how many times as fast as it is played it is read, at most."""
+
+    rate: float = Field(100.0, ge=0.01, le=100)
 
 
 class Repack(JobKind[RepackParams]):
@@ -31,11 +35,12 @@ class Repack(JobKind[RepackParams]):
         return Plan([Step("repack", "copying")], 64 * MIB, 2 * sources[0].item.size_bytes)
 
     async def do(self, step: Step, params: RepackParams, shop: Workshop) -> Json:
-        del step, params
+        del step
         (source,), output = shop.sources, shop.file("repacked.mkv")
         async with shop.local(source) as path:
             work = Work(
                 arguments=[
+                    *("-readrate", str(params.rate)),
                     *guarded_input(path, DEMUXERS[source.item.content_type]),
                     *("-map", "0", "-c", "copy", "-f", "matroska", f"file:{output}"),
                 ],
