@@ -1,4 +1,4 @@
-"""What does not go on is said: a stream without answers, photos that wait; and nothing is lost by a drop or a closed tab."""
+"""What does not go on is said: a stream without answers, photos that wait. No drop or closed tab loses anything."""
 
 from __future__ import annotations
 
