@@ -29,7 +29,9 @@ def upload(server: RunningServer, name: str, type_: str = "image/jpeg") -> str:
 
 
 def test_a_picture_that_was_deleted_is_said_to_be_gone_and_another_one_is_offered(
-    server: RunningServer, visit: Visit, media_id: str
+    server: RunningServer,
+    visit: Visit,
+    media_id: str,  # noqa: F811
 ) -> None:
     visitor = visit(server, "memory")
     visitor.expect_trouble("404")
@@ -46,7 +48,9 @@ def test_a_picture_that_was_deleted_is_said_to_be_gone_and_another_one_is_offere
 
 
 def test_the_picture_before_is_made_once_and_not_with_each_change(
-    server: RunningServer, visit: Visit, media_id: str
+    server: RunningServer,
+    visit: Visit,
+    media_id: str,  # noqa: F811
 ) -> None:
     visitor = visit(server, "memory")
     asked: list[str] = []
