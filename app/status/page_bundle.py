@@ -1,8 +1,9 @@
 """The page's many modules as a few files, made when the service starts: the source stays as it is, and is served too.
 
 One file has everything but the views, one file each view, and one the style sheets. Their address has a fingerprint of
-the sources, so that browsers keep them for good; comments and indents are left out. Only the plain forms of `import` and `export`
-that the page uses are understood, and anything else is refused when the service starts (a test reads all of it).
+the sources, so that browsers keep them for good; comments and indents are left out. Only the plain forms of `import`
+and `export` that the page uses are understood; anything else is refused when the service starts (a test reads all of
+it).
 Workers (`new URL('./name.js', import.meta.url)`) stay files of their own: few, small, and loaded when they are needed.
 """
 

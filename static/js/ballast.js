@@ -12,6 +12,7 @@
  */
 
 export { Backoff } from './kit/backoff.js';
+export { StreamClosed } from './kit/channels.js';
 export { blobOfBase64 } from './kit/base64.js';
 export { BlobUrls } from './kit/blobs.js';
 export { BallastClient } from './kit/client.js';

@@ -107,7 +107,8 @@ def old_page(server: RunningServer, browser: Browser) -> Iterator[Visitor]:
     with server.client() as client:
         html = client.get("/").text
         version = re.findall(r"/static/bundle/(\w+)/", html)[0]
-    old, opened = "0" * len(version), []
+    old = "0" * len(version)
+    opened: list[str] = []
 
     def answer_page(route: Route) -> None:
         if opened:
@@ -163,7 +164,7 @@ def test_a_view_whose_first_question_was_refused_for_a_moment_comes_up_by_itself
 ) -> None:
     visitor = visit(server, "memory")
     visitor.expect_trouble("503")
-    refused = []
+    refused: list[str] = []
 
     def refuse_once(route: Route) -> None:
         if refused:

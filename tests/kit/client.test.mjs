@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 
-import { BallastClient, blobOfBase64, BlobUrls } from '../../static/js/ballast.js';
+import { BallastClient, BallastProblem, blobOfBase64, BlobUrls } from '../../static/js/ballast.js';
 import { bodyOf, json, serve } from './server.mjs';
 
 let server;
@@ -90,7 +90,10 @@ test('a batch gives each line as soon as it is there', async () => {
   const second = await lines.next();
   const end = await lines.next();
 
-  assert.deepEqual([first.value.index, second.value.code, end.done], [1, 'invalid_media', true]);
+  assert.deepEqual([first.value.index, first.value.analysis, first.value.problem], [1, { detections: [] }, null]);
+  assert.deepEqual([second.value.index, second.value.analysis, end.done], [0, null, true]);
+  assert.ok(second.value.problem instanceof BallastProblem);
+  assert.deepEqual([second.value.problem.code, second.value.problem.message, second.value.problem.isTemporary], ['invalid_media', 'broken', false]);
 });
 
 test('a batch of stored pictures names their ids', async () => {
@@ -103,7 +106,7 @@ test('a batch of stored pictures names their ids', async () => {
   const lines = [];
   for await (const line of client.batch('hands', ['a', 'b'])) lines.push(line);
 
-  assert.deepEqual([body, lines], [{ media: ['a', 'b'] }, [{ index: 0 }]]);
+  assert.deepEqual([body, lines], [{ media: ['a', 'b'] }, [{ index: 0, analysis: {}, problem: null }]]);
 });
 
 test('what the service has is read from its own description, once', async () => {

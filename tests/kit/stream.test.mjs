@@ -137,7 +137,9 @@ test('a frame that is skipped or refused is told, and the next one goes', async 
   stream.start();
 
   assert.equal((await skipped).reason, 'mode MEMORY_OPTIMIZED');
-  assert.equal((await problem).code, 'invalid_media');
+  const refused = await problem;
+  assert.equal(refused.name, 'BallastProblem');
+  assert.deepEqual([refused.code, refused.message, refused.isTemporary, refused.document.seq], ['invalid_media', 'broken', false, 2]);
   assert.equal((await found)[0].seq, 3);
   assert.deepEqual([stream.counts.skipped, stream.counts.problems], [1, 1]);
 });

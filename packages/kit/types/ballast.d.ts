@@ -1,4 +1,5 @@
 export { Backoff } from "./kit/backoff.js";
+export { StreamClosed } from "./kit/channels.js";
 export { blobOfBase64 } from "./kit/base64.js";
 export { BlobUrls } from "./kit/blobs.js";
 export { BallastClient } from "./kit/client.js";

@@ -162,7 +162,7 @@ export class PostChannel {
       if (!(error instanceof BallastProblem) || (error.status < 500 && !error.isTemporary && error.status !== 422)) throw error;
       if (error.code === 'model_missing') throw error;
       await pause(error.retryAfterSeconds ?? 0, this._signal);
-      return { type: 'error', seq, code: error.code, detail: error.message };
+      return { ...error.document, type: 'error', seq, status: error.status, code: error.code, detail: error.message, retryAfterSeconds: error.retryAfterSeconds };
     }
   }
 

@@ -6,6 +6,7 @@ import { Images } from './images.js';
 import { Jobs } from './jobs.js';
 import { inJson } from './json.js';
 import { linesOf } from './lines.js';
+import { problemIn } from './problem.js';
 import { ServiceClient } from './service.js';
 import { FrameStream } from './stream.js';
 import { Upload } from './upload.js';
@@ -15,6 +16,7 @@ import { Upload } from './upload.js';
  * @typedef {import('./types.js').Analysis} Analysis
  * @typedef {import('./types.js').Task} Task
  * @typedef {import('./service.js').Waiting} Waiting
+ * @typedef {{index: number | null, analysis: Analysis | null, problem: import('./problem.js').BallastProblem | null}} BatchLine
  */
 
 /** Bytes up to which a picture or video is fetched whole where its address cannot be used by itself. */
@@ -191,12 +193,12 @@ export class BallastClient extends ServiceClient {
 
   /**
    * Analyse many pictures in one request; answers come in the order of completion, each with the `index` of its picture
-   * and either the analysis or a problem.
+   * (null: the request could not be read to its end) and either the analysis or a problem.
    * @param {string} task
    * @param {(Blob | string)[]} pictures files, or ids of media items
    * @param {Record<string, any>} [params]
    * @param {Waiting} [options]
-   * @returns {AsyncGenerator<any, void, undefined>}
+   * @returns {AsyncGenerator<BatchLine, void, undefined>}
    */
   async *batch(task, pictures, params = {}, { signal } = {}) {
     const ids = pictures.filter((one) => typeof one === 'string');
@@ -205,7 +207,9 @@ export class BallastClient extends ServiceClient {
     const response = await this._http.request('POST', `/v1/vision/${task}/batch`, { query: params, body, headers, signal });
     if (!response.body) return;
     for await (const line of linesOf(response.body)) {
-      if (line !== '') yield JSON.parse(line);
+      if (line === '') continue;
+      const { index, ...rest } = JSON.parse(line);
+      yield rest.code ? { index, analysis: null, problem: problemIn(rest) } : { index, analysis: rest, problem: null };
     }
   }
 

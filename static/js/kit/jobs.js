@@ -7,12 +7,15 @@ import { BallastProblem } from './problem.js';
 /**
  * @typedef {{
  *   id: string, kind: string, state: 'queued' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled',
- *   input: string | string[], params: Record<string, any>, priority: number, progress: number, step: string,
+ *   input: string | string[], inputCount: number, params: Record<string, any>, priority: number, progress: number, step: string,
  *   etaSeconds: number | null, createdAt: string, startedAt: string | null, finishedAt: string | null, attempts: number,
  *   result: {media: import('./types.js').MediaItem[], summary: Record<string, any>} | null, error: Record<string, any> | null,
- *   memory: {predictedBytes: number, peakBytes: number | null, profile: string | null, retries: number}, machine: string,
+ *   memory: {predictedBytes: number, peakBytes: number, profile: string | null, retries: number}, machine: string,
+ *   eventsUrl: string, webhook: string | null, idempotencyKey: string | null,
  * }} Job
- * @typedef {{name: string, summary?: string, parameters: any, predictedBytes?: number | null, profile?: string | null}} JobKind
+ * @typedef {{predictedBytes: number | null, diskBytes: number | null, steps: number | null, chunkSeconds: number | null,
+ *   profile: string | null, problem: Record<string, any> | null}} Prediction
+ * @typedef {{name: string, summary: string, maxInputs: number, parameters: any, prediction: Prediction | null}} JobKind
  * @typedef {{kind: string, input: string | string[], params?: Record<string, any>, priority?: number, webhook?: string | null,
  *   idempotencyKey?: string | null}} Order
  * @typedef {{predictedBytes: number | null, diskBytes: number | null, steps: number | null, profile: string | null, problem: Record<string, any> | null}} Prediction
@@ -32,12 +35,11 @@ export class Jobs {
   }
 
   /**
-   * What can be done, with a JSON schema of the parameters; for inputs also what memory it would take.
-   * @param {{input?: string | string[], signal?: AbortSignal}} [options] @returns {Promise<JobKind[]>}
+   * What can be done, with a JSON schema of the parameters; for an item also what each kind would take of it.
+   * @param {{input?: string, signal?: AbortSignal}} [options] @returns {Promise<JobKind[]>}
    */
   async kinds({ input, signal } = {}) {
-    const document = await this._http.json('GET', '/v1/jobs/kinds', { query: { input: [input ?? []].flat().join(',') || undefined }, signal });
-    return document.kinds ?? document.items ?? document;
+    return (await this._http.json('GET', '/v1/jobs/kinds', { query: { input }, signal })).kinds;
   }
 
   /** @param {Order} order @returns {Promise<Job>} @throws {BallastProblem} it could not work, or never fit */

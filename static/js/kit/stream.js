@@ -3,7 +3,7 @@
 import { Backoff } from './backoff.js';
 import { PostChannel, SocketChannel, StreamClosed } from './channels.js';
 import { Emitter } from './emitter.js';
-import { BallastProblem } from './problem.js';
+import { BallastProblem, problemIn } from './problem.js';
 import { grabberOf } from './tracks.js';
 import { Waits } from './waits.js';
 
@@ -34,7 +34,7 @@ const CODE_IDLE = 4408;
  *
  * - `result`: the service's answer, with `lagSeconds` (from the grab to the answer) and `frame` (`width`, `height`, `bytes`).
  * - `skipped`, `{seq, reason}`: the service skips frames on purpose while memory is tight.
- * - `problem`, `{code, detail}`: one frame was refused; the stream goes on.
+ * - `problem`, a BallastProblem (`document.seq` is the frame): one frame was refused; the stream goes on.
  * - `state`, `{state, transport, error}`: `waiting` has lost the service and comes back by itself, `failed` does not.
  */
 export class FrameStream extends Emitter {
@@ -201,7 +201,7 @@ export class FrameStream extends Emitter {
     } else if (message.type === 'error') {
       this.counts.problems += 1;
       this._troubles += 1;
-      this.emit('problem', message);
+      this.emit('problem', problemIn(message));
     }
   }
 

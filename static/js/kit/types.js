@@ -4,8 +4,10 @@
  * @typedef {{
  *   id: string, timestampKey: string, name: string, contentType: string, kind: 'image' | 'video' | 'audio' | 'other',
  *   sizeBytes: number, sha256: string | null, width: number | null, height: number | null,
- *   durationSeconds: number | null, frameRate: number | null, largeFile: boolean, buffer: string | null,
+ *   durationSeconds: number | null, frameRate: number | null, rotation: number | null,
+ *   details: 'complete' | 'pending' | 'unknown', largeFile: boolean, buffer: string | null,
  *   path: string, url: string, createdAt: string, expiresAt: string | null, filePath?: string,
+ *   presets?: Record<string, string>, hls?: string,
  * }} MediaItem
  * @typedef {{x: number, y: number, z: number, visibility?: number}} Landmark
  * @typedef {{label: string, score: number}} Label

@@ -33,11 +33,9 @@ async function* inOneRequest(client, task, pictures, params, { maxBytes, signal 
   const fitting = [];
   for (const picture of pictures) fitting.push(await smallEnough(picture, maxBytes));
   const query = task.name === 'segmentation' ? { ...params, as: undefined } : params;
-  for await (const line of client.batch(task.name, fitting, query, { signal })) {
-    const { index } = line;
-    const problem = line.problem ?? (line.code ? line : null);
-    const analysis = problem ? null : (line.result ?? line);
-    yield { index, analysis, trouble: problem ? pictureTrouble(problem.code, problem.detail) : '', picture: pictures[index] };
+  for await (const { index, analysis, problem } of client.batch(task.name, fitting, query, { signal })) {
+    if (index === null) throw problem ?? new Error('The service could not read all pictures.');
+    yield { index, analysis, trouble: problem ? pictureTrouble(problem.code, problem.message) : '', picture: pictures[index] };
   }
 }
 

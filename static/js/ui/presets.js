@@ -4,9 +4,9 @@
 
 /** @type {Record<string, Preset>} */
 const BEGINNINGS = {
-  '~web': { title: 'For a page: 1600 px, best format', params: { width: 1600, height: 1600, format: 'auto', quality: 70 } },
-  '~avatar': { title: 'Avatar: 256 px around the face', params: { width: 256, height: 256, fit: 'cover', gravity: 'faces', format: 'webp' } },
-  '~anonymous': { title: 'Anonymous: faces hidden', params: { anonymize: 'faces' } },
+  '~web': { title: 'For a page: 1600 px', params: { width: 1600, height: 1600, format: 'auto', quality: 70 } },
+  '~avatar': { title: 'Avatar: 256 px', params: { width: 256, height: 256, fit: 'cover', gravity: 'faces', format: 'webp' } },
+  '~anonymous': { title: 'Faces hidden', params: { anonymize: 'faces' } },
   '~gray': { title: 'Black and white', params: { grayscale: true, contrast: 1.2 } },
 };
 

@@ -127,7 +127,7 @@ class Camera {
     const stream = this._client.stream(task.name, this._media?.getVideoTracks()[0] ?? this._stage.video, { params: this._choice.params, maxFps: this._settings.maxFps });
     this._figures.clear();
     stream.on('result', (result) => this._show(result, stream));
-    stream.on('problem', (problem) => this._notice.say(problem.detail, 'orange'));
+    stream.on('problem', (problem) => this._notice.say(problem.message, 'orange'));
     stream.on('state', ({ state, error }) => this._tell(state, error));
     this._stream = stream.start();
   }

@@ -128,14 +128,14 @@ export class BallastClient extends ServiceClient {
     _analyze(task: string, picture: Blob, query: Record<string, any>, signal: AbortSignal | undefined): Promise<Response>;
     /**
      * Analyse many pictures in one request; answers come in the order of completion, each with the `index` of its picture
-     * and either the analysis or a problem.
+     * (null: the request could not be read to its end) and either the analysis or a problem.
      * @param {string} task
      * @param {(Blob | string)[]} pictures files, or ids of media items
      * @param {Record<string, any>} [params]
      * @param {Waiting} [options]
-     * @returns {AsyncGenerator<any, void, undefined>}
+     * @returns {AsyncGenerator<BatchLine, void, undefined>}
      */
-    batch(task: string, pictures: (Blob | string)[], params?: Record<string, any>, { signal }?: Waiting): AsyncGenerator<any, void, undefined>;
+    batch(task: string, pictures: (Blob | string)[], params?: Record<string, any>, { signal }?: Waiting): AsyncGenerator<BatchLine, void, undefined>;
     /**
      * Send the newest frame of a camera, video or canvas again and again. Call `start()` on what is returned, and `stop()`.
      * @param {string} task
@@ -148,6 +148,11 @@ export type MediaItem = import("./types.js").MediaItem;
 export type Analysis = import("./types.js").Analysis;
 export type Task = import("./types.js").Task;
 export type Waiting = import("./service.js").Waiting;
+export type BatchLine = {
+    index: number | null;
+    analysis: Analysis | null;
+    problem: import("./problem.js").BallastProblem | null;
+};
 import { ServiceClient } from './service.js';
 import { BlobUrls } from './blobs.js';
 import { Images } from './images.js';

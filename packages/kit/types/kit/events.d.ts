@@ -25,8 +25,8 @@ export class EventStream extends Emitter {
     /** Stop for good. */
     close(): void;
     _run(): Promise<void>;
-    /** @param {AbortSignal} signal */
-    _connect(signal: AbortSignal): Promise<void>;
+    /** @param {AbortSignal} signal @returns {Promise<boolean>} false: nothing more will come (204), as EventSource has it */
+    _connect(signal: AbortSignal): Promise<boolean>;
     /** @param {ReadableStream<Uint8Array>} body */
     _read(body: ReadableStream<Uint8Array>): Promise<void>;
     /** @param {{type: string, data: string, id: string}} event @param {string} line */

@@ -7,11 +7,11 @@ export class Jobs {
     constructor(http: import("./http.js").Http);
     _http: import("./http.js").Http;
     /**
-     * What can be done, with a JSON schema of the parameters; for inputs also what memory it would take.
-     * @param {{input?: string | string[], signal?: AbortSignal}} [options] @returns {Promise<JobKind[]>}
+     * What can be done, with a JSON schema of the parameters; for an item also what each kind would take of it.
+     * @param {{input?: string, signal?: AbortSignal}} [options] @returns {Promise<JobKind[]>}
      */
     kinds({ input, signal }?: {
-        input?: string | string[];
+        input?: string;
         signal?: AbortSignal;
     }): Promise<JobKind[]>;
     /** @param {Order} order @returns {Promise<Job>} @throws {BallastProblem} it could not work, or never fit */
@@ -79,6 +79,7 @@ export type Job = {
     kind: string;
     state: "queued" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
     input: string | string[];
+    inputCount: number;
     params: Record<string, any>;
     priority: number;
     progress: number;
@@ -95,18 +96,29 @@ export type Job = {
     error: Record<string, any> | null;
     memory: {
         predictedBytes: number;
-        peakBytes: number | null;
+        peakBytes: number;
         profile: string | null;
         retries: number;
     };
     machine: string;
+    eventsUrl: string;
+    webhook: string | null;
+    idempotencyKey: string | null;
+};
+export type Prediction = {
+    predictedBytes: number | null;
+    diskBytes: number | null;
+    steps: number | null;
+    chunkSeconds: number | null;
+    profile: string | null;
+    problem: Record<string, any> | null;
 };
 export type JobKind = {
     name: string;
-    summary?: string;
+    summary: string;
+    maxInputs: number;
     parameters: any;
-    predictedBytes?: number | null;
-    profile?: string | null;
+    prediction: Prediction | null;
 };
 export type Order = {
     kind: string;

@@ -1,4 +1,11 @@
-/** @typedef {{signal?: AbortSignal}} Waiting */
+/**
+ * @typedef {{signal?: AbortSignal}} Waiting
+ * @typedef {{kind: string, runsNow: boolean, reason: string | null, predictedBytes: number | null, diskBytes: number | null,
+ *   profile: string | null, steps: number | null, chunkSeconds: number | null}} JobAdvice
+ * @typedef {{level: import('./levels.js').Level, mode: string, fits: boolean, neededBytes: number, freeBytes: number,
+ *   largestGrantBytes: number, workers: number, chunkBytes: number, analysisWidth: number, analysisHeight: number,
+ *   frameStride: number, ffmpegProfile: string, job: JobAdvice | null}} Advice
+ */
 export class ServiceClient {
     /**
      * @param {{baseUrl?: string, key?: string | null, fetch?: typeof fetch}} [options] `baseUrl`: '' is the page's own
@@ -60,18 +67,45 @@ export class ServiceClient {
         reclaimers: any[];
     }>;
     /**
-     * How a piece of work would be done now.
-     * @param {{bytes?: number, width?: number, height?: number}} work
-     * @returns {Promise<any>}
+     * How a piece of work would be done now; with an item (`media`) and a `kind` of job also whether that would run, in `job`.
+     * @param {{bytes?: number, width?: number, height?: number, media?: string, kind?: string}} work
+     * @returns {Promise<Advice>}
      */
     advice(work: {
         bytes?: number;
         width?: number;
         height?: number;
-    }): Promise<any>;
+        media?: string;
+        kind?: string;
+    }): Promise<Advice>;
 }
 export type Waiting = {
     signal?: AbortSignal;
+};
+export type JobAdvice = {
+    kind: string;
+    runsNow: boolean;
+    reason: string | null;
+    predictedBytes: number | null;
+    diskBytes: number | null;
+    profile: string | null;
+    steps: number | null;
+    chunkSeconds: number | null;
+};
+export type Advice = {
+    level: import("./levels.js").Level;
+    mode: string;
+    fits: boolean;
+    neededBytes: number;
+    freeBytes: number;
+    largestGrantBytes: number;
+    workers: number;
+    chunkBytes: number;
+    analysisWidth: number;
+    analysisHeight: number;
+    frameStride: number;
+    ffmpegProfile: string;
+    job: JobAdvice | null;
 };
 import { Http } from './http.js';
 import { LevelEvents } from './levels.js';

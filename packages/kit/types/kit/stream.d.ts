@@ -3,7 +3,7 @@
  *
  * - `result`: the service's answer, with `lagSeconds` (from the grab to the answer) and `frame` (`width`, `height`, `bytes`).
  * - `skipped`, `{seq, reason}`: the service skips frames on purpose while memory is tight.
- * - `problem`, `{code, detail}`: one frame was refused; the stream goes on.
+ * - `problem`, a BallastProblem (`document.seq` is the frame): one frame was refused; the stream goes on.
  * - `state`, `{state, transport, error}`: `waiting` has lost the service and comes back by itself, `failed` does not.
  */
 export class FrameStream extends Emitter {

@@ -10,6 +10,8 @@ export type MediaItem = {
     height: number | null;
     durationSeconds: number | null;
     frameRate: number | null;
+    rotation: number | null;
+    details: "complete" | "pending" | "unknown";
     largeFile: boolean;
     buffer: string | null;
     path: string;
@@ -17,6 +19,8 @@ export type MediaItem = {
     createdAt: string;
     expiresAt: string | null;
     filePath?: string;
+    presets?: Record<string, string>;
+    hls?: string;
 };
 export type Landmark = {
     x: number;
