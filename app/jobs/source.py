@@ -57,8 +57,9 @@ class Source:
     def picture_seconds(self) -> float:
         """Until when its pictures are shown, which may be before its sound ends; that of the file, where its container
         does not tell, as a program stream does not for its last frames. Raises as `duration_seconds` and `video` do."""
-        known = None if DEMUXERS[self.item.content_type] == "mpeg" else self.video.duration_seconds
-        return self.duration_seconds if known is None else min(self.duration_seconds, self.video.late_seconds + known)
+        seconds, video = self.duration_seconds, self.video
+        known = None if DEMUXERS[self.item.content_type] == "mpeg" else video.duration_seconds
+        return seconds if known is None else min(seconds, video.late_seconds + known)
 
 
 def absent(media_id: str) -> Source:

@@ -17,7 +17,7 @@ from tests.e2e.server import RunningServer, eventually, run_server
 from tests.samples import png
 from tests.serving import read_answer
 
-SERIES_MAX, VALUES_MAX = 2500, 60
+SERIES_MAX, VALUES_MAX = 2750, 60
 """Bounds: of all series, and of the values that one label of one metric has."""
 
 SETTINGS = {"SERVER__MAX_CONNECTIONS": "8", "SERVER__PROBE_PORT": "0", "STORAGE__QUOTA": "100K", "LOG__ACCESS": "true"}

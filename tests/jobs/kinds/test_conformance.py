@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -160,16 +161,19 @@ async def test_what_is_no_input_for_a_kind_is_a_named_problem(name: str, folder:
     for path in (sound, tiny, folder / "p.png"):
         inputs += (await bench(folder, path)).sources
 
-    found = [_planned(kind, source, params, at) for source in inputs]
+    found = [_planned(kind, source, lambda _: params, at) for source in inputs]
+    as_usual = [
+        _planned(kind, source, lambda one: kind.params.model_validate(kind.usual([one])), at) for source in inputs
+    ]
 
-    assert found[0] == "planned"
-    assert set(found) <= {"planned", 413, 415, 422}
+    assert found[0] == as_usual[0] == "planned"
+    assert {*found, *as_usual} <= {"planned", 413, 415, 422}
 
 
-def _planned(kind: JobKind[Any], source: Source, params: JobParams, at: Bench) -> str | int:
+def _planned(kind: JobKind[Any], source: Source, params: Callable[[Source], JobParams], at: Bench) -> str | int:
     """Return that there is a plan, or the status of the problem that there is instead."""
     try:
-        kind.plan([source], params, at.means)
+        kind.plan([source], params(source), at.means)
     except BallastError as error:
         return error.status
     return "planned"
