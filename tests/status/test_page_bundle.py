@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import gzip
 import re
 import shutil
 import subprocess
@@ -40,11 +39,12 @@ def client(port: int) -> Iterator[httpx.Client]:
 
 
 def test_the_page_and_any_one_view_are_small(bundles: Bundles) -> None:
-    sizes = {name.rpartition("/")[2]: len(gzip.compress(content)) for name, content in bundles.files.items()}
-    views = [size for name, size in sizes.items() if name.startswith("index-")]
+    sizes = {name.rpartition("/")[2]: len(content) for name, content in bundles.files.items()}
+    sent = {name.rpartition("/")[2]: len(gzip.compress(content)) for name, content in bundles.files.items()}
+    views = [size for name, size in sent.items() if name.startswith("index-")]
 
     assert len(views) >= 6
-    assert sizes["index.js"] + sizes["index.css"] + max(views) < FIRST_LOAD_BYTES / 2
+    assert sent["index.js"] + sent["index.css"] + max(views) < FIRST_LOAD_BYTES / 2
     assert sizes["index.js"] + sizes["index.css"] + sizes["index-camera.js"] < FIRST_LOAD_BYTES
 
 

@@ -23,6 +23,8 @@ _SHARES = {"MODERATE": 0.72, "HIGH": 0.81, "CRITICAL": 0.92}
 """Shares of the limit, a little above the thresholds of the levels."""
 
 _STEP_MIB = 8
+_NEAR_MIB = 2
+"""Photos that come and go move the working set by so much on a busy machine."""
 
 
 async def test_pressure_from_outside_is_answered_step_by_step_and_recovery_is_automatic(
@@ -65,9 +67,9 @@ async def test_pressure_from_outside_is_answered_step_by_step_and_recovery_is_au
 
 async def _raise_to(subject: Subject, eater: Eater, level: str) -> None:
     """Have the eater fill the group up to a little above the level's threshold, and follow what the service frees."""
-    for _ in range(60):
+    for _ in range(120):
         missing_mib = await _follow(subject, eater, level)
-        if abs(missing_mib) <= 1 and _has_settled(await subject.memory(), level):
+        if abs(missing_mib) <= _NEAR_MIB and _has_settled(await subject.memory(), level):
             return
         await asyncio.sleep(0.25 if missing_mib < _STEP_MIB else 0.05)
     raise AssertionError(f"{level} was not reached: {summary(await subject.memory())}")
