@@ -44,6 +44,10 @@ class HookBook:
         """It was not taken: it is sent again later."""
         await self._database.write(partial(_put_off, hook.number, until))
 
+    async def put_aside(self, hook: Hook, until: float) -> None:
+        """It was not tried: it is sent later, and that it waited does not count."""
+        await self._database.write(partial(_put_aside, hook.number, until))
+
     async def done(self, hook: Hook) -> None:
         """It was taken, or it is given up."""
         await self._database.write(partial(_done, hook.number))
@@ -62,6 +66,10 @@ def _next_at(after: float, connection: Connection) -> float | None:
 
 def _put_off(number: int, until: float, connection: Connection) -> None:
     connection.execute("UPDATE webhook SET due_at = ?, tries = tries + 1 WHERE number = ?", (until, number))
+
+
+def _put_aside(number: int, until: float, connection: Connection) -> None:
+    connection.execute("UPDATE webhook SET due_at = ? WHERE number = ?", (until, number))
 
 
 def _done(number: int, connection: Connection) -> None:

@@ -236,9 +236,14 @@ def _inputs(job_id: str, connection: Connection) -> list[Input]:
 
 
 def _probe_of(media_id: str, connection: Connection) -> Probe | None:
-    query = "SELECT probe FROM input WHERE media_id = ? AND probe IS NOT NULL LIMIT 1"
-    row = connection.execute(query, (media_id,)).fetchone()
-    return None if row is None else decode_probe(row[0])
+    query = "SELECT probe FROM input WHERE media_id = ? AND probe IS NOT NULL ORDER BY job DESC LIMIT 20"
+    rows = connection.execute(query, (media_id,))
+    whole = next((row[0] for row in rows if _LATEST in row[0]), None)
+    return None if whole is None else decode_probe(whole)
+
+
+_LATEST = '"parameters"'
+"""What only probes of this version tell."""
 
 
 def _needs(media_id: str, connection: Connection) -> bool:

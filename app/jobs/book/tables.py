@@ -14,7 +14,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL,
     client TEXT NOT NULL, idempotency_key TEXT, finished_at REAL, document TEXT NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS job_by_key ON job (idempotency_key) WHERE idempotency_key IS NOT NULL;
+DROP INDEX IF EXISTS job_by_key;
+CREATE INDEX IF NOT EXISTS job_by_idempotency_key ON job (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS job_by_state ON job (state, number);
 CREATE INDEX IF NOT EXISTS job_by_kind ON job (kind, number);
 CREATE TABLE IF NOT EXISTS input (

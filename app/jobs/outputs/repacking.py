@@ -46,13 +46,14 @@ class Packing:
 
 def repack_work(packing: Packing, source: Source, path: Path, target: Path, frames: int) -> Work:
     """Return the run that copies the pictures, so many, to `target`."""
+    encoded_bytes = 0 if packing.sound_codec == "copy" else packing.sound_bytes(source)
     return copy_work(
         (path, source.item.content_type),
         target,
         packing.container,
         packing.sound_options(source),
         Expectation(frames=frames, frames_slack=slack(source.video, frames) + 2),
-        MediaSize(source.duration_seconds, source.item.size_bytes * 11 // 10 + packing.sound_bytes(source) + MIB),
+        MediaSize(source.duration_seconds, source.item.size_bytes * 11 // 10 + encoded_bytes + MIB),
     )
 
 

@@ -26,6 +26,9 @@ _SAME_RATE = 0.001
 _SLACK_SECONDS = 0.05
 """An end may be so far behind the end of the video: players round."""
 
+_LAST_SECONDS = 1.0
+"""And so far behind its pictures, where the sound goes on: the last one stands for so long."""
+
 
 class Segment(JobParams):
     start: float = Field(ge=0, description="Seconds from the beginning: the first frame at or after it is the first.")
@@ -39,7 +42,8 @@ def check_segment(place: int, segment: Segment, sources: Sequence[Source]) -> No
     if segment.end <= segment.start:
         raise InvalidParameter(f"segments: number {place + 1} ends ({segment.end:g}) before it begins.")
     lasts = source.picture_seconds
-    if segment.end > lasts + _SLACK_SECONDS:
+    most = min(source.duration_seconds + _SLACK_SECONDS, lasts + _LAST_SECONDS)
+    if segment.start >= lasts or segment.end > most:
         more = " without its sound" if lasts < source.duration_seconds else ""
         raise InvalidParameter(
             f"segments: number {place + 1} ends at {segment.end:g} s; the video lasts {lasts:g} s{more}.",

@@ -27,12 +27,12 @@ class Lanes:
     """A lane for each receiver that has webhooks waiting; it ends with the last of them."""
 
     def __init__(
-        self, group: asyncio.TaskGroup, send: Send, put_off: Callable[[Sequence[Hook]], Awaitable[None]]
+        self, group: asyncio.TaskGroup, send: Send, put_aside: Callable[[Sequence[Hook]], Awaitable[None]]
     ) -> None:
-        """`put_off` is told of those behind one that had no answer: they are not tried now."""
+        """`put_aside` is told of those behind one that had no answer: they are not tried now."""
         self._group = group
         self._send = send
-        self._put_off = put_off
+        self._put_aside = put_aside
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting: dict[str, deque[tuple[Hook, float]]] = {}
         self._held: set[int] = set()
@@ -65,7 +65,7 @@ class Lanes:
             if not answered:
                 behind = [hook for hook, _ in waiting]
                 waiting.clear()
-                await self._put_off(behind)
+                await self._put_aside(behind)
                 self._held.difference_update(one.number for one in behind)
         del self._waiting[receiver]
         ended()

@@ -25,6 +25,7 @@ logger = logging.getLogger("ballast.jobs")
 _PAUSES_SECONDS = (1.0, 5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 _LIFE_SECONDS = 86400.0
 _LOOK_SECONDS = 60.0
+_ASIDE_SECONDS = 3.0
 _NOTE_SECONDS = 5.0
 """How soon it is tried again to note what has become of a webhook: it is not sent again for that."""
 
@@ -56,7 +57,7 @@ class Webhooks:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             with self._tickets.listen_to_all() as changed:
-                lanes = Lanes(group, self._send, self._put_off)
+                lanes = Lanes(group, self._send, self._put_aside)
                 while True:
                     changed.clear()
                     pause_seconds = _LOOK_SECONDS
@@ -92,17 +93,21 @@ class Webhooks:
             return True
         self._counters.webhooks_failed += 1
         logger.info("a webhook was not taken: %s", reason, extra={"job": hook.job_id, "tries": hook.tries + 1})
-        await self._put_off([hook])
+        await self._put_off(hook)
         return status != 0
 
-    async def _put_off(self, hooks: Sequence[Hook]) -> None:
-        """Note that they were not taken, or could not be sent, and give up those that are too old."""
+    async def _put_off(self, hook: Hook) -> None:
+        """Note that it was not taken, or give it up where it is too old."""
+        again_at = time.time() + _PAUSES_SECONDS[min(hook.tries, len(_PAUSES_SECONDS) - 1)]
+        if again_at - hook.since > _LIFE_SECONDS:
+            await self._note(partial(self._hooks.done, hook))
+        else:
+            await self._note(partial(self._hooks.put_off, hook, again_at))
+
+    async def _put_aside(self, hooks: Sequence[Hook]) -> None:
+        """Have those tried soon that were not, behind one without an answer: it may be that one's address only."""
         for hook in hooks:
-            again_at = time.time() + _PAUSES_SECONDS[min(hook.tries, len(_PAUSES_SECONDS) - 1)]
-            if again_at - hook.since > _LIFE_SECONDS:
-                await self._note(partial(self._hooks.done, hook))
-            else:
-                await self._note(partial(self._hooks.put_off, hook, again_at))
+            await self._note(partial(self._hooks.put_aside, hook, time.time() + _ASIDE_SECONDS))
 
     async def _note(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write into the book, however long that is away: what is not noted would be sent again."""
