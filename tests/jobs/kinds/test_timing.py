@@ -87,3 +87,16 @@ async def test_a_segment_after_the_pictures_is_refused_at_submit_though_there_is
         Clip().plan(opened.sources, ClipParams.model_validate({"segments": wanted}), opened.means)
 
     assert refused.value.extra["durationSeconds"] == pytest.approx(8, abs=0.05)
+
+
+@pytest.mark.parametrize("container", ["mp4", "ts"])
+async def test_a_segment_to_the_end_of_a_file_whose_sound_goes_on_a_little_is_made(
+    tmp_path: Path, container: str
+) -> None:
+    opened = await bench(tmp_path, late_sound(tmp_path / f"a.{container}", 2, 0, 2.6))
+    end = opened.sources[0].duration_seconds
+
+    summary = await opened.do_all(Clip(), segments=[{"start": 0, "end": end}])
+
+    assert end > 2.5
+    assert summary["frames"] == 2 * 25
