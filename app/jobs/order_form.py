@@ -24,7 +24,7 @@ class OrderForm(Schema):
     kind: str = Field(min_length=1, max_length=64)
     input: MediaId | list[MediaId] = Field(description="The id of a stored item, or several.")
     params: dict[str, Any] = Field({}, description="By their names in camelCase.")
-    priority: int = Field(0, ge=-1000, le=1000, description="The higher, the sooner; then the older.")
+    priority: int = Field(0, strict=True, ge=-1000, le=1000, description="The higher, the sooner; then the older.")
     webhook: str | None = Field(
         None, max_length=2048, description="Where the job is posted, signed, when it has ended."
     )

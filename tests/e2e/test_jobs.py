@@ -171,6 +171,7 @@ def test_the_kinds_tell_their_parameters_and_what_they_would_take(client: httpx.
         ({"params": {"steps": "many"}}, 422, "invalid_parameter", "params.steps"),
         ({"params": 3}, 422, "invalid_parameter", "params"),
         ({"priority": "high"}, 422, "invalid_parameter", "priority"),
+        ({"priority": False}, 422, "invalid_parameter", "priority"),
         ({"input": []}, 422, "invalid_parameter", "input"),
         ({"input": ["a"] * 11}, 422, "invalid_parameter", "at most 10"),
         ({"input": "v" + "0" * 21}, 404, "not_found", "input"),
