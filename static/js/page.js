@@ -69,12 +69,13 @@ class Page {
    * @param {import('./views/index.js').Entry} view @param {number} turn of this opening
    */
   async _loaded(view, turn) {
-    const waiting = setTimeout(() => this._main.replaceChildren(h('p', { class: 'loading', role: 'status', text: 'Loading…' })), 150);
+    const waiting = setTimeout(() => turn === this._turn && this._main.replaceChildren(h('p', { class: 'loading', role: 'status', text: 'Loading…' })), 150);
     try {
       return await this._code.load(view);
     } catch {
-      if (await isOutdated()) return this._renew();
+      const isOld = await isOutdated();
       if (turn !== this._turn) return null;
+      if (isOld) return this._renew();
       this._main.replaceChildren(h('p', { class: 'note', role: 'alert', text: 'This view could not be loaded. It is tried again when the service is back.' }));
       this._comeBack(turn);
       return null;

@@ -18,7 +18,6 @@ import { BallastProblem } from './problem.js';
  * @typedef {{name: string, summary: string, maxInputs: number, parameters: any, prediction: Prediction | null}} JobKind
  * @typedef {{kind: string, input: string | string[], params?: Record<string, any>, priority?: number, webhook?: string | null,
  *   idempotencyKey?: string | null}} Order
- * @typedef {{predictedBytes: number | null, diskBytes: number | null, steps: number | null, profile: string | null, problem: Record<string, any> | null}} Prediction
  */
 
 const OVER = ['succeeded', 'failed', 'cancelled'];

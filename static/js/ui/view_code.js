@@ -36,7 +36,7 @@ function ownCode() {
 /** Whether the service has another version of this page by now. @returns {Promise<boolean>} */
 export async function isOutdated() {
   try {
-    const response = await fetch(location.pathname, { cache: 'no-store', credentials: 'omit' });
+    const response = await fetch(location.pathname, { cache: 'no-store', credentials: 'omit', signal: AbortSignal.timeout(10_000) });
     return response.ok && !(await response.text()).includes(ownCode());
   } catch {
     return false; // it is not there at all

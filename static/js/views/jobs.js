@@ -24,6 +24,7 @@ class Jobs {
     this._announce = announce;
     this._ending = new AbortController();
     this._notice = new Notice();
+    this._isShown = false;
     /** @type {Map<string, Promise<string>>} */
     this._names = new Map();
     this._build(root);
@@ -43,6 +44,14 @@ class Jobs {
 
   /** @param {string} argument `new/<ids>`, the id of a job, or nothing */
   async _load(argument) {
+    if (!this._isShown) await this._show(argument); // a second attempt is for the list: a form keeps what was typed
+    this._isShown = true;
+    await this._list.look();
+    this._notice.clear();
+  }
+
+  /** @param {string} argument */
+  async _show(argument) {
     try {
       if (argument.startsWith(NEW)) await this._showForm(argument.slice(NEW.length).split(','));
       else if (argument) await this._follow(argument);
@@ -50,8 +59,6 @@ class Jobs {
       if (!NOWHERE.includes(/** @type {any} */ (error).status)) throw error;
       this._place.replaceChildren(note('This job is not there any more: it was forgotten, here or elsewhere.', 'orange'));
     }
-    await this._list.look();
-    this._notice.clear();
   }
 
   async _pick() {

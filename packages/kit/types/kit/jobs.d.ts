@@ -16,6 +16,13 @@ export class Jobs {
     }): Promise<JobKind[]>;
     /** @param {Order} order @returns {Promise<Job>} @throws {BallastProblem} it could not work, or never fit */
     submit(order: Order): Promise<Job>;
+    /**
+     * What a job would take as it is ordered, or in `problem` why it cannot be done; nothing is kept.
+     * @param {Order} order @param {{signal?: AbortSignal}} [options] @returns {Promise<Prediction>}
+     */
+    predict(order: Order, { signal }?: {
+        signal?: AbortSignal;
+    }): Promise<Prediction>;
     /** @param {string} id @param {{signal?: AbortSignal}} [options] @returns {Promise<Job>} */
     get(id: string, { signal }?: {
         signal?: AbortSignal;
