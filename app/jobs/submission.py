@@ -92,10 +92,7 @@ class Submissions:
         self._parts.expect()
         async with self._turns:
             with ExitStack() as pins:
-                means = await self.means()
-                sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
-                plan = self._planned(kind, sources, params, means)
-                sources += await self._parts.finder.beside(plan.needs, pins)
+                plan, sources = await self._ordered(kind, form, params, client, pins)
                 return await self._enter(form, client, sources, plan)
 
     async def predict(
@@ -129,9 +126,16 @@ class Submissions:
         params = read_params(kind, form.params)
         async with self._turns:
             with ExitStack() as pins:
-                means = await self.means()
-                sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
-                return self._with_copies(self._planned(kind, sources, params, means), sources)
+                return self._with_copies(*await self._ordered(kind, form, params, client, pins))
+
+    async def _ordered(
+        self, kind: JobKind[JobParams], form: OrderForm, params: JobParams, client: str, pins: ExitStack
+    ) -> tuple[Plan, Sequence[Source]]:
+        """Return the plan of an order, and all that it reads, pinned: its inputs, then what it needs beside them."""
+        means = await self.means()
+        sources = await self._parts.finder.find(kind, form.inputs, await self._parts.works(client), pins)
+        plan = self._planned(kind, sources, params, means)
+        return plan, [*sources, *await self._parts.finder.beside(plan.needs, pins)]
 
     def kind(self, name: str) -> JobKind[JobParams]:
         """Return a kind.
